@@ -1,0 +1,274 @@
+"""GroupedData: the user's table of groups, checked once and reduced to what a likelihood needs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan import intake, reduction
+from hierstan.errors import DataError
+from hierstan.families import FAMILIES
+from hierstan.frames import hashable, open_table
+from hierstan.wording import did_you_mean, listed, show
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupedData:
+    """Grouped observations, checked and ready to fit; made by one of the ``from_`` constructors.
+
+    Each constructor takes a pandas or polars DataFrame, a polars LazyFrame, a pyarrow Table, a
+    DuckDB relation, or a Dask, PySpark or ibis table, and the names of its columns. Checks and
+    reductions run inside the frame's own engine, and only what the likelihood needs comes to
+    Python. The frame is never changed, and nothing in it is dropped, coerced or re-ordered in
+    silence: what cannot be used raises a `DataError` that names the column, the rule, the first
+    rows that break it, and the cure.
+
+    Attributes
+    ----------
+    family : str
+        How the observations arise: "normal_known", "binomial", "poisson" or a family of
+        `from_rows`.
+    groups : pandas.Index
+        The J group labels, of the type they have in the frame: in the order that a categorical
+        column declares, else in order of first appearance. DuckDB, Dask, PySpark and ibis promise
+        no row order; there the labels are sorted.
+    cells : pandas.DataFrame
+        What the model is fitted to: ``group`` (0-based codes) and the family's columns.
+    rows : pandas.DataFrame or None
+        The same columns with one line per observation, in the frame's order; the same object as
+        `cells` where rows do not collapse. None where they do and there are more than 20,000 of
+        them (``hierstan.intake.MAX_ROWS``): `n_rows` still counts them all.
+    n_rows : int
+        The number of observations.
+    columns : dict
+        The frame's column for each role, such as ``{"group": "school", "estimate": "effect"}``.
+    predictors : pandas.DataFrame or None
+        Group-level predictors; none so far.
+    """
+
+    family: str
+    groups: pd.Index
+    cells: pd.DataFrame
+    rows: pd.DataFrame | None
+    n_rows: int
+    columns: dict[str, Hashable]
+    predictors: pd.DataFrame | None = None
+
+    @classmethod
+    def from_estimates(
+        cls, frame: Any, *, group: Hashable, estimate: Hashable, se: Hashable
+    ) -> GroupedData:
+        """Take one estimate with a known standard error per group.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group.
+        group, estimate, se : str
+            The columns with the group's label, its estimate, and the standard error of that, which
+            is above 0 and in the estimate's units.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"school": ["A", "B"], "effect": [28.0, 8.0], "se": [15, 10]})
+        >>> hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        GroupedData(normal_known: 2 groups, 2 rows)
+        """
+        table = open_table(frame, {"group": group, "estimate": estimate, "se": se})
+        return cls(*intake.take_estimates(table))
+
+    @classmethod
+    def from_counts(
+        cls, frame: Any, *, group: Hashable, successes: Hashable, trials: Hashable
+    ) -> GroupedData:
+        """Take successes in a number of trials.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group, or several: each row is an observation.
+        group, successes, trials : str
+            The columns with the group's label and two counts, of which the first is at most the
+            second and the second at least 1.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"page": ["old", "new"], "sold": [4, 9], "seen": [50, 60]})
+        >>> data = hs.GroupedData.from_counts(frame, group="page", successes="sold", trials="seen")
+        >>> print(data.to_frame().loc["new", ["successes", "trials", "rate"]].tolist())
+        [9.0, 60.0, 0.15]
+        """
+        table = open_table(frame, {"group": group, "successes": successes, "trials": trials})
+        return cls(*intake.take_counts(table))
+
+    @classmethod
+    def from_events(
+        cls, frame: Any, *, group: Hashable, events: Hashable, exposure: Hashable | None = None
+    ) -> GroupedData:
+        """Take numbers of events, each over an exposure such as a time or an area.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group, or several: each row is an observation.
+        group, events : str
+            The columns with the group's label and the count.
+        exposure : str, optional
+            The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
+            for every row where no column is given.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"pump": [1, 2], "failures": [5, 1], "hours": [94.3, 15.7]})
+        >>> hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
+        GroupedData(poisson: 2 groups, 2 rows)
+        """
+        columns = {"group": group, "events": events}
+        if exposure is not None:
+            columns["exposure"] = exposure
+        return cls(*intake.take_events(open_table(frame, columns)))
+
+    @classmethod
+    def from_rows(
+        cls, frame: Any, *, group: Hashable, outcome: Hashable, family: str = "normal"
+    ) -> GroupedData:
+        """Take raw outcomes, and collapse them to the sufficient statistics of their groups.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per observation.
+        group, outcome : str
+            The columns with the group's label and the outcome.
+        family : str
+            How outcomes arise around their group's mean: "normal", "student_t" (with outliers;
+            does not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
+            (counts; the second if they vary more than their mean), "lognormal" or "gamma"
+            (amounts above 0).
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"batch": [1, 1, 2, 2], "yield": [1545, 1440, 1540, 1555]})
+        >>> hs.GroupedData.from_rows(frame, group="batch", outcome="yield").cells
+           group       y  count  squares
+        0      0  1492.5    2.0   5512.5
+        1      1  1547.5    2.0    112.5
+        """
+        if family not in list(intake.ROW_FAMILIES):
+            raise DataError(
+                f"family= got {show(family)}.{did_you_mean(family, list(intake.ROW_FAMILIES))} "
+                f"Valid families of rows: {', '.join(sorted(intake.ROW_FAMILIES))}."
+            )
+        table = open_table(frame, {"group": group, "outcome": outcome})
+        return cls(*intake.take_rows(table, family))
+
+    def stan_data(self, rows: bool = False) -> dict[str, Any]:
+        """Return what the Stan programs read: the cells or, if asked for, every observation.
+
+        ``J`` and ``N`` are int, ``group`` holds 1-based codes (N,), and the family's columns (N,)
+        are 32-bit integers or 64-bit floats. Too many rows to be kept are a `DataError`.
+        """
+        cells = self._kept_rows() if rows else self.cells
+        data: dict[str, Any] = {"J": len(self.groups), "N": len(cells)}
+        data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
+        for name, kind in FAMILIES[self.family].columns.items():
+            data[name] = cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+        return data
+
+    def without(self, label: Hashable) -> GroupedData:
+        """Return the data without one group, given by its label."""
+        code_of = {known: code for code, known in enumerate(self.groups)}
+        if not hashable(label) or label not in code_of:
+            hint = did_you_mean(label, list(self.groups))
+            raise DataError(
+                f"There is no group {show(label)}.{hint} Groups: {listed(list(self.groups), 8)}."
+            )
+        if len(self.groups) == 1:
+            raise DataError(f"Without group {show(label)} no group would be left.")
+        code = code_of[label]
+        rows = None if self.rows is None else self.rows[self.rows["group"] != code]
+        return self._rest(self.cells[self.cells["group"] != code], rows)
+
+    def without_rows(self, positions: Iterable[int]) -> GroupedData:
+        """Return the data without some observations, given by their 0-based positions in `rows`.
+
+        A group that loses all of its observations vanishes.
+        """
+        rows = self._kept_rows()
+        dropped = np.asarray(list(positions))
+        if dropped.size == 0:
+            return self
+        if dropped.dtype.kind not in "iu" or dropped.min() < 0 or dropped.max() >= len(rows):
+            raise DataError(
+                f"positions= takes whole numbers from 0 to {len(rows) - 1}, "
+                f"but got {listed(dropped.tolist())}."
+            )
+        left = rows[~np.isin(np.arange(len(rows)), dropped)]
+        if left.empty:
+            raise DataError("Without these rows no row would be left.")
+        collapses = self.rows is not self.cells
+        return self._rest(
+            reduction.collapse_in_pandas(self.family, left) if collapses else left, left
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line per group, by label: ``n`` rows, and what they say on their own.
+
+        The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
+        ``events, exposure, rate``; ``mean, sd``; ``mean_log, sd_log`` (lognormal);
+        ``mean, mean_log`` (gamma). Standard deviations have ``n - 1`` degrees of freedom.
+        """
+        table = reduction.summarised(self.family, self.cells, len(self.groups))
+        table.insert(0, "n", self._sizes())
+        table.index = self.groups
+        return table
+
+    def __repr__(self) -> str:
+        counts = {"group": len(self.groups), "row": self.n_rows}
+        told = [f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
+        return f"GroupedData({self.family}: {', '.join(told)})"
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _rest(self, cells: pd.DataFrame, rows: pd.DataFrame | None) -> GroupedData:
+        """Return data of some of the cells, without the groups that have none left."""
+        present = np.unique(cells["group"].to_numpy())
+
+        def recoded(part: pd.DataFrame) -> pd.DataFrame:
+            codes = np.searchsorted(present, part["group"].to_numpy())
+            return part.assign(group=codes).reset_index(drop=True)
+
+        n_rows = int(self._sizes()[present].sum()) if rows is None else len(rows)
+        left = recoded(cells)
+        rows_left = None if rows is None else left if self.rows is self.cells else recoded(rows)
+        return GroupedData(self.family, self.groups[present], left, rows_left, n_rows, self.columns)
+
+    def _sizes(self) -> np.ndarray:
+        """Count the rows of each group."""
+        if self.rows is not None:
+            return np.bincount(self.rows["group"], minlength=len(self.groups))
+        # rows that are gone have collapsed: one of the cells' columns counts them
+        counts = ("count", "trials", "exposure", "weight")
+        name = next(name for name in counts if name in self.cells)
+        sizes = np.bincount(self.cells["group"], self.cells[name], len(self.groups))
+        return sizes.astype(np.int64)
+
+    def _kept_rows(self) -> pd.DataFrame:
+        if self.rows is None:
+            raise DataError(
+                f"These {self.n_rows:,} rows were reduced to {len(self.cells):,} cells; single "
+                f"rows are kept up to {intake.MAX_ROWS:,}. Leave out groups with without(label)."
+            )
+        return self.rows

@@ -1,0 +1,268 @@
+"""The embedded engine: Stan without a C++ toolchain, and the evaluator of written quantities.
+
+Stanli trusts its caller, so everything is checked before a call and again after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hierstan.engines import MAX_INT, MAX_TREE_DEPTH, SAMPLE_STATS, Draws, Settings, check_finite
+from hierstan.errors import EngineError, TemplateError
+from hierstan.program import Program
+
+MAX_VALUES = 2_000_000_000  # draws x columns, 16 GB
+
+
+class Stanli:
+    """Sample with the embedded engine."""
+
+    name = "stanli"
+
+    def version(self) -> str:
+        """Return the engine's name and version, for people."""
+        from importlib.metadata import version
+
+        return f"stanli {version('stanli')}"
+
+    def sample(
+        self,
+        program: Program,
+        data: Mapping[str, Any],
+        settings: Settings,
+        inits: Sequence[Mapping[str, Any]],
+    ) -> Draws:
+        """Draw from the posterior by NUTS."""
+        import stanli
+
+        with _translated(program):
+            model = stanli.Model(stan_code=program.code, data=_checked(data), seed=settings.seed)
+            columns = len(model._column_names()[0])
+        _check_size(settings, columns)
+        total = settings.chains * (settings.warmup + settings.draws)
+        with _translated(program), _progress_bar(settings, total) as refresh:
+            fit = model.sample(
+                chains=settings.chains,
+                seed=settings.seed,
+                warmup=settings.warmup,
+                samples=settings.draws,
+                delta=settings.adapt_delta,
+                max_depth=MAX_TREE_DEPTH,
+                inits=_unconstrained(model, inits),
+                refresh=refresh,
+            )
+        variables = {name: fit.draws(name) for name in fit.variables}
+        stats = {
+            SAMPLE_STATS[name]: fit.sampler_stats[:, :, column]
+            for column, name in enumerate(stanli.SAMPLER_COLUMNS)
+        }
+        return check_finite(Draws(variables, stats))
+
+
+class Evaluator:
+    """Evaluate a program's density and written quantities at given parameters.
+
+    Parameters
+    ----------
+    program : Program
+    data : mapping
+        The program's data.
+    seed : int
+        For the random numbers of generated quantities.
+    """
+
+    def __init__(self, program: Program, data: Mapping[str, Any], seed: int = 1) -> None:
+        import stanli
+
+        with _translated(program), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            self._model = stanli.bridgestan_model(
+                stan_code=program.code, data=_checked(data), seed=seed
+            )
+        self._rng = self._model.new_rng(seed)
+        self._program = program
+        self.parameters = _grouped(self._model.param_names())
+        self._columns = _grouped(self._model.param_names(include_tp=True, include_gq=True))
+
+    def written(self, draws: Mapping[str, np.ndarray], wanted: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return what the program writes at each of S parameter values.
+
+        Parameters
+        ----------
+        draws : mapping of str to numpy.ndarray
+            For each parameter of the program, an array of shape (S, ...).
+        wanted : sequence of str
+            Names of transformed parameters or generated quantities.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            Arrays of shape (S, K), flat in column order.
+        """
+        missing = sorted(set(wanted) - set(self._columns))
+        if missing:
+            raise TemplateError(
+                f"The program {self._program.name} writes no {', '.join(missing)}. An edited "
+                "template must keep these generated quantities."
+            )
+        flat = self._flat(draws)
+        result = {
+            name: np.empty((len(flat), len(self._columns[name]))) for name in wanted
+        }
+        for row, values in enumerate(flat):
+            with _translated(self._program):
+                free = self._model.param_unconstrain(values)
+                everything = self._model.param_constrain(
+                    free, include_tp=True, include_gq=True, rng=self._rng
+                )
+            for name in wanted:
+                result[name][row] = everything[self._columns[name]]
+        return result
+
+    def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the log density of the parameters, without Jacobian or constants, shape (S,)."""
+        with _translated(self._program):
+            return np.array(
+                [
+                    self._model.log_density(
+                        self._model.param_unconstrain(values), propto=True, jacobian=False
+                    )
+                    for values in self._flat(draws)
+                ]
+            )
+
+    def _flat(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        missing = sorted(set(self.parameters) - set(draws))
+        if missing:
+            raise EngineError(f"No draws of {', '.join(missing)} to evaluate the program at.")
+        size = len(next(iter(draws.values())))
+        flat = np.empty((size, sum(len(columns) for columns in self.parameters.values())))
+        for name, columns in self.parameters.items():
+            values = np.asarray(draws[name], dtype=float)
+            flat[:, columns] = values.reshape(size, -1, order="F") if values.ndim < 3 else (
+                values.transpose(0, *range(values.ndim - 1, 0, -1)).reshape(size, -1)
+            )
+        return np.ascontiguousarray(flat)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _grouped(names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Map each variable to its flat columns, from names such as ``theta.1``."""
+    columns: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        columns.setdefault(name.split(".")[0], []).append(index)
+    return {name: np.array(positions) for name, positions in columns.items()}
+
+
+def _checked(data: Mapping[str, Any]) -> str:
+    """Return the data as JSON, refusing what the engine would scramble or truncate."""
+    plain: dict[str, Any] = {}
+    for name, value in data.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in "iuf":
+            raise EngineError(f"The data entry {name!r} must hold numbers, got {array.dtype}.")
+        if array.dtype.kind in "iu" and array.size and int(np.abs(array).max()) > MAX_INT:
+            raise EngineError(f"The data entry {name!r} does not fit Stan's 32-bit integers.")
+        if not np.isfinite(array).all():
+            raise EngineError(f"The data entry {name!r} holds values that are not finite.")
+        plain[name] = array.tolist()
+    return json.dumps(plain)
+
+
+def _check_size(settings: Settings, columns: int) -> None:
+    values = settings.chains * settings.draws * columns
+    if values > MAX_VALUES:
+        raise EngineError(
+            f"{settings.chains} chains x {settings.draws} draws x {columns} columns need "
+            f"{values * 8 / 1e9:.0f} GB. Ask for fewer draws."
+        )
+
+
+def _unconstrained(model: Any, inits: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    """Return starting points, or None where the program has parameters hierstan doesn't know."""
+    known = set(_grouped([name.replace("[", ".") for name in model.constrained_names]))
+    if not inits or not known <= set(inits[0]):
+        return None
+    rows = []
+    for init in inits:
+        values = {name: np.asarray(init[name]).tolist() for name in known}
+        try:
+            rows.append(model.unconstrain(values))
+        except ValueError:
+            return None
+    return np.array(rows)
+
+
+@contextlib.contextmanager
+def _translated(program: Program) -> Iterator[None]:
+    """Turn the engine's errors and warnings into hierstan's."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="stanli:")
+        try:
+            yield
+        except (RuntimeError, ValueError, RuntimeWarning) as error:
+            if isinstance(error, EngineError):
+                raise
+            raise translated(str(error), program) from error
+
+
+def translated(message: str, program: Program) -> EngineError | TemplateError:
+    """Return the error for what a Stan compiler or sampler said, with the template's lines."""
+    syntax = re.search(r"(?:error in|Error in).*?line (\d+)", message, flags=re.DOTALL)
+    if syntax:
+        detail = message[message.index(syntax.group(0)) :].strip()
+        return TemplateError(
+            f"{program.origin(int(syntax.group(1)))}: the Stan compiler refuses the program "
+            f"{program.name}:\n{detail}"
+        )
+    unknown = re.search(r"unknown data variable (\w+)", message)
+    if unknown:
+        return TemplateError(
+            f"The program {program.name} declares the data {unknown.group(1)!r}, which hierstan does "
+            "not supply. An edited template can use the data of its family and its priors' numbers."
+        )
+    return EngineError(
+        f"The program {program.name} failed: {message.strip()} "
+        "Look at the program with .stan_code(data)."
+    )
+
+
+@contextlib.contextmanager
+def _progress_bar(settings: Settings, total: int) -> Iterator[int]:
+    """Show a bar on standard error once a run has taken two seconds; yield the refresh rate."""
+    if not settings.progress:
+        yield 0
+        return
+    from tqdm.auto import tqdm
+
+    refresh = max(1, (settings.warmup + settings.draws) // 20)
+    with (
+        tqdm(total=total, delay=2, leave=False, desc="sampling", unit="it") as bar,
+        contextlib.redirect_stdout(_Updates(bar)),
+    ):
+        yield refresh
+
+
+class _Updates(io.TextIOBase):
+    """Read the engine's progress lines and move the bar."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._done: dict[int, int] = {}
+
+    def write(self, text: str) -> int:
+        """Take one piece of the engine's output."""
+        for chain, iteration in re.findall(r"Chain \[(\d+)\] Iteration:\s*(\d+)", text):
+            self._done[int(chain)] = int(iteration)
+            self._bar.update(sum(self._done.values()) - self._bar.n)
+        return len(text)

@@ -1,0 +1,101 @@
+"""The result of fitting: draws, data and what produced them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierstan.data import GroupedData
+from hierstan.errors import HierstanError
+from hierstan.families import FAMILIES, Family
+from hierstan.priors import Prior
+from hierstan.program import Program
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A fitted model.
+
+    Attributes
+    ----------
+    model : CompletePooling, NoPooling or PartialPooling
+        The configuration that was fitted.
+    data : GroupedData
+    idata : xarray.DataTree
+        posterior, sample_stats, log_likelihood, posterior_predictive, observed_data and
+        constant_data, as ArviZ expects them. With ``prior_only=True``: prior, prior_predictive and
+        sample_stats_prior instead of the first four.
+    priors : dict of str to Prior
+        The priors as used, defaults included.
+    engine : str
+        The engine and its version.
+    seed : int
+    options : dict
+        ``chains``, ``warmup``, ``draws`` and ``adapt_delta``.
+    program : Program
+        The Stan program that was sampled, as `stan_code` shows it.
+    parameterization : str or None
+        How partial pooling was sampled.
+    prior_only : bool
+    """
+
+    model: Any
+    data: GroupedData
+    idata: xr.DataTree
+    priors: dict[str, Prior]
+    engine: str
+    seed: int
+    options: Mapping[str, Any]
+    program: Program
+    conditional: Program
+    parameterization: str | None = None
+    prior_only: bool = False
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> Family:
+        """The family of the data."""
+        return FAMILIES[self.data.family]
+
+    @property
+    def stan_code(self) -> str:
+        """The Stan program that was sampled."""
+        return self.program.code
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
+        return self.idata["prior" if self.prior_only else "posterior"].to_dataset()
+
+    def draws(self, name: str) -> np.ndarray:
+        """Return the draws of one variable, chains concatenated.
+
+        Parameters
+        ----------
+        name : str
+            ``"mu"``, ``"tau"``, ``"theta"``, ``"theta_new"``, ``"sigma"``, ….
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (S,), or (S, J) for ``theta``, on the link scale.
+
+        Raises
+        ------
+        HierstanError
+            If there is no such variable; lists those there are.
+        """
+        posterior = self.posterior
+        if name not in posterior:
+            raise HierstanError(
+                f"This fit ({self.model.name} pooling) has no variable {name!r}. "
+                f"It has {', '.join(sorted(map(str, posterior.data_vars)))}."
+            )
+        values = posterior[name].to_numpy()
+        return values.reshape(-1, *values.shape[2:])

@@ -1,0 +1,129 @@
+"""From a checked table to groups, cells and rows: what comes to Python, and in which form.
+
+Rows that do not collapse all come. Rows that do come too, as long as they are few; a larger table
+that is not in pandas stays in its engine, and only its cells come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hierstan.errors import DataError
+from hierstan.families import FAMILIES
+from hierstan.frames import Table
+from hierstan.labels import fetch_cells, fetch_rows
+from hierstan.reduction import COLLAPSING, collapse, collapse_in_pandas, finished, single
+from hierstan.validation import INT_MAX, check
+from hierstan.wording import listed, show
+
+MAX_ROWS = 20_000
+
+ROW_FAMILIES = {  # what the outcome of each family of rows must hold
+    "bernoulli": "binary",
+    "gamma": "positive",
+    "lognormal": "positive",
+    "neg_binomial": "count",
+    "normal": "real",
+    "poisson": "count",
+    "student_t": "real",
+}
+
+Y = ("estimate", "events", "outcome", "successes")  # roles of which the Stan programs say y
+
+
+class Intake(NamedTuple):
+    """What `GroupedData` is made of, under the names of its attributes."""
+
+    family: str
+    groups: pd.Index
+    cells: pd.DataFrame
+    rows: pd.DataFrame | None
+    n_rows: int
+    columns: dict[str, Hashable]
+
+
+def take_estimates(table: Table) -> Intake:
+    """Check and take estimates with standard errors, one row per group."""
+    check(table, {"estimate": "real", "se": "positive"})
+    taken = _take_all(table, "normal_known")
+    _check_one_row_per_group(taken, table)
+    return taken
+
+
+def take_counts(table: Table) -> Intake:
+    """Check and take successes in trials."""
+    check(table, {"successes": "count", "trials": "trials"})
+    return _take_all(table, "binomial")
+
+
+def take_events(table: Table) -> Intake:
+    """Check and take events, over an exposure if there is one."""
+    kinds = {"events": "count", "exposure": "positive"}
+    check(table, {role: kind for role, kind in kinds.items() if role in table.names})
+    return _take_all(table, "poisson")
+
+
+def take_rows(table: Table, family: str) -> Intake:
+    """Check and take raw outcomes, collapsed where the family has sufficient statistics."""
+    n_rows = check(table, {"outcome": ROW_FAMILIES[family]})
+    if family not in COLLAPSING:
+        return _take_all(table, family)
+    rows = None
+    if table.in_pandas or n_rows <= MAX_ROWS:
+        groups, fetched = _fetched(table)
+        cells = collapse_in_pandas(family, fetched)
+        if n_rows <= MAX_ROWS:
+            rows = single(family, fetched)
+    else:
+        in_engine = collapse(family, table.frame.rename({"outcome": "y"}))
+        groups, raw = fetch_cells(table, in_engine)
+        cells = finished(family, raw)
+    taken = Intake(family, groups, cells, rows, n_rows, table.names)
+    _check_sums(taken, table)
+    return taken
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _fetched(table: Table) -> tuple[pd.Index, pd.DataFrame]:
+    groups, rows = fetch_rows(table)
+    return groups, rows.rename(columns=dict.fromkeys(Y, "y"))
+
+
+def _take_all(table: Table, family: str) -> Intake:
+    groups, rows = _fetched(table)
+    cells = single(family, rows)
+    return Intake(family, groups, cells, cells, len(cells), table.names)
+
+
+def _check_one_row_per_group(taken: Intake, table: Table) -> None:
+    codes = taken.cells["group"].to_numpy()
+    doubled = np.flatnonzero(np.bincount(codes) > 1)
+    if doubled.size:
+        told = []
+        for code in doubled[:3]:
+            names = table.row_names(np.flatnonzero(codes == code))
+            told.append(f"{show(taken.groups[code])} in rows {listed(names)}")
+        raise DataError(
+            f"{table.column('group')} must name each group once; {doubled.size} of "
+            f"{len(taken.groups)} groups break this: {'; '.join(told)}. If each row is an "
+            "observation, use GroupedData.from_rows; if not, combine each group's estimates first."
+        )
+
+
+def _check_sums(taken: Intake, table: Table) -> None:
+    """Refuse sums over the rows of a group that Stan's integers cannot hold."""
+    for name, kind in FAMILIES[taken.family].columns.items():
+        large = taken.cells[taken.cells[name] > INT_MAX]
+        if kind == "int" and len(large):
+            label, total = taken.groups[large["group"].iloc[0]], large[name].iloc[0]
+            raise DataError(
+                f"{table.column('outcome')} adds up to {total:,} in group {show(label)}, but "
+                f"Stan's largest integer is {INT_MAX:,}. Count in thousands, or use "
+                "family='normal'."
+            )

@@ -1,0 +1,404 @@
+"""The three poolings: configuration in the constructor, data in `fit`, a new object as result."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hierstan import sampling
+from hierstan.data import GroupedData
+from hierstan.engines import Settings, get_engine
+from hierstan.errors import DataError, HierstanWarning, PriorError
+from hierstan.families import FAMILIES
+from hierstan.fit import Fit
+from hierstan.priors import Prior, Uniform
+from hierstan.program import Program
+from hierstan.raw import raw_estimates
+from hierstan.templates import render
+
+PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
+LOCATIONS = ("mu", "theta")
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling:
+    """What the three poolings share. Use `CompletePooling`, `NoPooling` or `PartialPooling`.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        Priors to use instead of the defaults, by parameter.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`. Else the environment variable
+        ``HIERSTAN_TEMPLATES``, else the templates that hierstan ships.
+    """
+
+    priors: Mapping[str, Prior] | None = None
+    template_dir: str | os.PathLike[str] | None = None
+
+    name: ClassVar[str]
+    own_parameters: ClassVar[tuple[str, ...]]
+
+    def __post_init__(self) -> None:
+        for parameter, prior in (self.priors or {}).items():
+            _check_prior(parameter, prior)
+
+    def prior_names(self, family: str) -> tuple[str, ...]:
+        """Return the names of the parameters that take a prior, for a family."""
+        return (*self.own_parameters, *FAMILIES[family].parameters)
+
+    def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
+        """Return the prior of every parameter: the given ones over the defaults for these data."""
+        valid = self.prior_names(data.family)
+        given = dict(self.priors or {})
+        unknown = sorted(set(given) - set(valid))
+        if unknown:
+            raise PriorError(
+                f"{type(self).__name__} of {data.family} data has no parameter "
+                f"{', '.join(map(repr, unknown))}. Valid names are {', '.join(sorted(valid))}."
+            )
+        defaults = FAMILIES[data.family].default_priors(data.cells)
+        return {name: given.get(name, defaults[name]) for name in valid}
+
+    def program(self, data: GroupedData, priors: Mapping[str, Prior] | None = None) -> Program:
+        """Return the rendered Stan program that `fit` samples from."""
+        return self._render(data, priors or self.resolve_priors(data), self._parameterization(data))
+
+    def stan_code(self, data: GroupedData) -> str:
+        """Return the Stan program for these data, as text.
+
+        Parameters
+        ----------
+        data : GroupedData
+
+        Returns
+        -------
+        str
+        """
+        return self.program(data).code
+
+    def fit(
+        self,
+        data: GroupedData,
+        *,
+        chains: int = 4,
+        warmup: int = 1000,
+        draws: int = 1000,
+        seed: int | None = None,
+        adapt_delta: float = 0.9,
+        engine: str = "auto",
+        progress: bool = True,
+        prior_only: bool = False,
+    ) -> Fit:
+        """Fit the model.
+
+        Parameters
+        ----------
+        data : GroupedData
+        chains, warmup, draws : int
+            Number of chains, of warmup draws and of kept draws in each.
+        seed : int, optional
+            From 1 to 2^32 - 1. The same seed on the same engine gives the same draws; without one,
+            a random one is taken and kept in ``fit.seed``.
+        adapt_delta : float
+            Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences.
+        engine : {"auto", "cmdstan", "stanli"}
+            ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
+            ``HIERSTAN_ENGINE`` stands in for it.
+        progress : bool
+            Whether a long run shows a progress bar on standard error.
+        prior_only : bool
+            Ignore the outcomes: draw from the prior and the prior predictive distribution.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        DataError, PriorError, TemplateError, EngineError
+        """
+        _check_data(data, self)
+        priors = self.resolve_priors(data)
+        settings = Settings(
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            seed=_random_seed() if seed is None else seed,
+            adapt_delta=adapt_delta,
+            progress=progress,
+        )
+        parameterization = self._parameterization(data, prior_only=prior_only)
+        plan = sampling.Plan(
+            data=data,
+            priors=priors,
+            program=self._render(data, priors, parameterization),
+            conditional=self._render(data, priors, self._conditional),
+            mixing=_noncentered(data) if parameterization == "mixed" else None,
+            prior_only=prior_only,
+        )
+        chosen = get_engine(engine)
+        return Fit(
+            model=self,
+            data=data,
+            idata=sampling.run(plan, chosen, settings),
+            priors=priors,
+            engine=chosen.version(),
+            seed=settings.seed,
+            options={
+                "chains": settings.chains,
+                "warmup": settings.warmup,
+                "draws": settings.draws,
+                "adapt_delta": settings.adapt_delta,
+            },
+            program=plan.program,
+            conditional=plan.conditional,
+            parameterization=parameterization,
+            prior_only=prior_only,
+        )
+
+    _conditional: ClassVar[str | None] = None
+
+    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
+        return None
+
+    def _render(
+        self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
+    ) -> Program:
+        family = FAMILIES[data.family]
+        marginal = parameterization == "marginal"
+        lower = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
+        return render(
+            f"{self.name if self.name != 'none' else 'no'}_pooling" + "_marginal" * marginal,
+            data.family + "_marginal" * marginal,
+            priors,
+            lower_bounds=lower,
+            parameterization=None if marginal else parameterization,
+            template_dir=self.template_dir,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CompletePooling(Pooling):
+    """Complete pooling: the groups do not differ, ``theta[j] = mu``.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``mu`` and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
+    >>> bool(abs(fit.draws("mu").mean() - 7.7) < 1)
+    True
+    """
+
+    name: ClassVar[str] = "complete"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu",)
+
+
+@dataclass(frozen=True, eq=False)
+class NoPooling(Pooling):
+    """No pooling: every group on its own, ``theta[j] ~ prior``.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``theta`` and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.NoPooling().fit(data, seed=1, engine="stanli")
+    >>> fit.draws("theta").shape
+    (4000, 8)
+    """
+
+    name: ClassVar[str] = "none"
+    own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
+
+
+@dataclass(frozen=True, eq=False)
+class PartialPooling(Pooling):
+    """Partial pooling: the groups belong to one population, ``theta[j] ~ normal(mu, tau)``.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``mu``, ``tau`` and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+    parameterization : {"auto", "centered", "noncentered", "marginal"}
+        How the sampler sees ``theta``; the posterior is the same. ``"marginal"`` integrates
+        ``theta`` out where that is closed form (normal and lognormal families). ``"auto"`` takes it
+        there, unless the templates were edited, and elsewhere centers the groups whose own data say
+        more about them than the population does (Papaspiliopoulos, Roberts and Sköld 2007,
+        doi:10.1214/088342307000000014).
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling(priors={"tau": hs.HalfCauchy(5)}).fit(data, seed=1, engine="stanli")
+    >>> sorted(fit.priors)
+    ['mu', 'tau']
+    """
+
+    parameterization: str = "auto"
+
+    name: ClassVar[str] = "partial"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "tau")
+    _conditional: ClassVar[str | None] = "centered"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.parameterization not in PARAMETERIZATIONS:
+            raise PriorError(
+                f"parameterization must be one of {', '.join(PARAMETERIZATIONS)}; "
+                f"got {self.parameterization!r}."
+            )
+
+    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str:
+        marginal = FAMILIES[data.family].marginal
+        if self.parameterization == "marginal" and not marginal:
+            able = sorted(name for name, family in FAMILIES.items() if family.marginal)
+            raise DataError(
+                f"parameterization='marginal' needs a family whose group means can be integrated "
+                f"out in closed form ({', '.join(able)}); these data are {data.family}. "
+                "Use 'auto', 'centered' or 'noncentered'."
+            )
+        if prior_only:
+            return "noncentered"
+        if self.parameterization != "auto":
+            return self.parameterization
+        if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
+            return "marginal"
+        share = _noncentered(data)
+        return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
+
+
+def fit_poolings(
+    data: GroupedData, *, priors: Mapping[str, Prior] | None = None, **fit_options: Any
+) -> dict[str, Fit]:
+    """Fit complete, no and partial pooling to the same data.
+
+    Parameters
+    ----------
+    data : GroupedData
+    priors : mapping of str to Prior, optional
+        Each model takes those it has a parameter for.
+    **fit_options
+        Given to `Pooling.fit`: ``chains``, ``warmup``, ``draws``, ``seed``, ``engine``, ….
+
+    Returns
+    -------
+    dict of str to Fit
+        ``{"complete": …, "none": …, "partial": …}``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fits = hs.fit_poolings(data, seed=1, engine="stanli")
+    >>> list(fits)
+    ['complete', 'none', 'partial']
+    """
+    given = dict(priors or {})
+    classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
+    names = {cls.name: cls.own_parameters + tuple(FAMILIES[data.family].parameters) for cls in classes}
+    unknown = sorted(set(given) - {name for valid in names.values() for name in valid})
+    if unknown:
+        raise PriorError(
+            f"No pooling of {data.family} data has a parameter {', '.join(map(repr, unknown))}. "
+            f"Valid names are {', '.join(sorted({n for valid in names.values() for n in valid}))}."
+        )
+    return {
+        cls.name: cls(priors={k: v for k, v in given.items() if k in names[cls.name]}).fit(
+            data, **fit_options
+        )
+        for cls in classes
+    }
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _check_prior(parameter: str, prior: object) -> None:
+    if not isinstance(prior, Prior):
+        raise PriorError(
+            f"The prior of {parameter!r} must be a prior such as hs.Normal(0, 1), got {prior!r}."
+        )
+    if parameter in LOCATIONS:
+        if prior.positive:
+            raise PriorError(
+                f"{parameter!r} can take any value, but {prior} allows positive ones only. Use "
+                "Normal, StudentT, Cauchy or Uniform; on the link scale of rates (log-odds) and "
+                "counts (log-rate) negative values are common."
+            )
+        return
+    lower = 1.0 if parameter == "nu" else 0.0
+    if isinstance(prior, Uniform):
+        if prior.lower < lower:
+            raise PriorError(
+                f"{parameter!r} cannot be below {lower:g}, but {prior} starts at {prior.lower:g}."
+            )
+        if parameter == "tau":
+            warnings.warn(
+                f"{prior} on tau favours large values: with few groups the data rule out a large "
+                "tau only slowly, so the posterior depends on the upper bound. A half-normal "
+                "(hs.HalfNormal) or half-Cauchy (hs.HalfCauchy) prior is the safer choice.",
+                HierstanWarning,
+                stacklevel=4,
+            )
+    elif not prior.positive:
+        raise PriorError(
+            f"{parameter!r} is positive, but {prior} allows any value. Use HalfNormal, HalfCauchy, "
+            "HalfStudentT, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
+        )
+
+
+def _check_data(data: object, model: Pooling) -> None:
+    if not isinstance(data, GroupedData):
+        raise DataError(
+            f"fit takes a GroupedData, got {type(data).__name__}. Make one with "
+            "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
+        )
+    if model.name == "partial" and len(data.groups) < 2:
+        raise DataError(
+            f"Partial pooling cannot learn how much groups differ (tau) from the single group "
+            f"{data.groups[0]!r}. Use CompletePooling, or data with more groups."
+        )
+
+
+def _random_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0] % (2**31 - 1)) + 1
+
+
+def _noncentered(data: GroupedData) -> np.ndarray:
+    """Whether each group's own data say less about its mean than the population does, shape (J,).
+
+    The population's variance is estimated by moments: the excess of the estimates' variance over
+    their average sampling variance, at least a hundredth of it.
+    """
+    raw = raw_estimates(data)
+    variance = raw["link_se"].to_numpy() ** 2
+    spread = float(np.var(raw["link"], ddof=1)) - float(variance.mean())
+    tau2 = max(spread, 0.01 * float(np.median(variance)))
+    return (variance > tau2).astype(float)

@@ -1,0 +1,388 @@
+"""Prior distributions: their numbers, their support and their spelling in Stan.
+
+A prior's *kind* is text in the Stan program and its *numbers* are data, so a change of numbers
+never recompiles a model. The half distributions are the full ones on a parameter that is declared
+positive.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from hierstan.errors import PriorError
+
+POSITIVE_FIELDS = frozenset({"scale", "df", "rate", "shape"})
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Base of all priors: a Stan distribution with its numbers."""
+
+    stan_name: ClassVar[str]
+    positive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, value in self.numbers().items():
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+                raise PriorError(f"{type(self).__name__}: {name} must be a number, got {value!r}.")
+            if not math.isfinite(value):
+                raise PriorError(
+                    f"{type(self).__name__}: {name} must be finite, got {value}. An improper prior "
+                    "has no prior predictive distribution and may leave the posterior improper; "
+                    "give a wide but finite one."
+                )
+            if name in POSITIVE_FIELDS and value <= 0:
+                raise PriorError(f"{type(self).__name__}: {name} must be above 0, got {value}.")
+            object.__setattr__(self, name, float(value))
+
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers by name, in the order in which Stan takes them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`."""
+        return ", ".join(f"{parameter}_{name}" for name in self.numbers())
+
+    def log_density(self, x: Any) -> np.ndarray:
+        """Return the log density at `x`, of any shape, up to no constant."""
+        frozen, factor = self._scipy()
+        x = np.asarray(x, dtype=float)
+        inside = (x >= 0) if self.positive else np.ones(x.shape, dtype=bool)
+        return np.where(inside, frozen.logpdf(x) + math.log(factor), -np.inf)
+
+    def quantile(self, q: Any) -> np.ndarray:
+        """Return the quantiles at the probabilities `q`."""
+        frozen, factor = self._scipy()
+        q = np.asarray(q, dtype=float)
+        return np.asarray(frozen.ppf(1 - (1 - q) / factor) if factor != 1 else frozen.ppf(q))
+
+    def _scipy(self) -> tuple[Any, float]:
+        """Return the scipy distribution and the factor that folding it at 0 multiplies it by."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{value:.4g}" for value in self.numbers().values())
+        return f"{type(self).__name__}({numbers})"
+
+
+@dataclass(frozen=True)
+class Normal(Prior):
+    """Normal prior.
+
+    Parameters
+    ----------
+    location, scale : float
+        Mean and standard deviation, on the link scale.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Normal(0, 10))
+    Normal(0, 10)
+    """
+
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "normal"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.norm(self.location, self.scale), 1.0
+
+
+@dataclass(frozen=True)
+class StudentT(Prior):
+    """Student's t prior with `df` degrees of freedom.
+
+    Parameters
+    ----------
+    df, location, scale : float
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.StudentT(3, 0, 2.5))
+    StudentT(3, 0, 2.5)
+    """
+
+    df: float
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "student_t"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.t(self.df, self.location, self.scale), 1.0
+
+
+@dataclass(frozen=True)
+class Cauchy(Prior):
+    """Cauchy prior.
+
+    Parameters
+    ----------
+    location, scale : float
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Cauchy(0, 5))
+    Cauchy(0, 5)
+    """
+
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "cauchy"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.cauchy(self.location, self.scale), 1.0
+
+
+@dataclass(frozen=True)
+class HalfNormal(Prior):
+    """Half-normal prior: a normal around 0, cut at 0. The default for `tau`.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation of the normal before cutting; the median is 0.67 `scale`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfNormal(5))
+    HalfNormal(5)
+    """
+
+    scale: float
+    stan_name: ClassVar[str] = "normal"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`."""
+        return f"0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.norm(0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class HalfStudentT(Prior):
+    """Half-Student-t prior: Student's t around 0, cut at 0.
+
+    Parameters
+    ----------
+    df, scale : float
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfStudentT(4, 2.5))
+    HalfStudentT(4, 2.5)
+    """
+
+    df: float
+    scale: float
+    stan_name: ClassVar[str] = "student_t"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`."""
+        return f"{parameter}_df, 0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.t(self.df, 0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class HalfCauchy(Prior):
+    """Half-Cauchy prior: a Cauchy around 0, cut at 0; heavy-tailed (Gelman 2006).
+
+    Parameters
+    ----------
+    scale : float
+        The median.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfCauchy(5))
+    HalfCauchy(5)
+    """
+
+    scale: float
+    stan_name: ClassVar[str] = "cauchy"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`."""
+        return f"0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.cauchy(0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class Exponential(Prior):
+    """Exponential prior on a positive parameter.
+
+    Parameters
+    ----------
+    rate : float
+        The inverse of the mean.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Exponential(1))
+    Exponential(1)
+    """
+
+    rate: float
+    stan_name: ClassVar[str] = "exponential"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.expon(scale=1 / self.rate), 1.0
+
+
+@dataclass(frozen=True)
+class Gamma(Prior):
+    """Gamma prior on a positive parameter.
+
+    Parameters
+    ----------
+    shape, rate : float
+        The mean is ``shape / rate``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Gamma(2, 0.1))
+    Gamma(2, 0.1)
+    """
+
+    shape: float
+    rate: float
+    stan_name: ClassVar[str] = "gamma"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.gamma(self.shape, scale=1 / self.rate), 1.0
+
+
+@dataclass(frozen=True)
+class InverseGamma(Prior):
+    """Inverse-gamma prior on a positive parameter.
+
+    Parameters
+    ----------
+    shape, scale : float
+        The mean is ``scale / (shape - 1)`` where ``shape > 1``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.InverseGamma(3, 2))
+    InverseGamma(3, 2)
+    """
+
+    shape: float
+    scale: float
+    stan_name: ClassVar[str] = "inv_gamma"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.invgamma(self.shape, scale=self.scale), 1.0
+
+
+@dataclass(frozen=True)
+class LogNormal(Prior):
+    """Lognormal prior on a positive parameter.
+
+    Parameters
+    ----------
+    location, scale : float
+        Mean and standard deviation of the logarithm.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.LogNormal(0, 1))
+    LogNormal(0, 1)
+    """
+
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "lognormal"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.lognorm(self.scale, scale=math.exp(self.location)), 1.0
+
+
+@dataclass(frozen=True)
+class Uniform(Prior):
+    """Uniform prior between two finite bounds.
+
+    On `tau` it warns: with few groups the likelihood of `tau` has a long, slowly falling tail, and
+    a uniform prior hands that tail to the posterior (Gelman 2006, doi:10.1214/06-BA117A).
+
+    Parameters
+    ----------
+    lower, upper : float
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Uniform(-10, 10))
+    Uniform(-10, 10)
+    """
+
+    lower: float
+    upper: float
+    stan_name: ClassVar[str] = "uniform"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.lower < self.upper:
+            raise PriorError(
+                f"Uniform: lower must be below upper, got lower={self.lower}, upper={self.upper}."
+            )
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.uniform(self.lower, self.upper - self.lower), 1.0
+
+
+PRIORS: dict[str, type[Prior]] = {
+    cls.__name__: cls
+    for cls in (
+        Normal, StudentT, Cauchy, HalfNormal, HalfStudentT, HalfCauchy,
+        Exponential, Gamma, InverseGamma, LogNormal, Uniform,
+    )
+}  # fmt: skip

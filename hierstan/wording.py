@@ -1,0 +1,28 @@
+"""Words for error messages: values, lists and near misses, short enough to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+
+def show(value: object) -> str:
+    """Return a short, readable form of a value for a message."""
+    text = repr(value.item() if isinstance(value, np.generic) else value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def listed(values: Sequence[Any], limit: int = 3) -> str:
+    """List the first values and say how many more there are."""
+    more = f" and {len(values) - limit} more" if len(values) > limit else ""
+    return ", ".join(show(value) for value in values[:limit]) + more
+
+
+def did_you_mean(name: object, choices: Sequence[Any]) -> str:
+    """Return a sentence with the near misses of a name, or nothing."""
+    known = {str(choice).lower(): choice for choice in choices[:10_000]}
+    close = get_close_matches(str(name).lower(), list(known), n=3)
+    return f" Did you mean {' or '.join(show(known[key]) for key in close)}?" if close else ""

@@ -1,0 +1,23 @@
+// The family is binomial: successes in trials; the group means are log-odds.
+//
+//   y[n] ~ binomial_logit(trials[n], theta[group[n]])
+functions {
+  real family_lpmf(array[] int y, vector theta, array[] int trials) {
+    return binomial_logit_lupmf(y | trials, theta);
+  }
+}
+data {
+  array[N] int<lower=0> trials;
+  array[N] int<lower=0, upper=trials> y; // successes
+}
+model {
+  y ~ family(theta[group], trials);
+}
+generated quantities {
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(theta[group[n]]));
+  }
+}

@@ -1,0 +1,36 @@
+// The family is normal with one standard deviation; identity link.
+//
+//   row ~ normal(theta[group], sigma)
+//
+// An observation stands for `count` rows of a group: y is their mean and
+// `squares` their sum of squared deviations from it, which is all that their
+// likelihood depends on. A single row has count 1 and squares 0.
+functions {
+  real family_lpdf(vector y, vector theta, real sigma, vector count,
+                   vector squares) {
+    return normal_lupdf(y | theta, sigma ./ sqrt(count))
+           - sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma))
+           - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
+  }
+}
+data {
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+}
+parameters {
+  real{{ bounds.sigma }} sigma; // standard deviation within groups
+}
+model {
+  sigma ~ {{ prior.sigma }};
+  y ~ family(theta[group], sigma, count, squares);
+}
+generated quantities {
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma,
+                                        count[n : n], squares[n : n]);
+    y_rep[n] = normal_rng(theta[group[n]], sigma / sqrt(count[n]));
+  }
+}

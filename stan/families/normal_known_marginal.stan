@@ -1,0 +1,18 @@
+// The family is normal with known standard errors; identity link.
+//
+//   y[j] ~ normal(mu, sqrt(tau^2 + se[j]^2))
+data {
+  vector[N] y; // estimates
+  vector<lower=0>[N] se; // their standard errors
+}
+model {
+  y ~ normal(mu, sqrt(square(tau) + square(se)));
+}
+generated quantities {
+  if (draw_theta) {
+    vector[J] total = sqrt(square(tau) + square(se));
+    theta = mu
+            + to_vector(normal_rng(square(tau ./ total) .* (y - mu),
+                                   tau * se ./ total));
+  }
+}

@@ -1,0 +1,33 @@
+// No pooling: the groups have nothing to do with each other.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ a fixed prior, the same for every group
+//
+{{ family.comment }}
+functions {
+  {{ family.functions }}
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  {{ family.data }}
+  {{ prior.data }}
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  vector{{ bounds.theta }}[J] theta; // group means
+  {{ family.parameters }}
+}
+model {
+  theta ~ {{ prior.theta }};
+  {{ family.model }}
+}
+generated quantities {
+  real theta_new = {{ population.rng }}; // mean of a group not yet seen
+  vector[pointwise ? J : 0] log_population;
+  {{ family.generated_quantities }}
+  for (j in 1 : size(log_population)) {
+    log_population[j] = {{ population.lpdf }};
+  }
+}
