@@ -189,17 +189,23 @@ class GroupedData:
 
     def without(self, label: Hashable) -> GroupedData:
         """Return the data without one group, given by its label."""
-        code_of = {known: code for code, known in enumerate(self.groups)}
+        code_of = {known: code for code, known in enumerate(self.groups.tolist())}
         if not hashable(label) or label not in code_of:
-            hint = did_you_mean(label, list(self.groups))
+            hint = did_you_mean(label, list(code_of))
             raise DataError(
-                f"There is no group {show(label)}.{hint} Groups: {listed(list(self.groups), 8)}."
+                f"There is no group {show(label)}.{hint} Groups: {listed(list(code_of), 8)}."
             )
         if len(self.groups) == 1:
             raise DataError(f"Without group {show(label)} no group would be left.")
         code = code_of[label]
         rows = None if self.rows is None else self.rows[self.rows["group"] != code]
         return self._rest(self.cells[self.cells["group"] != code], rows)
+
+    def only(self, label: Hashable) -> GroupedData:
+        """Return the data of one group, given by its label."""
+        code = list(self.groups).index(label)
+        rows = None if self.rows is None else self.rows[self.rows["group"] == code]
+        return self._rest(self.cells[self.cells["group"] == code], rows)
 
     def without_rows(self, positions: Iterable[int]) -> GroupedData:
         """Return the data without some observations, given by their 0-based positions in `rows`.
@@ -215,7 +221,9 @@ class GroupedData:
                 f"positions= takes whole numbers from 0 to {len(rows) - 1}, "
                 f"but got {listed(dropped.tolist())}."
             )
-        left = rows[~np.isin(np.arange(len(rows)), dropped)]
+        keep = np.ones(len(rows), dtype=bool)
+        keep[dropped] = False
+        left = rows[keep]
         if left.empty:
             raise DataError("Without these rows no row would be left.")
         collapses = self.rows is not self.cells
@@ -244,10 +252,11 @@ class GroupedData:
 
     def _rest(self, cells: pd.DataFrame, rows: pd.DataFrame | None) -> GroupedData:
         """Return data of some of the cells, without the groups that have none left."""
-        present = np.unique(cells["group"].to_numpy())
+        present = np.bincount(cells["group"], minlength=len(self.groups)) > 0
+        new_code = np.cumsum(present) - 1
 
         def recoded(part: pd.DataFrame) -> pd.DataFrame:
-            codes = np.searchsorted(present, part["group"].to_numpy())
+            codes = new_code[part["group"].to_numpy()]
             return part.assign(group=codes).reset_index(drop=True)
 
         n_rows = int(self._sizes()[present].sum()) if rows is None else len(rows)

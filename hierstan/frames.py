@@ -54,14 +54,15 @@ class Table:
         """Return the frame with row numbers as column "row"; only where rows have an order."""
         if isinstance(self.frame, nw.DataFrame):
             return self.frame.with_row_index("row")
-        numbered: Frame = nw.from_native(nw.to_native(self.frame).with_row_index("row"))
+        polars = nw.to_native(self.frame)  # narwhals wants an order to number lazy rows by
+        numbered: Frame = nw.from_native(polars.with_row_index("row"))
         return numbered
 
-    def row_names(self, positions: np.ndarray) -> list[Any]:
-        """Return what to call the rows at these positions: pandas' index labels, or numbers."""
+    def rows_at(self, positions: np.ndarray) -> str:
+        """Say which rows are at these positions, by pandas' index labels or by number."""
         if self.in_pandas:
-            return list(nw.to_native(self.frame).index[positions])
-        return positions.tolist()
+            return f"rows {listed(nw.to_native(self.frame).index[positions].tolist())}"
+        return f"rows {listed(positions)}" if self.keeps_order else f"{len(positions)} rows"
 
     def column(self, role: str) -> str:
         """Say which column plays a role, for an error message."""
@@ -84,6 +85,8 @@ def open_table(frame: Any, columns: Mapping[str, Hashable]) -> Table:
         parts = {role: frame[name] for role, name in columns.items()}
         return Table(nw.from_native(pd.DataFrame(parts, copy=False)), dict(columns))
     opened = _opened(frame)
+    if opened.implementation.is_polars():
+        opened = opened.lazy()  # runs in parallel and in bounded memory
     _check_columns(opened.collect_schema().names(), columns, [])
     selected = opened.select(nw.col(str(name)).alias(role) for role, name in columns.items())
     return Table(selected, dict(columns))
@@ -109,6 +112,8 @@ def first_rows(table: Table, broken: nw.Expr, roles: Sequence[str], limit: int =
         places = [f"row {show(label)}" for label in nw.to_native(found).index]
     elif numbered:
         places = [f"row {number}" for number in found["row"].to_list()]
+    elif "group" in roles:
+        places = ["a row"] * len(found)
     else:
         places = [f"a row of group {show(label)}" for label in found["group"].to_list()]
     values = zip(*(found[role].to_list() for role in roles), strict=True)

@@ -18,7 +18,7 @@ from hierstan.frames import Table
 from hierstan.labels import fetch_cells, fetch_rows
 from hierstan.reduction import COLLAPSING, collapse, collapse_in_pandas, finished, single
 from hierstan.validation import INT_MAX, check
-from hierstan.wording import listed, show
+from hierstan.wording import show
 
 MAX_ROWS = 20_000
 
@@ -105,13 +105,14 @@ def _check_one_row_per_group(taken: Intake, table: Table) -> None:
     codes = taken.cells["group"].to_numpy()
     doubled = np.flatnonzero(np.bincount(codes) > 1)
     if doubled.size:
-        told = []
-        for code in doubled[:3]:
-            names = table.row_names(np.flatnonzero(codes == code))
-            told.append(f"{show(taken.groups[code])} in rows {listed(names)}")
+        told = [
+            f"{show(taken.groups[code])} in {table.rows_at(np.flatnonzero(codes == code))}"
+            for code in doubled[:3]
+        ]
+        verb = "breaks" if doubled.size == 1 else "break"
         raise DataError(
-            f"{table.column('group')} must name each group once; {doubled.size} of "
-            f"{len(taken.groups)} groups break this: {'; '.join(told)}. If each row is an "
+            f"{table.column('group')} must name each group once; {doubled.size:,} of "
+            f"{len(taken.groups):,} groups {verb} this: {'; '.join(told)}. If each row is an "
             "observation, use GroupedData.from_rows; if not, combine each group's estimates first."
         )
 

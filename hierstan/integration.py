@@ -7,49 +7,229 @@ template is integrated as it was edited.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan import sampling
-from hierstan.fit import Fit
+from hierstan.data import GroupedData
+from hierstan.errors import HierstanError
+from hierstan.priors import Prior
+from hierstan.program import Program
+from hierstan.raw import raw_estimates
+from hierstan.sampling import stan_data
+
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
 
 NODES = 21
-NEWTON_STEPS = 4
+NEWTON_STEPS = 6
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which an observation gets nodes of its own
+
+LogRatio = Callable[[np.ndarray], np.ndarray]
+
+
+def integrated_log_lik(
+    program: Program,
+    priors: Mapping[str, Prior],
+    data: GroupedData,
+    hyper: Mapping[str, np.ndarray],
+    *,
+    unit: str,
+    log_ratio: LogRatio | None = None,
+) -> np.ndarray:
+    """Return the log predictive density of every unit at every draw, group means integrated out.
+
+    Parameters
+    ----------
+    program : Program
+        With ``theta`` among its parameters, and ``log_lik`` and ``log_population`` written.
+    priors : mapping of str to Prior
+        Whose numbers the program's data hold.
+    data : GroupedData
+    hyper : mapping of str to numpy.ndarray
+        Draws of every parameter but ``theta``, each (S, ...). Empty when there are none.
+    unit : {"observation", "group"}
+        ``"group"``: log p(all of a group's data | hyper). ``"observation"``: log p(an observation |
+        the rest of its group, hyper).
+    log_ratio : callable, optional
+        Added to the log density of the population, of values (S, J) to values (S, J).
+
+    Returns
+    -------
+    numpy.ndarray
+        Of shape (S, J) or (S, N).
+    """
+    by_row = unit == "observation"
+    integrand = Integrand(program, priors, data, hyper, rows=by_row, log_ratio=log_ratio)
+    mode, scale = integrand.mode(*integrand.start())
+    if not by_row:
+        return integrand.integrate(mode, scale)[0]
+    whole, rest = integrand.integrate(mode, scale * WIDENING, leave_out=True)
+    rest[:, integrand.alone] = 0.0
+    result = whole[:, integrand.group] - rest
+    for left_out in integrand.dominant(mode, scale):
+        part = integrand.without(left_out)
+        replaced = part.integrate(*part.mode(mode, scale))[0]
+        groups = integrand.group[left_out]
+        result[:, left_out] = (whole - replaced)[:, groups]
+    return result
 
 
 @dataclass(frozen=True)
 class Integrand:
-    """Evaluate log likelihood and log population at group means of our choice.
+    """Log likelihood and log population at group means of our choice."""
 
-    Attributes
-    ----------
-    group : numpy.ndarray
-        Group of each observation, shape (N,), counted from 0.
-    hyper : dict of str to numpy.ndarray
-        Draws of everything but ``theta``, each of shape (S, ...).
-    log_ratio : callable or None
-        Correction of the population's log density, of nodes (S, J) to (S, J).
-    """
-
-    evaluator: object
-    group: np.ndarray
+    program: Program
+    priors: Mapping[str, Prior]
+    data: GroupedData
     hyper: Mapping[str, np.ndarray]
-    size: int
-    prior: object = None
+    rows: bool
+    log_ratio: LogRatio | None = None
+    left_out: tuple[int, ...] = ()
+
+    @cached_property
+    def group(self) -> np.ndarray:
+        """Group of each observation, from 0, shape (N,)."""
+        frame = self.data.rows if self.rows else self.data.cells
+        assert frame is not None
+        return frame["group"].to_numpy()
+
+    @cached_property
+    def alone(self) -> np.ndarray:
+        """Whether each observation is its group's only one, shape (N,)."""
+        return np.bincount(self.group)[self.group] == 1
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        from hierstan.engines.stanli import Evaluator
+
+        return Evaluator(
+            self.program, stan_data(self.data, self.priors, rows=self.rows, pointwise=True)
+        )
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        """Draws in the unconstrained space, where ``theta`` is itself; (S, P)."""
+        draws = {**self.hyper, "theta": self.start()[0]}
+        points = self._evaluator.unconstrained(draws)
+        if not np.allclose(points[:, self._evaluator.parameters["theta"]], draws["theta"]):
+            raise HierstanError(
+                "Leave-one-out cannot integrate theta out, since its prior is bounded (Uniform). "
+                "Use a prior on the whole line, such as Normal or StudentT."
+            )
+        return points
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Number of draws and of groups, (S, J)."""
+        S = len(next(iter(self.hyper.values()))) if self.hyper else 1
+        return S, len(self.data.groups)
+
+    def without(self, left_out: np.ndarray) -> Integrand:
+        """Return the integrand without some observations, at most one of a group."""
+        part = Integrand(
+            self.program, self.priors, self.data, self.hyper, self.rows, self.log_ratio, tuple(left_out)
+        )
+        part.__dict__.update(
+            _evaluator=self._evaluator,
+            _points=self._points,
+            group=self.group,
+            _member=self._member,
+        )
+        return part
 
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return log_lik (S, N) and log_population (S, J) at `theta` (S, J)."""
-        draws = {**self.hyper, "theta": theta}
-        written = self.evaluator.written(draws, ["log_lik", "log_population"])  # type: ignore[attr-defined]
-        return written["log_lik"], written["log_population"]
+        """Return the log integrand of each group (S, J) and log_lik (S, N) at `theta` (S, J)."""
+        points = self._points
+        points[:, self._evaluator.parameters["theta"]] = theta
+        written = self._evaluator.written_at(points, ["log_lik", "log_population"])
+        log_lik, population = written["log_lik"], written["log_population"]
+        if self.log_ratio is not None:
+            population = population + self.log_ratio(theta)
+        if self.left_out:
+            log_lik = log_lik.copy()
+            log_lik[:, list(self.left_out)] = 0.0
+        return population + (self._member @ log_lik.T).T, log_lik
 
-    def total(self, log_lik: np.ndarray) -> np.ndarray:
-        """Sum observations by group: (S, N) to (S, J)."""
-        J = self.size
-        result = np.zeros((log_lik.shape[0], J))
-        np.add.at(result.T, self.group, log_lik.T)
-        return result
+    @cached_property
+    def _member(self) -> object:
+        """Sparse (J, N) matrix of which observation belongs to which group."""
+        from scipy import sparse
+
+        N = len(self.group)
+        return sparse.csr_matrix(
+            (np.ones(N), (self.group, np.arange(N))), shape=(len(self.data.groups), N)
+        )
+
+    def start(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a first guess of each group's conditional mean and sd given the draws, (S, J)."""
+        raw = raw_estimates(self.data)
+        mean = np.tile(raw["link"].to_numpy(), (self.size[0], 1))
+        variance = np.tile(raw["link_se"].to_numpy() ** 2, (self.size[0], 1))
+        if "mu" in self.hyper and "tau" in self.hyper:
+            mu, tau2 = self.hyper["mu"][:, None], self.hyper["tau"][:, None] ** 2
+            mean = (mean * tau2 + mu * variance) / (tau2 + variance)
+            variance = variance * tau2 / (tau2 + variance)
+        return mean, np.sqrt(variance)
+
+    def mode(self, theta: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return each integrand's mode and the sd of the normal that fits it there, by Newton."""
+        for _ in range(NEWTON_STEPS):
+            step = 0.3 * scale
+            here, ahead, behind = (self(theta + shift)[0] for shift in (0, step, -step))
+            slope = (ahead - behind) / (2 * step)
+            curvature = (ahead - 2 * here + behind) / step**2
+            with np.errstate(divide="ignore", invalid="ignore"):
+                newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * scale)
+            newton = np.clip(newton, scale / 5, scale * 5)
+            move = np.clip(slope * newton**2, -3 * newton, 3 * newton)
+            theta, scale = theta + move, newton
+            if float(np.abs(move / newton).max()) < 0.2:
+                break
+        return theta, scale
+
+    def integrate(
+        self, center: np.ndarray, scale: np.ndarray, *, leave_out: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log integral of each group (S, J) and, leaving out each observation, (S, N)."""
+        nodes, weights = np.polynomial.hermite.hermgauss(NODES)
+        whole = np.full(center.shape, -np.inf)
+        rest = np.full((center.shape[0], len(self.group)), -np.inf) if leave_out else np.empty(0)
+        for node, weight in zip(nodes, weights, strict=True):
+            log_integrand, log_lik = self(center + np.sqrt(2) * scale * node)
+            term = log_integrand + np.log(weight) + node**2 + np.log(np.sqrt(2) * scale)
+            whole = np.logaddexp(whole, term)
+            if leave_out:
+                rest = np.logaddexp(rest, term[:, self.group] - log_lik)
+        return whole, rest
+
+    def dominant(self, mode: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
+        """Return the observations that hold much of their group's information.
+
+        Their group's integrand without them is another one, which wants its own nodes. Sets of
+        observations with at most one of each group, so that a set is integrated at once.
+        """
+        middle = mode.shape[0] // 2
+        pick = Integrand(
+            self.program, self.priors, self.data,
+            {name: values[middle : middle + 1] for name, values in self.hyper.items()},
+            self.rows, self.log_ratio,
+        )  # fmt: skip
+        theta, step = mode[middle : middle + 1], 0.3 * scale[middle : middle + 1]
+        here, ahead, behind = (pick(theta + shift)[1] for shift in (0, step, -step))
+        information = -(ahead - 2 * here + behind)[0] / step[0, self.group] ** 2
+        share = information * scale[middle, self.group] ** 2
+        left = np.flatnonzero((share > DOMINANT) & ~self.alone)
+        sets: list[list[int]] = []
+        taken: dict[int, int] = {}
+        for index in left:
+            turn = taken.get(self.group[index], 0)
+            taken[self.group[index]] = turn + 1
+            if turn == len(sets):
+                sets.append([])
+            sets[turn].append(int(index))
+        return [np.array(chosen) for chosen in sets]

@@ -44,9 +44,12 @@ def collapse(family: str, frame: Frame) -> Frame:
     """
     y = nw.col("y")
     if family in ("gamma", "lognormal", "normal"):
-        frame = frame.select("group", y.cast(nw.Float64), y.cast(nw.Float64).log().alias("log_y"))
-        used = {"gamma": ("y", "log_y"), "lognormal": ("log_y",), "normal": ("y",)}[family]
-        return _moments(frame.select("group", *used), used)
+        real = y.cast(nw.Float64)
+        parts = {"y": real} if family == "normal" else {"y": real, "log_y": real.log()}
+        if family == "lognormal":
+            del parts["y"]
+        named = frame.select("group", *(part.alias(name) for name, part in parts.items()))
+        return _moments(named, tuple(parts))
     frame = frame.select("group", y.cast(nw.Int64))
     if family == "neg_binomial":
         return frame.group_by("group", "y").agg(nw.len().alias("count"))
@@ -164,7 +167,10 @@ def _corrected(name: str) -> tuple[nw.Expr, nw.Expr]:
 
 def _settled(means: Frame) -> Frame:
     """Compute the group means now where the engine would else hold every row for the join."""
-    engine = means.implementation
-    if isinstance(means, nw.LazyFrame) and (engine.is_polars() or engine.is_dask()):
-        return collected(means).lazy("polars" if engine.is_polars() else "dask")
+    if isinstance(means, nw.DataFrame):
+        return means
+    if means.implementation.is_polars():
+        return collected(means).lazy()
+    if means.implementation.is_dask():
+        return nw.from_native(nw.to_native(means).persist())
     return means

@@ -105,7 +105,9 @@ def _refuse_types(table: Table, unusable: Mapping[str, str | None], n_rows: int)
         if reason == "Python objects":
             _refuse_objects(table, role, n_rows)
         rows = ", ".join(first_rows(table, ~nw.col(role).is_null(), (role,)))
-        wanted, cure = "numbers", f"Convert it with {table.recipe('numbers', role)}."
+        wanted, cure = "numbers", "Give a column of numbers."
+        if reason in ("categories", "decimals", "text"):
+            cure = f"Convert it with {table.recipe('numbers', role)}."
         if reason == "true/false values":
             cure = "Yes/no outcomes, one per row, go to from_rows with family='bernoulli'."
         if role == "group":
@@ -135,7 +137,7 @@ def _is_number(value: object) -> bool:
 
 
 def _nested(dtype: nw.dtypes.DType) -> str | None:
-    return f"lists or records ({dtype})" if dtype.is_nested() else None
+    return "lists or records" if dtype.is_nested() else None
 
 
 def _unusable(kind: str, dtype: nw.dtypes.DType) -> str | None:
@@ -147,7 +149,8 @@ def _unusable(kind: str, dtype: nw.dtypes.DType) -> str | None:
     if dtype == nw.Categorical or isinstance(dtype, nw.Enum):
         return "categories"
     names = {nw.Decimal: "decimals", nw.String: "text", nw.Object: "Python objects"}
-    return next((name for known, name in names.items() if dtype == known), f"{dtype} values")
+    other = f"{dtype.base_type().__name__.lower()} values"
+    return next((name for known, name in names.items() if dtype == known), other)
 
 
 # the rules, kind by kind
@@ -192,11 +195,12 @@ def _positive(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
 
 def _count(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     number = _number(role)
+    within = number.clip(-1, INT_MAX + 1)  # ibis floors to integers, which have no infinity
     whole = "Counts are 0, 1, 2, ...: correct those rows, or choose a family for amounts."
     most = f"must be at most {INT_MAX:,}, Stan's largest integer"
     return [
         *_real(role, dtype)[:1],
-        Rule(role, number != number.floor(), "must hold whole numbers", whole),
+        Rule(role, within != within.floor(), "must hold whole numbers", whole),
         Rule(role, number < 0, "must not be negative", "Correct or drop those rows."),
         Rule(role, number > INT_MAX, most, "Count in thousands, or use a normal family."),
     ]

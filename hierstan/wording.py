@@ -15,7 +15,7 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def listed(values: Sequence[Any], limit: int = 3) -> str:
+def listed(values: Sequence[Any] | np.ndarray, limit: int = 3) -> str:
     """List the first values and say how many more there are."""
     more = f" and {len(values) - limit} more" if len(values) > limit else ""
     return ", ".join(show(value) for value in values[:limit]) + more

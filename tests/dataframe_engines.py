@@ -1,4 +1,4 @@
-"""One small table in every dataframe engine that is installed, for the tests of the data rooms."""
+"""A small table in every dataframe engine that is installed, for the tests of the data rooms."""
 
 from __future__ import annotations
 
@@ -18,20 +18,15 @@ def require(module: str) -> Any:
     return pytest.importorskip(module)
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
-    """Plain Python lists, None for what is missing."""
-    return {
-        name: [None if value is pd.NA or value is pd.NaT else value for value in column.tolist()]
-        for name, column in frame.items()
-    }
+Columns = dict[str, list[Any]]
 
 
-def polars(frame: pd.DataFrame) -> Any:
-    return require("polars").DataFrame(_columns(frame), strict=False)
+def polars(columns: Columns) -> Any:
+    return require("polars").DataFrame(columns, strict=False)
 
 
-def pyarrow(frame: pd.DataFrame) -> Any:
-    return require("pyarrow").table(_columns(frame))
+def pyarrow(columns: Columns) -> Any:
+    return require("pyarrow").table(columns)
 
 
 @functools.cache
@@ -39,22 +34,22 @@ def _duckdb() -> Any:
     return require("duckdb").connect()
 
 
-def duckdb(frame: pd.DataFrame) -> Any:
-    return _duckdb().from_arrow(pyarrow(frame))
+def duckdb(columns: Columns) -> Any:
+    return _duckdb().from_arrow(pyarrow(columns))
 
 
-def dask(frame: pd.DataFrame) -> Any:
-    return require("dask.dataframe").from_pandas(frame, npartitions=3, sort=False)
+def dask(columns: Columns) -> Any:
+    return require("dask.dataframe").from_pandas(pd.DataFrame(columns), npartitions=3, sort=False)
 
 
-def ibis(frame: pd.DataFrame) -> Any:
-    return require("ibis").memtable(pyarrow(frame))
+def ibis(columns: Columns) -> Any:
+    return require("ibis").memtable(pyarrow(columns))
 
 
-ENGINES: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "pandas": lambda frame: frame,
+ENGINES: dict[str, Callable[[Columns], Any]] = {
+    "pandas": pd.DataFrame,
     "polars": polars,
-    "polars lazy": lambda frame: polars(frame).lazy(),
+    "polars lazy": lambda columns: polars(columns).lazy(),
     "pyarrow": pyarrow,
     "duckdb": duckdb,
     "dask": dask,

@@ -113,18 +113,24 @@ class Evaluator:
                 f"The program {self._program.name} writes no {', '.join(missing)}. An edited "
                 "template must keep these generated quantities."
             )
-        flat = self._flat(draws)
-        result = {
-            name: np.empty((len(flat), len(self._columns[name]))) for name in wanted
-        }
-        for row, values in enumerate(flat):
-            with _translated(self._program):
-                free = self._model.param_unconstrain(values)
+        return self.written_at(self.unconstrained(draws), wanted)
+
+    def unconstrained(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return S parameter values as points of the unconstrained space, (S, P)."""
+        with _translated(self._program):
+            return np.array([self._model.param_unconstrain(row) for row in self._flat(draws)])
+
+    def written_at(self, points: np.ndarray, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+        """Return what the program writes at points of the unconstrained space, see `written`."""
+        result = {name: np.empty((len(points), _length(self._columns[name]))) for name in wanted}
+        columns = [(result[name], self._columns[name]) for name in wanted]
+        with _translated(self._program):
+            for row, point in enumerate(np.ascontiguousarray(points)):
                 everything = self._model.param_constrain(
-                    free, include_tp=True, include_gq=True, rng=self._rng
+                    point, include_tp=True, include_gq=True, rng=self._rng
                 )
-            for name in wanted:
-                result[name][row] = everything[self._columns[name]]
+                for values, places in columns:
+                    values[row] = everything[places]
         return result
 
     def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -132,10 +138,8 @@ class Evaluator:
         with _translated(self._program):
             return np.array(
                 [
-                    self._model.log_density(
-                        self._model.param_unconstrain(values), propto=True, jacobian=False
-                    )
-                    for values in self._flat(draws)
+                    self._model.log_density(point, propto=True, jacobian=False)
+                    for point in self.unconstrained(draws)
                 ]
             )
 
@@ -144,7 +148,7 @@ class Evaluator:
         if missing:
             raise EngineError(f"No draws of {', '.join(missing)} to evaluate the program at.")
         size = len(next(iter(draws.values())))
-        flat = np.empty((size, sum(len(columns) for columns in self.parameters.values())))
+        flat = np.empty((size, sum(map(_length, self.parameters.values()))))
         for name, columns in self.parameters.items():
             values = np.asarray(draws[name], dtype=float)
             flat[:, columns] = values.reshape(size, -1, order="F") if values.ndim < 3 else (
@@ -156,12 +160,16 @@ class Evaluator:
 # internals ------------------------------------------------------------------------------------
 
 
-def _grouped(names: Sequence[str]) -> dict[str, np.ndarray]:
+def _grouped(names: Sequence[str]) -> dict[str, slice]:
     """Map each variable to its flat columns, from names such as ``theta.1``."""
     columns: dict[str, list[int]] = {}
     for index, name in enumerate(names):
         columns.setdefault(name.split(".")[0], []).append(index)
-    return {name: np.array(positions) for name, positions in columns.items()}
+    return {name: slice(positions[0], positions[-1] + 1) for name, positions in columns.items()}
+
+
+def _length(columns: slice) -> int:
+    return int(columns.stop - columns.start)
 
 
 def _checked(data: Mapping[str, Any]) -> str:

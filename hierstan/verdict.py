@@ -1,0 +1,221 @@
+"""What differences in predictive accuracy support, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hierstan.elpd import Elpd
+from hierstan.fit import Fit
+from hierstan.raw import raw_estimates
+
+CLEAR = 4.0  # |elpd difference| below which models cannot be told apart (Sivula et al. 2020)
+FEW_UNITS = 100  # below which the standard error of a difference may be too small
+ROUNDS = 2000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """Fits compared by leave-one-out.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        Indexed by model name, best first; see `compare` for the columns.
+    verdict : str
+        What the table supports, in plain words.
+    preferred : str or None
+        A model's name, or None when the data can't tell.
+    loo : dict of str to Elpd
+        The results it rests on.
+    """
+
+    table: pd.DataFrame
+    verdict: str
+    preferred: str | None
+    loo: dict[str, Elpd]
+
+    @property
+    def unit(self) -> str:
+        """What was left out: ``"observation"`` or ``"group"``."""
+        return next(iter(self.loo.values())).unit
+
+    def __repr__(self) -> str:
+        shown = self.table.copy()
+        for name in ("elpd", "se", "p", "elpd_diff", "dse"):
+            shown[name] = shown[name].map("{:.1f}".format)
+        for name in ("weight", "max_k"):
+            shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.2f}")
+        return f"Leave one {self.unit} out\n\n{shown.to_string()}\n\n{self.verdict}"
+
+
+def compared(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> Comparison:
+    """Make the table, the weights and the verdict from the results of each fit."""
+    order = sorted(results, key=lambda name: -results[name].elpd)
+    best = results[order[0]]
+    weights = stacking_weights(np.column_stack([results[name].elpd_i for name in order]))
+    rows = []
+    for rank, name in enumerate(order, 1):
+        result = results[name]
+        apart = result.elpd_i - best.elpd_i
+        finite = result.pareto_k[np.isfinite(result.pareto_k)]
+        rows.append(
+            {
+                "rank": rank,
+                "elpd": result.elpd,
+                "se": result.se,
+                "p": result.p,
+                "elpd_diff": float(apart.sum()),
+                "dse": float(np.sqrt(len(apart) * np.var(apart, ddof=1))),
+                "weight": float(weights[rank - 1]),
+                "max_k": float(finite.max()) if finite.size else float("nan"),
+                "method": "+".join(sorted(set(result.method))),
+            }
+        )
+    table = pd.DataFrame(rows, index=pd.Index(order, name="model"))
+    words, preferred = _judge(table, results, fits)
+    return Comparison(table, words, preferred, dict(results))
+
+
+def stacking_weights(elpd: np.ndarray) -> np.ndarray:
+    """Return the weights that maximise the leave-one-out log score of the mixture.
+
+    Parameters
+    ----------
+    elpd : numpy.ndarray
+        Pointwise elpd, shape (U, models).
+
+    Returns
+    -------
+    numpy.ndarray
+        Non-negative, summing to 1. Yao et al. 2018; found by the EM algorithm for mixture weights,
+        whose objective is concave.
+    """
+    density = np.exp(elpd - elpd.max(axis=1, keepdims=True))
+    weights = np.full(elpd.shape[1], 1 / elpd.shape[1])
+    for _ in range(ROUNDS):
+        share = density * weights
+        weights = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
+    return weights
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _judge(
+    table: pd.DataFrame, results: Mapping[str, Elpd], fits: Mapping[str, Fit]
+) -> tuple[str, str | None]:
+    unreliable = [name for name, result in results.items() if not result.reliable]
+    if unreliable:
+        return (
+            f"This comparison cannot be relied on: importance sampling failed for "
+            f"{', '.join(unreliable)} (Pareto k > 0.7). Compare again with refit=True.",
+            None,
+        )
+    poolings = {fit.model.name: name for name, fit in fits.items()}
+    if set(poolings) == {"complete", "none", "partial"} and len(fits) == 3:
+        words, preferred = _judge_poolings(results, fits, poolings)
+    else:
+        words, preferred = _judge_any(table)
+    return f"{words} {_caution(table, results)}".strip(), preferred
+
+
+def clearly_worse(worse: Elpd, better: Elpd) -> bool:
+    """Whether one model predicts worse beyond doubt: by more than 4 and by two standard errors."""
+    apart = better.elpd_i - worse.elpd_i
+    dse = np.sqrt(len(apart) * np.var(apart, ddof=1))
+    return bool(apart.sum() > max(CLEAR, 2 * dse))
+
+
+def _difference(a: Elpd, b: Elpd) -> str:
+    apart = a.elpd_i - b.elpd_i
+    return f"{apart.sum():+.1f} ± {np.sqrt(len(apart) * np.var(apart, ddof=1)):.1f}"
+
+
+def _judge_poolings(
+    results: Mapping[str, Elpd], fits: Mapping[str, Fit], poolings: Mapping[str, str]
+) -> tuple[str, str | None]:
+    complete, none, partial = (results[poolings[key]] for key in ("complete", "none", "partial"))
+    tau, noise, kept = _tau_facts(fits[poolings["partial"]])
+    lumped_worse, alone_worse = clearly_worse(complete, partial), clearly_worse(none, partial)
+    if clearly_worse(partial, none) and clearly_worse(complete, none):
+        return (
+            "No pooling predicts best: the groups are not like draws from one population "
+            f"(partial pooling: {_difference(partial, none)}). Estimate each group on its own.",
+            poolings["none"],
+        )
+    if lumped_worse and alone_worse:
+        return (
+            "Partial pooling predicts best. The groups differ, so lumping them together loses "
+            f"accuracy ({_difference(complete, partial)}), and they have enough in common that "
+            f"estimating each alone loses too ({_difference(none, partial)}).",
+            poolings["partial"],
+        )
+    if lumped_worse:
+        ending = f"no pooling does about as well as partial pooling ({_difference(none, partial)})"
+        if kept > 0.9:
+            return (
+                f"The groups clearly differ (complete pooling: {_difference(complete, partial)}), "
+                f"and {ending}: each group's own data hold {kept:.0%} of the weight in its "
+                "estimate. Estimating each group on its own is adequate.",
+                poolings["none"],
+            )
+        return (
+            f"The groups clearly differ (complete pooling: {_difference(complete, partial)}); "
+            f"{ending}. Partial pooling is the safer of the two: it also says what a new group "
+            "may look like.",
+            poolings["partial"],
+        )
+    if clearly_worse(partial, complete):
+        return (
+            "Complete pooling predicts best: the data show no difference between the groups that "
+            f"would be worth a parameter (partial pooling: {_difference(partial, complete)}).",
+            poolings["complete"],
+        )
+    if tau < 0.7 * noise:
+        return (
+            "Complete pooling is adequate: tau is near zero (95% sure that it is below "
+            f"{tau:.3g}, against a typical standard error of {noise:.3g} within a group), and "
+            f"partial pooling predicts no better ({_difference(partial, complete)}).",
+            poolings["complete"],
+        )
+    worse = f" No pooling is worse ({_difference(none, partial)})." if alone_worse else ""
+    return (
+        "The data cannot tell complete from partial pooling: they predict about equally well "
+        f"({_difference(partial, complete)}), and tau may be anything up to {tau:.3g}.{worse} "
+        "Partial pooling is the safer choice, since it covers both possibilities.",
+        None,
+    )
+
+
+def _judge_any(table: pd.DataFrame) -> tuple[str, str | None]:
+    best, second = table.index[0], table.index[1]
+    gap, dse = -float(table["elpd_diff"].iloc[1]), float(table["dse"].iloc[1])
+    if gap > max(CLEAR, 2 * dse):
+        return f"{best} predicts best: {second} is worse by {gap:.1f} ± {dse:.1f}.", str(best)
+    return (
+        f"{best} and {second} cannot be told apart: they differ by {gap:.1f} ± {dse:.1f} in elpd.",
+        None,
+    )
+
+
+def _caution(table: pd.DataFrame, results: Mapping[str, Elpd]) -> str:
+    units = len(next(iter(results.values())).elpd_i)
+    if units >= FEW_UNITS or bool((table["elpd_diff"].iloc[1:].abs() < CLEAR).all()):
+        return ""
+    return f"(With only {units} units, the ± may be too small; take it as a rough guide.)"
+
+
+def _tau_facts(fit: Fit) -> tuple[float, float, float]:
+    """Return the 95% quantile of tau, the typical standard error, the mean weight of own data."""
+    raw = raw_estimates(fit.data)
+    variance = raw["link_se"].to_numpy() ** 2
+    tau = fit.draws("tau")
+    own = np.mean([t / (t + variance).mean() for t in (tau**2)[:: max(1, len(tau) // 200)]])
+    weights = 1 / variance
+    J = len(variance)
+    typical = (J - 1) * weights.sum() / (weights.sum() ** 2 - (weights**2).sum())
+    return float(np.quantile(tau, 0.95)), float(np.sqrt(typical)), float(own)
