@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierstan import portrait
+from hierstan.convergence import Convergence, check_convergence
 from hierstan.data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES, Family
 from hierstan.priors import Prior
 from hierstan.program import Program
+from hierstan.trust import Judgement, Setup, judge
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,6 +46,8 @@ class Fit:
     parameterization : str or None
         How partial pooling was sampled.
     prior_only : bool
+    note : str
+        What the user should know of how the draws came about; empty in most cases.
     """
 
     model: Any
@@ -56,6 +61,7 @@ class Fit:
     conditional: Program
     parameterization: str | None = None
     prior_only: bool = False
+    note: str = ""
     cache: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -99,3 +105,34 @@ class Fit:
             )
         values = posterior[name].to_numpy()
         return values.reshape(-1, *values.shape[2:])
+
+    def convergence(self) -> Convergence:
+        """Return the measures of convergence, computed once; `hierstan.diagnose` words them."""
+        if "convergence" not in self.cache:
+            stats = self.idata["sample_stats_prior" if self.prior_only else "sample_stats"]
+            self.cache["convergence"] = check_convergence(self.posterior, stats.to_dataset())
+        found: Convergence = self.cache["convergence"]
+        return found
+
+    def judgement(self) -> Judgement:
+        """Return whether to trust the draws, in words."""
+        setup = Setup(
+            pooling=self.model.name,
+            parameterization=self.parameterization,
+            requested=getattr(self.model, "parameterization", None),
+            warmup=self.options["warmup"],
+            adapt_delta=self.options["adapt_delta"],
+            priors=self.priors,
+            own=("mu", "tau", "theta", *self.family.parameters),
+            prior_only=self.prior_only,
+        )
+        return judge(self.convergence(), setup)
+
+    def __repr__(self) -> str:
+        return portrait.one_line(self)
+
+    def __str__(self) -> str:
+        return portrait.page(self).text()
+
+    def _repr_html_(self) -> str:
+        return portrait.page(self).html()

@@ -87,7 +87,7 @@ class FoldPriors:
         return result
 
     def log_ratio(self) -> LogRatio | None:
-        """Return the same for ``theta``, at group means (S, U), or None if it has no default."""
+        """Return the same for ``theta``, at group means (S, K) of units (K,); None if it is given."""
         if "theta" not in self.full:
             return None
         full = self.full["theta"]
@@ -96,8 +96,8 @@ class FoldPriors:
             for number in ("location", "scale")
         )
 
-        def ratio(theta: np.ndarray) -> np.ndarray:
-            fold = -0.5 * ((theta - location) / scale) ** 2 - np.log(scale)
+        def ratio(theta: np.ndarray, units: np.ndarray) -> np.ndarray:
+            fold = -0.5 * ((theta - location[units]) / scale[units]) ** 2 - np.log(scale[units])
             return fold - 0.5 * np.log(2 * np.pi) - full.log_density(theta)
 
         return ratio

@@ -7,7 +7,7 @@ template is integrated as it was edited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ NEWTON_STEPS = 6
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which an observation gets nodes of its own
 
-LogRatio = Callable[[np.ndarray], np.ndarray]
+LogRatio = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def integrated_log_lik(
@@ -56,7 +56,8 @@ def integrated_log_lik(
         ``"group"``: log p(all of a group's data | hyper). ``"observation"``: log p(an observation |
         the rest of its group, hyper).
     log_ratio : callable, optional
-        Added to the log density of the population, of values (S, J) to values (S, J).
+        Added to the log density of the population: takes group means (S, K) and the unit, (K,),
+        whose prior each of them has.
 
     Returns
     -------
@@ -64,19 +65,20 @@ def integrated_log_lik(
         Of shape (S, J) or (S, N).
     """
     by_row = unit == "observation"
-    integrand = Integrand(program, priors, data, hyper, rows=by_row, log_ratio=log_ratio)
+    integrand = Integrand(program, priors, data, hyper, rows=by_row)
     mode, scale = integrand.mode(*integrand.start())
+    J = len(data.groups)
     if not by_row:
-        return integrand.integrate(mode, scale)[0]
-    whole, rest = integrand.integrate(mode, scale * WIDENING, leave_out=True)
+        return integrand.integrate(mode, scale, log_ratio, np.arange(J))
+    whole, rest = integrand.integrate_both(mode, scale * WIDENING, log_ratio)
     rest[:, integrand.alone] = 0.0
-    result = whole[:, integrand.group] - rest
     for left_out in integrand.dominant(mode, scale):
         part = integrand.without(left_out)
-        replaced = part.integrate(*part.mode(mode, scale))[0]
         groups = integrand.group[left_out]
-        result[:, left_out] = (whole - replaced)[:, groups]
-    return result
+        units = np.zeros(J, dtype=int)
+        units[groups] = left_out
+        rest[:, left_out] = part.integrate(*part.mode(mode, scale), log_ratio, units)[:, groups]
+    return whole - rest
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class Integrand:
     data: GroupedData
     hyper: Mapping[str, np.ndarray]
     rows: bool
-    log_ratio: LogRatio | None = None
     left_out: tuple[int, ...] = ()
 
     @cached_property
@@ -132,7 +133,7 @@ class Integrand:
     def without(self, left_out: np.ndarray) -> Integrand:
         """Return the integrand without some observations, at most one of a group."""
         part = Integrand(
-            self.program, self.priors, self.data, self.hyper, self.rows, self.log_ratio, tuple(left_out)
+            self.program, self.priors, self.data, self.hyper, self.rows, tuple(left_out)
         )
         part.__dict__.update(
             _evaluator=self._evaluator,
@@ -148,8 +149,6 @@ class Integrand:
         points[:, self._evaluator.parameters["theta"]] = theta
         written = self._evaluator.written_at(points, ["log_lik", "log_population"])
         log_lik, population = written["log_lik"], written["log_population"]
-        if self.log_ratio is not None:
-            population = population + self.log_ratio(theta)
         if self.left_out:
             log_lik = log_lik.copy()
             log_lik[:, list(self.left_out)] = 0.0
@@ -193,18 +192,31 @@ class Integrand:
         return theta, scale
 
     def integrate(
-        self, center: np.ndarray, scale: np.ndarray, *, leave_out: bool = False
+        self, center: np.ndarray, scale: np.ndarray, log_ratio: LogRatio | None, units: np.ndarray
+    ) -> np.ndarray:
+        """Return the log integral of each group, (S, J); `units` says whose prior a group gets."""
+        total = np.full(center.shape, -np.inf)
+        for theta, log_weight in _nodes(center, scale):
+            term = self(theta)[0] + log_weight
+            if log_ratio is not None:
+                term = term + log_ratio(theta, units)
+            total = np.logaddexp(total, term)
+        return total
+
+    def integrate_both(
+        self, center: np.ndarray, scale: np.ndarray, log_ratio: LogRatio | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the log integral of each group (S, J) and, leaving out each observation, (S, N)."""
-        nodes, weights = np.polynomial.hermite.hermgauss(NODES)
-        whole = np.full(center.shape, -np.inf)
-        rest = np.full((center.shape[0], len(self.group)), -np.inf) if leave_out else np.empty(0)
-        for node, weight in zip(nodes, weights, strict=True):
-            log_integrand, log_lik = self(center + np.sqrt(2) * scale * node)
-            term = log_integrand + np.log(weight) + node**2 + np.log(np.sqrt(2) * scale)
+        """Return, for each observation, its group's log integral with it and without it, (S, N)."""
+        whole = np.full((center.shape[0], len(self.group)), -np.inf)
+        rest = whole.copy()
+        everyone = np.arange(len(self.group))
+        for theta, log_weight in _nodes(center, scale):
+            log_integrand, log_lik = self(theta)
+            term = (log_integrand + log_weight)[:, self.group]
+            if log_ratio is not None:
+                term = term + log_ratio(theta[:, self.group], everyone)
             whole = np.logaddexp(whole, term)
-            if leave_out:
-                rest = np.logaddexp(rest, term[:, self.group] - log_lik)
+            rest = np.logaddexp(rest, term - log_lik)
         return whole, rest
 
     def dominant(self, mode: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
@@ -217,7 +229,7 @@ class Integrand:
         pick = Integrand(
             self.program, self.priors, self.data,
             {name: values[middle : middle + 1] for name, values in self.hyper.items()},
-            self.rows, self.log_ratio,
+            self.rows,
         )  # fmt: skip
         theta, step = mode[middle : middle + 1], 0.3 * scale[middle : middle + 1]
         here, ahead, behind = (pick(theta + shift)[1] for shift in (0, step, -step))
@@ -233,3 +245,13 @@ class Integrand:
                 sets.append([])
             sets[turn].append(int(index))
         return [np.array(chosen) for chosen in sets]
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _nodes(center: np.ndarray, scale: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the nodes of the rule around `center`, and the logs of their weights."""
+    for node, weight in zip(*np.polynomial.hermite.hermgauss(NODES), strict=True):
+        wide = np.sqrt(2) * scale
+        yield center + wide * node, np.log(weight) + node**2 + np.log(wide)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -13,16 +12,16 @@ import numpy as np
 from hierstan import sampling
 from hierstan.data import GroupedData
 from hierstan.engines import Settings, get_engine
-from hierstan.errors import DataError, HierstanWarning, PriorError
+from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.priors import Prior, Uniform
+from hierstan.parameterization import noncentered_groups
+from hierstan.prior_support import check_prior
+from hierstan.priors import Prior
 from hierstan.program import Program
-from hierstan.raw import raw_estimates
 from hierstan.templates import render
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
-LOCATIONS = ("mu", "theta")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +45,7 @@ class Pooling:
 
     def __post_init__(self) -> None:
         for parameter, prior in (self.priors or {}).items():
-            _check_prior(parameter, prior)
+            check_prior(parameter, prior)
 
     def prior_names(self, family: str) -> tuple[str, ...]:
         """Return the names of the parameters that take a prior, for a family."""
@@ -139,14 +138,15 @@ class Pooling:
             priors=priors,
             program=self._render(data, priors, parameterization),
             conditional=self._render(data, priors, self._conditional),
-            mixing=_noncentered(data) if parameterization == "mixed" else None,
+            mixing=noncentered_groups(data) if parameterization == "mixed" else None,
             prior_only=prior_only,
         )
         chosen = get_engine(engine)
+        idata, settings, note = sampling.run(plan, chosen, settings, mend=self._mends)
         return Fit(
             model=self,
             data=data,
-            idata=sampling.run(plan, chosen, settings),
+            idata=idata,
             priors=priors,
             engine=chosen.version(),
             seed=settings.seed,
@@ -160,9 +160,11 @@ class Pooling:
             conditional=plan.conditional,
             parameterization=parameterization,
             prior_only=prior_only,
+            note=note,
         )
 
     _conditional: ClassVar[str | None] = None
+    _mends = False
 
     def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
         return None
@@ -248,7 +250,8 @@ class PartialPooling(Pooling):
         ``theta`` out where that is closed form (normal and lognormal families). ``"auto"`` takes it
         there, unless the templates were edited, and elsewhere centers the groups whose own data say
         more about them than the population does (Papaspiliopoulos, Roberts and Sköld 2007,
-        doi:10.1214/088342307000000014).
+        doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
+        with ``adapt_delta=0.99``, which ``fit.note`` says.
 
     Examples
     --------
@@ -274,6 +277,10 @@ class PartialPooling(Pooling):
                 f"got {self.parameterization!r}."
             )
 
+    @property
+    def _mends(self) -> bool:  # type: ignore[override]
+        return self.parameterization == "auto"
+
     def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str:
         marginal = FAMILIES[data.family].marginal
         if self.parameterization == "marginal" and not marginal:
@@ -289,7 +296,7 @@ class PartialPooling(Pooling):
             return self.parameterization
         if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
             return "marginal"
-        share = _noncentered(data)
+        share = noncentered_groups(data)
         return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
 
 
@@ -340,40 +347,6 @@ def fit_poolings(
 # internals ------------------------------------------------------------------------------------
 
 
-def _check_prior(parameter: str, prior: object) -> None:
-    if not isinstance(prior, Prior):
-        raise PriorError(
-            f"The prior of {parameter!r} must be a prior such as hs.Normal(0, 1), got {prior!r}."
-        )
-    if parameter in LOCATIONS:
-        if prior.positive:
-            raise PriorError(
-                f"{parameter!r} can take any value, but {prior} allows positive ones only. Use "
-                "Normal, StudentT, Cauchy or Uniform; on the link scale of rates (log-odds) and "
-                "counts (log-rate) negative values are common."
-            )
-        return
-    lower = 1.0 if parameter == "nu" else 0.0
-    if isinstance(prior, Uniform):
-        if prior.lower < lower:
-            raise PriorError(
-                f"{parameter!r} cannot be below {lower:g}, but {prior} starts at {prior.lower:g}."
-            )
-        if parameter == "tau":
-            warnings.warn(
-                f"{prior} on tau favours large values: with few groups the data rule out a large "
-                "tau only slowly, so the posterior depends on the upper bound. A half-normal "
-                "(hs.HalfNormal) or half-Cauchy (hs.HalfCauchy) prior is the safer choice.",
-                HierstanWarning,
-                stacklevel=4,
-            )
-    elif not prior.positive:
-        raise PriorError(
-            f"{parameter!r} is positive, but {prior} allows any value. Use HalfNormal, HalfCauchy, "
-            "HalfStudentT, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
-        )
-
-
 def _check_data(data: object, model: Pooling) -> None:
     if not isinstance(data, GroupedData):
         raise DataError(
@@ -389,16 +362,3 @@ def _check_data(data: object, model: Pooling) -> None:
 
 def _random_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0] % (2**31 - 1)) + 1
-
-
-def _noncentered(data: GroupedData) -> np.ndarray:
-    """Whether each group's own data say less about its mean than the population does, shape (J,).
-
-    The population's variance is estimated by moments: the excess of the estimates' variance over
-    their average sampling variance, at least a hundredth of it.
-    """
-    raw = raw_estimates(data)
-    variance = raw["link_se"].to_numpy() ** 2
-    spread = float(np.var(raw["link"], ddof=1)) - float(variance.mean())
-    tau2 = max(spread, 0.01 * float(np.median(variance)))
-    return (variance > tau2).astype(float)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
+MENDING = 0.99  # adapt_delta of a second attempt
+MAX_DIVERGING = 0.001
+MIN_BFMI = 0.3
 WRITTEN = ("log_lik", "y_rep", "log_population")
 
 
@@ -61,28 +64,22 @@ def without_observations(entries: Mapping[str, Any]) -> dict[str, Any]:
     return {**entries, **arrays, "N": 0}
 
 
-def run(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
-    """Sample, and return posterior, statistics, pointwise values and data as a DataTree."""
+def run(
+    plan: Plan, engine: Engine, settings: Settings, *, mend: bool = False
+) -> tuple[xr.DataTree, Settings, str]:
+    """Sample; return the DataTree, the settings it was sampled with, and a note for the user.
+
+    With `mend`, a run that had trouble is repeated once with a smaller step size.
+    """
     if plan.conditional.edited:
         check_consistency(plan)
-    values = settings.chains * settings.draws * plan.data.n_rows
-    wanted = plan.data.rows is not None and values <= MAX_POINTWISE
-    direct = (
-        wanted
-        and plan.data.rows is plan.data.cells
-        and not plan.prior_only
-        and "pointwise" in plan.program.code
-    )
-    entries = stan_data(plan.data, plan.priors, pointwise=direct)
-    if plan.mixing is not None:
-        entries["noncentered"] = plan.mixing
-    if plan.prior_only:
-        entries = without_observations(entries)
-    draws = engine.sample(plan.program, entries, settings, _inits(plan, settings))
-    written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
-    if wanted and not direct:
-        written = _evaluate(plan, draws, settings)
-    return _tree(plan, draws, written)
+    tree = _sampled(plan, engine, settings)
+    trouble = _trouble(tree) if mend and settings.adapt_delta < MENDING else ""
+    if not trouble:
+        return tree, settings, ""
+    settings = replace(settings, adapt_delta=MENDING)
+    note = f"sampled a second time with adapt_delta={MENDING}, since the first time {trouble}"
+    return _sampled(plan, engine, settings), settings, note
 
 
 def check_consistency(plan: Plan) -> None:
@@ -120,6 +117,39 @@ def check_consistency(plan: Plan) -> None:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _trouble(tree: xr.DataTree) -> str:
+    name = "sample_stats" if "sample_stats" in tree.children else "sample_stats_prior"
+    stats = tree[name].to_dataset()
+    diverging = stats["diverging"].to_numpy()
+    if diverging.mean() > MAX_DIVERGING:
+        return f"{int(diverging.sum()):,} of {diverging.size:,} transitions diverged"
+    energy = stats["energy"].to_numpy()
+    bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
+    return f"E-BFMI was as low as {bfmi.min():.2f}" if bfmi.min() < MIN_BFMI else ""
+
+
+def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
+    """Return posterior, statistics, pointwise values and data as a DataTree."""
+    values = settings.chains * settings.draws * plan.data.n_rows
+    wanted = plan.data.rows is not None and values <= MAX_POINTWISE
+    direct = (
+        wanted
+        and plan.data.rows is plan.data.cells
+        and not plan.prior_only
+        and "pointwise" in plan.program.code
+    )
+    entries = stan_data(plan.data, plan.priors, pointwise=direct)
+    if plan.mixing is not None:
+        entries["noncentered"] = plan.mixing
+    if plan.prior_only:
+        entries = without_observations(entries)
+    draws = engine.sample(plan.program, entries, settings, _inits(plan, settings))
+    written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
+    if wanted and not direct:
+        written = _evaluate(plan, draws, settings)
+    return _tree(plan, draws, written)
 
 
 def _compare(what: str, name: str, model: float, written: float, program: Program) -> None:

@@ -24,7 +24,8 @@ model {
   {{ family.model }}
 }
 generated quantities {
-  real theta_new = {{ population.rng }}; // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = {{ population.rng }};
   vector[pointwise ? J : 0] log_population;
   {{ family.generated_quantities }}
   for (j in 1 : size(log_population)) {

@@ -26,8 +26,8 @@ parameters {
   //% elif parameterization == "centered"
   vector[J] theta; // group means
   //% else
-  vector<offset=noncentered * mu,
-         multiplier=noncentered * tau + 1 - noncentered>[J] theta; // group means
+  // group means
+  vector<offset=noncentered * mu, multiplier=tau .^ noncentered>[J] theta;
   //% endif
   {{ family.parameters }}
 }

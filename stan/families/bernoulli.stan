@@ -2,8 +2,8 @@
 //
 //   row ~ bernoulli_logit(theta[group])
 //
-// An observation stands for `trials` rows of a group, of which y are 1, which is
-// all that their likelihood depends on. A single row has trials 1.
+// An observation stands for `trials` rows of a group, of which y are 1, which
+// is all that their likelihood depends on. A single row has trials 1.
 functions {
   real family_lpmf(array[] int y, vector theta, array[] int trials) {
     return dot_product(to_vector(y), theta)

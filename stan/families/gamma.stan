@@ -32,7 +32,7 @@ generated quantities {
   for (n in 1 : size(log_lik)) {
     real mean_n = exp(fmax(-300, fmin(300, theta[group[n]])));
     log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], shape,
-                                        count[n : n], mean_log[n : n]);
+                             count[n : n], mean_log[n : n]);
     y_rep[n] = gamma_rng(count[n] * shape, count[n] * shape / mean_n);
   }
 }

@@ -31,7 +31,7 @@ generated quantities {
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma,
-                                        count[n : n], squares[n : n]);
+                             count[n : n], squares[n : n]);
     y_rep[n] = exp(normal_rng(theta[group[n]], sigma / sqrt(count[n])));
   }
 }

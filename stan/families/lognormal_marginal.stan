@@ -22,8 +22,7 @@ generated quantities {
   if (draw_theta) {
     vector[J] se = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(se));
-    theta = mu
-            + to_vector(normal_rng(square(tau ./ total) .* (log(y) - mu),
-                                   tau * se ./ total));
+    vector[J] center = mu + square(tau ./ total) .* (log(y) - mu);
+    theta = to_vector(normal_rng(center, tau * se ./ total));
   }
 }

@@ -31,7 +31,7 @@ generated quantities {
     real mean_n = exp(fmax(-300, fmin(20.7, theta[group[n]])));
     real rate = fmin(1e9, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
     log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], phi,
-                                        weight[n : n]);
+                             weight[n : n]);
     y_rep[n] = poisson_rng(rate);
   }
 }

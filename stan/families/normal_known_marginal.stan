@@ -11,8 +11,7 @@ model {
 generated quantities {
   if (draw_theta) {
     vector[J] total = sqrt(square(tau) + square(se));
-    theta = mu
-            + to_vector(normal_rng(square(tau ./ total) .* (y - mu),
-                                   tau * se ./ total));
+    vector[J] center = mu + square(tau ./ total) .* (y - mu);
+    theta = to_vector(normal_rng(center, tau * se ./ total));
   }
 }

@@ -17,8 +17,8 @@ generated quantities {
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep; // of at most about a billion events
   for (n in 1 : size(log_lik)) {
+    real log_mean = theta[group[n]] + log(exposure[n]);
     log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
-    y_rep[n] = poisson_log_rng(fmin(20.7,
-                                    theta[group[n]] + log(exposure[n])));
+    y_rep[n] = poisson_log_rng(fmin(20.7, log_mean));
   }
 }

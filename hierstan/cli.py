@@ -1,0 +1,239 @@
+"""The shell's face: ``hierstan compare``, ``hierstan demo`` and ``hierstan templates``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hierstan.arguments import parse
+from hierstan.errors import HierstanError, HierstanWarning
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from hierstan.data import GroupedData
+    from hierstan.fit import Fit
+
+WIDTH = 79
+MOST_GROUPS = 60
+PYTHON_TO_SHELL: tuple[tuple[str, str], ...] = ()
+INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 and the number of the signal, as shells have it
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of the process's own.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done; 1 a `HierstanError`, or a file that cannot be read or written; 2 the
+        command line was not understood; 130 interrupted; 141 nobody reads the output any more.
+
+    Examples
+    --------
+    >>> from hierstan.cli import main
+    >>> main(["--version"])
+    hierstan 0.1.0
+    0
+    """
+    try:
+        with _plain_output():
+            options = parse(arguments)
+            COMMANDS[options.command](options)
+            sys.stdout.flush()
+    except SystemExit as stop:  # argparse has said what there is to say
+        return int(stop.code or 0)
+    except HierstanError as error:
+        return _complain(_in_words_of_the_shell(str(error)), 1)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to flush
+        return PIPE_CLOSED
+    except OSError as error:
+        return _complain(f"{error.filename or 'a file'}: {error.strerror or error}", 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    return 0
+
+
+# internals: the commands ----------------------------------------------------------------------
+
+
+def _compare(options: Namespace) -> None:
+    data = _read(options)
+    print(f"{options.file}: {_described(data)}.")
+    _answer(data, options)
+
+
+def _demo(options: Namespace) -> None:
+    from hierstan.data import GroupedData
+    from hierstan.datasets import load_dataset
+
+    schools = load_dataset("eight_schools")
+    data = GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    print("Eight schools: what coaching added to SAT-V scores, in points (Rubin 1981).")
+    _answer(data, options)
+
+
+def _templates(options: Namespace) -> None:
+    from hierstan.templates import copy_templates
+
+    folder = copy_templates(options.directory)
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*.stan"))
+    print(f"{len(files)} templates are in {folder}. Edit them, and use them with")
+    print(f"  hs.PartialPooling(template_dir={str(folder)!r})")
+    print(f"or, for everything that a shell starts, with\n  export HIERSTAN_TEMPLATES={folder}")
+
+
+def _read(options: Namespace) -> GroupedData:
+    from hierstan.csv_file import read_columns
+    from hierstan.data import GroupedData
+
+    columns: dict[str, str] = options.columns
+    frame = read_columns(options.file, {f"--{role}": name for role, name in columns.items()})
+    if options.kind == "estimate":
+        return GroupedData.from_estimates(frame, **columns)
+    if options.kind == "successes":
+        return GroupedData.from_counts(frame, **columns)
+    if options.kind == "events":
+        return GroupedData.from_events(frame, **columns)
+    return GroupedData.from_rows(frame, **columns, family=options.family or "normal")
+
+
+def _answer(data: GroupedData, options: Namespace) -> None:
+    """Fit the three poolings and print what they say, the comparison first."""
+    from hierstan.comparison import compare
+    from hierstan.models import fit_poolings
+
+    bars = sys.stderr.isatty()
+    fits = fit_poolings(data, seed=options.seed, engine=options.engine, progress=bars)
+    partial = fits["partial"]
+    print(f"Fitted by {partial.engine} with seed {options.seed}.\n")
+    _print_filled(repr(compare(fits, unit=options.unit, progress=bars)))
+    _print_diagnoses(fits)
+    _print_groups(fits, options.prob)
+    _print_differences(partial, options.prob)
+    if options.plot:
+        _plot(partial, options.plot, options.prob)
+
+
+# internals: what is printed ---------------------------------------------------------------------
+
+
+def _described(data: GroupedData) -> str:
+    rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
+    kinds = {
+        "normal_known": "estimates with standard errors",
+        "binomial": "successes in trials",
+        "poisson": "events",
+    }
+    kind = "outcomes" if "outcome" in data.columns else kinds[data.family]
+    family = data.family.replace("normal_known", "normal")
+    return f"{kind} of {len(data.groups):,} groups{rows}, {family} family"
+
+
+def _print_filled(text: str) -> None:
+    """Print text, with its long lines filled to the width of a terminal."""
+    for line in text.split("\n"):
+        print(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, break_on_hyphens=False))
+    sys.stdout.flush()
+
+
+def _print_diagnoses(fits: Mapping[str, Fit]) -> None:
+    from hierstan.diagnostics import diagnose
+
+    found = {name: diagnose(fit) for name, fit in fits.items()}
+    for name, diagnosis in found.items():
+        if not diagnosis.ok:
+            _print_filled(f"\n{name} pooling: {' '.join(diagnosis.messages)}")
+
+
+def _print_groups(fits: Mapping[str, Fit], prob: float) -> None:
+    """Print each group's raw estimate, its means, and what partial pooling did to it."""
+    from hierstan.display import Table, numbers, places, plain_labels
+    from hierstan.shrinkage import group_means, shrinkage
+
+    ledger = shrinkage(fits["partial"], prob=prob)
+    means = {name: group_means(fit)["mean"] for name, fit in fits.items()}
+    decimals = max(places(ledger["sd"]) - 1, 0)
+    tail = 50 * (1 - prob)
+    columns = {
+        "raw": numbers(ledger["raw"], decimals),
+        "se": numbers(ledger["raw_se"], decimals),
+        **{name: numbers(values, decimals) for name, values in means.items()},
+        "sd": numbers(ledger["sd"], decimals),
+        f"{tail:g}%": numbers(ledger["lower"], decimals),
+        f"{100 - tail:g}%": numbers(ledger["upper"], decimals),
+        "pooling": numbers(ledger["pooling_factor"], 2),
+    }
+    rows = list(zip(plain_labels(ledger.index), *columns.values(), strict=True))
+    more = f"… and {len(rows) - MOST_GROUPS:,} more" if len(rows) > MOST_GROUPS else ""
+    label = str(fits["partial"].data.columns["group"])
+    table = Table((label, *columns), tuple(rows[:MOST_GROUPS]), more)
+    print("\nGroup means: raw, and under each pooling; of partial pooling also the standard")
+    print(
+        f"deviation, the {prob:.0%} interval and the pooling factor (0: own data, 1: the others')\n"
+    )
+    print(table.text())
+
+
+def _print_differences(fit: Fit, prob: float) -> None:
+    from hierstan.heterogeneity import heterogeneity
+
+    print()
+    _print_filled(heterogeneity(fit, prob=prob).verdict)
+
+
+def _plot(fit: Fit, path: str, prob: float) -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")  # a file needs no screen
+    from hierstan.plots import plot_shrinkage
+
+    plot_shrinkage(fit, prob=prob).savefig(path)
+    print(f"\nThe picture of the shrinkage is in {path}.")
+
+
+COMMANDS = {"compare": _compare, "demo": _demo, "templates": _templates}
+
+
+# internals: standard output and standard error ------------------------------------------------
+
+
+@contextlib.contextmanager
+def _plain_output() -> Iterator[None]:
+    """Print warnings as a program does, and characters the terminal lacks as question marks."""
+    with contextlib.suppress(AttributeError, OSError):  # a stand-in for standard output
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, HierstanWarning):
+                _complain(f"warning: {_in_words_of_the_shell(str(message))}", 0)
+            else:
+                show(message, category, *where)
+
+        warnings.simplefilter("always", HierstanWarning)
+        warnings.showwarning = tell  # type: ignore[assignment]
+        yield
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"hierstan: {message}", file=sys.stderr)
+    return code
+
+
+def _in_words_of_the_shell(message: str) -> str:
+    """Say the library's advice, which is about Python, in terms of this command's options."""
+    for python, shell in PYTHON_TO_SHELL:
+        message = re.sub(python, shell, message)
+    return message

@@ -1,0 +1,23 @@
+"""Pictures of fits: what was estimated, how much it was pooled, and whether to believe it.
+
+Every function returns a matplotlib ``Figure`` (`plot_trace`: ArviZ's ``PlotCollection``); both have
+``savefig``. Nothing is shown and no global setting changes. The three poolings have the same
+colours in every picture (`hierstan.plots.style.POOLING_COLORS`).
+"""
+
+from __future__ import annotations
+
+import lazy_loader as lazy
+
+__getattr__, __dir__, __all__ = lazy.attach(
+    __name__,
+    submod_attrs={
+        "compare": ["plot_compare"],
+        "forest": ["plot_forest"],
+        "khat": ["plot_khat"],
+        "population": ["plot_population"],
+        "ppc": ["plot_ppc"],
+        "shrinkage": ["plot_shrinkage"],
+        "trace": ["plot_trace"],
+    },
+)

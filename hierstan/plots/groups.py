@@ -1,0 +1,110 @@
+"""What the pictures say about groups: numbers by group, on either scale, and the words for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data import GroupedData
+from hierstan.errors import HierstanError
+from hierstan.fit import Fit
+from hierstan.plots.style import literal
+from hierstan.raw import raw_estimates
+
+SCALES = ("response", "link")
+POOLING_WORDS = {
+    "complete": "completely pooled",
+    "none": "each on its own",
+    "partial": "partially pooled",
+}
+LINK_WORDS = {"identity": "", "logit": "log-odds of ", "log": "log "}
+
+
+def on_scale(fit: Fit, values: np.ndarray, scale: str) -> np.ndarray:
+    """Return values of the link scale on the scale that is asked for."""
+    if scale not in SCALES:
+        raise HierstanError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}.")
+    return fit.family.to_response(values) if scale == "response" else np.asarray(values)
+
+
+def interval(draws: np.ndarray, prob: float) -> np.ndarray:
+    """Return the ends of the equal-tailed interval, shape (2, ...)."""
+    if not 0 < prob < 1:
+        raise HierstanError(f"prob must lie between 0 and 1, got {prob!r}.")
+    tail = (1 - prob) / 2
+    return np.asarray(np.quantile(draws, [tail, 1 - tail], axis=0))
+
+
+def summaries(draws: np.ndarray, prob: float) -> pd.DataFrame:
+    """Return mean, interval and 50% interval of draws (S, J), one line per group."""
+    lower, upper = interval(draws, prob)
+    inner_lower, inner_upper = interval(draws, 0.5)
+    return pd.DataFrame(
+        {
+            "mean": draws.mean(axis=0),
+            "lower": lower,
+            "upper": upper,
+            "inner_lower": inner_lower,
+            "inner_upper": inner_upper,
+        }
+    )
+
+
+def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+    """Return the `summaries` of the group means and their ``raw`` estimates and ``se``, by group.
+
+    ``precision`` is each raw estimate's inverse sampling variance on the link scale, with the
+    largest as 1.
+    """
+    table = summaries(on_scale(fit, fit.draws("theta"), scale), prob)
+    raw = raw_estimates(fit.data).reset_index(drop=True)
+    names = ("raw", "raw_se") if scale == "response" else ("link", "link_se")
+    table["raw"], table["se"] = raw[names[0]], raw[names[1]]
+    table["precision"] = (raw["link_se"].min() / raw["link_se"]) ** 2
+    table["label"] = labels(fit.data.groups)
+    return table
+
+
+def labels(groups: pd.Index) -> list[str]:
+    """Return the groups' labels as texts to draw; those that look the same, as Python writes them."""
+    texts = [literal(group) for group in groups]
+    if len(set(texts)) == len(texts):
+        return texts
+    return [literal(repr(group)) for group in groups]  # 1 and "1", say
+
+
+def group_word(data: GroupedData) -> str:
+    """Return the user's word for a group: the name of the column."""
+    return literal(data.columns.get("group", "group"))
+
+
+def outcome_word(data: GroupedData) -> str:
+    """Return the user's words for one outcome: the name of the column."""
+    roles = ("estimate", "successes", "events", "outcome")
+    return literal(next((data.columns[role] for role in roles if role in data.columns), "outcome"))
+
+
+def mean_words(fit: Fit, scale: str) -> str:
+    """Return what a group's mean is, in the user's words: ``failures / hours``, ``log yield``."""
+    data, family = fit.data, fit.family
+    words = outcome_word(data)
+    for role in ("trials", "exposure"):
+        if role in data.columns:
+            words = f"{words} / {literal(data.columns[role])}"
+    if data.family not in {"normal_known", "binomial"} and "exposure" not in data.columns:
+        words = f"{family.mean_words} {words}"
+    return words if scale == "response" else LINK_WORDS[family.link] + words
+
+
+def require(fit: Fit, name: str, picture: str) -> None:
+    """Refuse a fit that lacks what a picture is about, naming the fits that have it."""
+    if fit.prior_only:
+        raise HierstanError(
+            f"{picture} needs a posterior, but this fit has the prior only (prior_only=True). "
+            "Fit again without prior_only."
+        )
+    if name not in fit.posterior:
+        kinds = "PartialPooling" if name == "tau" else "PartialPooling or CompletePooling"
+        raise HierstanError(
+            f"{picture} needs a fit of {kinds}: {fit.model.name} pooling has no {name}."
+        )

@@ -1,0 +1,169 @@
+"""Group means, and what pooling did to each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hierstan import intervals
+from hierstan.display import percent
+from hierstan.errors import HierstanError
+from hierstan.fit import Fit
+from hierstan.information import UNITS, ByGroup, by_group, group_sizes
+from hierstan.raw import raw_estimates
+
+STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
+
+
+def group_means(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+    """Summarise the mean of every group.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling. For a fit with ``prior_only=True``: what the prior says.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    scale : {"response", "link"}
+        ``"response"``: the outcome's own units: means, rates, medians (lognormal). ``"link"``:
+        ``theta`` itself: log-odds, logarithms.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per group, indexed by its label (``group``): ``mean``, ``sd``, ``lower``,
+        ``upper``. ``.attrs["caption"]`` says what they are.
+
+    Raises
+    ------
+    HierstanError
+        For an impossible `prob` or `scale`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> means = hs.group_means(fit)
+    >>> print(means.columns.tolist(), means.index.name)
+    ['mean', 'sd', 'lower', 'upper'] group
+    >>> print(means.attrs["caption"][:50])
+    Posterior of each group's mean under partial pool
+    """
+    intervals.check_prob(prob)
+    intervals.check_scale(scale)
+    table = intervals.group_summaries(fit, prob, scale)
+    table.attrs["caption"] = _caption(fit, prob, scale)
+    return table
+
+
+def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+    """Compare what each group says on its own with what the model makes of it.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    scale : {"response", "link"}
+        Of ``raw``, ``raw_se``, ``mean``, ``sd``, ``lower``, ``upper`` and ``moved``. Pooling
+        factors and what was borrowed are always computed on the link scale.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per group, indexed by its label (``group``):
+
+        - ``raw``, ``raw_se``: the group's own estimate and its standard error, without any model of
+          the other groups (on the link scale, counts get half a success, failure or event added);
+        - ``mean``, ``sd``, ``lower``, ``upper``: of the posterior;
+        - ``pooling_factor``: posterior mean of ``V / (V + tau^2)`` [1]_, with ``V`` the sampling
+          variance of the group's own estimate (`hierstan.information.sampling_variance`). 0: the
+          group keeps what it says; 1: it takes the population's mean. No pooling has 0 and complete
+          pooling 1, by definition;
+        - ``moved``: ``mean - raw``;
+        - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
+          its posterior sd, which is no more than simulation noise;
+        - ``borrowed``: how much data of its own the other groups (and the priors of their
+          population) are worth to this one, in the unit of ``n``: ``n (V / var(theta) - 1)`` [2]_,
+          with the posterior variance of ``theta`` and the geometric posterior mean of ``V``. The
+          posterior is as narrow as ``n + borrowed`` data of the group's own would make it. Not
+          knowing ``tau`` counts against it; 0 where that outweighs the gain. No pooling borrows
+          nothing;
+        - ``n``: how much data the group has: estimates, trials, exposure or rows.
+
+        ``.attrs["caption"]`` says what the intervals are, ``.attrs["unit"]`` what ``n`` and
+        ``borrowed`` are counted in.
+
+    Raises
+    ------
+    HierstanError
+        For an impossible `prob` or `scale`, or a fit of the prior alone.
+
+    References
+    ----------
+    .. [1] Gelman and Pardoe 2006, doi:10.1198/004017005000000517.
+    .. [2] The effective sample size of what is known beside the data, as a ratio of precisions:
+       Neuenschwander, Weber, Schmidli and O'Hagan 2020, doi:10.1111/biom.13252.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> table = hs.shrinkage(fit)
+    >>> print(table.loc["A", ["raw", "raw_se", "toward"]].tolist())
+    [28.0, 15.0, 'down']
+    """
+    intervals.check_prob(prob)
+    intervals.check_scale(scale)
+    if fit.prior_only:
+        raise HierstanError(
+            "shrinkage compares the data with the posterior, but this fit has prior_only=True and "
+            "never saw the data. Fit again without it; group_means(fit) shows the prior."
+        )
+    table = intervals.group_summaries(fit, prob, scale)
+    raw = raw_estimates(fit.data)
+    response = scale == "response"
+    table.insert(0, "raw", raw["raw" if response else "link"])
+    table.insert(1, "raw_se", raw["raw_se" if response else "link_se"])
+    own = by_group(fit)
+    table["pooling_factor"] = own.pooling_factor
+    table["moved"] = table["mean"] - table["raw"]
+    table["toward"] = _direction(table)
+    n = group_sizes(fit.data)
+    table["borrowed"] = _borrowed(fit, own, n)
+    table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
+    table.attrs["caption"] = _caption(fit, prob, scale)
+    table.attrs["unit"] = UNITS[fit.data.family][1]
+    return table
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _direction(table: pd.DataFrame) -> np.ndarray:
+    still = table["moved"].abs() < STILL * table["sd"]
+    return np.where(still, "none", np.where(table["moved"] > 0, "up", "down"))
+
+
+def _borrowed(fit: Fit, own: ByGroup, n: np.ndarray) -> np.ndarray:
+    if fit.model.name == "none":
+        return np.zeros(len(n))
+    variance = fit.draws("theta").var(axis=0, ddof=1)
+    return np.maximum(n * (own.variance / variance - 1), 0.0)
+
+
+def _caption(fit: Fit, prob: float, scale: str) -> str:
+    words = fit.family.mean_words
+    if scale == "link" and fit.family.link != "identity":
+        words = {"logit": "log-odds", "log": f"log {words}"}[fit.family.link]
+    source = "Prior" if fit.prior_only else "Posterior"
+    pooling = {"none": "no"}.get(fit.model.name, fit.model.name)
+    return (
+        f"{source} of each group's {words} under {pooling} pooling: mean, standard deviation and "
+        f"equal-tailed {percent(prob)} interval."
+    )
