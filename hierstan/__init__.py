@@ -48,6 +48,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "StudentT",
             "Uniform",
         ],
+        "sensitivity": ["prior_sensitivity"],
         "shrinkage": ["group_means", "shrinkage"],
         "templates": ["copy_templates"],
     },

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 
 WIDTH = 79
 MOST_GROUPS = 60
-PYTHON_TO_SHELL: tuple[tuple[str, str], ...] = ()
+LEAST_LABEL = 12  # columns that a group's label has, however wide the numbers
+IN_WORDS_OF_THE_SHELL = (
+    (r"^The frame", "The file"),
+    (r", with frame\.dropna\([^)]*\),", ""),
+    (r"[Uu]se GroupedData\.from_rows", "use --outcome"),
+    (r"go to from_rows with family='bernoulli'", "go to --outcome with --family bernoulli"),
+    (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
+    (r"[Uu]se unit='group'", "Use --unit group"),
+    (r"smallest_difference= sets another limit", "Another limit can be set in Python"),
+)
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 and the number of the signal, as shells have it
 
 
@@ -71,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: Namespace) -> None:
     data = _read(options)
-    print(f"{options.file}: {_described(data)}.")
+    _print_filled(f"{options.file}: {_described(data)}.")
     _answer(data, options)
 
 
@@ -124,7 +133,7 @@ def _answer(data: GroupedData, options: Namespace) -> None:
     _print_groups(fits, options.prob)
     _print_differences(partial, options.prob)
     if options.plot:
-        _plot(partial, options.plot, options.prob)
+        _plot(partial, options.plot)
 
 
 # internals: what is printed ---------------------------------------------------------------------
@@ -139,7 +148,8 @@ def _described(data: GroupedData) -> str:
     }
     kind = "outcomes" if "outcome" in data.columns else kinds[data.family]
     family = data.family.replace("normal_known", "normal")
-    return f"{kind} of {len(data.groups):,} groups{rows}, {family} family"
+    groups = f"{len(data.groups):,} group{'s' * (len(data.groups) != 1)}"
+    return f"{kind} of {groups}{rows}, {family} family"
 
 
 def _print_filled(text: str) -> None:
@@ -160,45 +170,53 @@ def _print_diagnoses(fits: Mapping[str, Fit]) -> None:
 
 def _print_groups(fits: Mapping[str, Fit], prob: float) -> None:
     """Print each group's raw estimate, its means, and what partial pooling did to it."""
-    from hierstan.display import Table, numbers, places, plain_labels
+    from hierstan.display import Table, percent, plain_labels, printable
+
+    data = fits["partial"].data
+    columns = _columns(fits, prob)
+    room = WIDTH - sum(2 + max(map(len, [name, *cells])) for name, cells in columns.items())
+    texts = [str(data.columns["group"]), *plain_labels(data.groups)]
+    head, *labels = (printable(text, max(room, LEAST_LABEL)) for text in texts)
+    rows = tuple(zip(labels, *columns.values(), strict=True))
+    more = f"… and {len(rows) - MOST_GROUPS:,} more" if len(rows) > MOST_GROUPS else ""
+    print("\nGroup means: raw and under each pooling. Of partial pooling also the standard")
+    print(
+        f"deviation, the {percent(prob)} interval, and the pooling factor (0: its own data count,"
+    )
+    print("1: those of the others).\n")
+    print(Table((head, *columns), rows[:MOST_GROUPS], more).text())
+
+
+def _columns(fits: Mapping[str, Fit], prob: float) -> dict[str, list[str]]:
+    from hierstan.display import numbers, percent, places
     from hierstan.shrinkage import group_means, shrinkage
 
     ledger = shrinkage(fits["partial"], prob=prob)
-    means = {name: group_means(fit)["mean"] for name, fit in fits.items()}
     decimals = max(places(ledger["sd"]) - 1, 0)
-    tail = 50 * (1 - prob)
-    columns = {
-        "raw": numbers(ledger["raw"], decimals),
-        "se": numbers(ledger["raw_se"], decimals),
-        **{name: numbers(values, decimals) for name, values in means.items()},
-        "sd": numbers(ledger["sd"], decimals),
-        f"{tail:g}%": numbers(ledger["lower"], decimals),
-        f"{100 - tail:g}%": numbers(ledger["upper"], decimals),
-        "pooling": numbers(ledger["pooling_factor"], 2),
+    found = {
+        "raw": ledger["raw"],
+        "se": ledger["raw_se"],
+        **{name: group_means(fit)["mean"] for name, fit in fits.items()},
+        "sd": ledger["sd"],
+        percent((1 - prob) / 2): ledger["lower"],
+        percent((1 + prob) / 2): ledger["upper"],
     }
-    rows = list(zip(plain_labels(ledger.index), *columns.values(), strict=True))
-    more = f"… and {len(rows) - MOST_GROUPS:,} more" if len(rows) > MOST_GROUPS else ""
-    label = str(fits["partial"].data.columns["group"])
-    table = Table((label, *columns), tuple(rows[:MOST_GROUPS]), more)
-    print("\nGroup means: raw, and under each pooling; of partial pooling also the standard")
-    print(
-        f"deviation, the {prob:.0%} interval and the pooling factor (0: own data, 1: the others')\n"
-    )
-    print(table.text())
+    columns = {name: numbers(values.to_numpy(), decimals) for name, values in found.items()}
+    return {**columns, "pooled": numbers(ledger["pooling_factor"].to_numpy(), 2)}
 
 
 def _print_differences(fit: Fit, prob: float) -> None:
     from hierstan.heterogeneity import heterogeneity
 
     print()
-    _print_filled(heterogeneity(fit, prob=prob).verdict)
+    _print_filled(_in_words_of_the_shell(heterogeneity(fit, prob=prob).verdict))
 
 
-def _plot(fit: Fit, path: str, prob: float) -> None:
+def _plot(fit: Fit, path: str) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")  # a file needs no screen
     from hierstan.plots import plot_shrinkage
 
-    plot_shrinkage(fit, prob=prob).savefig(path)
+    plot_shrinkage(fit).savefig(path)
     print(f"\nThe picture of the shrinkage is in {path}.")
 
 
@@ -234,6 +252,6 @@ def _complain(message: str, code: int) -> int:
 
 def _in_words_of_the_shell(message: str) -> str:
     """Say the library's advice, which is about Python, in terms of this command's options."""
-    for python, shell in PYTHON_TO_SHELL:
+    for python, shell in IN_WORDS_OF_THE_SHELL:
         message = re.sub(python, shell, message)
     return message

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from hierstan import verdict
-from hierstan.elpd import GOOD_K, Elpd, log_mean, psis, summarised
+from hierstan.elpd import Elpd, LeftOut, log_mean, psis, summarised
 from hierstan.errors import DataError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.folds import fold_priors, hyper_draws, log_lik_of_units, refit_without, unit_labels
 from hierstan.verdict import Comparison
 
 UNITS = ("observation", "group")
-DRAWS = 1000
+DRAWS = 2000  # at most, evenly spaced; fewer where there are many observations
+REFIT_K = 0.5  # below the limit of 0.7, since k itself is estimated
 WAIC_LIMIT = 0.4
 PARALLEL_FROM = 8  # refits: below, starting worker processes costs more than it saves
 
@@ -28,8 +29,8 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     Leaving out a group's only observation changes that group's ``theta`` beyond recognition, so
     importance weights over ``theta`` fail just where these models are used most. Here ``theta`` is
     integrated out by adaptive quadrature, and importance weights run over ``mu``, ``tau`` and the
-    family's own parameters alone. Units whose weights still cannot be trusted (Pareto k > 0.7) are
-    fitted again without the unit. Default priors take their numbers from the data without the unit.
+    family's own parameters alone. Units whose weights may still not be trusted (Pareto k > 0.5; above 0.7
+    they must not be) are fitted again without the unit. Default priors take their numbers from the data without the unit.
 
     Parameters
     ----------
@@ -70,20 +71,19 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     kept = fit.cache.get(("loo", unit, refit))
     if kept is not None:
         return kept
-    hyper = hyper_draws(fit, DRAWS)
+    hyper = hyper_draws(fit, _size(fit))
     priors = fold_priors(fit, unit)
     log_lik = log_lik_of_units(fit, hyper, unit, log_ratio=priors.log_ratio())
-    elpd_i, k, error = psis(log_lik, priors.correction(hyper, log_lik.shape[1]))
-    method = np.full(len(elpd_i), "exact" if log_lik.shape[0] == 1 else "psis", dtype=object)
-    bad = np.flatnonzero((method == "psis") & ~(k <= GOOD_K))
+    left_out = psis(log_lik, priors.correction(hyper, log_lik.shape[1]))
+    method = np.full(log_lik.shape[1], "exact" if len(log_lik) == 1 else "psis", dtype=object)
+    bad = np.flatnonzero((method == "psis") & ~(left_out.pareto_k <= REFIT_K))
     if refit and bad.size:
-        for index, (value, its_error) in zip(bad, _refits(fit, unit, bad, progress), strict=True):
-            elpd_i[index], error[index], method[index] = value, its_error, "refit"
+        for index, (value, error) in zip(bad, _refits(fit, unit, bad, progress), strict=True):
+            left_out.elpd_i[index], left_out.mcse_i[index] = value, error
+            method[index] = "refit"
     result = summarised(
-        elpd_i,
+        left_out,
         log_lik,
-        pareto_k=k,
-        mcse_i=error,
         unit=unit,
         method=method.astype(str),
         labels=unit_labels(fit, unit),
@@ -123,7 +123,7 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
     -31
     """
     _check(fit, unit)
-    log_lik = log_lik_of_units(fit, hyper_draws(fit, DRAWS), unit)
+    log_lik = log_lik_of_units(fit, hyper_draws(fit, _size(fit)), unit)
     variance = log_lik.var(axis=0, ddof=1) if len(log_lik) > 1 else np.zeros(log_lik.shape[1])
     large = int((variance > WAIC_LIMIT).sum())
     if large:
@@ -133,14 +133,12 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
             HierstanWarning,
             stacklevel=2,
         )
-    U = len(variance)
+    unknown = np.full(len(variance), np.nan)
     return summarised(
-        log_mean(log_lik) - variance,
+        LeftOut(log_mean(log_lik) - variance, unknown, unknown, np.full(len(log_lik), np.nan)),
         log_lik,
-        pareto_k=np.full(U, np.nan),
-        mcse_i=np.full(U, np.nan),
         unit=unit,
-        method=np.full(U, "waic"),
+        method=np.full(len(variance), "waic"),
         labels=unit_labels(fit, unit),
         model=fit.model.name,
     )
@@ -212,6 +210,10 @@ def _check(fit: Any, unit: str) -> None:
         )
 
 
+def _size(fit: Fit) -> int:
+    return int(np.clip(1_000_000 / fit.data.n_rows, 500, DRAWS))
+
+
 def _check_same(fits: Any) -> None:
     if not isinstance(fits, Mapping) or len(fits) < 2:
         raise HierstanError(
@@ -242,8 +244,8 @@ def _refits(fit: Fit, unit: str, bad: np.ndarray, progress: bool) -> list[tuple[
         bad, desc=f"refitting without each hard {unit}", disable=not progress, delay=2, leave=False
     )
     if len(bad) < PARALLEL_FROM:
-        return [refit_without(fit, unit, int(index), DRAWS) for index in bar]
+        return [refit_without(fit, unit, int(index), _size(fit)) for index in bar]
     import joblib
 
     work = joblib.delayed(refit_without)
-    return list(joblib.Parallel(n_jobs=-1)(work(fit, unit, int(i), DRAWS) for i in bar))
+    return list(joblib.Parallel(n_jobs=-1)(work(fit, unit, int(i), _size(fit)) for i in bar))

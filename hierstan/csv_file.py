@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 HEAD = 1 << 16  # bytes in which the header has to end
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+SURPLUS = (
+    "rows have more values than the header has names. Put values that hold commas in double quotes"
+)
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"]
 
 
@@ -127,7 +130,7 @@ def _read(file: BinaryIO, header: list[str], labels: str | None) -> pd.DataFrame
                 na_values={column: [""] if column == labels else MISSING for column in header},
             )
         except pd.errors.ParserWarning:
-            raise pd.errors.ParserError("rows have more values than the header has names") from None
+            raise pd.errors.ParserError(SURPLUS) from None
 
 
 def _check_header(header: list[str], wanted: Mapping[str, str], name: str, first_line: str) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan import intake, reduction
+from hierstan import intake, reduction, subsets
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
-from hierstan.frames import hashable, open_table
-from hierstan.wording import did_you_mean, listed, show
+from hierstan.frames import open_table
+from hierstan.wording import did_you_mean, show
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -180,7 +180,7 @@ class GroupedData:
         ``J`` and ``N`` are int, ``group`` holds 1-based codes (N,), and the family's columns (N,)
         are 32-bit integers or 64-bit floats. Too many rows to be kept are a `DataError`.
         """
-        cells = self._kept_rows() if rows else self.cells
+        cells = subsets.kept_rows(self._parts()) if rows else self.cells
         data: dict[str, Any] = {"J": len(self.groups), "N": len(cells)}
         data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
         for name, kind in FAMILIES[self.family].columns.items():
@@ -189,47 +189,18 @@ class GroupedData:
 
     def without(self, label: Hashable) -> GroupedData:
         """Return the data without one group, given by its label."""
-        code_of = {known: code for code, known in enumerate(self.groups.tolist())}
-        if not hashable(label) or label not in code_of:
-            hint = did_you_mean(label, list(code_of))
-            raise DataError(
-                f"There is no group {show(label)}.{hint} Groups: {listed(list(code_of), 8)}."
-            )
-        if len(self.groups) == 1:
-            raise DataError(f"Without group {show(label)} no group would be left.")
-        code = code_of[label]
-        rows = None if self.rows is None else self.rows[self.rows["group"] != code]
-        return self._rest(self.cells[self.cells["group"] != code], rows)
+        return GroupedData(*subsets.without_group(self._parts(), label))
 
     def only(self, label: Hashable) -> GroupedData:
         """Return the data of one group, given by its label."""
-        code = list(self.groups).index(label)
-        rows = None if self.rows is None else self.rows[self.rows["group"] == code]
-        return self._rest(self.cells[self.cells["group"] == code], rows)
+        return GroupedData(*subsets.only_group(self._parts(), label))
 
     def without_rows(self, positions: Iterable[int]) -> GroupedData:
         """Return the data without some observations, given by their 0-based positions in `rows`.
 
         A group that loses all of its observations vanishes.
         """
-        rows = self._kept_rows()
-        dropped = np.asarray(list(positions))
-        if dropped.size == 0:
-            return self
-        if dropped.dtype.kind not in "iu" or dropped.min() < 0 or dropped.max() >= len(rows):
-            raise DataError(
-                f"positions= takes whole numbers from 0 to {len(rows) - 1}, "
-                f"but got {listed(dropped.tolist())}."
-            )
-        keep = np.ones(len(rows), dtype=bool)
-        keep[dropped] = False
-        left = rows[keep]
-        if left.empty:
-            raise DataError("Without these rows no row would be left.")
-        collapses = self.rows is not self.cells
-        return self._rest(
-            reduction.collapse_in_pandas(self.family, left) if collapses else left, left
-        )
+        return GroupedData(*subsets.without_rows(self._parts(), positions))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line per group, by label: ``n`` rows, and what they say on their own.
@@ -239,7 +210,7 @@ class GroupedData:
         ``mean, mean_log`` (gamma). Standard deviations have ``n - 1`` degrees of freedom.
         """
         table = reduction.summarised(self.family, self.cells, len(self.groups))
-        table.insert(0, "n", self._sizes())
+        table.insert(0, "n", subsets.rows_per_group(self._parts()))
         table.index = self.groups
         return table
 
@@ -250,34 +221,7 @@ class GroupedData:
 
     # internals ----------------------------------------------------------------------------------
 
-    def _rest(self, cells: pd.DataFrame, rows: pd.DataFrame | None) -> GroupedData:
-        """Return data of some of the cells, without the groups that have none left."""
-        present = np.bincount(cells["group"], minlength=len(self.groups)) > 0
-        new_code = np.cumsum(present) - 1
-
-        def recoded(part: pd.DataFrame) -> pd.DataFrame:
-            codes = new_code[part["group"].to_numpy()]
-            return part.assign(group=codes).reset_index(drop=True)
-
-        n_rows = int(self._sizes()[present].sum()) if rows is None else len(rows)
-        left = recoded(cells)
-        rows_left = None if rows is None else left if self.rows is self.cells else recoded(rows)
-        return GroupedData(self.family, self.groups[present], left, rows_left, n_rows, self.columns)
-
-    def _sizes(self) -> np.ndarray:
-        """Count the rows of each group."""
-        if self.rows is not None:
-            return np.bincount(self.rows["group"], minlength=len(self.groups))
-        # rows that are gone have collapsed: one of the cells' columns counts them
-        counts = ("count", "trials", "exposure", "weight")
-        name = next(name for name in counts if name in self.cells)
-        sizes = np.bincount(self.cells["group"], self.cells[name], len(self.groups))
-        return sizes.astype(np.int64)
-
-    def _kept_rows(self) -> pd.DataFrame:
-        if self.rows is None:
-            raise DataError(
-                f"These {self.n_rows:,} rows were reduced to {len(self.cells):,} cells; single "
-                f"rows are kept up to {intake.MAX_ROWS:,}. Leave out groups with without(label)."
-            )
-        return self.rows
+    def _parts(self) -> intake.Intake:
+        return intake.Intake(
+            self.family, self.groups, self.cells, self.rows, self.n_rows, self.columns
+        )

@@ -12,6 +12,7 @@ from hierstan.convergence import parameter_table, quantiles
 from hierstan.display import Page, Table, numbers, percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
+from hierstan.intervals import check_prob, check_scale, link_words
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
@@ -56,10 +57,7 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
     True
     """
     _check_fit(fit, "summary")
-    if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 < prob < 1:
-        raise HierstanError(f"prob must lie in the open interval (0, 1), got {prob!r}.")
-    if scale not in ("link", "response"):
-        raise HierstanError(f"scale must be 'link' or 'response', got {scale!r}.")
+    prob, scale = check_prob(prob), check_scale(scale)
     draws = fit.posterior
     if scale == "response" and fit.family.link != "identity":
         means = {name: draws[name] for name in MEANS if name in draws}
@@ -119,7 +117,7 @@ class Diagnosis:
             )
             for check, line in self.table.iterrows()
         )
-        table = Table(("check", "worst", "limit", "where", ""), rows)
+        table = Table(("check", "worst", "limit", "where", ""), rows, align="<><<<")
         return Page(f"{self.heading}: {verdict}.", facts, (table,))
 
 
@@ -194,7 +192,7 @@ def _caption(fit: Fit, prob: float, scale: str) -> str:
     if scale == "response":
         where = f"mu, theta and theta_new on the response scale ({fit.family.mean_words})"
     else:
-        where = f"on the link scale ({fit.family.link})"
+        where = f"on the link scale ({link_words(fit)})"
     return (
         f"{what} of every parameter, {where}; lower and upper are the {lower} and {upper} "
         f"quantiles, an equal-tailed {percent(prob)} interval."

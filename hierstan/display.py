@@ -16,62 +16,56 @@ import pandas as pd
 WIDTH = 88
 LONGEST_LABEL = 32
 ROWS_SHOWN = 10
+NUMBER_STYLE = "text-align:right;white-space:pre;font-variant-numeric:tabular-nums"
 FIGURE_SPACE = "\u2007"  # as wide as a digit: keeps decimal points in line in HTML
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of finished text; the first column holds labels, the others numbers or words.
+    """A table of finished text.
 
     Attributes
     ----------
     header : tuple of str
     rows : tuple of tuple of str
-        Each as long as `header`; a label of any length and content.
+        Each as long as `header`; the text of any length and content.
     more : str
         A last line, such as ``… and 40 more``.
-    words : bool
-        Whether the last column is words, to stand at the left.
+    align : str
+        One character a column: ``<`` for words at the left, ``>`` for words at the right, ``.`` for
+        numbers with their decimal points in line. Words at the left and numbers, unless said.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     more: str = ""
-    words: bool = False
+    align: str = ""
 
     def text(self) -> str:
         """Return the table as lines of text, columns two spaces apart."""
-        columns = [_padded(column) for column in self._columns()]
-        lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+        lines = ["  ".join(cells).rstrip() for cells in zip(*self._columns(), strict=True)]
         return "\n".join([*lines, self.more] if self.more else lines)
 
     def html(self) -> str:
         """Return the table as HTML, everything in it escaped."""
-        first, *others = self._columns()
-        width = len(others)
-        styles = ["text-align:left"] + ["text-align:right;white-space:pre"] * width
-        if self.words:
-            styles[-1] = "text-align:left"
-        padded = [first, *([cells[0], *_padded(cells)[1:]] for cells in others)]
-        rows = [
-            "<tr>" + "".join(_cell(*cell) for cell in zip(cells, styles, strict=True)) + "</tr>"
-            for cells in zip(*padded, strict=True)
-        ]
-        rows[0] = rows[0].replace("<td", "<th").replace("</td", "</th")
-        more = f'<tr><td colspan="{width + 1}">{html.escape(self.more)}</td></tr>'
-        body = "".join([*rows[1:], more] if self.more else rows[1:])
-        return f"<table><thead>{rows[0]}</thead><tbody>{body}</tbody></table>"
+        styles = ["text-align:left" if how == "<" else NUMBER_STYLE for how in self._align()]
+        head, *rows = (
+            [_cell(*cell) for cell in zip(cells, styles, strict=True)]
+            for cells in zip(*self._columns(), strict=True)
+        )
+        if self.more:
+            rows.append([f'<td colspan="{len(styles)}">{html.escape(self.more)}</td>'])
+        top = _row(*head).replace("<td", "<th").replace("</td", "</th")
+        body = "".join(_row(*row) for row in rows)
+        return f"<table><thead>{top}</thead><tbody>{body}</tbody></table>"
+
+    def _align(self) -> str:
+        return self.align or "<" + "." * (len(self.header) - 1)
 
     def _columns(self) -> list[list[str]]:
-        """Return the columns, header first: labels made printable, numbers aligned."""
-        first, *others = ([*column] for column in zip(self.header, *self.rows, strict=True))
-        first = [first[0], *(printable(label) for label in first[1:])]
-        words = [others.pop()] if self.words else []
-        numbers = [[column[0], *_aligned(column[1:])] for column in others]
-        wide = [
-            [*map(str.rjust, column, [max(map(len, column))] * len(column))] for column in numbers
-        ]
-        return [first, *wide, *words]
+        """Return the columns, header first, every cell as wide as its column."""
+        columns = zip(self.header, *self.rows, strict=True)
+        return [_laid_out(how, column) for how, column in zip(self._align(), columns, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ class Page:
     def html(self) -> str:
         """Return the page as HTML."""
         facts = "".join(
-            _row(_cell(name, "text-align:left;white-space:pre"), _cell(words, "text-align:left"))
+            _row(_cell(name, "text-align:left"), _cell(words, "text-align:left"))
             for name, words in self.facts
         )
         facts = f"<table><tbody>{facts}</tbody></table>" if facts else ""
@@ -172,7 +166,7 @@ def percent(probability: float) -> str:
 def _plain(label: object) -> str:
     if isinstance(label, pd.Timestamp) and label == label.normalize() and label.tz is None:
         return label.strftime("%Y-%m-%d")
-    return str(label)
+    return str(label).encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair
 
 
 def _typical(values: Any) -> float | None:
@@ -190,11 +184,16 @@ def _number(value: float, decimals: int) -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
-def _aligned(cells: Sequence[str]) -> list[str]:
-    """Pad numbers on the right so that their decimal points stand below each other."""
-    tails = [len(cell) - cell.index(".") if "." in cell else 0 for cell in cells]
-    longest = max(tails, default=0)
-    return [cell + " " * (longest - tail) for cell, tail in zip(cells, tails, strict=True)]
+def _laid_out(how: str, column: Sequence[str]) -> list[str]:
+    """Make the cells of a column, header first, printable and equally wide."""
+    head, *cells = [printable(cell) for cell in column]
+    if how == ".":  # to stand below each other, decimal points need as much text behind them
+        tails = [len(cell) - cell.index(".") if "." in cell else 0 for cell in cells]
+        longest = max(tails, default=0)
+        cells = [cell + " " * (longest - tail) for cell, tail in zip(cells, tails, strict=True)]
+    width = max(map(_width, (head, *cells)))
+    gaps = [(cell, " " * (width - _width(cell))) for cell in (head, *cells)]
+    return [cell + gap if how == "<" else gap + cell for cell, gap in gaps]
 
 
 def _width(text: str) -> int:
@@ -205,14 +204,8 @@ def _width(text: str) -> int:
     )
 
 
-def _padded(column: Sequence[str]) -> list[str]:
-    width = max(map(_width, column))
-    return [cell + " " * (width - _width(cell)) for cell in column]
-
-
 def _cell(text: str, style: str) -> str:
-    if "pre" in style:
-        text = text.replace(" ", FIGURE_SPACE)
+    text = text.replace(" ", FIGURE_SPACE) if style == NUMBER_STYLE else text.rstrip()
     return f'<td style="{style}">{html.escape(text)}</td>'
 
 

@@ -19,6 +19,8 @@ class Elpd:
     elpd, se : float
         Sum over units of the log predictive density, and its standard error
         ``sqrt(U var(elpd_i))``.
+    mcse : float
+        Monte Carlo standard error of `elpd`: how much it would change with another seed.
     p : float
         Effective number of parameters: log density within the sample minus `elpd`. Group means are
         integrated out, so they do not count.
@@ -38,6 +40,7 @@ class Elpd:
 
     elpd: float
     se: float
+    mcse: float
     p: float
     elpd_i: np.ndarray
     pareto_k: np.ndarray
@@ -46,11 +49,6 @@ class Elpd:
     method: np.ndarray
     labels: pd.Index
     model: str
-
-    @property
-    def mcse(self) -> float:
-        """Monte Carlo standard error of `elpd`."""
-        return float(np.sqrt(np.nansum(self.mcse_i**2)))
 
     @property
     def reliable(self) -> bool:
@@ -95,9 +93,20 @@ class Elpd:
         return "\n".join(lines)
 
 
-def psis(
-    log_lik: np.ndarray, correction: np.ndarray | float = 0.0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Each unit left out: what `psis` estimates, all of shape (U,), and the draws' influence (S,).
+
+    `influence` is how far each draw moves the sum of `elpd_i`, of which `mcse` is made.
+    """
+
+    elpd_i: np.ndarray
+    pareto_k: np.ndarray
+    mcse_i: np.ndarray
+    influence: np.ndarray
+
+
+def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
     """Leave each unit out by importance sampling.
 
     Parameters
@@ -109,20 +118,69 @@ def psis(
 
     Returns
     -------
-    elpd_i, pareto_k, mcse_i : numpy.ndarray
-        Each of shape (U,). Vehtari, Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4; Vehtari
-        et al. 2024, arXiv:1507.02646.
+    LeftOut
+        Vehtari, Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4; Vehtari et al. 2024,
+        arXiv:1507.02646.
     """
+    U = log_lik.shape[1]
     if log_lik.shape[0] == 1:
-        none = np.full(log_lik.shape[1], np.nan)
-        return log_lik[0], none, np.zeros(log_lik.shape[1])
+        return LeftOut(log_lik[0], np.full(U, np.nan), np.zeros(U), np.zeros(1))
     from arviz_stats.base import array_stats
 
     weights, k = array_stats.psislw(log_lik - correction, axis=0)
     weights = weights.T
     elpd_i = log_mean(log_lik + weights, total=True)
     relative = np.exp(weights) * (np.exp(log_lik - elpd_i) - 1)
-    return elpd_i, np.asarray(k), np.sqrt((relative**2).sum(axis=0))
+    error = np.sqrt((relative**2).sum(axis=0))
+    return LeftOut(elpd_i, np.asarray(k), error, relative.sum(axis=1))
+
+
+def summarised(
+    left_out: LeftOut,
+    log_lik: np.ndarray,
+    *,
+    unit: str,
+    method: np.ndarray,
+    labels: pd.Index,
+    model: str,
+) -> Elpd:
+    """Add up the units; those that were refitted have errors of their own."""
+    elpd_i = left_out.elpd_i
+    U = len(elpd_i)
+    apart = (left_out.mcse_i[method == "refit"] ** 2).sum()
+    return Elpd(
+        elpd=float(elpd_i.sum()),
+        se=float(np.sqrt(U * np.var(elpd_i, ddof=1))) if U > 1 else float("nan"),
+        mcse=float(np.sqrt(_variance_of_sum(left_out.influence) + apart)),
+        p=float((log_mean(log_lik) - elpd_i).sum()),
+        elpd_i=elpd_i,
+        pareto_k=left_out.pareto_k,
+        mcse_i=left_out.mcse_i,
+        unit=unit,
+        method=method.astype(str),
+        labels=labels,
+        model=model,
+    )
+
+
+def _variance_of_sum(influence: np.ndarray) -> float:
+    """Variance of the sum of autocorrelated terms."""
+    if len(influence) < 8 or not influence.any():
+        return float((influence**2).sum())
+    from arviz_stats.base import array_stats
+
+    ess = float(array_stats.ess(influence[None, :], method="mean"))
+    return float((influence**2).sum() * max(1.0, len(influence) / ess))
+
+
+def smoothed_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return Pareto-smoothed weights that sum to 1, from log ratios (S,), and their Pareto k."""
+    if np.ptp(log_ratio) < 1e-9:
+        return np.full(len(log_ratio), 1 / len(log_ratio)), float("nan")
+    from arviz_stats.base import array_stats
+
+    weights, k = array_stats.psislw(-log_ratio, axis=0)
+    return np.exp(np.asarray(weights)), float(k)
 
 
 def log_mean(values: np.ndarray, *, total: bool = False) -> np.ndarray:
@@ -130,31 +188,3 @@ def log_mean(values: np.ndarray, *, total: bool = False) -> np.ndarray:
     top = values.max(axis=0)
     summed = np.log(np.exp(values - top).sum(axis=0)) + top
     return summed if total else summed - np.log(len(values))
-
-
-def summarised(
-    elpd_i: np.ndarray,
-    log_lik: np.ndarray,
-    *,
-    pareto_k: np.ndarray,
-    mcse_i: np.ndarray,
-    unit: str,
-    method: np.ndarray,
-    labels: pd.Index,
-    model: str,
-) -> Elpd:
-    """Add up the units."""
-    U = len(elpd_i)
-    se = float(np.sqrt(U * np.var(elpd_i, ddof=1))) if U > 1 else float("nan")
-    return Elpd(
-        elpd=float(elpd_i.sum()),
-        se=se,
-        p=float((log_mean(log_lik) - elpd_i).sum()),
-        elpd_i=elpd_i,
-        pareto_k=pareto_k,
-        mcse_i=mcse_i,
-        unit=unit,
-        method=method,
-        labels=labels,
-        model=model,
-    )

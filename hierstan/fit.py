@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierstan import portrait
+from hierstan import portrait, records, storage
 from hierstan.convergence import Convergence, check_convergence
+from hierstan.cures import Setup
 from hierstan.data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES, Family
 from hierstan.priors import Prior
 from hierstan.program import Program
-from hierstan.trust import Judgement, Setup, judge
+from hierstan.trust import Judgement, judge
 
 if TYPE_CHECKING:
     import xarray as xr
+
+PLAIN = ("engine", "seed", "parameterization", "prior_only", "note")  # what JSON holds as it is
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -127,6 +131,56 @@ class Fit:
             prior_only=self.prior_only,
         )
         return judge(self.convergence(), setup)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to a netCDF file; `hierstan.load` reads it.
+
+        ArviZ reads the file too: ``xarray.open_datatree(path, engine="h5netcdf")``.
+
+        Parameters
+        ----------
+        path : path-like
+            An existing file is replaced once the new one is complete.
+
+        Raises
+        ------
+        HierstanError
+            If the file cannot be written, or if group labels are of a type that netCDF and JSON
+            cannot carry.
+
+        Examples
+        --------
+        >>> import tempfile, hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> path = f"{tempfile.mkdtemp()}/fit.nc"
+        >>> fit.save(path)
+        >>> str(hs.load(path)) == str(fit)
+        True
+        """
+        storage.write(path, self.idata, self.data, self._record())
+
+    def _record(self) -> dict[str, Any]:
+        if type(self.model).__module__ != "hierstan.models":
+            raise HierstanError(
+                f"Only hierstan's own models can be saved, not a {type(self.model).__qualname__}."
+            )
+        model = {field.name: getattr(self.model, field.name) for field in fields(self.model)}
+        template_dir = model["template_dir"]
+        return {
+            "model": {
+                **model,
+                "class": type(self.model).__name__,
+                "priors": records.from_priors(model["priors"]),
+                "template_dir": None if template_dir is None else os.fspath(template_dir),
+            },
+            "priors": records.from_priors(self.priors),
+            "program": records.from_program(self.program),
+            "conditional": records.from_program(self.conditional),
+            "options": dict(self.options),
+            **{name: getattr(self, name) for name in PLAIN},
+        }
 
     def __repr__(self) -> str:
         return portrait.one_line(self)

@@ -104,6 +104,24 @@ def collected(frame: Frame) -> nw.DataFrame[Any]:
         return frame.collect("pandas")
 
 
+def settled(few: Frame, many: Frame) -> Frame:
+    """Compute the few rows that `many` will be joined with, where the engine would else hold all.
+
+    Polars and Dask keep every row in memory for its second use; SQL engines read them twice.
+    """
+    if isinstance(few, nw.DataFrame):
+        return few
+    if few.implementation.is_polars():
+        return collected(few).lazy()
+    if few.implementation.is_dask():
+        # a single partition is handed to each of the other's; several would shuffle all rows
+        native = nw.to_native(few).persist().repartition(npartitions=1)
+        dtype = nw.to_native(many)["group"].dtype
+        same = native["group"].dtype == dtype
+        return nw.from_native(native if same else native.astype({"group": dtype}))
+    return few
+
+
 def first_rows(table: Table, broken: nw.Expr, roles: Sequence[str], limit: int = 3) -> list[str]:
     """Describe the first rows for which an expression holds, by row label or by group."""
     numbered = table.keeps_order and not table.in_pandas
@@ -145,12 +163,14 @@ def _opened(frame: Any) -> Frame:
         opened: Frame = nw.from_native(frame)
     except TypeError:
         raise DataError(
-            f"The data must be {ACCEPTED}, but are a {type(frame).__name__}. "
+            f"frame= takes {ACCEPTED}, but got a value of type {type(frame).__name__}. "
             "Columns in a dict or an array become a frame with pandas.DataFrame(...)."
         ) from None
     except nw.exceptions.DuplicateError as error:
+        told = ", ".join(line.strip("- ") for line in str(error).splitlines()[1:])
         raise DataError(
-            f"The frame has several columns of the same name: {error} Rename or drop them."
+            f"The frame has several columns of the same name: {told}. "
+            "Rename or drop them, so that each name means one column."
         ) from None
     return opened
 
@@ -170,7 +190,7 @@ def _check_columns(
             raise DataError(f"{role}= takes the name of one column, but got {show(name)}.")
         if name not in Counter(present):
             hint = did_you_mean(name, present)
-            if name in index_names:
+            if name is not None and name in index_names:
                 hint = " It is in the frame's index: use frame.reset_index()."
             raise DataError(
                 f"There is no column {show(name)}, given as {role}=.{hint} "

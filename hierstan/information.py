@@ -15,11 +15,9 @@ import numpy as np
 from hierstan.data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.sampling import stan_data
-from hierstan.templates import packaged_directory
+from hierstan.observed_information import likelihood_edited, observed_information
 
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
-MAX_OBSERVED = 1000  # draws at which an edited likelihood is differentiated
 
 # What a group's data are counted in: the column of its cells, and the word for it.
 UNITS = {
@@ -48,7 +46,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     poisson                      ``1 / (exposure * exp(theta))``
     neg_binomial                 ``(1 / exp(theta) + 1 / phi) / n``
     gamma                        ``1 / (n * shape)``
-    edited likelihood            minus one over the second difference of ``log_lik``
+    edited likelihood            from `hierstan.observed_information`, at up to 1,000 draws
     ============================ ==================================================
 
     Parameters
@@ -77,10 +75,11 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     >>> sampling_variance(fit)[:3].round().tolist()
     [225.0, 100.0, 256.0]
     """
-    if _edited(fit):
-        information = _observed(fit)[1][:, groups]
-    else:
-        information = _expected(fit.data)(fit, groups)
+    information = (
+        observed_information(fit)[1][:, groups]
+        if likelihood_edited(fit)
+        else _expected(fit.data)(fit, groups)
+    )
     with np.errstate(divide="ignore"):
         variance = 1 / information
     return variance[0] if variance.shape[0] == 1 else variance
@@ -95,31 +94,39 @@ def group_sizes(data: GroupedData) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ByGroup:
-    """Averages over the draws, each of shape (J,).
+    """What pooling does to each group: averages over the draws, each of shape (J,).
 
     Attributes
     ----------
-    variance : numpy.ndarray
-        Geometric posterior mean of the sampling variance: it has no heavy tail, and for a few
-        counts or events comes close to the variance that their own likelihood would leave.
     pooling_factor : numpy.ndarray
-        Posterior mean of ``V / (V + tau^2)``: 0 no pooling, 1 complete.
+        Posterior mean of ``B = V / (V + tau^2)``: 0 no pooling, 1 complete.
+    variance_left : numpy.ndarray
+        Posterior mean of ``var(theta | y, tau) / V``: what of its sampling variance the other
+        groups leave. 1 in no pooling, and below that otherwise.
     """
 
-    variance: np.ndarray
     pooling_factor: np.ndarray
+    variance_left: np.ndarray
 
 
 def by_group(fit: Fit) -> ByGroup:
-    """Average sampling variances and pooling factors over the draws."""
+    """Average pooling factors and the variance that pooling leaves over the draws.
+
+    Given tau, and with normal approximations to the groups' likelihoods, ``var(theta | y, tau) =
+    V (1 - B) + B^2 var(mu | y, tau)``, where ``1 / var(mu | y, tau)`` is the sum of ``1 / (V +
+    tau^2)`` over the groups (Gelman et al. 2013, Bayesian Data Analysis, section 5.4).
+    """
     J = len(fit.data.groups)
-    variance, factor = np.empty(J), np.full(J, float(fit.model.name == "complete"))
+    if fit.model.name == "none":
+        return ByGroup(np.zeros(J), np.ones(J))
+    of_mu = sum((block.information * block.pooling_factor).sum(axis=1) for block in _blocks(fit))
+    factor, left = np.empty(J), np.empty(J)
     for block in _blocks(fit):
-        with np.errstate(divide="ignore"):
-            variance[block.groups] = np.exp(-np.log(block.information).mean(axis=0))
-        if fit.model.name == "partial":
-            factor[block.groups] = block.pooling_factor.mean(axis=0)
-    return ByGroup(variance, factor)
+        B = block.pooling_factor
+        from_mu = B**2 * block.information / np.reshape(of_mu, (-1, 1))
+        factor[block.groups] = B.mean(axis=0)
+        left[block.groups] = (1 - B + from_mu).mean(axis=0)
+    return ByGroup(factor, left)
 
 
 @dataclass(frozen=True)
@@ -146,23 +153,24 @@ def by_draw(fit: Fit) -> ByDraw:
     The typical variance is ``(J - 1) sum(w) / (sum(w)^2 - sum(w^2))`` with ``w = 1 / V``: the
     ``s^2`` of equation 9 in Higgins and Thompson 2002, doi:10.1002/sim.1186.
     """
-    tau, weights, squares, borrowed = None, 0.0, 0.0, 0.0
+    tau = weights = squares = borrowed = np.zeros(1)
     for block in _blocks(fit):
-        tau = block.tau
+        tau = block.tau[:, 0]
         weights = weights + block.information.sum(axis=1)
         squares = squares + (block.information**2).sum(axis=1)
         borrowed = borrowed + block.pooling_factor.sum(axis=1)
-    assert tau is not None
     with np.errstate(divide="ignore", invalid="ignore"):
         typical = (len(fit.data.groups) - 1) * weights / (weights**2 - squares)
     typical = np.where(np.isfinite(typical), typical, np.inf)  # groups that say nothing
-    return ByDraw(tau[:, 0], np.broadcast_to(typical, borrowed.shape), borrowed)
+    return ByDraw(tau, np.broadcast_to(typical, tau.shape), borrowed)
 
 
 # internals ------------------------------------------------------------------------------------
 
-# Each takes theta (S, K), the data's weight of each group (K,) and the family's parameters (S, 1).
-_INFORMATION: dict[str, Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], np.ndarray]] = {
+# Of theta (S, K), the weight of each group's data (K,) and the family's parameters (S, 1).
+Formula = Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
+
+_INFORMATION: dict[str, Formula] = {
     "normal_known": lambda theta, size, own: size[None, :],
     "normal": lambda theta, size, own: size / own["sigma"] ** 2,
     "lognormal": lambda theta, size, own: size / own["sigma"] ** 2,
@@ -189,25 +197,23 @@ class _Block:
 
     groups: slice
     information: np.ndarray
-    tau: np.ndarray | None
+    tau: np.ndarray
 
     @property
     def pooling_factor(self) -> np.ndarray:
         """V / (V + tau^2), written so that no information at all gives 1."""
-        assert self.tau is not None
         return 1 / (1 + self.information * self.tau**2)
 
 
 def _blocks(fit: Fit) -> Iterator[_Block]:
-    tau = fit.draws("tau")[:, None] if fit.model.name == "partial" else None
-    J = len(fit.data.groups)
-    if _edited(fit):  # only as long as its draws and rows fit memory
-        thin, information = _observed(fit)
-        yield _Block(slice(0, J), information, None if tau is None else tau[thin])
+    S, J = fit.draws("theta").shape
+    tau = fit.draws("tau")[:, None] if fit.model.name == "partial" else np.zeros((S, 1))
+    if likelihood_edited(fit):  # only as long as its draws and rows fit memory
+        thin, information = observed_information(fit)
+        yield _Block(slice(0, J), information, tau[thin])
         return
     expected = _expected(fit.data)
-    draws = fit.options["chains"] * fit.options["draws"]
-    width = max(1, BLOCK // draws)
+    width = max(1, BLOCK // S)
     for start in range(0, J, width):
         groups = slice(start, min(start + width, J))
         yield _Block(groups, expected(fit, groups), tau)
@@ -227,52 +233,3 @@ def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
             return np.asarray(formula(fit.draws("theta")[:, groups], size[groups], own))
 
     return information
-
-
-def _edited(fit: Fit) -> bool:
-    """Whether the family's file differs from the one whose information is known in closed form.
-
-    A change of priors or of how groups relate does not matter here. Lines with slots are filled,
-    so they are not compared.
-    """
-    if not fit.conditional.edited:
-        return False
-    file = f"families/{fit.data.family}.stan"
-    shipped = (packaged_directory() / file).read_text(encoding="utf-8").splitlines()
-    used = {
-        number: line.strip()
-        for line, (name, number) in zip(
-            fit.conditional.code.splitlines(), fit.conditional.origins, strict=False
-        )
-        if name == file
-    }
-    return any(
-        number > len(shipped) or ("{{ " not in shipped[number - 1] and shipped[number - 1].strip() != line)
-        for number, line in used.items()
-    )
-
-
-def _observed(fit: Fit) -> tuple[slice, np.ndarray]:
-    """Return which draws, and the observed information at them, (S, J), of an edited likelihood.
-
-    Second differences of the program's own ``log_lik``, a tenth of each group's posterior sd apart.
-    """
-    from hierstan.engines.stanli import Evaluator
-
-    evaluator = Evaluator(fit.conditional, stan_data(fit.data, fit.priors, pointwise=True))
-    moved = "theta" if "theta" in evaluator.parameters else "mu"
-    total = len(fit.draws(moved))
-    thin = slice(None, None, -(-total // MAX_OBSERVED))
-    draws = {name: fit.draws(name)[thin] for name in evaluator.parameters}
-    step = 0.1 * fit.draws("theta").std(axis=0)
-    shift = step if moved == "theta" else step[0]
-    behind, here, ahead = (
-        evaluator.written({**draws, moved: draws[moved] + k * shift}, ["log_lik"])["log_lik"]
-        for k in (-1, 0, 1)
-    )
-    curvature = 2 * here - ahead - behind
-    information = np.zeros((len(here), len(step)))
-    np.add.at(information.T, fit.data.cells["group"].to_numpy(), curvature.T)
-    information = information / step**2
-    # at single draws it may be negative, where a likelihood with outliers is not log-concave
-    return thin, np.maximum(information, 1e-3 * np.maximum(information.mean(axis=0), 0))

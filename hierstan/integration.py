@@ -24,7 +24,7 @@ from hierstan.sampling import stan_data
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
 
-NODES = 21
+NODES = 15
 NEWTON_STEPS = 6
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which an observation gets nodes of its own

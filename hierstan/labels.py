@@ -15,7 +15,7 @@ import pandas as pd
 
 from hierstan.errors import DataError
 from hierstan.frames import Frame, Table, collected, hashable
-from hierstan.wording import listed, show
+from hierstan.wording import broken_by, listed, show
 
 
 def fetch_rows(table: Table) -> tuple[pd.Index, pd.DataFrame]:
@@ -50,12 +50,14 @@ def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray
     try:
         codes, unique = pd.factorize(labels.array)
     except TypeError:
-        bad = [(row, label) for row, label in labels.items() if not hashable(label)]
+        bad = [
+            f"row {show(row)}: {show(label)}"
+            for row, label in labels.items()
+            if not hashable(label)
+        ]
         raise DataError(
             f"{table.column('group')} must hold labels that can be hashed (text, numbers, dates, "
-            f"tuples); {len(bad)} of {len(labels)} rows break this: "
-            + ", ".join(f"row {show(row)}: {show(label)}" for row, label in bad[:3])
-            + ". Turn lists into tuples or text."
+            f"tuples); {broken_by(len(bad), len(labels), bad)}. Turn lists into tuples or text."
         ) from None
     return pd.Index(unique, dtype=unique.dtype, name="group", tupleize_cols=False), codes
 

@@ -1,32 +1,75 @@
-"""Which group means to sample centered, and which non-centered."""
+"""Which group means to sample centered, which non-centered, and where to start."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from hierstan.data import GroupedData
-from hierstan.raw import raw_estimates
+from hierstan.families import FAMILIES
+from hierstan.priors import Prior, Uniform
+from hierstan.raw import between_variance, raw_estimates
 
 
 def noncentered_groups(data: GroupedData) -> np.ndarray:
     """Whether each group's own data say less about its mean than the population does, shape (J,).
 
     The population's variance is taken at a low but plausible value, the lower limit of the 95%
-    Q-profile interval (Viechtbauer 2007, doi:10.1002/sim.2514): centering a group that the
-    population might know better is what makes chains diverge.
+    Q-profile interval: centering a group that the population might know better is what makes chains
+    diverge.
     """
-    from scipy import optimize, stats
+    from scipy import stats
 
     raw = raw_estimates(data)
+    low = between_variance(raw, float(stats.chi2.ppf(0.975, len(raw) - 1)))
+    return (raw["link_se"].to_numpy() ** 2 >= low).astype(float)
+
+
+def starting_points(
+    data: GroupedData, priors: Mapping[str, Prior], *, chains: int, seed: int
+) -> list[dict[str, Any]]:
+    """Return a starting point for each chain, spread out on the scale of the data.
+
+    Group means start near what their own data and the population say together. With many groups, a
+    start far from there makes every group pull at `tau`, which can lock a chain at `tau` near zero.
+    """
+    family = FAMILIES[data.family]
+    typical = family.default_priors(data.cells)
+    raw = raw_estimates(data)
     link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+    J = len(link)
+    tau2 = between_variance(raw, J - 1) if J > 1 else 0.0
+    points = []
+    for chain in range(chains):
+        rng = np.random.default_rng([seed, chain])
+        point: dict[str, Any] = {
+            name: np.maximum(
+                typical[name].quantile(rng.uniform(0.25, 0.75)),
+                family.lower_bounds.get(name, -np.inf) + 0.5,
+            )
+            for name in family.parameters
+        }
+        spread = np.sqrt(tau2 + 0.1 * np.median(variance)) * np.exp(rng.uniform(-0.7, 0.7))
+        center = np.average(link, weights=1 / (variance + spread**2))
+        own = spread**2 / (spread**2 + variance)
+        point["mu"] = center + spread * rng.uniform(-0.5, 0.5)
+        point["tau"] = spread
+        point["theta"] = own * link + (1 - own) * center + spread * np.sqrt(1 - own) * rng.normal(
+            size=J
+        )
+        for name in set(point) & set(priors):
+            point[name] = _inside(point[name], priors[name])
+        points.append({name: np.asarray(value).tolist() for name, value in point.items()})
+    return points
 
-    def profile(tau2: float) -> float:
-        weights = 1 / (variance + tau2)
-        return float((weights * (link - np.average(link, weights=weights)) ** 2).sum())
 
-    limit = float(stats.chi2.ppf(0.975, len(raw) - 1))
-    if profile(0.0) <= limit:
-        return np.ones(len(raw))
-    top = 2 * profile(0.0) * float(variance.max()) / limit + float(np.ptp(link)) ** 2 / limit
-    low = optimize.brentq(lambda tau2: profile(tau2) - limit, 0.0, top)
-    return (variance >= low).astype(float)
+# internals ------------------------------------------------------------------------------------
+
+
+def _inside(value: Any, prior: Prior) -> Any:
+    if not isinstance(prior, Uniform):
+        return value
+    margin = 0.1 * (prior.upper - prior.lower)
+    return np.clip(value, prior.lower + margin, prior.upper - margin)

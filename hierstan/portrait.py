@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hierstan.display import (
     ROWS_SHOWN,
@@ -14,7 +15,6 @@ from hierstan.display import (
     percent,
     places,
     plain_labels,
-    printable,
 )
 from hierstan.trust import headline
 
@@ -38,7 +38,7 @@ FAMILY_WORDS = {
 }
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
-    "marginal": "marginal: theta integrated out, then drawn exactly",
+    "marginal": "marginal: integrated out, then drawn exactly",
     "centered": "centered",
     "noncentered": "non-centered",
     "mixed": "mixed: centered for some groups, non-centered for the others",
@@ -65,7 +65,9 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         title += "; draws from the prior, the outcomes ignored"
     facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
     if fit.parameterization:
-        facts.append(("Sampled as", _parameterization(fit)))
+        facts.append(("theta", _parameterization(fit)))
+    if fit.note:
+        facts.append(("Note", fit.note))
     if fit.program.edited:
         facts.append(("Templates", f"edited: {fit.model.template_dir or 'HIERSTAN_TEMPLATES'}"))
     tables = [_population(fit)]
@@ -110,8 +112,8 @@ def _priors(fit: Any) -> str:
 def _sampler(fit: Any) -> str:
     options = fit.options
     return (
-        f"{fit.engine}, seed {fit.seed}; {_counted(options['chains'], 'chain')} of "
-        f"{options['draws']:,} draws, warmup {options['warmup']:,}, "
+        f"{fit.engine}, seed {fit.seed}; {_counted(options['chains'], 'chain')} x "
+        f"{options['draws']:,} draws, {options['warmup']:,} warmup, "
         f"adapt_delta {options['adapt_delta']:g}"
     )
 
@@ -128,7 +130,7 @@ def _parameterization(fit: Any) -> str:
 def _trust(fit: Any) -> list[tuple[str, str]]:
     found, judgement = fit.convergence(), fit.judgement()
     n = len(judgement.problems)
-    verdict = f"NOT YET, {_counted(n, 'problem')}; see hierstan.diagnose(fit)" if n else "yes"
+    verdict = f"NOT YET ({_counted(n, 'problem')}, see hs.diagnose(fit))" if n else "yes"
     lines = [("Trust", f"{verdict}: {headline(found)}")]
     messages = judgement.problems + judgement.notes
     lines += [("", message) for message in messages[:SHOWN_MESSAGES]]
@@ -143,21 +145,18 @@ def _trust(fit: Any) -> list[tuple[str, str]]:
 def _population(fit: Any) -> Table:
     """Tabulate mu, tau and the family's own parameters; mu on the response scale too."""
     link = LINK_WORDS[fit.family.link]
-    errors = fit.convergence().parameters["mcse_mean"]
+    ess = fit.convergence().parameters["ess_bulk"]
     both = [name for name in ("mu", "tau") if name in fit.posterior]  # in the same units
     rows: list[tuple[str, ...]] = []
     if both:
         draws = np.column_stack([fit.draws(name) for name in both])
-        lines = _statistics(draws, errors[both])
-        rows = [
-            (f"{name} ({link})" if link else name, *line)
-            for name, line in zip(both, lines, strict=True)
-        ]
+        lines = zip(both, _statistics(draws, ess[both]), strict=True)
+        rows = [(f"{name} ({link})" if link else name, *line) for name, line in lines]
         if link:
-            response = fit.family.to_response(draws[:, :1])
-            rows.insert(1, (f"mu as {fit.family.mean_words}", *_statistics(response, None)[0]))
+            response = _statistics(fit.family.to_response(draws[:, :1]), ess[both[:1]])
+            rows.insert(1, (f"mu as {fit.family.mean_words}", *response[0]))
     for name in fit.family.parameters:
-        rows.append((name, *_statistics(fit.draws(name)[:, None], errors[[name]])[0]))
+        rows.append((name, *_statistics(fit.draws(name)[:, None], ess[[name]])[0]))
     return Table(("", *_header()), tuple(rows))
 
 
@@ -165,31 +164,26 @@ def _groups(fit: Any, limit: int | None) -> Table:
     """Tabulate the group means on the response scale."""
     size = len(fit.data.groups)
     shown = size if limit is None or size <= limit + 1 else limit
-    theta = fit.family.to_response(fit.draws("theta")[:, :shown])
+    found = fit.convergence().parameters
+    ess = found.loc[found["variable"] == "theta", "ess_bulk"][:shown]
+    lines = _statistics(fit.family.to_response(fit.draws("theta")[:, :shown]), ess)
     labels = plain_labels(fit.data.groups)[:shown]
-    error = None
-    if fit.family.link == "identity":
-        table = fit.convergence().parameters
-        error = table.loc[table["variable"] == "theta", "mcse_mean"]
-    statistics = _statistics(theta, error)
-    column = printable(str(fit.data.columns.get("group", "group")))
-    more = f"… and {size - shown:,} more, see hierstan.group_means(fit)" if shown < size else ""
-    header = (f"{column} ({fit.family.mean_words})", *_header())
-    rows = tuple((label, *line) for label, line in zip(labels, statistics, strict=True))
-    return Table(header, rows, more)
+    header = (f"{fit.data.columns.get('group', 'group')} ({fit.family.mean_words})", *_header())
+    more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""
+    return Table(header, tuple((x, *line) for x, line in zip(labels, lines, strict=True)), more)
 
 
 def _header() -> tuple[str, ...]:
     return ("mean", "sd", *(percent(edge) for edge in ((1 - PROB) / 2, (1 + PROB) / 2)))
 
 
-def _statistics(draws: np.ndarray, error: Any) -> list[list[str]]:
+def _statistics(draws: np.ndarray, ess: pd.Series) -> list[list[str]]:
     """Return mean, sd and interval of each column of draws (S, K), with decimals in common."""
     edges = ((1 - PROB) / 2, (1 + PROB) / 2)
     with np.errstate(over="ignore", invalid="ignore"):  # tails of a wide prior
         mean, sd = draws.mean(axis=0), draws.std(axis=0, ddof=1 if len(draws) > 1 else 0)
+        decimals = places(sd, sd / np.sqrt(ess.to_numpy()))
     columns = [mean, sd, *np.quantile(draws, edges, axis=0)]
-    decimals = places(sd, error)
     return [numbers(line, decimals) for line in np.column_stack(columns)]
 
 

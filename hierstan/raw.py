@@ -39,6 +39,38 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
     return table
 
 
+def between_variance(raw: pd.DataFrame, target: float) -> float:
+    """Return the variance between groups at which their weighted sum of squares equals `target`.
+
+    Parameters
+    ----------
+    raw : pandas.DataFrame
+        From `raw_estimates`, J groups.
+    target : float
+        ``J - 1`` gives the estimate of Paule and Mandel (1982); quantiles of the chi-squared
+        distribution with ``J - 1`` degrees of freedom give the limits of the Q-profile interval
+        (Viechtbauer 2007, doi:10.1002/sim.2514).
+
+    Returns
+    -------
+    float
+        On the link scale; 0 where even without any variance between groups the sum is smaller.
+    """
+    from scipy import optimize
+
+    link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+
+    def excess(tau2: float) -> float:
+        weights = 1 / (variance + tau2)
+        return float((weights * (link - np.average(link, weights=weights)) ** 2).sum()) - target
+
+    at_zero = excess(0.0)
+    if at_zero <= 0:
+        return 0.0
+    top = len(link) * float(np.ptp(link)) ** 2 / target
+    return float(optimize.brentq(excess, 0.0, top))
+
+
 # internals ------------------------------------------------------------------------------------
 
 

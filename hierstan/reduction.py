@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import FAMILIES
-from hierstan.frames import Frame, collected
+from hierstan.frames import Frame, settled
 
 COLLAPSING = ("bernoulli", "gamma", "lognormal", "neg_binomial", "normal", "poisson")
 
@@ -143,7 +143,7 @@ def _moments(frame: Frame, names: tuple[str, ...]) -> Frame:
     sq = [(nw.col(f"off_{n}") * nw.col(f"off_{n}")).alias(f"sq_{n}") for n in names]
     joined: Any = frame
     return (
-        joined.join(_settled(means), on="group", how="inner")
+        joined.join(settled(means, frame), on="group", how="inner")
         .with_columns(*off)
         .with_columns(*sq)
         .group_by("group")
@@ -163,14 +163,3 @@ def _corrected(name: str) -> tuple[nw.Expr, nw.Expr]:
     squares = nw.col(f"sq_{name}") - residual * residual / count
     mean = nw.col(f"mean_{name}") + residual / count
     return mean.alias(f"mean_{name}"), squares.alias(f"squares_{name}")
-
-
-def _settled(means: Frame) -> Frame:
-    """Compute the group means now where the engine would else hold every row for the join."""
-    if isinstance(means, nw.DataFrame):
-        return means
-    if means.implementation.is_polars():
-        return collected(means).lazy()
-    if means.implementation.is_dask():
-        return nw.from_native(nw.to_native(means).persist())
-    return means

@@ -12,6 +12,7 @@ from hierstan.data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
 from hierstan.errors import TemplateError
 from hierstan.families import FAMILIES
+from hierstan.parameterization import starting_points
 from hierstan.priors import Prior, Uniform
 from hierstan.program import Program
 
@@ -53,15 +54,15 @@ def stan_data(
     return {**data.stan_data(rows=rows), **numbers, "pointwise": int(pointwise), "draw_theta": 1}
 
 
-def without_observations(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a program's data with no observations: what is left is the prior."""
+def with_observations(entries: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return a program's data with the first `count` observations; with none, the prior is left."""
     N = int(entries["N"])
     arrays = {
-        name: value[:0]
+        name: value[:count]
         for name, value in entries.items()
         if name != "noncentered" and np.ndim(value) == 1 and len(value) == N
     }
-    return {**entries, **arrays, "N": 0}
+    return {**entries, **arrays, "N": min(N, count)}
 
 
 def run(
@@ -71,7 +72,7 @@ def run(
 
     With `mend`, a run that had trouble is repeated once with a smaller step size.
     """
-    if plan.conditional.edited:
+    if plan.conditional.edited or plan.program.edited:
         check_consistency(plan)
     tree = _sampled(plan, engine, settings)
     trouble = _trouble(tree) if mend and settings.adapt_delta < MENDING else ""
@@ -86,7 +87,8 @@ def check_consistency(plan: Plan) -> None:
     """Make sure that an edited template's model block and its generated quantities agree.
 
     Between two points that differ in ``theta`` alone, the log density must change by as much as
-    ``log_lik`` and ``log_population`` do; what leave-one-out uses is then what was fitted.
+    ``log_lik`` and ``log_population`` do, whatever the other parameters; what leave-one-out uses
+    is then what was fitted. The first observation alone tells the likelihood from the population.
 
     Raises
     ------
@@ -96,24 +98,32 @@ def check_consistency(plan: Plan) -> None:
     from hierstan.engines.stanli import Evaluator
 
     entries = stan_data(plan.data, plan.priors, pointwise=True)
-    settings = Settings(chains=2, seed=1)
-    inits = _inits(plan, settings)
+    if plan.mixing is not None:
+        entries["noncentered"] = plan.mixing
+    inits = starting_points(plan.data, plan.priors, chains=2, seed=1)
     evaluator = Evaluator(plan.conditional, entries)
+    first = Evaluator(plan.conditional, with_observations(entries, 1))
     if not set(evaluator.parameters) <= set(inits[0]):
         return
-    points = {name: np.array([inits[0][name]] * 2) for name in evaluator.parameters}
-    moved = "theta" if "theta" in points else "mu"
-    points[moved][1] = inits[1][moved]
-    full = np.diff(evaluator.log_density(points))[0]
-    empty = Evaluator(plan.conditional, without_observations(entries))
-    prior = np.diff(empty.log_density(points))[0]
-    log_lik = evaluator.written(points, ["log_lik"])["log_lik"].sum(axis=1)
-    _compare("the likelihood", "log_lik", full - prior, np.diff(log_lik)[0], plan.conditional)
-    if moved == "theta":
-        population = evaluator.written(points, ["log_population"])["log_population"].sum(axis=1)
-        _compare(
-            "the population of theta", "log_population", prior, np.diff(population)[0], plan.conditional
-        )
+    moved = "theta" if "theta" in evaluator.parameters else "mu"
+    bounded = isinstance(plan.priors.get("theta"), Uniform)  # flat, but for the change of variables
+    for other in inits:
+        points = {name: np.array([other[name]] * 2) for name in evaluator.parameters}
+        points[moved] = np.array([init[moved] for init in inits])
+        full, one = (np.diff(program.log_density(points))[0] for program in (evaluator, first))
+        log_lik = np.diff(evaluator.written(points, ["log_lik"])["log_lik"], axis=0)[0]
+        _compare("the likelihood", "log_lik", full - one, log_lik[1:].sum(), plan.conditional)
+        if moved == "theta" and not bounded:
+            population = evaluator.written(points, ["log_population"])["log_population"]
+            _compare(
+                "the population of theta",
+                "log_population",
+                one - log_lik[0],
+                np.diff(population.sum(axis=1))[0],
+                plan.conditional,
+            )
+    if moved == "theta" and "theta" not in Evaluator(plan.program, entries).parameters:
+        _check_integrated(plan, entries, inits)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -144,12 +154,44 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     if plan.mixing is not None:
         entries["noncentered"] = plan.mixing
     if plan.prior_only:
-        entries = without_observations(entries)
-    draws = engine.sample(plan.program, entries, settings, _inits(plan, settings))
+        entries = with_observations(entries, 0)
+    draws = engine.sample(plan.program, entries, settings, _starts(plan, settings))
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
     if wanted and not direct:
         written = _evaluate(plan, draws, settings)
     return _tree(plan, draws, written)
+
+
+def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str, Any]]) -> None:
+    """Make sure that a program without ``theta`` is `conditional` with ``theta`` integrated out.
+
+    Both are normal in ``theta``, so three points give each group's integral exactly.
+    """
+    from hierstan.engines.stanli import Evaluator
+
+    conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, plan.program))
+    draws = {name: np.array([init[name] for init in inits]) for name in conditional.parameters}
+    theta, step = draws["theta"][:1], draws["tau"][:, None]
+    terms = []
+    for shift in (-step, 0 * step, step):
+        written = conditional.written(
+            {**draws, "theta": theta + shift}, ["log_lik", "log_population"]
+        )
+        terms.append(written["log_lik"] + written["log_population"])
+    behind, here, ahead = terms
+    slope, curvature = (ahead - behind) / 2, ahead - 2 * here + behind
+    with np.errstate(invalid="ignore"):  # where it is not normal: the comparison then fails
+        integral = here - slope**2 / (2 * curvature) + np.log(step / np.sqrt(-curvature))
+    joint = conditional.log_density({**draws, "theta": theta + 0 * step})
+    expected = np.diff(joint + (integral - here).sum(axis=1))[0]
+    change = np.diff(integrated.log_density(draws))[0]
+    if not np.isclose(expected, change, rtol=1e-6, atol=1e-6):
+        raise TemplateError(
+            f"{plan.program.name} is not {plan.conditional.name} with theta integrated out: "
+            f"between two values of the other parameters its log density changes by {change:.6g} "
+            f"instead of {expected:.6g}. Edit both in the same way, or use "
+            "parameterization='centered' or 'noncentered', which need one template only."
+        )
 
 
 def _compare(what: str, name: str, model: float, written: float, program: Program) -> None:
@@ -162,26 +204,8 @@ def _compare(what: str, name: str, model: float, written: float, program: Progra
     )
 
 
-def _inits(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
-    """Return a starting point for each chain, spread over the scale of the data."""
-    family = FAMILIES[plan.data.family]
-    J = len(plan.data.groups)
-    typical = family.default_priors(plan.data.cells)
-    inits = []
-    for chain in range(settings.chains):
-        rng = np.random.default_rng([settings.seed, chain])
-        init: dict[str, Any] = {}
-        for name, prior in plan.priors.items():
-            size = J if name == "theta" else None
-            value = typical[name].quantile(rng.uniform(0.25, 0.75, size))
-            if isinstance(prior, Uniform):
-                margin = 0.1 * (prior.upper - prior.lower)
-                value = np.clip(value, prior.lower + margin, prior.upper - margin)
-            init[name] = np.maximum(value, family.lower_bounds.get(name, -np.inf) + 0.5)
-        if "tau" in init:
-            init["theta"] = init["mu"] + init["tau"] * rng.uniform(-1, 1, J)
-        inits.append({name: np.asarray(value).tolist() for name, value in init.items()})
-    return inits
+def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
+    return starting_points(plan.data, plan.priors, chains=settings.chains, seed=settings.seed)
 
 
 def _evaluate(plan: Plan, draws: Draws, settings: Settings) -> dict[str, np.ndarray]:
@@ -190,9 +214,7 @@ def _evaluate(plan: Plan, draws: Draws, settings: Settings) -> dict[str, np.ndar
 
     entries = stan_data(plan.data, plan.priors, rows=True, pointwise=True)
     evaluator = Evaluator(plan.conditional, entries, settings.seed)
-    flat = {
-        name: values.reshape(-1, *values.shape[2:]) for name, values in draws.variables.items()
-    }
+    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.variables.items()}
     names = ["y_rep"] if plan.prior_only else ["log_lik", "y_rep"]
     shape = (settings.chains, settings.draws, -1)
     return {name: value.reshape(shape) for name, value in evaluator.written(flat, names).items()}

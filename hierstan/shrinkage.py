@@ -9,7 +9,7 @@ from hierstan import intervals
 from hierstan.display import percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
-from hierstan.information import UNITS, ByGroup, by_group, group_sizes
+from hierstan.information import UNITS, by_group, group_sizes
 from hierstan.raw import raw_estimates
 
 STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
@@ -48,8 +48,8 @@ def group_means(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.D
     >>> means = hs.group_means(fit)
     >>> print(means.columns.tolist(), means.index.name)
     ['mean', 'sd', 'lower', 'upper'] group
-    >>> print(means.attrs["caption"][:50])
-    Posterior of each group's mean under partial pool
+    >>> print(means.attrs["caption"].split(": ")[1])
+    mean, standard deviation and equal-tailed 90% interval.
     """
     intervals.check_prob(prob)
     intervals.check_scale(scale)
@@ -86,12 +86,10 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
         - ``moved``: ``mean - raw``;
         - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
           its posterior sd, which is no more than simulation noise;
-        - ``borrowed``: how much data of its own the other groups (and the priors of their
-          population) are worth to this one, in the unit of ``n``: ``n (V / var(theta) - 1)`` [2]_,
-          with the posterior variance of ``theta`` and the geometric posterior mean of ``V``. The
-          posterior is as narrow as ``n + borrowed`` data of the group's own would make it. Not
-          knowing ``tau`` counts against it; 0 where that outweighs the gain. No pooling borrows
-          nothing;
+        - ``borrowed``: how much data of its own the other groups are worth to this one, in the unit
+          of ``n``: ``n (1 / v - 1)``, with ``v`` the posterior mean of ``var(theta | y, tau) / V``
+          [2]_. Given tau, ``theta`` is known as well as from ``n + borrowed`` data of the group's
+          own. No pooling borrows nothing, complete pooling all there is in the other groups;
         - ``n``: how much data the group has: estimates, trials, exposure or rows.
 
         ``.attrs["caption"]`` says what the intervals are, ``.attrs["unit"]`` what ``n`` and
@@ -105,8 +103,8 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
     References
     ----------
     .. [1] Gelman and Pardoe 2006, doi:10.1198/004017005000000517.
-    .. [2] The effective sample size of what is known beside the data, as a ratio of precisions:
-       Neuenschwander, Weber, Schmidli and O'Hagan 2020, doi:10.1111/biom.13252.
+    .. [2] An effective sample size, as a ratio of precisions: Neuenschwander, Weber, Schmidli and
+       O'Hagan 2020, doi:10.1111/biom.13252. See `hierstan.information.by_group`.
 
     Examples
     --------
@@ -135,7 +133,7 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
     table["moved"] = table["mean"] - table["raw"]
     table["toward"] = _direction(table)
     n = group_sizes(fit.data)
-    table["borrowed"] = _borrowed(fit, own, n)
+    table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
     table.attrs["unit"] = UNITS[fit.data.family][1]
@@ -148,13 +146,6 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
 def _direction(table: pd.DataFrame) -> np.ndarray:
     still = table["moved"].abs() < STILL * table["sd"]
     return np.where(still, "none", np.where(table["moved"] > 0, "up", "down"))
-
-
-def _borrowed(fit: Fit, own: ByGroup, n: np.ndarray) -> np.ndarray:
-    if fit.model.name == "none":
-        return np.zeros(len(n))
-    variance = fit.draws("theta").var(axis=0, ddof=1)
-    return np.maximum(n * (own.variance / variance - 1), 0.0)
 
 
 def _caption(fit: Fit, prob: float, scale: str) -> str:

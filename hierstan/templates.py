@@ -11,83 +11,32 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
+import traceback
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from hierstan.errors import TemplateError
 from hierstan.priors import Prior, Uniform
 from hierstan.program import Program
+from hierstan.template_files import chosen_directory, read
+from hierstan.template_files import copy_templates as copy_templates
+from hierstan.template_files import packaged_directory as packaged_directory
+from hierstan.template_text import (
+    BLOCKS,
+    Piece,
+    family_blocks,
+    leading_comment,
+    untagged,
+    without_tags,
+)
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
-ENVIRONMENT_VARIABLE = "HIERSTAN_TEMPLATES"
-BLOCKS = (
-    "functions",
-    "data",
-    "transformed data",
-    "parameters",
-    "transformed parameters",
-    "model",
-    "generated quantities",
-)
-_OPENING = re.compile(rf"({'|'.join(BLOCKS)})\s*\{{\s*(//.*)?$")
-_SLOT = re.compile(r"\{\{ ([a-z_]+)\.([a-zA-Z_]+) \}\}")
-_ANY_SLOT = re.compile(r"\{\{ (.*?) \}\}")
-_TAG = re.compile(r"\s*//@([^@]+)@(\d+)@")
+_SLOT = re.compile(r"\{\{ (.*?) \}\}")
 _POPULATION = re.compile(r"(?<![\w.])theta\s*~\s*([^;]+);")
-
-
-def packaged_directory() -> Path:
-    """Return the folder of the templates that hierstan ships."""
-    here = Path(__file__).resolve().parent
-    inside = here / "stan"
-    return inside if inside.is_dir() else here.parent / "stan"
-
-
-def copy_templates(directory: str | os.PathLike[str]) -> Path:
-    """Write an editable copy of the Stan templates.
-
-    Parameters
-    ----------
-    directory : path-like
-        Where to write; made if need be. Files already there are never overwritten.
-
-    Returns
-    -------
-    pathlib.Path
-        The directory, to be given as ``template_dir=`` or in ``HIERSTAN_TEMPLATES``.
-
-    Raises
-    ------
-    TemplateError
-        If one of the files exists already.
-
-    Examples
-    --------
-    >>> import tempfile, hierstan as hs
-    >>> folder = hs.copy_templates(tempfile.mkdtemp())
-    >>> sorted(path.name for path in folder.glob("*_pooling.stan"))
-    ['complete_pooling.stan', 'no_pooling.stan', 'partial_pooling.stan']
-    """
-    target = Path(directory)
-    source = packaged_directory()
-    files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
-    existing = [str(file) for file in files if (target / file).exists()]
-    if existing:
-        raise TemplateError(
-            f"{target} already holds {existing[0]}"
-            + (f" and {len(existing) - 1} more" if len(existing) > 1 else "")
-            + ", which may have been edited. Choose another directory or move the files away."
-        )
-    for file in files:
-        (target / file).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / file, target / file)
-    return target
 
 
 def render(
@@ -119,42 +68,49 @@ def render(
     TemplateError
         Naming the file and the line.
     """
-    directory = _directory(template_dir)
-    pooling_file, family_file = f"{pooling}.stan", f"families/{family}.stan"
-    source, part = _read(directory, pooling_file), _read(directory, family_file)
-    blocks = _blocks(part, family_file)
-    _check_slots(source, pooling_file, blocks, family_file)
-    numbers = {name: _Slot(prior, name, lower_bounds) for name, prior in priors.items()}
-    context: dict[str, object] = {
-        "prior": SimpleNamespace(
-            data="\n".join(slot.declarations for slot in numbers.values()),
-            **{name: slot.statement for name, slot in numbers.items()},
-        ),
-        "bounds": SimpleNamespace(**{name: slot.bounds for name, slot in numbers.items()}),
-        "parameterization": parameterization,
-    }
+    directory = chosen_directory(template_dir)
+    source = Piece(read(directory, f"{pooling}.stan"), f"{pooling}.stan")
+    part = Piece(read(directory, f"families/{family}.stan"), f"families/{family}.stan")
+    blocks = family_blocks(part)
+    context = _prior_context(priors, lower_bounds) | {"parameterization": parameterization}
+    names = _names(context)
+    _check_names(source, sorted([*names, *_FAMILY_NAMES, *_POPULATION_NAMES]))
+    _check_slots(source, blocks)
     filled = {
-        name.replace(" ", "_"): _fill(tagged, family_file, context).strip("\n").lstrip(" ")
-        for name, tagged in blocks.items()
+        _attribute(name): _fill(block, context, names).strip("\n").lstrip(" ")
+        for name, block in blocks.items()
     }
     context["family"] = SimpleNamespace(
-        **{block.replace(" ", "_"): "" for block in BLOCKS}
-        | {"comment": _leading_comment(part, family_file)}
+        **dict.fromkeys(map(_attribute, BLOCKS), "")
+        | {"comment": leading_comment(part).tagged}
         | filled
     )
-    if "population." in source:
-        context["population"] = _population(source, pooling_file, context)
-    text = _fill(_tag(source, pooling_file), pooling_file, context)
-    code, origins = _untag(text, pooling_file)
+    if any(name in source.text for name in _POPULATION_NAMES):
+        context["population"] = _population(source, context)
+    text = _fill(source, context, _names(context))
+    code, origins = untagged(text, source.file)
     name = "_".join(filter(None, (pooling, family, parameterization)))
     edited = any(
-        _read(packaged_directory(), file, missing_ok=True) != read
-        for file, read in ((pooling_file, source), (family_file, part))
+        read(packaged_directory(), piece.file, missing_ok=True) != piece.text
+        for piece in (source, part)
     )
     return Program(name, code, origins, edited)
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _prior_context(
+    priors: Mapping[str, Prior], lower_bounds: Mapping[str, float]
+) -> dict[str, object]:
+    slots = {name: _Slot(prior, name, lower_bounds) for name, prior in priors.items()}
+    return {
+        "prior": SimpleNamespace(
+            data="\n".join(slot.declarations for slot in slots.values()),
+            **{name: slot.statement for name, slot in slots.items()},
+        ),
+        "bounds": SimpleNamespace(**{name: slot.bounds for name, slot in slots.items()}),
+    }
 
 
 class _Slot:
@@ -177,123 +133,44 @@ def _number_bounds(number: str) -> str:
     return "" if number in ("location", "lower", "upper") else "<lower=0>"
 
 
-def _directory(template_dir: str | os.PathLike[str] | None) -> Path:
-    chosen = template_dir or os.environ.get(ENVIRONMENT_VARIABLE)
-    if not chosen:
-        return packaged_directory()
-    directory = Path(chosen)
-    if not directory.is_dir():
-        raise TemplateError(
-            f"The template directory {directory} does not exist. "
-            "Make one with hierstan.copy_templates(directory)."
-        )
-    return directory
+def _attribute(block: str) -> str:
+    return block.replace(" ", "_")
 
 
-def _read(directory: Path, file: str, *, missing_ok: bool = False) -> str:
-    try:
-        return (directory / file).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if missing_ok:
-            return ""
-        raise TemplateError(
-            f"There is no template {file} in {directory}. hierstan.copy_templates(directory) "
-            "writes all of them."
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{directory / file} cannot be read: {error}") from error
+_FAMILY_NAMES = ("family.comment", *(f"family.{_attribute(block)}" for block in BLOCKS))
+_POPULATION_NAMES = ("population.lpdf", "population.rng")
 
 
-def _tag(text: str, file: str, first: int = 1) -> str:
-    return "\n".join(
-        f"{line} //@{file}@{number}@" if line.strip() and not line.lstrip().startswith("//%") else line
-        for number, line in enumerate(text.split("\n"), first)
-    )
-
-
-def _untag(text: str, file: str) -> tuple[str, tuple[tuple[str, int], ...]]:
-    """Strip the tags; drop the lines that a slot left empty."""
-    lines: list[str] = []
-    origins: list[tuple[str, int]] = []
-    last = (file, 1)
-    for line in text.split("\n"):
-        tags = _TAG.findall(line)
-        bare = _TAG.sub("", line).rstrip()
-        if tags and not bare:
-            continue
-        last = (tags[0][0], int(tags[0][1])) if tags else last
-        lines.append(bare)
-        origins.append(last)
-    return "\n".join(lines), tuple(origins)
-
-
-def _blocks(text: str, file: str) -> dict[str, str]:
-    """Return the tagged content of each block of a family file."""
-    blocks: dict[str, str] = {}
-    lines = text.split("\n")
-    number = 0
-    while number < len(lines):
-        line = lines[number].strip()
-        number += 1
-        if not line or line.startswith("//"):
-            continue
-        opening = _OPENING.match(line)
-        if opening is None:
+def _check_slots(source: Piece, blocks: Mapping[str, Piece]) -> None:
+    slots = set(_SLOT.findall(source.text))
+    for name, block in blocks.items():
+        slot = f"family.{_attribute(name)}"
+        if slot not in slots:
             raise TemplateError(
-                f"{file}, line {number}: {line!r} stands outside a block. A family file is written "
-                f"in Stan's blocks: {', '.join(BLOCKS)}; each opens with 'name {{' and closes with "
-                "a '}' at the start of a line."
-            )
-        name, start = opening.group(1), number
-        if name in blocks:
-            raise TemplateError(f"{file}, line {number}: a second block '{name}'. Merge the two.")
-        while number < len(lines) and lines[number].rstrip() != "}":
-            number += 1
-        if number == len(lines):
-            raise TemplateError(
-                f"{file}, line {start}: the block '{name}' is not closed by a '}}' at the start of "
-                "a line."
-            )
-        blocks[name] = _tag("\n".join(lines[start:number]), file, start + 1)
-        number += 1
-    return blocks
-
-
-def _leading_comment(text: str, file: str) -> str:
-    comment = []
-    for line in text.split("\n"):
-        if not line.startswith("//"):
-            break
-        comment.append(line)
-    return _tag("\n".join(comment), file)
-
-
-def _check_slots(source: str, pooling_file: str, blocks: Mapping[str, str], family_file: str) -> None:
-    slots = {attribute for noun, attribute in _SLOT.findall(source) if noun == "family"}
-    for name in blocks:
-        if name.replace(" ", "_") not in slots:
-            raise TemplateError(
-                f"{family_file} has a block '{name}', but {pooling_file} has no slot "
-                f"{{{{ family.{name.replace(' ', '_')} }}}} for it. Add the slot where the block's "
-                "lines belong."
+                f"{block.place(-1)}: the block '{name}' has no place in {source.file}. Add the "
+                f"slot {{{{ {slot} }}}} there, where the block's lines belong."
             )
 
 
-def _population(source: str, file: str, context: Mapping[str, object]) -> SimpleNamespace:
+def _population(source: Piece, context: Mapping[str, object]) -> SimpleNamespace:
     """Read the population of the group means from the statement ``theta ~ ...;``."""
-    bare = re.sub(r"//.*", "", source)
-    statements = _POPULATION.findall(bare)
+    bare = re.sub(r"//.*", "", source.text)
+    statements = list(_POPULATION.finditer(bare))
+    index = bare[: statements[-1].start()].count("\n") if statements else 0
     if len(statements) != 1:
         raise TemplateError(
-            f"{file}: expected one statement 'theta ~ distribution(…);', found {len(statements)}. "
-            "Leave-one-out and new groups ({{ population.lpdf }}, {{ population.rng }}) read the "
-            "population from it; write these two out by hand if it cannot be one statement."
+            f"{source.place(index) if statements else source.file}: expected one statement "
+            f"'theta ~ distribution(…);', found {len(statements)}. Leave-one-out and new groups "
+            "({{ population.lpdf }}, {{ population.rng }}) read the population from it; write "
+            "these two out by hand if it cannot be one statement."
         )
-    statement = " ".join(_TAG.sub("", _fill(statements[0], file, context)).split())
+    piece = Piece(statements[0][1], source.file, source.first + index)
+    statement = " ".join(without_tags(_fill(piece, context, _names(context))).split())
     match = re.fullmatch(r"(\w+)\((.*)\)", statement)
     if match is None:
         raise TemplateError(
-            f"{file}: 'theta ~ {statement};' is not of the form 'theta ~ distribution(…);'."
+            f"{source.place(index)}: 'theta ~ {statement};' is not of the form "
+            "'theta ~ distribution(…);'."
         )
     name, arguments = match.groups()
     return SimpleNamespace(
@@ -301,19 +178,43 @@ def _population(source: str, file: str, context: Mapping[str, object]) -> Simple
     )
 
 
-def _fill(text: str, file: str, context: Mapping[str, object]) -> str:
-    """Fill the slots of a text, giving every error a file and a line."""
+def _names(context: Mapping[str, object]) -> list[str]:
+    return sorted(
+        f"{noun}.{attribute}"
+        for noun, known in context.items()
+        if isinstance(known, SimpleNamespace)
+        for attribute in vars(known)
+    )
+
+
+def _check_names(piece: Piece, names: list[str]) -> None:
+    for index, line in enumerate(piece.lines):
+        for slot in _SLOT.findall(line):
+            if slot in names:
+                continue
+            near = difflib.get_close_matches(slot, names, 1)
+            raise TemplateError(
+                f"{piece.place(index)}: unknown slot {{{{ {slot} }}}}."
+                + (f" Did you mean {{{{ {near[0]} }}}}?" if near else "")
+                + f" Valid here: {', '.join(names)}."
+            )
+
+
+def _fill(piece: Piece, context: Mapping[str, object], names: list[str]) -> str:
+    """Fill the slots of a piece, giving every error a file and a line."""
     import jinja2
 
-    _check_names(text, file, context)
+    _check_names(piece, names)
     try:
-        rendered = _environment().from_string(_indent_slots(text)).render(context)
+        return _environment().from_string(_indent_slots(piece.tagged)).render(context)
     except jinja2.TemplateSyntaxError as error:
-        line = text.split("\n")[error.lineno - 1]
-        raise TemplateError(f"{_place(line, file)}: {error.message}.") from error
-    except jinja2.TemplateError as error:
-        raise TemplateError(f"{file}: {error}.") from error
-    return rendered
+        line, words = error.lineno, error.message or ""
+        cause: Exception = error
+    except Exception as error:  # whatever steering the template holds, its line is to blame
+        steps = traceback.extract_tb(error.__traceback__)
+        inside = [step.lineno for step in steps if step.filename == "<template>"]
+        line, words, cause = (inside[-1] or 1) if inside else 1, str(error), error
+    raise TemplateError(f"{piece.place(line - 1)}: {words.rstrip('.')}.") from cause
 
 
 def _indent_slots(text: str) -> str:
@@ -328,30 +229,6 @@ def _indent_slots(text: str) -> str:
 
 def _extra(match: re.Match[str]) -> str:
     return match[1] if match[2] == "prior.data" else match[1][2:]
-
-
-def _check_names(text: str, file: str, context: Mapping[str, object]) -> None:
-    valid = sorted(
-        f"{noun}.{attribute}"
-        for noun, known in context.items()
-        if isinstance(known, SimpleNamespace)
-        for attribute in vars(known)
-    )
-    for line in text.split("\n"):
-        for slot in _ANY_SLOT.findall(line):
-            if slot.strip() in valid:
-                continue
-            near = difflib.get_close_matches(slot, valid, 1)
-            raise TemplateError(
-                f"{_place(line, file)}: unknown slot {{{{ {slot} }}}}."
-                + (f" Did you mean {{{{ {near[0]} }}}}?" if near else "")
-                + f" Valid here: {', '.join(valid)}."
-            )
-
-
-def _place(line: str, file: str) -> str:
-    tag = _TAG.search(line)
-    return f"{tag[1]}, line {tag[2]}" if tag else file
 
 
 @cache
@@ -369,5 +246,5 @@ def _environment() -> SandboxedEnvironment:
         line_statement_prefix="//%",
         undefined=StrictUndefined,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Stan programs, not HTML
+        autoescape=False,  # Stan programs, not HTML
     )

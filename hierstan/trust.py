@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from hierstan import cures
 from hierstan.convergence import (
     MAX_AT_DEPTH,
     MAX_R_HAT,
@@ -17,42 +18,13 @@ from hierstan.convergence import (
     MIN_ESS_PER_CHAIN,
     Convergence,
 )
+from hierstan.cures import Setup
 from hierstan.display import percent
 from hierstan.engines import MAX_TREE_DEPTH
-from hierstan.priors import HalfNormal, Prior
 
 STUCK_R_HAT = 1.1  # above it, chains are in different places rather than not long enough
 DEPTH = f"share at depth {MAX_TREE_DEPTH}"
 MOST_DRAWS = 20_000  # beyond it, more draws are not the cure
-
-
-@dataclass(frozen=True)
-class Setup:
-    """How the draws were made: what a cure can change.
-
-    Attributes
-    ----------
-    pooling : str
-        ``"complete"``, ``"none"`` or ``"partial"``.
-    parameterization : str or None
-        How partial pooling was sampled.
-    requested : str or None
-        What the user asked for: ``"auto"``, for example.
-    warmup, adapt_delta : int, float
-    priors : mapping of str to Prior
-    own : tuple of str
-        The model's own parameters, which must move.
-    prior_only : bool
-    """
-
-    pooling: str
-    parameterization: str | None
-    requested: str | None
-    warmup: int
-    adapt_delta: float
-    priors: Mapping[str, Prior]
-    own: tuple[str, ...]
-    prior_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,7 +99,7 @@ def _stuck(found: Convergence, setup: Setup) -> str:
         return ""
     return (
         f"{_names(still)} did not move: every draw is {still['mean'].iloc[0]:.4g}. These draws "
-        f"cannot be used. Fit with another seed and warmup={_doubled(setup.warmup)}; "
+        f"cannot be used. Fit with another seed and warmup={cures.more(setup.warmup)}; "
         "if that changes nothing, look at the priors and at an edited template."
     )
 
@@ -144,9 +116,8 @@ def _divergences(found: Convergence, setup: Setup) -> str:
     )
     many = f"{n:,} of {total:,} transitions ({percent(_short(n / total))})"
     what = "the prior" if setup.prior_only else "the posterior"
-    return f"{many} diverged: the sampler could not follow {what}{where}. " + _steps(
-        _other_parameterization(setup), _higher_delta(setup), _tighter_prior(setup)
-    )
+    cure = cures.against_divergences(setup)
+    return f"{many} diverged: the sampler could not follow {what}{where}. {cure}"
 
 
 def _r_hat(found: Convergence, setup: Setup) -> str:
@@ -160,14 +131,16 @@ def _r_hat(found: Convergence, setup: Setup) -> str:
     start = f"R-hat is above {MAX_R_HAT} for {_share(bad, table)}"
     start += f" ({value:.2f})" if len(bad) == 1 else f", most for {worst} ({value:.2f})"
     start += f": the {parts} "
-    longer = f"warmup={_doubled(setup.warmup)}, draws={_doubled(found.draws)}"
+    longer = f"warmup={cures.more(setup.warmup)}, draws={cures.more(found.draws)}"
     if value <= STUCK_R_HAT:
-        steps = (f"draw longer ({longer})", _other_parameterization(setup))
-        return start + "do not agree well enough. " + _steps(*steps)
+        steps = (f"draw longer ({longer})", cures.other_parameterization(setup))
+        return start + "do not agree well enough. " + cures.in_turn(*steps)
     means = ", ".join(f"{mean:.3g}" for mean in found.chain_means[table.index.get_loc(worst)][:6])
     start += f"are in different places (means of {worst}: {means}). These draws cannot be used. "
     anew = f"fit longer and from other starting points ({longer}, another seed)"
-    return start + _steps(_other_parameterization(setup), anew, _tighter_prior(setup))
+    return start + cures.in_turn(
+        cures.other_parameterization(setup), anew, cures.tighter_prior(setup)
+    )
 
 
 def _ess(found: Convergence, setup: Setup) -> str:
@@ -186,11 +159,11 @@ def _ess(found: Convergence, setup: Setup) -> str:
         return ""
     smallest = max(float(table[["ess_bulk", "ess_tail"]].min().min()), 1.0)
     needed = _round_up(1.2 * found.draws * least / smallest)
-    steps = [f"draw more: draws={needed}", _other_parameterization(setup)]
+    steps = [f"draw more: draws={needed}", cures.other_parameterization(setup)]
     if needed > MOST_DRAWS:
-        steps = [_other_parameterization(setup), _tighter_prior(setup), *steps[:1]]
+        steps = [cures.other_parameterization(setup), cures.tighter_prior(setup), *steps[:1]]
     text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}. {_steps(*steps)}"
+    return f"{text[0].upper()}{text[1:]}. {cures.in_turn(*steps)}"
 
 
 def _e_bfmi(found: Convergence, setup: Setup) -> str:
@@ -201,9 +174,9 @@ def _e_bfmi(found: Convergence, setup: Setup) -> str:
     return (
         f"E-BFMI is below {MIN_E_BFMI} in {chains} (lowest {np.nanmin(found.e_bfmi):.2g}): the "
         "sampler is slow to reach the tails, which may come out too short. "
-        + _steps(
-            _other_parameterization(setup) or _tighter_prior(setup),
-            f"raise warmup to {_doubled(setup.warmup)}",
+        + cures.in_turn(
+            cures.other_parameterization(setup) or cures.tighter_prior(setup),
+            f"raise warmup to {cures.more(setup.warmup)}",
         )
     )
 
@@ -211,10 +184,11 @@ def _e_bfmi(found: Convergence, setup: Setup) -> str:
 def _depth(found: Convergence, setup: Setup) -> str:
     if found.at_depth <= MAX_AT_DEPTH:
         return ""
+    steps = f"{MAX_TREE_DEPTH}, that is {2**MAX_TREE_DEPTH - 1:,} steps"
     return (
         f"{percent(_short(found.at_depth))} of the transitions stopped at the greatest tree depth "
-        f"({MAX_TREE_DEPTH}, that is {2**MAX_TREE_DEPTH - 1:,} steps): the draws are valid, but slow to make and strongly correlated. "
-        + _steps(_other_parameterization(setup), _tighter_prior(setup))
+        f"({steps}): the draws are valid, but slow to make and strongly correlated. "
+        + cures.in_turn(cures.other_parameterization(setup), cures.tighter_prior(setup))
     )
 
 
@@ -225,52 +199,6 @@ def _single_chain(found: Convergence, setup: Setup) -> str:
         "There is one chain: R-hat compares its two halves, and cannot see a chain that stays in "
         "one of several places. Draw chains=4."
     )
-
-
-# what to do next --------------------------------------------------------------------------------
-
-
-def _steps(*steps: str) -> str:
-    """Chain cures, those that apply, in the order in which to try them."""
-    first, *others = [step for step in steps if step] or ["look at the priors"]
-    text = first[0].upper() + first[1:]
-    if others:
-        text += f"; if that is not enough, {'; then '.join(others)}"
-    return f"{text}."
-
-
-def _other_parameterization(setup: Setup) -> str:
-    if setup.pooling != "partial" or setup.prior_only:
-        return ""
-    if setup.requested != "auto":
-        return (
-            "" if setup.requested == "marginal" else "leave the choice to parameterization='auto'"
-        )
-    cures = {"centered": "noncentered", "mixed": "noncentered", "noncentered": "centered"}
-    other = cures.get(setup.parameterization or "")
-    return f"try parameterization={other!r}" if other else ""
-
-
-def _higher_delta(setup: Setup) -> str:
-    for higher in (0.99, 0.999):
-        if setup.adapt_delta < higher:
-            return f"raise adapt_delta to {higher} (it was {setup.adapt_delta:g})"
-    return ""
-
-
-def _tighter_prior(setup: Setup) -> str:
-    """Name the prior to tighten: of tau, else of the group means."""
-    name = next((name for name in ("tau", "theta", "mu") if name in setup.priors), "")
-    if not name:
-        return ""
-    prior = setup.priors[name]
-    if name == "tau" and not isinstance(prior, HalfNormal):
-        scale = float(prior.quantile(0.5)) / float(HalfNormal(1).quantile(0.5))
-        return (
-            f"give tau a prior with a lighter tail than {prior}, such as "
-            f"hs.HalfNormal({_short(scale):g}), which has the same median"
-        )
-    return f"give {name} a tighter prior than {prior}, if what you know allows it"
 
 
 # internals --------------------------------------------------------------------------------------
@@ -299,10 +227,6 @@ def _names(table: pd.DataFrame) -> str:
 
 def _short(value: float) -> float:
     return float(f"{value:.2g}")
-
-
-def _doubled(value: int) -> int:
-    return max(2 * value, 1000)
 
 
 def _round_up(draws: float) -> int:

@@ -15,10 +15,10 @@ import narwhals as nw
 
 from hierstan.errors import DataError
 from hierstan.frames import Table, collected, first_rows
-from hierstan.wording import listed, show
+from hierstan.wording import broken_by, listed, show
 
 INT_MAX = 2**31 - 1  # Stan's integers have 32 bits
-LARGEST = 1e145  # a billion squares of smaller numbers add up to a finite double
+SMALLEST, LARGEST = 1e-145, 1e145  # a billion squares of smaller numbers add up to a finite double
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
     if n_rows == 0:
         raise DataError("The frame has no rows. Was everything filtered out before?")
     _refuse_broken(table, gaps, broken[: len(gaps)], n_rows)
-    _refuse_types(table, {"group": _nested(schema["group"]), **unusable}, n_rows)
+    _refuse_types(table, {"group": _nested(schema["group"]), **unusable}, kinds, n_rows)
     _refuse_broken(table, rules, broken[len(gaps) :], n_rows)
     return n_rows
 
@@ -87,43 +87,46 @@ def _refuse_broken(table: Table, rules: list[Rule], broken: list[int], n_rows: i
         if count:
             rows = first_rows(table, rule.broken, rule.shown or (rule.role,))
             raise DataError(
-                f"{table.column(rule.role)} {rule.must}; {_broken_by(count, n_rows, rows)}. "
+                f"{table.column(rule.role)} {rule.must}; {broken_by(count, n_rows, rows)}. "
                 f"{rule.cure}"
             )
 
 
-def _broken_by(count: int, n_rows: int, rows: list[str]) -> str:
-    more = ", ..." if count > len(rows) else ""
-    verb = "breaks" if count == 1 else "break"
-    return f"{count:,} of {n_rows:,} rows {verb} this: {', '.join(rows)}{more}"
-
-
-def _refuse_types(table: Table, unusable: Mapping[str, str | None], n_rows: int) -> None:
+def _refuse_types(
+    table: Table, unusable: Mapping[str, str | None], kinds: Mapping[str, str], n_rows: int
+) -> None:
     for role, reason in unusable.items():
         if reason is None:
             continue
-        if reason == "Python objects":
-            _refuse_objects(table, role, n_rows)
+        if reason == "Python objects" and table.in_pandas:
+            _refuse_objects(table, role, kinds[role], n_rows)
         rows = ", ".join(first_rows(table, ~nw.col(role).is_null(), (role,)))
-        wanted, cure = "numbers", "Give a column of numbers."
+        wanted, cure = "numbers", "Give a column of plain numbers."
+        if reason == "unknown values" and table.in_pandas:  # sparse or complex, say
+            reason = f"{nw.to_native(table.frame)[role].dtype} values"
         if reason in ("categories", "decimals", "text"):
             cure = f"Convert it with {table.recipe('numbers', role)}."
         if reason == "true/false values":
             cure = "Yes/no outcomes, one per row, go to from_rows with family='bernoulli'."
+        if kinds.get(role) == "binary":
+            wanted, cure = "0 and 1 (or true/false)", "Recode it."
         if role == "group":
             wanted, cure = "one label per row", "Turn it into text or numbers first."
         raise DataError(f"{table.column(role)} must hold {wanted}, not {reason}: {rows}. {cure}")
 
 
-def _refuse_objects(table: Table, role: str, n_rows: int) -> None:
+def _refuse_objects(table: Table, role: str, kind: str, n_rows: int) -> None:
     """Refuse a pandas column of Python objects, telling numbers from everything else."""
     values = nw.to_native(table.frame)[role]
-    bad = [(row, value) for row, value in values.items() if not _is_number(value)]
+    bad = [
+        f"row {show(row)}: {show(value)}"
+        for row, value in values.items()
+        if not _is_number(value, kind)
+    ]
     cure = table.recipe("numbers", role)
     if bad:
-        rows = [f"row {show(row)}: {show(value)}" for row, value in bad[:3]]
         raise DataError(
-            f"{table.column(role)} must hold numbers; {_broken_by(len(bad), n_rows, rows)}. "
+            f"{table.column(role)} must hold numbers; {broken_by(len(bad), n_rows, bad)}. "
             f"Correct those rows, then convert the column with {cure}."
         )
     raise DataError(
@@ -132,8 +135,9 @@ def _refuse_objects(table: Table, role: str, n_rows: int) -> None:
     )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool)
+def _is_number(value: object, kind: str) -> bool:
+    counts = isinstance(value, numbers.Real | Decimal)
+    return counts and (kind == "binary" or type(value) is not bool)
 
 
 def _nested(dtype: nw.dtypes.DType) -> str | None:
@@ -187,9 +191,9 @@ def _positive(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
         cure = "A standard error of 0 would mean certainty: correct or drop those rows."
     rules = [*_real(role, dtype), Rule(role, _number(role) <= 0, "must be greater than 0", cure)]
     if role != "outcome":
-        above = f"must be above {1 / LARGEST:g}, so that its square does not vanish"
+        above = f"must be at least {SMALLEST:g}, so that its square does not vanish"
         unit = "Correct those rows, or express the column in a smaller unit."
-        rules.append(Rule(role, _number(role) < 1 / LARGEST, above, unit))
+        rules.append(Rule(role, _number(role) < SMALLEST, above, unit))
     return rules
 
 

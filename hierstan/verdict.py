@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from hierstan.display import WIDTH
 from hierstan.elpd import Elpd
 from hierstan.fit import Fit
 from hierstan.raw import raw_estimates
 
 CLEAR = 4.0  # |elpd difference| below which models cannot be told apart (Sivula et al. 2020)
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
+NEAR_ZERO = 0.7  # of the typical standard error within a group: tau below it is near zero
+APART = 0.3  # of the same: tau above it means that the groups differ
 ROUNDS = 2000
 
 
@@ -49,11 +53,17 @@ class Comparison:
             shown[name] = shown[name].map("{:.1f}".format)
         for name in ("weight", "max_k"):
             shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.2f}")
-        return f"Leave one {self.unit} out\n\n{shown.to_string()}\n\n{self.verdict}"
+        words = textwrap.fill(self.verdict, WIDTH, break_on_hyphens=False)
+        return f"Leave one {self.unit} out\n\n{shown.to_string()}\n\n{words}"
 
 
-def compared(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> Comparison:
-    """Make the table, the weights and the verdict from the results of each fit."""
+def compared(
+    results: Mapping[str, Elpd], fits: Mapping[str, Fit], *, tau_limit: float | None = None
+) -> Comparison:
+    """Make the table, the weights and the verdict from the results of each fit.
+
+    `tau_limit` stands in for the 95% quantile of ``tau`` in the partial pooling fit.
+    """
     order = sorted(results, key=lambda name: -results[name].elpd)
     best = results[order[0]]
     weights = stacking_weights(np.column_stack([results[name].elpd_i for name in order]))
@@ -76,7 +86,7 @@ def compared(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> Comparison
             }
         )
     table = pd.DataFrame(rows, index=pd.Index(order, name="model"))
-    words, preferred = _judge(table, results, fits)
+    words, preferred = _judge(table, results, fits, tau_limit)
     return Comparison(table, words, preferred, dict(results))
 
 
@@ -106,7 +116,10 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
 
 
 def _judge(
-    table: pd.DataFrame, results: Mapping[str, Elpd], fits: Mapping[str, Fit]
+    table: pd.DataFrame,
+    results: Mapping[str, Elpd],
+    fits: Mapping[str, Fit],
+    tau_limit: float | None,
 ) -> tuple[str, str | None]:
     unreliable = [name for name, result in results.items() if not result.reliable]
     if unreliable:
@@ -117,7 +130,7 @@ def _judge(
         )
     poolings = {fit.model.name: name for name, fit in fits.items()}
     if set(poolings) == {"complete", "none", "partial"} and len(fits) == 3:
-        words, preferred = _judge_poolings(results, fits, poolings)
+        words, preferred = _judge_poolings(results, fits, poolings, tau_limit)
     else:
         words, preferred = _judge_any(table)
     return f"{words} {_caution(table, results)}".strip(), preferred
@@ -136,10 +149,15 @@ def _difference(a: Elpd, b: Elpd) -> str:
 
 
 def _judge_poolings(
-    results: Mapping[str, Elpd], fits: Mapping[str, Fit], poolings: Mapping[str, str]
+    results: Mapping[str, Elpd],
+    fits: Mapping[str, Fit],
+    poolings: Mapping[str, str],
+    tau_limit: float | None,
 ) -> tuple[str, str | None]:
     complete, none, partial = (results[poolings[key]] for key in ("complete", "none", "partial"))
-    tau, noise, kept = _tau_facts(fits[poolings["partial"]])
+    low, tau, noise, kept = _tau_facts(fits[poolings["partial"]])
+    tau = tau if tau_limit is None else tau_limit
+    apart = low > APART * noise
     lumped_worse, alone_worse = clearly_worse(complete, partial), clearly_worse(none, partial)
     if clearly_worse(partial, none) and clearly_worse(complete, none):
         return (
@@ -175,20 +193,29 @@ def _judge_poolings(
             f"would be worth a parameter (partial pooling: {_difference(partial, complete)}).",
             poolings["complete"],
         )
-    if tau < 0.7 * noise:
+    if tau < NEAR_ZERO * noise:
         return (
             "Complete pooling is adequate: tau is near zero (95% sure that it is below "
             f"{tau:.3g}, against a typical standard error of {noise:.3g} within a group), and "
             f"partial pooling predicts no better ({_difference(partial, complete)}).",
             poolings["complete"],
         )
-    worse = f" No pooling is worse ({_difference(none, partial)})." if alone_worse else ""
-    return (
-        "The data cannot tell complete from partial pooling: they predict about equally well "
-        f"({_difference(partial, complete)}), and tau may be anything up to {tau:.3g}.{worse} "
-        "Partial pooling is the safer choice, since it covers both possibilities.",
-        None,
+    equal = (
+        "they predict single outcomes about equally well "
+        f"({_difference(partial, complete)} for partial pooling)"
     )
+    if apart:
+        return (
+            f"Partial pooling: the groups differ, since tau is at least {low:.3g} (95% sure), though "
+            f"complete and partial pooling are hard to tell apart by leave-one-out: {equal}.",
+            poolings["partial"],
+        )
+    worse = f" No pooling is worse ({_difference(none, partial)})." if alone_worse else ""
+    words = (
+        f"The data cannot tell complete from partial pooling: {equal}, and tau may be anything up "
+        f"to {tau:.3g}.{worse} Partial pooling is the safer choice, since it covers both."
+    )
+    return words, None
 
 
 def _judge_any(table: pd.DataFrame) -> tuple[str, str | None]:
@@ -209,8 +236,8 @@ def _caution(table: pd.DataFrame, results: Mapping[str, Elpd]) -> str:
     return f"(With only {units} units, the ± may be too small; take it as a rough guide.)"
 
 
-def _tau_facts(fit: Fit) -> tuple[float, float, float]:
-    """Return the 95% quantile of tau, the typical standard error, the mean weight of own data."""
+def _tau_facts(fit: Fit) -> tuple[float, float, float, float]:
+    """Return tau's 5% and 95% quantiles, the typical standard error, the weight of own data."""
     raw = raw_estimates(fit.data)
     variance = raw["link_se"].to_numpy() ** 2
     tau = fit.draws("tau")
@@ -218,4 +245,5 @@ def _tau_facts(fit: Fit) -> tuple[float, float, float]:
     weights = 1 / variance
     J = len(variance)
     typical = (J - 1) * weights.sum() / (weights.sum() ** 2 - (weights**2).sum())
-    return float(np.quantile(tau, 0.95)), float(np.sqrt(typical)), float(own)
+    low, high = np.quantile(tau, [0.05, 0.95])
+    return float(low), float(high), float(np.sqrt(typical)), float(own)

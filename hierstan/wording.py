@@ -12,6 +12,7 @@ import numpy as np
 def show(value: object) -> str:
     """Return a short, readable form of a value for a message."""
     text = repr(value.item() if isinstance(value, np.generic) else value)
+    text = " ".join(text.splitlines())
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -19,6 +20,13 @@ def listed(values: Sequence[Any] | np.ndarray, limit: int = 3) -> str:
     """List the first values and say how many more there are."""
     more = f" and {len(values) - limit} more" if len(values) > limit else ""
     return ", ".join(show(value) for value in values[:limit]) + more
+
+
+def broken_by(count: int, n_rows: int, rows: Sequence[str], limit: int = 3) -> str:
+    """Say how many rows break a rule, and describe the first of them."""
+    verb = "breaks" if count == 1 else "break"
+    more = ", ..." if count > min(len(rows), limit) else ""
+    return f"{count:,} of {n_rows:,} rows {verb} this: {', '.join(rows[:limit])}{more}"
 
 
 def did_you_mean(name: object, choices: Sequence[Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -29,13 +28,8 @@ def pyarrow(columns: Columns) -> Any:
     return require("pyarrow").table(columns)
 
 
-@functools.cache
-def _duckdb() -> Any:
-    return require("duckdb").connect()
-
-
 def duckdb(columns: Columns) -> Any:
-    return _duckdb().from_arrow(pyarrow(columns))
+    return require("duckdb").from_arrow(pyarrow(columns))
 
 
 def dask(columns: Columns) -> Any:

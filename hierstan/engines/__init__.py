@@ -53,10 +53,13 @@ class Settings:
                     f"{name} must be a whole number from {low} to {high}, got {value!r}."
                 )
             object.__setattr__(self, name, int(value))
-        if not isinstance(self.adapt_delta, (int, float)) or not 0 < self.adapt_delta < 1:
+        number = isinstance(self.adapt_delta, (float, np.floating))
+        if not number or not 0 < self.adapt_delta < 1:
             raise EngineError(
-                f"adapt_delta must lie in the open interval (0, 1), got {self.adapt_delta!r}."
+                "adapt_delta must be a number in the open interval (0, 1), "
+                f"got {self.adapt_delta!r}."
             )
+        object.__setattr__(self, "adapt_delta", float(self.adapt_delta))
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,28 @@ def get_engine(name: str = "auto") -> Engine:
         return Stanli()
     origin = "engine" if name != "auto" else ENVIRONMENT_VARIABLE
     raise EngineError(f"{origin} must be one of auto, {', '.join(NAMES)}; got {chosen!r}.")
+
+
+def check_data(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return a program's data as arrays, refusing what an engine would scramble or truncate."""
+    arrays = {name: np.asarray(value) for name, value in data.items()}
+    for name, array in arrays.items():
+        if array.dtype.kind not in "iuf":
+            raise EngineError(f"The data entry {name!r} must hold numbers, got {array.dtype}.")
+        if array.ndim > 1:
+            raise EngineError(
+                f"The data entry {name!r} must be a number or have one dimension, got the shape "
+                f"{array.shape}."
+            )
+        if (
+            array.dtype.kind in "iu"
+            and array.size
+            and not -MAX_INT <= array.min() <= array.max() <= MAX_INT
+        ):
+            raise EngineError(f"The data entry {name!r} does not fit Stan's 32-bit integers.")
+        if not np.isfinite(array).all():
+            raise EngineError(f"The data entry {name!r} holds values that are not finite.")
+    return arrays
 
 
 def check_finite(draws: Draws) -> Draws:

@@ -13,18 +13,30 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hierstan.engines import MAX_TREE_DEPTH, SAMPLE_STATS, Draws, Settings, check_finite
+from hierstan.engines import (
+    MAX_TREE_DEPTH,
+    SAMPLE_STATS,
+    Draws,
+    Settings,
+    check_data,
+    check_finite,
+)
+from hierstan.engines.progress import progress_bar
+from hierstan.engines.translation import translated
 from hierstan.errors import EngineError
 from hierstan.program import Program
 
 CACHE_VARIABLE = "HIERSTAN_CACHE"
 SIGNIFICANT_FIGURES = 12
+FOREVER = 4e6  # seconds; CmdStanPy gives a chain with a time limit a timer that can end it
 
 
 class CmdStan:
@@ -62,35 +74,43 @@ class CmdStan:
         import cmdstanpy
 
         self._require()
+        checked = check_data(data)
+        starts: Any = [dict(init) for init in inits] or None
         executable = self._compiled(program, settings.progress)
-        with tempfile.TemporaryDirectory(prefix="hierstan-") as folder, _quiet():
+        with (
+            _quiet(),
+            tempfile.TemporaryDirectory(prefix="hierstan-", ignore_cleanup_errors=True) as folder,
+            _stopped_on_interrupt(folder),
+        ):
             model = cmdstanpy.CmdStanModel(exe_file=str(executable))
             try:
-                fit = model.sample(
-                    data=dict(data),
-                    chains=settings.chains,
-                    iter_warmup=settings.warmup,
-                    iter_sampling=settings.draws,
-                    seed=settings.seed,
-                    adapt_delta=settings.adapt_delta,
-                    max_treedepth=MAX_TREE_DEPTH,
-                    inits=[dict(init) for init in inits] or None,
-                    output_dir=folder,
-                    sig_figs=SIGNIFICANT_FIGURES,
-                    show_progress=settings.progress and sys.stderr.isatty(),
-                )
+                with progress_bar(settings) as refresh:
+                    fit = model.sample(
+                        data=checked,
+                        chains=settings.chains,
+                        iter_warmup=settings.warmup,
+                        iter_sampling=settings.draws,
+                        seed=settings.seed,
+                        adapt_delta=settings.adapt_delta,
+                        max_treedepth=MAX_TREE_DEPTH,
+                        inits=starts,
+                        output_dir=folder,
+                        sig_figs=SIGNIFICANT_FIGURES,
+                        show_progress=False,
+                        show_console=refresh > 0,
+                        refresh=refresh or None,
+                        timeout=FOREVER,
+                    )
             except (RuntimeError, ValueError) as error:
-                raise EngineError(
-                    f"CmdStan failed on the program {program.name}: {_console(folder, error)}"
-                ) from error
+                raise translated(_console(folder, error), program) from error
             return check_finite(_draws(fit))
 
     def _require(self) -> None:
         if not self.is_installed():
             raise EngineError(
                 "CmdStan is not installed, or not where CmdStanPy looks for it. Install it with "
-                "`python -m cmdstanpy.install_cmdstan`, set the environment variable CMDSTAN to its "
-                "folder, or use engine='stanli', which needs no installation."
+                "`python -m cmdstanpy.install_cmdstan`, set the environment variable CMDSTAN to "
+                "its folder, or use engine='stanli', which needs no installation."
             )
 
     def _compiled(self, program: Program, progress: bool) -> Path:
@@ -103,13 +123,14 @@ class CmdStan:
             return executable
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(f"{folder}.lock"):
+            with filelock.FileLock(folder.with_name(f".{folder.name}.lock")):
                 if not executable.is_file():
                     _build(program, folder, executable.name, progress)
         except OSError as error:
             raise EngineError(
-                f"The compiled program cannot be kept in {folder.parent}: {error}. Free some space, "
-                f"or set the environment variable {CACHE_VARIABLE} to a folder that can be written."
+                f"The compiled program cannot be kept in {folder.parent}: {error}. Free some "
+                f"space, or set the environment variable {CACHE_VARIABLE} to a folder that can be "
+                "written."
             ) from error
         return executable
 
@@ -137,13 +158,14 @@ def _build(program: Program, folder: Path, name: str, progress: bool) -> None:
     """Compile in a temporary folder beside `folder` and rename it into place."""
     import cmdstanpy
 
-    from hierstan.engines.stanli import translated
-
     if progress:
         print(f"compiling {program.name} with CmdStan, once (about 20 s)", file=sys.stderr)
-    if folder.exists():
-        shutil.rmtree(folder)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+    for leftover in (folder, *folder.parent.glob(f".{folder.name}-*")):  # of a killed build
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(
+        prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as scratch:
         inside = Path(scratch) / folder.name
         inside.mkdir()
         file = inside / f"{program.name}.stan"
@@ -156,31 +178,50 @@ def _build(program: Program, folder: Path, name: str, progress: bool) -> None:
         for leftover in inside.iterdir():
             if leftover.name not in (name, file.name):
                 leftover.unlink()
-        os.replace(inside, folder)
+        inside.replace(folder)
 
 
-@contextlib.contextmanager
-def _quiet() -> Any:
-    import logging
-
+def _quiet() -> contextlib.AbstractContextManager[object]:
     import cmdstanpy
 
-    with cmdstanpy.disable_logging():
-        level = logging.getLogger("cmdstanpy").level
-        try:
-            yield
-        finally:
-            logging.getLogger("cmdstanpy").setLevel(level)
+    return cmdstanpy.disable_logging()
 
 
 def _console(folder: str, error: Exception) -> str:
     """Return what CmdStan said, from its console files, before they go with their folder."""
-    said: list[str] = []
-    for path in sorted(Path(folder).rglob("*-stdout.txt")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            if ("rror" in line or "xception" in line or "eject" in line) and line not in said:
-                said.append(line.strip())
-    return "\n".join(said[-5:]) if said else str(error)
+    lines = [
+        line.strip()
+        for path in sorted(Path(folder).rglob("*-stdout.txt"))
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
+    ]
+    for sign in ("Exception", "rror", "eject"):
+        said = list(dict.fromkeys(line for line in lines if sign in line))
+        if said:
+            return "\n".join(said[-3:])
+    return str(error)
+
+
+@contextlib.contextmanager
+def _stopped_on_interrupt(folder: str) -> Iterator[None]:
+    """Stop the chains when the user interrupts; CmdStanPy alone would wait for them to end.
+
+    Chains that still wait for their turn cannot start without their folder. Those that run are
+    ended the way CmdStanPy ends one whose time is up: each has a timer for that.
+    """
+    before = set(threading.enumerate())
+    try:
+        yield
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(100):
+            ours = set(threading.enumerate()) - before
+            timers = [thread for thread in ours if isinstance(thread, threading.Timer)]
+            for timer in timers:
+                timer.function()
+            time.sleep(0.1)
+            if not timers:
+                break
+        raise
 
 
 def _draws(fit: Any) -> Draws:

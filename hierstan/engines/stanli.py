@@ -6,16 +6,23 @@ Stanli trusts its caller, so everything is checked before a call and again after
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from hierstan.engines import MAX_INT, MAX_TREE_DEPTH, SAMPLE_STATS, Draws, Settings, check_finite
+from hierstan.engines import (
+    MAX_TREE_DEPTH,
+    SAMPLE_STATS,
+    Draws,
+    Settings,
+    check_data,
+    check_finite,
+)
+from hierstan.engines.progress import progress_bar
+from hierstan.engines.translation import translated
 from hierstan.errors import EngineError, TemplateError
 from hierstan.program import Program
 
@@ -44,11 +51,10 @@ class Stanli:
         import stanli
 
         with _translated(program):
-            model = stanli.Model(stan_code=program.code, data=_checked(data), seed=settings.seed)
+            model = stanli.Model(stan_code=program.code, data=_json(data), seed=settings.seed)
             columns = len(model._column_names()[0])
         _check_size(settings, columns)
-        total = settings.chains * (settings.warmup + settings.draws)
-        with _translated(program), _progress_bar(settings, total) as refresh:
+        with _translated(program), progress_bar(settings) as refresh:
             fit = model.sample(
                 chains=settings.chains,
                 seed=settings.seed,
@@ -85,14 +91,16 @@ class Evaluator:
         with _translated(program), warnings.catch_warnings():
             warnings.simplefilter("error")
             self._model = stanli.bridgestan_model(
-                stan_code=program.code, data=_checked(data), seed=seed
+                stan_code=program.code, data=_json(data), seed=seed
             )
         self._rng = self._model.new_rng(seed)
         self._program = program
         self.parameters = _grouped(self._model.param_names())
         self._columns = _grouped(self._model.param_names(include_tp=True, include_gq=True))
 
-    def written(self, draws: Mapping[str, np.ndarray], wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    def written(
+        self, draws: Mapping[str, np.ndarray], wanted: Sequence[str]
+    ) -> dict[str, np.ndarray]:
         """Return what the program writes at each of S parameter values.
 
         Parameters
@@ -113,7 +121,8 @@ class Evaluator:
                 f"The program {self._program.name} writes no {', '.join(missing)}. An edited "
                 "template must keep these generated quantities."
             )
-        return self.written_at(self.unconstrained(draws), wanted)
+        written = self.written_at(self.unconstrained(draws), wanted)
+        return check_finite(Draws(written, {})).variables
 
     def unconstrained(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return S parameter values as points of the unconstrained space, (S, P)."""
@@ -134,11 +143,11 @@ class Evaluator:
         return result
 
     def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the log density of the parameters, without Jacobian or constants, shape (S,)."""
+        """Return the log density of the unconstrained parameters, without constants, shape (S,)."""
         with _translated(self._program):
             return np.array(
                 [
-                    self._model.log_density(point, propto=True, jacobian=False)
+                    self._model.log_density(point, propto=True, jacobian=True)
                     for point in self.unconstrained(draws)
                 ]
             )
@@ -151,8 +160,10 @@ class Evaluator:
         flat = np.empty((size, sum(map(_length, self.parameters.values()))))
         for name, columns in self.parameters.items():
             values = np.asarray(draws[name], dtype=float)
-            flat[:, columns] = values.reshape(size, -1, order="F") if values.ndim < 3 else (
-                values.transpose(0, *range(values.ndim - 1, 0, -1)).reshape(size, -1)
+            flat[:, columns] = (
+                values.reshape(size, -1, order="F")
+                if values.ndim < 3
+                else (values.transpose(0, *range(values.ndim - 1, 0, -1)).reshape(size, -1))
             )
         return np.ascontiguousarray(flat)
 
@@ -172,19 +183,8 @@ def _length(columns: slice) -> int:
     return int(columns.stop - columns.start)
 
 
-def _checked(data: Mapping[str, Any]) -> str:
-    """Return the data as JSON, refusing what the engine would scramble or truncate."""
-    plain: dict[str, Any] = {}
-    for name, value in data.items():
-        array = np.asarray(value)
-        if array.dtype.kind not in "iuf":
-            raise EngineError(f"The data entry {name!r} must hold numbers, got {array.dtype}.")
-        if array.dtype.kind in "iu" and array.size and int(np.abs(array).max()) > MAX_INT:
-            raise EngineError(f"The data entry {name!r} does not fit Stan's 32-bit integers.")
-        if not np.isfinite(array).all():
-            raise EngineError(f"The data entry {name!r} holds values that are not finite.")
-        plain[name] = array.tolist()
-    return json.dumps(plain)
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps({name: array.tolist() for name, array in check_data(data).items()})
 
 
 def _check_size(settings: Settings, columns: int) -> None:
@@ -218,59 +218,12 @@ def _translated(program: Program) -> Iterator[None]:
         warnings.filterwarnings("error", message="stanli:")
         try:
             yield
-        except (RuntimeError, ValueError, RuntimeWarning) as error:
+        except RuntimeWarning as warning:
+            raise EngineError(
+                f"The embedded engine cannot run all of the program {program.name}: {warning} "
+                "Use engine='cmdstan', or other functions in the edited template."
+            ) from warning
+        except (RuntimeError, ValueError) as error:
             if isinstance(error, EngineError):
                 raise
             raise translated(str(error), program) from error
-
-
-def translated(message: str, program: Program) -> EngineError | TemplateError:
-    """Return the error for what a Stan compiler or sampler said, with the template's lines."""
-    syntax = re.search(r"(?:error in|Error in).*?line (\d+)", message, flags=re.DOTALL)
-    if syntax:
-        detail = message[message.index(syntax.group(0)) :].strip()
-        return TemplateError(
-            f"{program.origin(int(syntax.group(1)))}: the Stan compiler refuses the program "
-            f"{program.name}:\n{detail}"
-        )
-    unknown = re.search(r"unknown data variable (\w+)", message)
-    if unknown:
-        return TemplateError(
-            f"The program {program.name} declares the data {unknown.group(1)!r}, which hierstan does "
-            "not supply. An edited template can use the data of its family and its priors' numbers."
-        )
-    return EngineError(
-        f"The program {program.name} failed: {message.strip()} "
-        "Look at the program with .stan_code(data)."
-    )
-
-
-@contextlib.contextmanager
-def _progress_bar(settings: Settings, total: int) -> Iterator[int]:
-    """Show a bar on standard error once a run has taken two seconds; yield the refresh rate."""
-    if not settings.progress:
-        yield 0
-        return
-    from tqdm.auto import tqdm
-
-    refresh = max(1, (settings.warmup + settings.draws) // 20)
-    with (
-        tqdm(total=total, delay=2, leave=False, desc="sampling", unit="it") as bar,
-        contextlib.redirect_stdout(_Updates(bar)),
-    ):
-        yield refresh
-
-
-class _Updates(io.TextIOBase):
-    """Read the engine's progress lines and move the bar."""
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-        self._done: dict[int, int] = {}
-
-    def write(self, text: str) -> int:
-        """Take one piece of the engine's output."""
-        for chain, iteration in re.findall(r"Chain \[(\d+)\] Iteration:\s*(\d+)", text):
-            self._done[int(chain)] = int(iteration)
-            self._bar.update(sum(self._done.values()) - self._bar.n)
-        return len(text)

@@ -2,54 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from hierstan.plots.style import GRID, QUIET, SMALL_SIZE, number
+from hierstan.plots.style import QUIET, SMALL_SIZE, decimals_of, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ALL_NAMED = 30  # groups; of more, only the extremes are named
+CROWDED = 80  # groups, from which rows are too thin for marks of their own
 EXTREMES = 6  # named at either end
 LOG_FROM = 20.0  # ratio of the largest to the smallest value, from which rates get a log axis
+LOG_TICKS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
 LINE_HEIGHT = 11.0  # points that a name takes
 
 
-def rows_height(rows: int) -> float:
-    """Return the height in inches that rows of groups need."""
-    if rows <= ALL_NAMED:
-        return max(1.0, 0.25 * rows)
-    return min(0.125 * rows + 1.0, 8.0) if rows <= 80 else 8.0
+def rows_height(rows: int, named: int) -> float:
+    """Return the height in inches that rows of groups need, up to `named` of them with names."""
+    if rows <= named:
+        return max(1.0, (0.25 if rows <= 30 else 0.17) * rows)
+    return 0.1 * rows + 1.0 if rows <= CROWDED else 8.0
 
 
-def name_rows(ax: Axes, labels: Sequence[str], height: float, extra: Sequence[str] = ()) -> None:
-    """Put the groups on the y axis, first at the top: row j at y = j, `extra` rows after a gap.
+def name_rows(
+    ax: Axes, labels: Sequence[str], height: float, named: int, below: Sequence[str] = ()
+) -> None:
+    """Put groups on the y axis, first at the top: row j at y = j.
 
-    Of more than `ALL_NAMED` groups the first and last few are named, their names pulled apart and
-    tied to their rows by thin lines. `height` is that of the axes, in inches.
+    Of more than `named` groups the first and last few are named, their names pulled apart and tied
+    to their rows by thin lines. `height` is that of the axes, in inches; `below` names rows that
+    follow the groups after a gap.
     """
     rows = len(labels)
-    below = extra_rows(rows, extra)
-    bottom = (below[-1] if len(below) else rows - 1) + 0.7
-    ax.set_ylim(bottom, -0.7)
+    places = rows_below(rows, len(below))
+    bottom = leave_unnamed(ax, places[-1] + 1 if places else rows)
+    every = list(range(rows)) if rows <= named else []
+    ax.set_yticks([*every, *places], labels=[*(labels[j] for j in every), *below])
+    if not every:
+        points = 72 * height / (bottom + 0.7 * _pitch(rows))
+        ends = [*range(EXTREMES), *range(rows - EXTREMES, rows)]
+        for row, place in zip(ends, _apart(rows, points), strict=True):
+            _tie(ax, row, (row - place) * points, labels[row])
+
+
+def leave_unnamed(ax: Axes, rows: float) -> float:
+    """Make room for rows, first at the top, without names; return where the axes end."""
+    margin = 0.7 * _pitch(rows)
+    bottom = rows - 1 + margin
+    ax.set_ylim(bottom, -margin)
+    ax.set_yticks([])
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    named = list(range(rows)) if rows <= ALL_NAMED else []
-    ax.set_yticks([*named, *below], labels=[*(labels[j] for j in named), *extra])
-    if not named:
-        pitch = 72 * height / (bottom + 0.7)
-        ends = [*range(EXTREMES), *range(rows - EXTREMES, rows)]
-        for row, place in zip(ends, _apart(rows, pitch), strict=True):
-            _tie(ax, row, place * pitch, labels[row])
+    return bottom
 
 
-def extra_rows(rows: int, extra: Sequence[str]) -> list[float]:
-    """Return where the rows below the groups are: after a gap, however many groups there are."""
-    pitch = 1.0 if rows <= ALL_NAMED else max(1.0, rows / 45)
-    return [rows - 1 + pitch * (1.5 + k) for k in range(len(extra))]
+def rows_below(rows: int, count: int) -> list[float]:
+    """Return where the rows below the groups are, however many groups there are."""
+    return [rows - 1 + _pitch(rows) * (1.5 + k) for k in range(count)]
 
 
 def wants_log(link: str, scale: str, values: np.ndarray) -> bool:
@@ -59,70 +71,102 @@ def wants_log(link: str, scale: str, values: np.ndarray) -> bool:
     return bool(values.max() / values.min() > LOG_FROM)
 
 
-def use_log(ax: Axes, axis: str = "x") -> None:
-    """Make an axis logarithmic, with ticks that read 0.1, 1, 10 and no mathtext."""
+def use_log(ax: Axes, low: float, high: float, most: int = 8) -> None:
+    """Make the x axis logarithmic from `low` to `high`, with at most about `most` plain ticks."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
-    side = ax.xaxis if axis == "x" else ax.yaxis
-    side.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
-    side.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-    side.set_minor_formatter(NullFormatter())
+    decades = np.log10(high / low)
+    subs = next((s for s in LOG_TICKS if decades * len(s) <= most), LOG_TICKS[-1])
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=max(4, most)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def limits(points: np.ndarray, lower: np.ndarray, upper: np.ndarray, log: bool) -> tuple[Any, Any]:
-    """Return limits that hold every point, and as much of the intervals as leaves these legible.
+def set_limits(ax: Axes, low: float, high: float, log: bool, most: int = 8) -> None:
+    """Set the limits of the x axis, and make it logarithmic if asked for."""
+    if log:
+        use_log(ax, low, high, most=most)
+    else:
+        ax.set_xlim(low, high)
 
-    An interval may reach beyond the points by their whole spread (or a typical interval's length)
-    and is cut there.
+
+def limits(
+    means: np.ndarray, raw: np.ndarray, lower: np.ndarray, upper: np.ndarray, log: bool
+) -> tuple[float, float]:
+    """Return limits that hold every mean, and of all else as much as leaves the means legible.
+
+    An interval is cut where it reaches beyond the means by their whole spread (or by the length of
+    a typical interval), a raw estimate where it is farther out than three times what has come in.
     """
     forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
-    tiny = points.min() * 1e-6 if log else -np.inf
+    tiny = means.min() * 1e-6 if log else -np.inf
     low, high = forward(np.maximum(lower, tiny)), forward(upper)
-    points = forward(points)
-    spread = max(np.ptp(points), float(np.median(high - low))) or 1.0
-    left = max(min(low.min(), points.min()), points.min() - spread)
-    right = min(max(high.max(), points.max()), points.max() + spread)
+    means, raw = forward(means), forward(raw)
+    spread = max(float(np.ptp(means)), float(np.median(high - low))) or 1.0
+    left = min(means.min(), max(low.min(), means.min() - spread))
+    right = max(means.max(), min(high.max(), means.max() + spread))
+    reach = 3 * (right - left)
+    left, right = (
+        min(left, max(raw.min(initial=left), left - reach)),
+        max(right, min(raw.max(initial=right), right + reach)),
+    )
     margin = 0.04 * (right - left)
     return float(back(left - margin)), float(back(right + margin))
 
 
-def mark_cut(ax: Axes, lower: float, upper: float, y: float, color: str) -> bool:
-    """Put an arrowhead where an interval leaves the axes, and say whether it does."""
+def mark_cut(ax: Axes, lower: Any, upper: Any, ys: Any, color: str) -> bool:
+    """Put arrowheads where something leaves the axes, and say whether anything does."""
     left, right = ax.get_xlim()
-    cut = [(left, "<")] * (lower < left) + [(right, ">")] * (upper > right)
-    for x, marker in cut:
-        ax.plot(x, y, marker, color=color, markersize=5, clip_on=False, zorder=4)
-    return bool(cut)
+    lower, upper, ys = (np.asarray(values, dtype=float) for values in (lower, upper, ys))
+    for out, edge, marker in ((lower < left, left, "<"), (upper > right, right, ">")):
+        if out.any():
+            edges = np.full(int(out.sum()), edge)
+            ax.plot(edges, ys[out], marker, color=color, ms=5, clip_on=False, zorder=4)
+    return bool(((lower < left) | (upper > right)).any())
 
 
-def column(ax: Axes, ys: Sequence[float], texts: Sequence[str], header: str, offset: float) -> None:
-    """Write a column of figures right of the axes, ending `offset` points from their edge."""
+def told(cut: bool, rows: int, named: int) -> list[str]:
+    """Return what a caption says about things cut off, and about groups without names."""
+    return [
+        *(["arrowheads mark what goes on beyond the picture"] if cut else []),
+        *([f"of {rows:,} groups the first and last {EXTREMES} are named"] if rows > named else []),
+    ]
+
+
+def write_columns(ax: Axes, ys: Sequence[float], columns: Mapping[str, Sequence[str]]) -> None:
+    """Write columns of figures right of the axes, each under its header."""
     options: dict[str, Any] = {
         "textcoords": "offset points",
         "ha": "right",
         "fontsize": SMALL_SIZE,
         "annotation_clip": False,
     }
-    edge = ax.get_yaxis_transform()
-    for y, text in zip(ys, texts, strict=True):
-        ax.annotate(text, (1, y), (offset, 0), xycoords=edge, va="center", **options)
-    ax.annotate(
-        header, (1, 1), (offset, 3), xycoords=ax.transAxes, va="bottom", color=QUIET, **options
-    )
+    edge, offset = ax.get_yaxis_transform(), 4.0
+    for header, texts in columns.items():
+        offset += 10 + 0.58 * SMALL_SIZE * max(map(len, [header, *texts]))
+        for y, text in zip(ys, texts, strict=True):
+            ax.annotate(text, (1, y), (offset, 0), xycoords=edge, va="center", **options)
+        ax.annotate(
+            header, (1, 1), (offset, 3), xycoords=ax.transAxes, va="bottom", color=QUIET, **options
+        )
 
 
-def column_width(texts: Sequence[str]) -> float:
-    """Return the width in points that a column of such texts takes."""
-    return 0.6 * SMALL_SIZE * max(map(len, texts), default=0)
-
-
-def interval_text(mean: float, lower: float, upper: float, decimals: int) -> tuple[str, str]:
-    """Return a mean and its interval as two texts."""
-    return number(mean, decimals), f"[{number(lower, decimals)}, {number(upper, decimals)}]"
+def figures(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Return the means and the intervals of rows as texts, all with the same decimals."""
+    decimals = decimals_of(float((rows["upper"] - rows["lower"]).median()) / 2)
+    means = ["" if np.isnan(mean) else number(mean, decimals) for mean in rows["mean"]]
+    ends = zip(rows["lower"], rows["upper"], strict=True)
+    return means, [f"[{number(low, decimals)}, {number(high, decimals)}]" for low, high in ends]
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _pitch(rows: float) -> float:
+    """Return how many groups' rows one row below them takes."""
+    return max(1.0, rows / 40)
 
 
 def _apart(rows: int, pitch: float) -> np.ndarray:
@@ -132,6 +176,24 @@ def _apart(rows: int, pitch: float) -> np.ndarray:
     return np.concatenate([top, rows - 1 - top[::-1]])
 
 
-def _tie(ax: Axes, row: int, place: float, label: str) -> None:
-    """Write a name left of the axes at a place (in points), tied to its row by a thin line."""
-    raise NotImplementedError(ax, row, place, label, GRID)
+def _tie(ax: Axes, row: int, lift: float, label: str) -> None:
+    """Write a name left of the axes, `lift` points above its row and tied to it by a thin line."""
+    ax.annotate(
+        label,
+        (0, row),
+        (-16, lift),
+        xycoords=ax.get_yaxis_transform(),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=SMALL_SIZE,
+        annotation_clip=False,
+        arrowprops={
+            "arrowstyle": "-",
+            "color": QUIET,
+            "lw": 0.5,
+            "shrinkA": 2,
+            "shrinkB": 0,
+            "relpos": (1, 0.5),
+        },
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 
@@ -66,11 +68,13 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
 
 
 def labels(groups: pd.Index) -> list[str]:
-    """Return the groups' labels as texts to draw; those that look the same, as Python writes them."""
+    """Return labels as texts to draw; those that would look alike are written as in Python."""
     texts = [literal(group) for group in groups]
-    if len(set(texts)) == len(texts):
-        return texts
-    return [literal(repr(group)) for group in groups]  # 1 and "1", say
+    seen = Counter(texts)
+    return [
+        text if seen[text] == 1 else literal(repr(group))  # 1 and "1", say
+        for text, group in zip(texts, groups, strict=True)
+    ]
 
 
 def group_word(data: GroupedData) -> str:

@@ -70,17 +70,15 @@ def new_figure(width: float, height: float, columns: int = 1, **grid: Any) -> tu
     """Return a figure and its axes (an array where there are several), sizes in inches."""
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(
-        1, columns, figsize=(width, height), layout="constrained", gridspec_kw=grid or None
-    )
-    fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    fig, axes = plt.subplots(1, columns, figsize=(width, height), gridspec_kw=grid or None)
+    fig.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     return fig, axes
 
 
 def finish(fig: Figure, title: str, caption: str = "") -> Figure:
     """Write the message above and how to read the picture below, and settle the layout."""
     fig.suptitle(
-        _wrapped(fig, title, TITLE_SIZE),
+        _balanced(title, _characters(fig, TITLE_SIZE)),
         x=0.01,
         ha="left",
         fontsize=TITLE_SIZE,
@@ -89,7 +87,7 @@ def finish(fig: Figure, title: str, caption: str = "") -> Figure:
     )
     if caption:
         fig.supxlabel(
-            _wrapped(fig, caption, SMALL_SIZE),
+            textwrap.fill(caption, _characters(fig, SMALL_SIZE), break_on_hyphens=False),
             x=0.01,
             ha="left",
             fontsize=SMALL_SIZE,
@@ -108,17 +106,18 @@ def settle(fig: Figure) -> None:
         fig.draw_without_rendering()
 
 
-def legend(fig: Figure, handles: list[Any]) -> None:
-    """Put one row of keys under the title."""
-    fig.legend(
+def legend(ax: Axes, handles: list[Any]) -> None:
+    """Put one row of keys between the title and the axes."""
+    ax.legend(
         handles=handles,
-        loc="outside upper left",
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
         ncols=len(handles),
         frameon=False,
         fontsize=SMALL_SIZE,
         handletextpad=0.5,
         columnspacing=1.6,
-        borderaxespad=0.2,
+        borderaxespad=0.3,
     )
 
 
@@ -126,6 +125,14 @@ def grid_lines(ax: Axes, axis: str = "x") -> None:
     """Draw faint lines behind the data, across one axis."""
     ax.grid(visible=True, axis=axis, color=GRID, linewidth=0.7)  # type: ignore[arg-type]
     ax.set_axisbelow(True)
+
+
+def tint(color: str, share: float) -> str:
+    """Return a colour mixed with white, `share` of it left."""
+    from matplotlib.colors import to_hex, to_rgb
+
+    red, green, blue = (1 - share * (1 - part) for part in to_rgb(color))
+    return to_hex((red, green, blue))
 
 
 def literal(label: object) -> str:
@@ -136,7 +143,7 @@ def literal(label: object) -> str:
         label = label.astype("datetime64[us]").item()
     if isinstance(label, datetime) and label == datetime.combine(label.date(), datetime.min.time()):
         label = label.date()
-    text = "".join(map(_printable, " ".join(str(label).split())))
+    text = "".join(map(_printable, " ".join(str(label).split()))) or repr(label)
     if len(text) <= LONGEST_LABEL:
         return text
     tail = LONGEST_LABEL // 3
@@ -148,7 +155,7 @@ def number(value: float, decimals: int | None = None) -> str:
     size = abs(float(value))
     if not np.isfinite(size):
         return "∞" if value > 0 else "−∞" if value < 0 else "–"
-    if size and not 1e-5 <= size < 1e7:
+    if size >= 1e7 or (decimals is None and 0 < size < 1e-5):
         return f"{value:.2e}".replace("-", "−")
     if decimals is None:
         decimals = 0 if size == 0 else max(0, 2 - int(np.floor(np.log10(size))))
@@ -161,10 +168,14 @@ def decimals_of(width: float) -> int:
     return max(0, 1 - int(np.floor(np.log10(width)))) if width > 0 and np.isfinite(width) else 2
 
 
-def span(lower: float, upper: float) -> str:
-    """Return a range, in the decimals that its width deserves."""
-    decimals = decimals_of(abs(upper - lower))
-    return f"{number(lower, decimals)} to {number(upper, decimals)}"
+def span(lower: float, upper: float, *, relative: bool = False) -> str:
+    """Return a range, in the decimals that its width deserves; if `relative`, in two digits."""
+    if relative and lower > 0 and upper / lower > 5:
+        texts = [number(x, max(0, 1 - int(np.floor(np.log10(x))))) for x in (lower, upper)]
+    else:
+        decimals = decimals_of(abs(upper - lower)) if upper > lower else None
+        texts = [number(x, decimals if x else 0) for x in (lower, upper)]
+    return " to ".join(dict.fromkeys(texts))
 
 
 def percent(share: float) -> str:
@@ -172,17 +183,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def counted(n: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it needs it."""
-    return f"{n:,} {noun}{'s' * (n != 1)}"
-
-
 # internals ------------------------------------------------------------------------------------
 
 
 @cache
 def _families() -> list[str]:
-    """The fonts to look in for a glyph; naming one that is missing would be logged each time."""
+    """Return the fonts to look in for a glyph; one that is missing would be logged each time."""
     from matplotlib import font_manager
 
     known = set(font_manager.fontManager.get_font_names())
@@ -192,7 +198,9 @@ def _families() -> list[str]:
 def _settings() -> dict[str, Any]:
     return {
         "axes.edgecolor": QUIET,
+        "axes.formatter.limits": (-4, 7),
         "axes.formatter.use_mathtext": False,
+        "axes.formatter.useoffset": False,
         "axes.labelcolor": INK,
         "axes.labelsize": TEXT_SIZE,
         "axes.linewidth": 0.8,
@@ -220,7 +228,16 @@ def _printable(character: str) -> str:
     return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
-def _wrapped(fig: Figure, text: str, size: float) -> str:
-    """Break a text into lines that fit the figure; a character is about 0.56 em wide."""
-    width = int(fig.get_figwidth() * 72 / (0.56 * size))
-    return "\n".join(textwrap.wrap(text, width, break_on_hyphens=False))
+def _characters(fig: Figure, size: float) -> int:
+    """Return how many characters fit beside each other; one takes about 0.55 em."""
+    return int(fig.get_figwidth() * 72 / (0.55 * size))
+
+
+def _balanced(text: str, widest: int) -> str:
+    """Break a text into as few lines as it needs, of like length."""
+    needed = len(textwrap.wrap(text, widest, break_on_hyphens=False))
+    for width in range(max(1, len(text) // max(needed, 1)), widest):
+        lines = textwrap.wrap(text, width, break_on_hyphens=False)
+        if len(lines) <= needed:
+            return "\n".join(lines)
+    return textwrap.fill(text, widest, break_on_hyphens=False)

@@ -11,7 +11,10 @@ data {
   array[N] int<lower=0> y; // events
 }
 model {
-  y ~ family(theta[group], exposure);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(theta[group], exposure);
+  }
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;

@@ -1,0 +1,178 @@
+"""Forest plot: every group's mean with its interval, and what they have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.fit import Fit
+from hierstan.plots import axes as layout
+from hierstan.plots import style
+from hierstan.plots.groups import (
+    POOLING_WORDS,
+    group_table,
+    group_word,
+    mean_words,
+    on_scale,
+    summaries,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = 60  # groups whose names and figures are written out
+REFERENCES = ("mu", "theta_new")
+
+
+def plot_forest(
+    fit: Fit, *, prob: float = 0.9, scale: str = "response", sort: bool = False
+) -> Figure:
+    """Draw the intervals of the group means, with the population mean and a new group below.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling.
+    prob : float
+        Probability of the thin, equal-tailed intervals; the thick ones have 50%.
+    scale : {"response", "link"}
+    sort : bool
+        Order the groups by their mean, largest on top, instead of as in the data. More than 60
+        groups are always sorted, and only the first and last six of them named.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Filled dots are posterior means, hollow ones raw estimates. The last row is the prediction
+        interval of a group not yet seen.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> figure = hs.plot_forest(fit, sort=True)
+    >>> figure.axes[0].get_xlabel()
+    'effect'
+    """
+    table = group_table(fit, prob, scale)
+    if sort or len(table) > NAMED:
+        table = table.sort_values("mean", ascending=False, kind="stable")
+    below = _references(fit, prob, scale)
+    log = layout.wants_log(fit.family.link, scale, np.r_[table["mean"], _raw(table, fit)])
+    with style.quiet():
+        height = layout.rows_height(len(table), NAMED) + 0.25 * len(below)
+        fig, ax = style.new_figure(7.6, height + 1.6)
+        layout.name_rows(ax, list(table["label"]), height, NAMED, list(below["label"]))
+        _frame(ax, fit, table, below, scale, log)
+        cut = _draw(ax, fit, table, below)
+        if len(table) <= NAMED:
+            _write_figures(ax, pd.concat([table, below]), prob)
+        return style.finish(fig, _title(fit, table, scale), _caption(fit, prob, cut, len(table)))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+    """Return the population mean and a new group's mean as rows, where the fit has them."""
+    names = [name for name in REFERENCES if name in fit.posterior and fit.model.name == "partial"]
+    if not names:
+        return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
+    draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
+    table = summaries(draws, prob)
+    # exp(mu) and the like are no mean of the groups but their median
+    mu = "population mean" if fit.family.link == "identity" or scale == "link" else "typical group"
+    words = {"mu": f"{mu} (mu)", "theta_new": f"a new {group_word(fit.data)}"}
+    table["label"] = [words[name] for name in names]
+    table.index = pd.Index(names)
+    table.loc[table.index == "theta_new", "mean"] = np.nan  # it may be infinite on this scale
+    return table
+
+
+def _raw(table: pd.DataFrame, fit: Fit) -> np.ndarray:
+    """Return the raw estimates that are drawn: none where only the prior is."""
+    return table["raw"].to_numpy()[: 0 if fit.prior_only else None]
+
+
+def _frame(
+    ax: Axes, fit: Fit, table: pd.DataFrame, below: pd.DataFrame, scale: str, log: bool
+) -> None:
+    """Set the value axis up: limits, scale, grid and name."""
+    rows = pd.concat([table, below])
+    ends = rows["lower"].to_numpy(), rows["upper"].to_numpy()
+    low, high = layout.limits(table["mean"].to_numpy(), _raw(table, fit), *ends, log)
+    layout.set_limits(ax, low, high, log)
+    ax.set_xlabel(mean_words(fit, scale) + (" (log scale)" if log else ""))
+    style.grid_lines(ax)
+
+
+def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, below: pd.DataFrame) -> bool:
+    """Draw intervals, means and raw estimates, and say whether an interval was cut."""
+    color = style.POOLING_COLORS[fit.model.name]
+    ys = np.arange(len(table))
+    crowded = len(table) > layout.CROWDED
+    # rows that touch: lines become areas, so lighter ones
+    thin, thick, size = (0.7, 0.9, 1.6) if crowded else (1.1, 3.2, 5.5)
+    shades = [style.tint(color, share) for share in ((0.25, 0.6) if crowded else (1, 1))]
+    ax.hlines(ys, table["lower"], table["upper"], color=shades[0], lw=thin, zorder=2)
+    ax.hlines(ys, table["inner_lower"], table["inner_upper"], color=shades[1], lw=thick, zorder=2.1)
+    edge: dict[str, Any] = {"mec": "white", "mew": 0.0 if crowded else 0.5}
+    ax.plot(table["mean"], ys, "o", color=color, ms=size, zorder=3, **edge)
+    cut = layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
+    if not fit.prior_only:
+        ring: dict[str, Any] = {"mfc": "none", "mew": 0.5 if crowded else 1.1}
+        ax.plot(table["raw"], ys, "o", color=style.RAW, ms=size + 0.4, zorder=3.5, **ring)
+        cut |= layout.mark_cut(ax, table["raw"], table["raw"], ys, style.RAW)
+    return _draw_references(ax, len(table), below) or cut
+
+
+def _draw_references(ax: Axes, rows: int, below: pd.DataFrame) -> bool:
+    """Draw the rows below the groups, and say whether an interval was cut."""
+    if below.empty:
+        return False
+    ys = layout.rows_below(rows, len(below))
+    ax.axhline((rows - 1 + ys[0]) / 2, color=style.QUIET, lw=0.6)
+    ax.hlines(ys, below["lower"], below["upper"], color=style.INK, lw=1.1)
+    ax.hlines(ys, below["inner_lower"], below["inner_upper"], color=style.INK, lw=3.2)
+    if "mu" in below.index:
+        mu = float(below["mean"].loc["mu"])
+        ax.plot(
+            mu, ys[list(below.index).index("mu")], "D", color=style.INK, ms=6, mec="white", mew=0.5
+        )
+        ax.axvline(mu, color=style.QUIET, lw=0.8, ls=(0, (4, 3)), zorder=1)
+    return layout.mark_cut(ax, below["lower"], below["upper"], ys, style.INK)
+
+
+def _write_figures(ax: Axes, rows: pd.DataFrame, prob: float) -> None:
+    """Write mean and interval of every row at the right."""
+    means, intervals = layout.figures(rows)
+    columns = {"mean": means, f"{style.percent(prob)} interval": intervals}
+    layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
+
+
+def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
+    what = f"{mean_words(fit, scale)} by {group_word(fit.data)}"
+    if fit.prior_only:
+        return f"{what}: the prior, before any data"
+    words = POOLING_WORDS[fit.model.name]
+    if fit.model.name == "complete":
+        return f"{what}, {words}: {style.number(float(table['mean'].iloc[0]))} for all"
+    relative = fit.family.link == "log" and scale == "response"
+    estimates = style.span(table["mean"].min(), table["mean"].max(), relative=relative)
+    raw = style.span(table["raw"].min(), table["raw"].max(), relative=relative)
+    return f"{what}, {words}: {estimates} (raw {raw})"
+
+
+def _caption(fit: Fit, prob: float, cut: bool, rows: int) -> str:
+    means = "prior" if fit.prior_only else "posterior"
+    parts = [
+        f"Dots are {means} means, thick lines 50% and thin lines {style.percent(prob)} intervals",
+        *([] if fit.prior_only else ["hollow circles are raw estimates"]),
+        *layout.told(cut, rows, NAMED),
+    ]
+    return "; ".join(parts) + "."

@@ -1,0 +1,107 @@
+"""Replicated data sets, in a form that pictures can compare with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierstan.errors import HierstanError
+from hierstan.fit import Fit
+from hierstan.plots.groups import mean_words, outcome_word
+
+MOST = 1000  # replicated data sets
+
+STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
+    "mean": np.mean,
+    "median": np.median,
+    "sd": np.std,
+    "min": np.min,
+    "max": np.max,
+    "zeros": lambda y: float((y == 0).mean()),
+}
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """The outcomes (N,) and their replications (R, N), and the groups' means (J,) and (R, J).
+
+    Successes in unequal numbers of trials are shown as rates (`whole` is False), and so `words`,
+    which name the outcome, say.
+    """
+
+    y: np.ndarray
+    y_rep: np.ndarray
+    means: np.ndarray
+    means_rep: np.ndarray
+    discrete: bool
+    positive: bool
+    whole: bool
+    words: str
+
+
+def replicated(fit: Fit) -> Replicated:
+    """Return the outcomes and at most 1,000 replicated data sets.
+
+    Raises
+    ------
+    HierstanError
+        If the fit has none: there were too many observations to keep them.
+    """
+    name = "prior_predictive" if fit.prior_only else "posterior_predictive"
+    if name not in fit.idata.children:
+        raise HierstanError(
+            f"plot_ppc needs replicated outcomes, but this fit has no {name}: they were too many "
+            f"to keep for {fit.data.n_rows:,} observations. Fit with fewer draws or, above "
+            "20,000 rows, a sample of the rows."
+        )
+    constant = fit.idata["constant_data"].to_dataset()
+    y = fit.idata["observed_data"]["y"].to_numpy().astype(float)
+    y_rep = fit.idata[name]["y"].transpose("chain", "draw", ...).to_numpy()
+    y_rep = y_rep.reshape(-1, len(y))
+    y_rep = y_rep[:: -(-len(y_rep) // MOST)].astype(float)
+    sizes = next(
+        (constant[size].to_numpy() for size in ("trials", "exposure") if size in constant), 1
+    )
+    sizes = np.broadcast_to(np.asarray(sizes, dtype=float), y.shape)
+    group, J = constant["group_index"].to_numpy(), len(fit.data.groups)
+    positive = fit.data.family in {"lognormal", "gamma"}
+    whole = "trials" not in constant or bool((sizes == sizes[0]).all())
+    median = fit.data.family == "lognormal"  # its group means are medians: means of the logarithm
+    means = _means(np.vstack([y, y_rep]), sizes, group, J, median)
+    discrete = fit.family.columns["y"] == "int"
+    scale = 1 if whole else sizes
+    words = outcome_word(fit.data) if whole else mean_words(fit, "response")
+    return Replicated(
+        y / scale, y_rep / scale, means[0], means[1:], discrete, positive, whole, words
+    )
+
+
+def statistic_of(
+    statistic: str | Callable[[np.ndarray], float],
+) -> tuple[str, Callable[[np.ndarray], float]]:
+    """Return a statistic's name and function."""
+    if callable(statistic):
+        return getattr(statistic, "__name__", "statistic"), statistic
+    if statistic not in STATISTICS:
+        raise HierstanError(
+            f"statistic must be a function or one of {', '.join(sorted(STATISTICS))}, "
+            f"got {statistic!r}."
+        )
+    return statistic, STATISTICS[statistic]
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _means(y: np.ndarray, sizes: np.ndarray, group: np.ndarray, J: int, median: bool) -> np.ndarray:
+    """Return the groups' means (or rates) of data sets (R, N), shape (R, J)."""
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(J))
+    with np.errstate(divide="ignore"):
+        values = np.log(y) if median else y
+    means = np.add.reduceat(values[:, order], starts, axis=1) / np.add.reduceat(
+        sizes[order], starts
+    )
+    return np.asarray(np.exp(means) if median else means)

@@ -1,0 +1,175 @@
+"""Shrinkage: where each group's raw estimate ends up once the groups are pooled partially."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.fit import Fit
+from hierstan.plots import axes as layout
+from hierstan.plots import style
+from hierstan.plots.groups import (
+    group_table,
+    group_word,
+    interval,
+    mean_words,
+    on_scale,
+    require,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PROB = 0.9
+NAMED = 30  # groups; of more, only the extremes are named
+SHORTEST_ARROW = 9.0  # points; what moves less gets a line without a head
+
+
+def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
+    """Draw the move of every group from its raw estimate to its partially pooled mean.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of partial pooling.
+    scale : {"response", "link"}
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Groups in the order of their raw estimates, largest on top; of more than 30, only the first
+        and last six are named. An area proportional to a raw estimate's precision marks it. The
+        inner band has the posterior medians of ``mu - tau`` and ``mu + tau`` as ends, the outer one
+        is the 90% prediction interval of a new group.
+
+    Raises
+    ------
+    HierstanError
+        If the fit is not one of partial pooling, or has the prior only.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> figure = hs.plot_shrinkage(fit)
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()][:2]
+    ['A', 'C']
+    """
+    require(fit, "tau", "plot_shrinkage")
+    table = group_table(fit, PROB, scale).sort_values("raw", ascending=False, kind="stable")
+    raw, mean = table["raw"].to_numpy(), table["mean"].to_numpy()
+    log = layout.wants_log(fit.family.link, scale, np.r_[raw, mean])
+    with style.quiet():
+        height = layout.rows_height(len(table), NAMED)
+        fig, ax = style.new_figure(7.6, height + 1.9)
+        layout.name_rows(ax, list(table["label"]), height, NAMED)
+        bands = _bands(fit, scale)
+        layout.set_limits(
+            ax, *layout.limits(mean, raw, bands["new"][:1], bands["new"][1:], log), log
+        )
+        ax.set_xlabel(mean_words(fit, scale) + (" (log scale)" if log else ""))
+        _draw_bands(ax, bands)
+        _draw_moves(fig, ax, table)
+        cut = layout.mark_cut(ax, raw, raw, np.arange(len(raw)), style.RAW)
+        style.legend(ax, _keys())
+        return style.finish(fig, _title(fit, table, scale), _caption(table, cut))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _bands(fit: Fit, scale: str) -> dict[str, np.ndarray]:
+    """Return mu, the ends of mu give or take tau, and those of a new group's interval."""
+    mu, tau = fit.draws("mu"), fit.draws("tau")
+    return {
+        "mu": on_scale(fit, mu, scale).mean(),
+        "core": np.median(on_scale(fit, np.stack([mu - tau, mu + tau]), scale), axis=1),
+        "new": on_scale(fit, interval(fit.draws("theta_new"), PROB), scale),
+    }
+
+
+def _draw_bands(ax: Axes, bands: dict[str, np.ndarray]) -> None:
+    ax.axvspan(*bands["new"], color=style.BAND, lw=0, zorder=0)
+    ax.axvspan(*bands["core"], color=style.CORE, lw=0, zorder=0.1)
+    ax.axvline(float(bands["mu"]), color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
+
+
+def _draw_moves(fig: Figure, ax: Axes, table: pd.DataFrame) -> None:
+    """Draw raw estimates, posterior means and the shafts and heads of the arrows between them."""
+    ys = np.arange(len(table))
+    raw, mean = table["raw"].to_numpy(), table["mean"].to_numpy()
+    crowded = len(table) > layout.CROWDED
+    largest = 8 if crowded else 36 if len(table) > NAMED else 75
+    areas = largest * np.clip(table["precision"].to_numpy(), 0.2, 1)
+    partial = style.POOLING_COLORS["partial"]
+    shaft = "#B9BDC4" if crowded else style.QUIET
+    ax.hlines(ys, raw, mean, color=shaft, lw=0.5 if crowded else 0.9, zorder=1)
+    ring: dict[str, Any] = {"facecolor": style.RAW if crowded else "white"}
+    ring["lw"], edge = (0, 0) if crowded else (1.1, 0.4)
+    ax.scatter(raw, ys, s=areas, edgecolor=style.RAW, zorder=2, **ring)
+    ax.scatter(mean, ys, s=areas, color=partial, edgecolor="white", lw=edge, zorder=3)
+    if not crowded:
+        _draw_heads(fig, ax, raw, mean, np.sqrt(areas / np.pi))
+
+
+def _draw_heads(
+    fig: Figure, ax: Axes, raw: np.ndarray, mean: np.ndarray, radii: np.ndarray
+) -> None:
+    """Put a head on every arrow that is long enough to have one, short of the mean's dot."""
+    style.settle(fig)
+    starts = np.clip(raw, *ax.get_xlim())  # an arrow from afar comes in at the edge
+    ends = [ax.transData.transform(np.column_stack([x, x]))[:, 0] for x in (starts, mean)]
+    length = np.abs(ends[1] - ends[0]) * 72 / fig.dpi
+    for j in np.flatnonzero(length > SHORTEST_ARROW + 2 * radii).tolist():
+        ax.annotate(
+            "",
+            (mean[j], j),
+            (starts[j], j),
+            arrowprops={
+                "arrowstyle": "-|>,head_length=0.5,head_width=0.22",
+                "color": style.QUIET,
+                "lw": 0.1,
+                "shrinkA": 0,
+                "shrinkB": radii[j],
+            },
+            zorder=1,
+        )
+
+
+def _keys() -> list[Any]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    def dot(color: str, face: str, label: str) -> Line2D:
+        return Line2D([], [], ls="", marker="o", ms=6, mec=color, mfc=face, label=label)
+
+    partial = style.POOLING_COLORS["partial"]
+    return [
+        dot(style.RAW, "white", "raw estimate"),
+        dot(partial, partial, "partially pooled"),
+        Line2D([], [], color=style.INK, lw=0.9, ls=(0, (4, 3)), label="mu"),
+        Patch(color=style.CORE, label="mu ± tau"),
+        Patch(color=style.BAND, label=f"{style.percent(PROB)} of new groups"),
+    ]
+
+
+def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
+    relative = fit.family.link == "log" and scale == "response"
+    raw = style.span(table["raw"].min(), table["raw"].max(), relative=relative)
+    pooled = style.span(table["mean"].min(), table["mean"].max(), relative=relative)
+    return (
+        f"Partial pooling narrows {mean_words(fit, scale)} by {group_word(fit.data)}: "
+        f"raw {raw}, pooled {pooled}"
+    )
+
+
+def _caption(table: pd.DataFrame, cut: bool) -> str:
+    parts = ["Ordered by raw estimate"]
+    if table["precision"].min() < 0.5:
+        parts.append("the larger a dot, the more precise the raw estimate, and the less it moves")
+    return "; ".join([*parts, *layout.told(cut, len(table), NAMED)]) + "."

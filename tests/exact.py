@@ -1,0 +1,137 @@
+"""Posteriors by quadrature, in numpy and scipy alone: what the samplers are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+LogDensity = Callable[[np.ndarray], np.ndarray]
+
+# Nodes of standardised group means: dense near 0, and out to 200 for populations with long tails.
+_S = np.linspace(-6, 6, 301)
+Z, LOG_DZ = np.sinh(_S), np.log(np.cosh(_S) * (_S[1] - _S[0]))
+
+
+@dataclass
+class Posterior:
+    """Means and standard deviations, and the log of the data's marginal likelihood."""
+
+    mean: dict[str, np.ndarray]
+    sd: dict[str, np.ndarray]
+    log_marginal: float
+
+    def log_predictive(self, without: Posterior) -> float:
+        """Log density of what the posterior `without` has not seen."""
+        return self.log_marginal - without.log_marginal
+
+
+def partial(
+    log_lik: LogDensity,
+    *,
+    mu: tuple[LogDensity, float, float],
+    tau: tuple[LogDensity, float],
+    population: LogDensity = stats.norm.logpdf,
+    nodes: int = 48,
+) -> Posterior:
+    """Integrate over mu, tau and every theta.
+
+    `log_lik` takes group means of shape (..., 1) to the groups' log likelihoods (..., J); `mu` is a
+    log prior and a range that holds all of the posterior, `tau` a log prior and an upper end;
+    `population` the log density of (theta - mu) / tau.
+    """
+    mus, mu_weights = _legendre(mu[1], mu[2], nodes)
+    taus, tau_weights = _legendre(0.0, tau[1], nodes)
+    log_weight = np.empty((nodes, nodes))
+    first, second = [], []
+    for t in range(nodes):
+        theta = (mus[:, None] + taus[t] * Z)[..., None]  # (mu, z, 1)
+        log_density = log_lik(theta) + (population(Z) + LOG_DZ)[:, None]  # (mu, z, J)
+        of_group = special.logsumexp(log_density, axis=1)  # (mu, J)
+        share = np.exp(log_density - of_group[:, None, :])
+        first.append((share * theta).sum(axis=1))
+        second.append((share * theta**2).sum(axis=1))
+        log_weight[:, t] = of_group.sum(axis=1)
+    log_weight += (mu[0](mus) + np.log(mu_weights))[:, None] + tau[0](taus) + np.log(tau_weights)
+    log_marginal = float(special.logsumexp(log_weight))
+    weight = np.exp(log_weight - log_marginal)
+    edge = max(weight[0].sum(), weight[-1].sum(), weight[:, -1].sum())
+    assert edge < 1e-6, f"the grid cuts the posterior off: {edge:.1e} at its edge"
+
+    theta_1 = np.einsum("mt,tmj->j", weight, np.array(first))
+    theta_2 = np.einsum("mt,tmj->j", weight, np.array(second))
+    moments = {
+        "mu": _moments(mus, weight.sum(axis=1)),
+        "tau": _moments(taus, weight.sum(axis=0)),
+        "theta": (theta_1, np.sqrt(theta_2 - theta_1**2)),
+    }
+    return _posterior(moments, log_marginal)
+
+
+def known_normal(
+    y: np.ndarray, se: np.ndarray, *, mu: tuple[float, float], tau: tuple[LogDensity, float]
+) -> Posterior:
+    """Known-se normal data, `mu` ~ normal(*mu): closed form given tau, one dimension left.
+
+    BDA3, section 5.4.
+    """
+    taus, weights = _legendre(0.0, tau[1], 400)
+    total = 1 / (taus[:, None] ** 2 + se**2)  # (tau, J)
+    precision = total.sum(axis=1) + 1 / mu[1] ** 2
+    mu_mean = (total @ y + mu[0] / mu[1] ** 2) / precision
+    # p(tau | y) is prior * p(y | mu, tau) p(mu) / p(mu | y, tau) at any mu; here at its mean
+    log_weight = (
+        tau[0](taus)
+        + np.log(weights)
+        + stats.norm.logpdf(y, mu_mean[:, None], 1 / np.sqrt(total)).sum(axis=1)
+        + stats.norm.logpdf(mu_mean, *mu)
+        - stats.norm.logpdf(0, 0, 1 / np.sqrt(precision))
+    )
+    log_marginal = float(special.logsumexp(log_weight))
+    weight = np.exp(log_weight - log_marginal)
+    own = taus[:, None] ** 2 * total  # share of a group's own estimate
+    theta_mean = own * y + (1 - own) * mu_mean[:, None]
+    theta_var = own * se**2 + (1 - own) ** 2 / precision[:, None]
+    moments = {
+        "mu": _mixture(weight, mu_mean, 1 / precision),
+        "tau": _moments(taus, weight),
+        "theta": _mixture(weight, theta_mean, theta_var),
+        "theta_new": _mixture(weight, mu_mean, 1 / precision + taus**2),
+    }
+    return _posterior(moments, log_marginal)
+
+
+def one(log_density: LogDensity, low: float, high: float, nodes: int = 2000) -> Posterior:
+    """Return the moments of one parameter with this log density, under the name ``x``."""
+    x, weights = _legendre(low, high, nodes)
+    log_weight = log_density(x) + np.log(weights)
+    log_marginal = float(special.logsumexp(log_weight))
+    return _posterior({"x": _moments(x, np.exp(log_weight - log_marginal))}, log_marginal)
+
+
+def _legendre(low: float, high: float, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    x, weights = np.polynomial.legendre.leggauss(nodes)
+    half = (high - low) / 2
+    return low + half * (x + 1), half * weights
+
+
+def _moments(x: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    mean = np.tensordot(weight, x, 1)
+    return mean, np.sqrt(np.tensordot(weight, (x - mean) ** 2, 1))
+
+
+def _mixture(
+    weight: np.ndarray, mean: np.ndarray, variance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    overall = np.tensordot(weight, mean, 1)
+    return overall, np.sqrt(np.tensordot(weight, variance + (mean - overall) ** 2, 1))
+
+
+def _posterior(moments: dict[str, tuple[np.ndarray, np.ndarray]], log_marginal: float) -> Posterior:
+    return Posterior(
+        {name: np.asarray(pair[0]) for name, pair in moments.items()},
+        {name: np.asarray(pair[1]) for name, pair in moments.items()},
+        log_marginal,
+    )

@@ -1,0 +1,48 @@
+// No pooling: the groups have nothing to do with each other.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ a fixed prior, the same for every group
+//
+// The family is Poisson: events in an exposure; the group means are log-rates.
+//
+//   y[n] ~ poisson_log(theta[group[n]] + log(exposure[n]))
+functions {
+  real family_lpmf(array[] int y, vector theta, vector exposure) {
+    return poisson_log_lupmf(y | theta + log(exposure));
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] exposure;
+  array[N] int<lower=0> y; // events
+  real theta_location;
+  real<lower=0> theta_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  vector[J] theta; // group means
+}
+model {
+  theta ~ normal(theta_location, theta_scale);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(theta[group], exposure);
+  }
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(theta_location, theta_scale);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep; // of at most about a billion events
+  for (n in 1 : size(log_lik)) {
+    real log_mean = theta[group[n]] + log(exposure[n]);
+    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
+    y_rep[n] = poisson_log_rng(fmin(20.7, log_mean));
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale);
+  }
+}

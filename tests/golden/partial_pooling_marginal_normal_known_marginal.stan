@@ -1,0 +1,40 @@
+// Partial pooling with the group means integrated out.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ normal(mu, tau)
+//
+// Both are normal, so that mu and tau can be sampled without theta, and theta
+// drawn afterwards from its exact conditional distribution.
+//
+// The family is normal with known standard errors; identity link.
+//
+//   y[j] ~ normal(mu, sqrt(tau^2 + se[j]^2))
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // estimates
+  vector<lower=0>[N] se; // their standard errors
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  int<lower=0, upper=1> draw_theta; // write theta?
+}
+parameters {
+  real mu; // population mean
+  real<lower=0> tau; // population standard deviation
+}
+model {
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  y ~ normal(mu, sqrt(square(tau) + square(se)));
+}
+generated quantities {
+  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  vector[draw_theta ? J : 0] theta; // group means
+  if (draw_theta) {
+    vector[J] total = sqrt(square(tau) + square(se));
+    vector[J] center = mu + square(tau ./ total) .* (y - mu);
+    theta = to_vector(normal_rng(center, tau * se ./ total));
+  }
+}

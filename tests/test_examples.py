@@ -1,0 +1,71 @@
+"""The examples run as they stand and print what examples/README.md shows, claims included."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import printed
+import pytest
+
+CLAIMS = {
+    "batting_averages.py": [
+        "The data cannot tell complete from partial pooling",
+        "foreseen best by partial pooling",
+    ],
+    "edit_a_template.py": ["theta ~ student_t(4, mu, tau);", "student_t_rng(4, mu, tau)"],
+    "eight_schools.py": ["The data cannot tell how different the groups are"],
+    "pump_failures.py": ["The groups really differ"],
+    "store_satisfaction.py": [
+        "Partial pooling predicts best",
+        "Smallest error: partial pooling",
+    ],
+    "which_pooling.py": [
+        "Complete pooling is adequate",
+        "Estimating each group on its own is adequate",
+        "Partial pooling predicts best",
+        "The data cannot tell complete from partial pooling",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def outputs() -> dict[str, str]:
+    """Cache what each script printed."""
+    return {}
+
+
+def test_every_example_is_tested_and_in_the_gallery() -> None:
+    names = {script.name for script in printed.EXAMPLES}
+    page = printed.GALLERY.read_text(encoding="utf-8")
+    assert names == set(CLAIMS)
+    assert names == set(re.findall(r"\((\w+\.py)\)", page))
+
+
+@pytest.mark.parametrize("script", printed.EXAMPLES, ids=lambda script: script.stem)
+def test_an_example_runs_and_prints_what_the_gallery_shows(script: Path, tmp_path: Path) -> None:
+    output = printed.run_example(script, tmp_path)
+    text = " ".join(output.split())
+    assert [claim for claim in CLAIMS[script.name] if claim not in text] == []
+    assert printed.differences(printed.shown_in_gallery(script), output) == []
+    pictures = list((tmp_path / "output").glob("*.png"))
+    assert pictures
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+        assert (printed.PICTURES / picture.name).exists()
+
+
+def test_partial_pooling_beats_both_extremes_on_the_stores() -> None:
+    output = printed.shown_in_gallery(Path("store_satisfaction.py"))
+    errors = {
+        name: float(re.search(rf"^{name} +([\d.]+)", output.split("Against the true")[1], re.M)[1])
+        for name in ("complete", "none", "partial")
+    }
+    assert errors["partial"] < 0.8 * min(errors["complete"], errors["none"])
+
+
+def test_pictures_are_small_and_shown() -> None:
+    page = printed.GALLERY.read_text(encoding="utf-8") + printed.README.read_text(encoding="utf-8")
+    for picture in printed.PICTURES.glob("*"):
+        assert picture.stat().st_size < 150_000
+        assert f"pictures/{picture.name}" in page

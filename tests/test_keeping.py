@@ -1,0 +1,572 @@
+"""A fit that was saved and loaded is the same fit; files that are anything else are refused."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import pickle
+import stat
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import hierstan as hs
+
+FAMILIES = ("normal", "student_t", "bernoulli", "poisson", "neg_binomial", "lognormal", "gamma")
+MODELS = {"complete": hs.CompletePooling, "none": hs.NoPooling, "partial": hs.PartialPooling}
+
+
+def fitted(model: object, data: hs.GroupedData, **options: object) -> hs.Fit:
+    quick = {"seed": 1, "engine": "stanli", "progress": False, "draws": 100, "chains": 2}
+    return model.fit(data, **quick | options)
+
+
+def eight_schools() -> hs.GroupedData:
+    return hs.GroupedData.from_estimates(
+        hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
+    )
+
+
+def baseball() -> hs.GroupedData:
+    return hs.GroupedData.from_counts(
+        hs.load_dataset("baseball"), group="player", successes="hits", trials="at_bats"
+    )
+
+
+def rows_of(family: str) -> hs.GroupedData:
+    rng = np.random.default_rng(3)
+    outcome = {
+        "bernoulli": rng.integers(0, 2, 60),
+        "poisson": rng.poisson(3, 60),
+        "neg_binomial": rng.poisson(3, 60),
+    }.get(family, np.exp(rng.normal(size=60)))
+    frame = pd.DataFrame({"g": np.repeat(list("abcdef"), 10), "out": outcome})
+    return hs.GroupedData.from_rows(frame, group="g", outcome="out", family=family)
+
+
+def of_labels(labels: Any) -> hs.GroupedData:
+    n = len(labels)
+    frame = pd.DataFrame({"g": labels, "e": np.arange(n) * 1.0, "se": 1.0})
+    return hs.GroupedData.from_estimates(frame, group="g", estimate="e", se="se")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def again(fit: hs.Fit, folder: Path) -> hs.Fit:
+    fit.save(folder / "fit.nc")
+    return hs.load(folder / "fit.nc")
+
+
+def assert_same(fit: hs.Fit, back: hs.Fit) -> None:
+    """Everything that anything could be computed from is the same."""
+    assert set(fit.idata.children) == set(back.idata.children)
+    for name, node in fit.idata.children.items():
+        ours, theirs = node.to_dataset(), back.idata[name].to_dataset()
+        assert list(ours.data_vars) == list(theirs.data_vars)
+        xr.testing.assert_identical(ours, theirs)
+        for variable in (*ours.data_vars, *ours.coords):
+            one, other = ours[variable].to_numpy(), theirs[variable].to_numpy()
+            assert one.dtype == other.dtype
+            if one.dtype != object:
+                assert one.tobytes() == other.tobytes()
+    pd.testing.assert_index_equal(fit.data.groups, back.data.groups, exact=True)
+    assert [type(label) for label in fit.data.groups] == [type(label) for label in back.data.groups]
+    pd.testing.assert_frame_equal(fit.data.cells, back.data.cells)
+    if fit.data.rows is None:
+        assert back.data.rows is None
+    else:
+        pd.testing.assert_frame_equal(fit.data.rows, back.data.rows)
+        assert (fit.data.rows is fit.data.cells) == (back.data.rows is back.data.cells)
+    for name in ("family", "n_rows", "columns"):
+        assert getattr(fit.data, name) == getattr(back.data, name)
+    for ours, theirs in (
+        (fit.data.stan_data(), back.data.stan_data()),
+        (fit.model.program(fit.data), back.model.program(back.data)),
+    ):
+        np.testing.assert_equal(ours, theirs)
+    assert type(fit.model) is type(back.model)
+    assert dict(fit.model.priors or {}) == dict(back.model.priors or {})
+    parts = ("priors", "engine", "seed", "program", "conditional", "parameterization", "prior_only")
+    for name in (*parts, "note", "stan_code"):
+        assert getattr(fit, name) == getattr(back, name)
+    assert dict(fit.options) == dict(back.options)
+    assert (str(fit), repr(fit)) == (str(back), repr(back))
+
+
+# the same again ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pooling", MODELS)
+@pytest.mark.parametrize("data", [eight_schools, baseball])
+def test_every_pooling_comes_back(tmp_path: Path, pooling: str, data: Callable) -> None:
+    fit = fitted(MODELS[pooling](), data())
+    assert_same(fit, again(fit, tmp_path))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_rows_comes_back(tmp_path: Path, family: str) -> None:
+    fit = fitted(hs.PartialPooling(), rows_of(family))
+    assert_same(fit, again(fit, tmp_path))
+
+
+def test_events_come_back(tmp_path: Path) -> None:
+    data = hs.GroupedData.from_events(
+        hs.load_dataset("pumps"), group="pump", events="failures", exposure="hours"
+    )
+    fit = fitted(hs.PartialPooling(), data)
+    assert_same(fit, again(fit, tmp_path))
+
+
+def test_rows_that_are_gone_stay_gone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": np.arange(30_000) % 3, "out": rng.normal(size=30_000)})
+    fit = fitted(hs.PartialPooling(), hs.GroupedData.from_rows(frame, group="g", outcome="out"))
+    assert fit.data.rows is None
+    assert_same(fit, again(fit, tmp_path))
+
+
+def test_draws_from_the_prior_come_back(tmp_path: Path) -> None:
+    fit = fitted(hs.PartialPooling(), eight_schools(), prior_only=True)
+    assert_same(fit, again(fit, tmp_path))
+
+
+@pytest.mark.cmdstan
+def test_draws_of_cmdstan_come_back(tmp_path: Path) -> None:
+    fit = fitted(hs.PartialPooling(), eight_schools(), engine="cmdstan")
+    assert fit.engine.startswith("CmdStan")
+    assert_same(fit, again(fit, tmp_path))
+
+
+def test_a_loaded_fit_can_be_saved_again(tmp_path: Path) -> None:
+    fit = fitted(hs.PartialPooling(), eight_schools())
+    back = again(again(fit, tmp_path), tmp_path)
+    assert_same(fit, back)
+
+
+def test_answers_of_a_loaded_fit_are_the_same(tmp_path: Path) -> None:
+    fit = fitted(hs.PartialPooling(priors={"tau": hs.HalfCauchy(5)}), baseball())
+    back = again(fit, tmp_path)
+    pd.testing.assert_frame_equal(hs.summary(fit), hs.summary(back))
+    assert hs.diagnose(fit).messages == hs.diagnose(back).messages
+    ours, theirs = hs.loo(fit), hs.loo(back)
+    assert (ours.elpd, ours.se) == (theirs.elpd, theirs.se)
+    np.testing.assert_array_equal(ours.elpd_i, theirs.elpd_i)
+
+
+def test_a_loaded_model_fits_to_the_same_draws(tmp_path: Path) -> None:
+    priors = {"mu": hs.StudentT(3, 1.5, 10), "tau": hs.Exponential(0.1)}
+    model = hs.PartialPooling(priors=priors, parameterization="noncentered")
+    fit = fitted(model, eight_schools())
+    back = again(fit, tmp_path)
+    assert back.model.parameterization == "noncentered"
+    np.testing.assert_array_equal(fitted(back.model, back.data).draws("theta"), fit.draws("theta"))
+
+
+PRIORS = (
+    hs.HalfNormal(1.1), hs.HalfStudentT(3, 1.1), hs.HalfCauchy(1.1), hs.Exponential(1.1),
+    hs.Gamma(2, 0.3), hs.InverseGamma(3, 1.1), hs.LogNormal(0.1, 1.1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("prior", PRIORS, ids=str)
+def test_every_prior_comes_back(tmp_path: Path, prior: hs.HalfNormal) -> None:
+    fit = fitted(hs.PartialPooling(priors={"tau": prior}), eight_schools(), draws=10, warmup=20)
+    back = again(fit, tmp_path)
+    assert back.priors["tau"] == prior
+    assert back.model.priors["tau"] == prior
+
+
+def test_loading_does_not_warn_again(tmp_path: Path) -> None:
+    with pytest.warns(hs.HierstanWarning, match="favours large"):
+        model = hs.PartialPooling(priors={"tau": hs.Uniform(0, 50)})
+    fit = fitted(model, eight_schools())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert again(fit, tmp_path).priors["tau"] == hs.Uniform(0, 50)
+
+
+def test_edited_templates_are_remembered(tmp_path: Path) -> None:
+    folder = hs.copy_templates(tmp_path / "stan")
+    file = folder / "families" / "binomial.stan"
+    file.write_text(file.read_text() + "// edited\n")
+    fit = fitted(hs.NoPooling(template_dir=folder), baseball())
+    back = again(fit, tmp_path)
+    assert Path(back.model.template_dir) == folder
+    assert back.program.edited
+    assert back.program.origins == fit.program.origins
+    assert_same(fit, back)
+
+
+# labels -----------------------------------------------------------------------------------------
+
+LABELS = {
+    "text": ["A", "b c", "", "東京", 'quo"te', "a\nb"],
+    "awkward text": ["nul\0", "half \ud800 pair", "1"],
+    "whole numbers": [3, 1, 2],
+    "large numbers": [2**40, -5],
+    "decimals": [0.1, 2.5, -1e300],
+    "true and false": [True, False],
+    "days": pd.to_datetime(["2026-01-01", "2026-02-03"]),
+    "nanoseconds": pd.DatetimeIndex(["2026-01-01", "2026-02-03 04:05:06.789012345"]),
+    "days somewhere": pd.to_datetime(["2026-01-01", "2026-07-01"]).tz_localize("Europe/Berlin"),
+    "durations": pd.to_timedelta(["1h", "2D"]),
+    "intervals": pd.interval_range(0, 3, closed="left"),
+    "periods": pd.period_range("2026-01", periods=3, freq="M"),
+    "categories": pd.Categorical(["b", "a"], categories=["b", "a"]),
+    "32-bit": np.array([1, 2], dtype=np.int32),
+    "nullable": pd.array([1, 2], dtype="Int64"),
+    "tuples": [("a", 1), ("b", 2.5), ("a", ("c", None, True))],
+    "mixed": [1, "1", 1.5, ("1",), datetime.date(2026, 1, 1), np.int16(7)],
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_keep_their_type(tmp_path: Path, kind: str) -> None:
+    labels = LABELS[kind]
+    if isinstance(labels, list):
+        column = np.empty(len(labels), dtype=object)
+        column[:] = labels
+        labels = pd.Series(column, dtype=object)
+        labels = labels if kind in ("mixed", "awkward text") else labels.infer_objects()
+    fit = fitted(hs.NoPooling(), of_labels(labels))
+    back = again(fit, tmp_path)
+    assert_same(fit, back)
+    label = fit.data.groups[-1]
+    xr.testing.assert_identical(fit.posterior["theta"][:, :, -1], back.posterior["theta"][:, :, -1])
+    assert label not in back.data.without(label).groups
+
+
+def test_odd_column_names_come_back(tmp_path: Path) -> None:
+    frame = hs.load_dataset("eight_schools").rename(columns={"school": 7, "effect": ("a", "b")})
+    frame.columns = pd.Index([7, ("a", "b"), "se"], tupleize_cols=False)
+    data = hs.GroupedData.from_estimates(frame, group=7, estimate=("a", "b"), se="se")
+    fit = fitted(hs.NoPooling(), data)
+    assert_same(fit, again(fit, tmp_path))
+
+
+class Label:
+    """Hashable, but nothing that JSON could carry."""
+
+
+@pytest.mark.parametrize(
+    "labels", [[Label(), Label()], [b"a", b"b"], [1 + 2j, "x"], [("a", Label())]]
+)
+def test_labels_that_cannot_be_kept_are_refused_before_writing(
+    tmp_path: Path, labels: list
+) -> None:
+    column = np.empty(len(labels), dtype=object)
+    column[:] = labels
+    fit = fitted(hs.NoPooling(), of_labels(column))
+    file = tmp_path / "fit.nc"
+    file.write_text("what was there")
+    with pytest.raises(
+        hs.HierstanError, match=r"The group label .* cannot be saved.*\.astype\(str\)"
+    ):
+        fit.save(file)
+    assert file.read_text() == "what was there"
+    assert names(tmp_path) == ["fit.nc"]
+
+
+# the file ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fit() -> hs.Fit:
+    return fitted(hs.PartialPooling(), eight_schools())
+
+
+@pytest.fixture
+def saved(fit: hs.Fit, tmp_path: Path) -> Path:
+    fit.save(tmp_path / "fit.nc")
+    return tmp_path / "fit.nc"
+
+
+def test_arviz_alone_reads_the_file(saved: Path, fit: hs.Fit) -> None:
+    code = f"""
+import sys, xarray as xr, arviz_stats as azs
+tree = xr.open_datatree({str(saved)!r}, engine="h5netcdf")
+table = azs.summary(tree, round_to="none")
+assert "hierstan" not in sys.modules
+print(*table.index, float(table.loc["theta[A]", "mean"]))
+"""
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    *variables, mean = run.stdout.split()
+    assert {"mu", "tau", "theta[A]"} <= set(variables)
+    assert float(mean) == pytest.approx(fit.draws("theta")[:, 0].mean(), rel=1e-3)
+
+
+def test_a_string_is_a_path_too(fit: hs.Fit, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    fit.save("fit.nc")
+    assert repr(hs.load("fit.nc")) == repr(fit)
+
+
+def test_saving_leaves_the_fit_as_it_was(fit: hs.Fit, tmp_path: Path) -> None:
+    before = (set(fit.idata.children), dict(fit.idata.attrs), fit.posterior.copy(deep=True))
+    fit.save(tmp_path / "fit.nc")
+    assert (set(fit.idata.children), dict(fit.idata.attrs)) == before[:2]
+    xr.testing.assert_identical(fit.posterior, before[2])
+
+
+def test_a_loaded_fit_lets_go_of_its_file(saved: Path, fit: hs.Fit) -> None:
+    back = hs.load(saved)
+    saved.unlink()
+    assert_same(fit, back)
+
+
+def test_an_existing_file_is_replaced_and_keeps_its_mode(saved: Path) -> None:
+    saved.chmod(0o640)
+    other = fitted(hs.NoPooling(), eight_schools())
+    other.save(saved)
+    assert hs.load(saved).model.name == "none"
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o640
+    assert names(saved.parent) == ["fit.nc"]
+
+
+def test_a_new_file_gets_the_usual_mode(saved: Path, tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    assert saved.stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_link_is_followed(saved: Path, fit: hs.Fit, tmp_path: Path) -> None:
+    link = tmp_path / "link.nc"
+    link.symlink_to(saved)
+    fitted(hs.NoPooling(), eight_schools()).save(link)
+    assert link.is_symlink()
+    assert hs.load(saved).model.name == "none"
+
+
+@pytest.mark.parametrize("room", [500, 40_000, 0.9, -1])
+def test_a_disk_that_is_full_leaves_the_old_file(saved: Path, room: float) -> None:
+    pytest.importorskip("resource")
+    before = saved.read_bytes()
+    limit = int(room if room >= 1 else room * len(before) if room > 0 else len(before) + room)
+    code = f"""
+import resource, signal, hierstan as hs
+fit = hs.load({str(saved)!r})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+try:
+    fit.save({str(saved)!r})
+except hs.HierstanError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "could not be written: [Errno 27]" in run.stdout, run.stderr
+    assert "A file that was there before is unchanged" in run.stdout
+    assert saved.read_bytes() == before
+    assert names(saved.parent) == ["fit.nc"]
+
+
+def test_where_nothing_can_be_written(fit: hs.Fit, tmp_path: Path) -> None:
+    with pytest.raises(hs.HierstanError, match="is a folder"):
+        fit.save(tmp_path)
+    with pytest.raises(hs.HierstanError, match="does not exist. Make it first"):
+        fit.save(tmp_path / "none" / "fit.nc")
+
+
+def test_what_netcdf_cannot_hold_is_refused(fit: hs.Fit, tmp_path: Path) -> None:
+    other = fitted(hs.NoPooling(), eight_schools())
+    other.idata["mine"] = xr.DataTree(xr.Dataset(attrs={"a": {"b": 1}}))
+    with pytest.raises(hs.HierstanError, match="added to fit.idata"):
+        other.save(tmp_path / "fit.nc")
+    assert names(tmp_path) == []
+    del other.idata["mine"]
+    other.idata["cells"] = xr.DataTree()
+    with pytest.raises(hs.HierstanError, match="group 'cells'"):
+        other.save(tmp_path / "fit.nc")
+
+
+def test_groups_of_the_users_own_are_kept(fit: hs.Fit, tmp_path: Path) -> None:
+    other = fitted(hs.NoPooling(), eight_schools())
+    other.idata["mine"] = xr.DataTree(xr.Dataset({"x": ("n", [1.0, 2.0])}))
+    assert again(other, tmp_path).idata["mine"]["x"].to_numpy().tolist() == [1.0, 2.0]
+
+
+def test_models_of_the_users_own_are_refused(tmp_path: Path) -> None:
+    class Own(hs.NoPooling):
+        pass
+
+    with pytest.raises(hs.HierstanError, match="Only hierstan's own models can be saved.*Own"):
+        fitted(Own(), eight_schools()).save(tmp_path / "fit.nc")
+
+
+# files that are no fits -------------------------------------------------------------------------
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(hs.HierstanError, match=r"missing\.nc does not exist\. Give the file"):
+        hs.load(tmp_path / "missing.nc")
+    with pytest.raises(hs.HierstanError, match="is a folder, not a file"):
+        hs.load(tmp_path)
+
+
+class Trap:
+    """A pickle that would leave a trace."""
+
+    def __reduce__(self) -> tuple:
+        return (os.mkdir, ("trap-has-sprung",))
+
+
+@pytest.mark.parametrize("content", [b"", b"group,effect\nA,1\n", b"\x89HDF\r\n\x1a\n", b"CDF\x01"])
+def test_other_kinds_of_files(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "fit.nc"
+    file.write_bytes(content)
+    with pytest.raises(hs.HierstanError, match=r"fit\.nc is (not a netCDF file|damaged)"):
+        hs.load(file)
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("fit.nc").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(hs.HierstanError, match="not a netCDF file"):
+        hs.load("fit.nc")
+    assert names(Path()) == ["fit.nc"]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95, 0.999])
+def test_a_file_that_is_cut_off(saved: Path, share: float) -> None:
+    content = saved.read_bytes()
+    saved.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(hs.HierstanError, match="damaged or incomplete"):
+        hs.load(saved)
+
+
+def test_somebody_elses_file(tmp_path: Path) -> None:
+    file = tmp_path / "fit.nc"
+    xr.DataTree.from_dict({"posterior": xr.Dataset({"mu": 1.0})}).to_netcdf(file, engine="h5netcdf")
+    with pytest.raises(hs.HierstanError, match=r"not written by fit\.save.*xarray\.open_datatree"):
+        hs.load(file)
+
+
+def changed(saved: Path, change: Callable[[dict], Any]) -> None:
+    """Rewrite the record of a saved fit."""
+    import h5py
+
+    with h5py.File(saved, "r+") as file:
+        record = json.loads(file.attrs["hierstan"])
+        result = change(record)
+        file.attrs["hierstan"] = json.dumps(record) if result is None else result
+
+
+def test_a_newer_file_asks_for_an_upgrade(saved: Path) -> None:
+    changed(saved, lambda record: record.update(format=2, hierstan="9.9.9"))
+    with pytest.raises(
+        hs.HierstanError, match=r"by hierstan 9\.9\.9.*pip install --upgrade hierstan"
+    ):
+        hs.load(saved)
+
+
+def nested(depth: int) -> str:
+    return '{"format": 1, "a": ' + "[" * depth + "]" * depth + "}"
+
+
+CHANGES: dict[str, Callable[[dict], Any]] = {
+    "no JSON": lambda record: "{",
+    "a list": lambda record: "[]",
+    "a number": lambda record: 7,
+    "bytes": lambda record: np.bytes_(b"\xff\xfe"),
+    "nested deeply": lambda record: nested(200_000),
+    "a huge number": lambda record: '{"format": 1' + "0" * 5000 + "}",
+    "not a number": lambda record: '{"format": NaN}',
+    "a true format": lambda record: record.update(format=True),
+    "no format": lambda record: record.pop("format") and None,
+    "an unknown model": lambda record: record["model"].update({"class": "os.system"}),
+    "a model with more": lambda record: record["model"].update(more=1),
+    "a model with less": lambda record: record["model"].pop("priors"),
+    "an impossible model": lambda record: record["model"].update(parameterization="sideways"),
+    "template_dir": lambda record: record["model"].update(template_dir=["a"]),
+    "an unknown prior": lambda record: record["priors"]["mu"].update(kind="Prior"),
+    "a prior's dunder": lambda record: record["priors"]["mu"].update(kind="__class__"),
+    "a prior's kind": lambda record: record["priors"]["mu"].update(kind=["Normal"]),
+    "a prior's numbers": lambda record: record["priors"]["mu"].update(scale=-1),
+    "a prior's names": lambda record: record["priors"]["mu"].update(evil=1),
+    "a prior of text": lambda record: record["priors"].update(mu="Normal(0, 1)"),
+    "seed": lambda record: record.update(seed="1"),
+    "options": lambda record: record["options"].update(draws=None),
+    "prior_only": lambda record: record.update(prior_only=1),
+    "other draws": lambda record: record.update(prior_only=True),
+    "family": lambda record: record["data"].update(family="cauchy"),
+    "other family": lambda record: record["data"].update(family="binomial"),
+    "fewer labels": lambda record: record["data"]["groups"]["labels"].pop() and None,
+    "more labels": lambda record: record["data"]["groups"]["labels"].append("I"),
+    "unknown label": lambda record: record["data"]["groups"]["labels"].append({"eval": "1"}),
+    "label of two kinds": lambda record: record["data"]["groups"]["labels"].append(
+        {"a": 1, "b": 2}
+    ),
+    "no float": lambda record: record["data"]["groups"]["labels"].append({"float": []}),
+    "no time": lambda record: record["data"]["groups"]["labels"].append({"timestamp": [1, "x", 3]}),
+    "no number": lambda record: record["data"]["groups"]["labels"].append({"numpy": ["O", 3]}),
+    "large number": lambda record: record["data"]["groups"]["labels"].append(
+        {"numpy": ["i1", 300]}
+    ),
+    "rows": lambda record: record["data"].update(rows="elsewhere"),
+    "own rows": lambda record: record["data"].update(rows="own"),
+    "coordinate": lambda record: record.update(coordinate="Z"),
+    "origins": lambda record: record["program"].update(origins=[[1, 2, 3]]),
+    "code": lambda record: record["program"].update(code=None),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_record_that_was_changed(saved: Path, name: str) -> None:
+    changed(saved, CHANGES[name])
+    with pytest.raises(hs.HierstanError, match=r"is damaged|newer|not written by") as caught:
+        hs.load(saved)
+    assert len(str(caught.value)) < 1000
+
+
+def test_labels_nested_deeply(saved: Path) -> None:
+    text = '{"tuple": [' * 400 + '"x"' + "]}" * 400
+    marked = '"A"'
+
+    def nest(record: dict) -> str:
+        return json.dumps(record).replace(marked, text, 1)
+
+    changed(saved, nest)
+    with pytest.raises(hs.HierstanError, match="damaged"):
+        hs.load(saved)
+
+
+def test_cells_that_were_changed(saved: Path) -> None:
+    import h5py
+
+    with h5py.File(saved, "r+") as file:
+        file["cells/group"][0] = 99
+    with pytest.raises(hs.HierstanError, match="'cells' refers to groups that there are not"):
+        hs.load(saved)
+    with h5py.File(saved, "r+") as file:
+        del file["cells/se"]
+    with pytest.raises(hs.HierstanError, match="'cells' should hold group, se, y"):
+        hs.load(saved)
+
+
+def test_an_unknown_dtype_of_labels_falls_back(saved: Path, fit: hs.Fit) -> None:
+    # a file of a pandas that has a type this one lacks
+    changed(saved, lambda record: record["data"]["groups"].update(dtype="str256"))
+    assert hs.load(saved).data.groups.tolist() == fit.data.groups.tolist()
+
+
+def test_loading_unpickles_nothing(saved: Path) -> None:
+    code = f"""
+import sys
+events = []
+import hierstan as hs
+hs.load({str(saved)!r})
+sys.addaudithook(lambda event, args: events.append(event) if event.startswith("pickle") else None)
+hs.load({str(saved)!r})
+print(events)
+"""
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout == "[]\n"

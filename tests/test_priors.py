@@ -1,0 +1,235 @@
+"""Prior distributions: densities and quantiles, refusals, and fit with their parameters."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from programs import POOLINGS, small_data
+from scipy import integrate, special, stats
+
+import hierstan as hs
+from hierstan.priors import PRIORS, Prior
+
+# Each prior's density, written out as in the Stan Functions Reference.
+DENSITIES = {
+    hs.Normal(-1, 2): lambda x: np.exp(-(((x + 1) / 2) ** 2) / 2) / (2 * math.sqrt(2 * math.pi)),
+    hs.StudentT(3, -1, 2): lambda x: (
+        special.gamma(2)
+        / special.gamma(1.5)
+        / (2 * math.sqrt(3 * math.pi))
+        * (1 + ((x + 1) / 2) ** 2 / 3) ** -2
+    ),
+    hs.Cauchy(1, 0.5): lambda x: 1 / (math.pi * 0.5 * (1 + ((x - 1) / 0.5) ** 2)),
+    hs.HalfNormal(3): lambda x: math.sqrt(2 / math.pi) / 3 * np.exp(-((x / 3) ** 2) / 2),
+    hs.HalfStudentT(4, 2): lambda x: (
+        2
+        * special.gamma(2.5)
+        / special.gamma(2)
+        / (2 * math.sqrt(4 * math.pi))
+        * (1 + (x / 2) ** 2 / 4) ** -2.5
+    ),
+    hs.HalfCauchy(5): lambda x: 2 / (math.pi * 5 * (1 + (x / 5) ** 2)),
+    hs.Exponential(4): lambda x: 4 * np.exp(-4 * x),
+    hs.Gamma(2, 0.5): lambda x: 0.5**2 / special.gamma(2) * x * np.exp(-0.5 * x),
+    hs.InverseGamma(3, 2): lambda x: 2**3 / special.gamma(3) * x**-4.0 * np.exp(-2 / x),
+    hs.LogNormal(0.5, 0.8): lambda x: (
+        np.exp(-(((np.log(x) - 0.5) / 0.8) ** 2) / 2) / (x * 0.8 * math.sqrt(2 * math.pi))
+    ),
+    hs.Uniform(-2, 3): lambda x: np.where((x >= -2) & (x <= 3), 1 / 5, 0.0),
+}
+EVERY = pytest.mark.parametrize("prior", DENSITIES, ids=str)
+
+
+def test_every_kind_is_tried() -> None:
+    assert sorted(type(prior).__name__ for prior in DENSITIES) == sorted(PRIORS)
+    assert all(getattr(hs, name) is kind for name, kind in PRIORS.items())
+
+
+@EVERY
+def test_log_density(prior: Prior) -> None:
+    x = np.array([[0.1, 0.7, 1.3], [2.9, 4.0, 25.0]])
+    with np.errstate(divide="ignore"):
+        expected = np.log(DENSITIES[prior](x))
+    np.testing.assert_allclose(prior.log_density(x), expected, rtol=1e-12)
+
+
+@EVERY
+def test_a_density_is_one_in_all_and_nothing_outside_its_support(prior: Prior) -> None:
+    low, high = (float(prior.quantile(q)) for q in (1e-4, 1 - 1e-4))
+    middle = float(prior.quantile(0.5))
+    mass = sum(
+        integrate.quad(lambda x: np.exp(prior.log_density(x)), *part, limit=200)[0]
+        for part in ((low, middle), (middle, high))
+    )
+    assert mass == pytest.approx(1 - 2e-4, abs=1e-7)
+    if prior.positive:
+        assert prior.log_density(-1e-9) == -np.inf
+        assert low >= 0
+
+
+@EVERY
+def test_quantiles_undo_the_distribution_function(prior: Prior) -> None:
+    probabilities = np.array([0.01, 0.25, 0.5, 0.9])
+    quantiles = prior.quantile(probabilities)
+    start = 0.0 if prior.positive else -np.inf
+    if isinstance(prior, hs.Uniform):
+        start = prior.lower
+    below = [integrate.quad(DENSITIES[prior], start, q, limit=200)[0] for q in quantiles]
+    np.testing.assert_allclose(below, probabilities, atol=1e-7)
+
+
+def test_medians_that_the_docs_promise() -> None:
+    assert hs.HalfNormal(5).quantile(0.5) == pytest.approx(5 * stats.norm.ppf(0.75))
+    assert hs.HalfCauchy(5).quantile(0.5) == pytest.approx(5)
+    assert hs.Uniform(2, 4).quantile([0, 0.5, 1]).tolist() == [2, 3, 4]
+
+
+@EVERY
+def test_a_prior_reads_as_it_is_written(prior: Prior) -> None:
+    assert eval(str(prior), {name: getattr(hs, name) for name in PRIORS}) == prior
+    assert hash(prior) == hash(type(prior)(**prior.numbers()))
+    assert all(type(number) is float for number in prior.numbers().values())
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, np.float32("inf")])
+def test_numbers_must_be_finite(number: float) -> None:
+    with pytest.raises(hs.PriorError, match="Normal: scale must be finite, .* An improper prior"):
+        hs.Normal(0, number)
+
+
+@pytest.mark.parametrize(
+    "number", [True, "1", None, [1.0], np.array([1.0]), np.True_, 1j, np.complex128(1)]
+)
+def test_numbers_must_be_numbers(number: object) -> None:
+    with pytest.raises(hs.PriorError, match="HalfNormal: scale must be a number, got"):
+        hs.HalfNormal(number)  # type: ignore[arg-type]
+
+
+@EVERY
+@pytest.mark.parametrize("number", [0, -1.5])
+def test_scales_rates_and_shapes_are_above_zero(prior: Prior, number: float) -> None:
+    kind, numbers = type(prior), prior.numbers()
+    for field in set(numbers) - {"location", "lower", "upper"}:
+        words = f"{kind.__name__}: {field} must be above 0, got {number}"
+        with pytest.raises(hs.PriorError, match=words):
+            kind(**numbers | {field: number})
+
+
+@pytest.mark.parametrize(("lower", "upper"), [(1, 1), (2, 1)])
+def test_a_uniform_needs_room(lower: float, upper: float) -> None:
+    with pytest.raises(hs.PriorError, match="lower must be below upper"):
+        hs.Uniform(lower, upper)
+
+
+def test_numpy_numbers_are_numbers() -> None:
+    assert hs.Normal(np.int64(1), np.float32(2)) == hs.Normal(1.0, 2.0)
+
+
+# with their parameters --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parameter", ["mu", "theta"])
+def test_a_location_takes_no_positive_prior(parameter: str) -> None:
+    model = hs.NoPooling if parameter == "theta" else hs.PartialPooling
+    with pytest.raises(hs.PriorError, match=rf"'{parameter}' can take any value, but HalfNormal"):
+        model(priors={parameter: hs.HalfNormal(1)})
+    model(priors={parameter: hs.StudentT(3, 0, 1)})
+
+
+@pytest.mark.parametrize("parameter", ["tau", "sigma", "phi", "shape", "nu"])
+def test_a_positive_parameter_takes_a_positive_prior(parameter: str) -> None:
+    with pytest.raises(hs.PriorError, match=rf"'{parameter}' is positive, but Normal\(0, 1\)"):
+        hs.PartialPooling(priors={parameter: hs.Normal(0, 1)})
+    with pytest.raises(hs.PriorError, match="but Uniform.* starts at -1"):
+        hs.PartialPooling(priors={parameter: hs.Uniform(-1, 1)})
+    hs.PartialPooling(priors={parameter: hs.Gamma(2, 0.1)})
+
+
+@pytest.mark.parametrize("prior", [1.0, "normal(0, 1)", (0, 1), hs.Normal, stats.norm(0, 1)])
+def test_a_prior_must_be_one(prior: object) -> None:
+    with pytest.raises(hs.PriorError, match=r"The prior of 'mu' must be a prior such as"):
+        hs.CompletePooling(priors={"mu": prior})  # type: ignore[dict-item]
+
+
+def test_a_uniform_prior_on_tau_warns_where_it_is_written() -> None:
+    with pytest.warns(hs.HierstanWarning) as caught:
+        hs.PartialPooling(priors={"tau": hs.Uniform(0, 100)})
+    (warning,) = caught
+    words = str(warning.message)
+    assert "favours large values" in words
+    assert "with few groups" in words  # why
+    assert "half-normal (hs.HalfNormal)" in words  # what instead
+    assert warning.filename == __file__
+    with warnings.catch_warnings():  # elsewhere a uniform prior is the user's business
+        warnings.simplefilter("error")
+        hs.PartialPooling(priors={"mu": hs.Uniform(-5, 5), "sigma": hs.Uniform(0, 9)})
+
+
+VALID = {
+    ("complete", "binomial"): ["mu"],
+    ("none", "normal"): ["sigma", "theta"],
+    ("partial", "normal_known"): ["mu", "tau"],
+    ("partial", "student_t"): ["mu", "nu", "sigma", "tau"],
+    ("partial", "neg_binomial"): ["mu", "phi", "tau"],
+    ("partial", "gamma"): ["mu", "shape", "tau"],
+}
+
+
+@pytest.mark.parametrize(("pooling", "family"), VALID)
+def test_an_unknown_name_lists_the_valid_ones(pooling: str, family: str) -> None:
+    valid = VALID[pooling, family]
+    model = POOLINGS[pooling](priors={"kappa": hs.HalfNormal(1)})
+    with pytest.raises(hs.PriorError) as caught:
+        model.fit(small_data(family), engine="stanli")
+    assert "has no parameter 'kappa'" in str(caught.value)
+    assert f"Valid names are {', '.join(valid)}." in str(caught.value)
+    assert sorted(POOLINGS[pooling]().resolve_priors(small_data(family))) == valid
+
+
+def test_fit_poolings_hands_each_model_its_own() -> None:
+    priors = {"mu": hs.Normal(0, 3), "tau": hs.HalfNormal(2), "theta": hs.Normal(1, 4)}
+    data = small_data("normal_known")
+    fits = hs.fit_poolings(data, priors=priors, seed=1, engine="stanli", draws=50, warmup=50)
+    assert {name: fit.priors for name, fit in fits.items()} == {
+        "complete": {"mu": priors["mu"]},
+        "none": {"theta": priors["theta"]},
+        "partial": {"mu": priors["mu"], "tau": priors["tau"]},
+    }
+    with pytest.raises(hs.PriorError, match=r"a parameter 'kappa'.* are mu, tau, theta\."):
+        hs.fit_poolings(data, priors={"kappa": hs.HalfNormal(1)})
+
+
+def test_default_priors_follow_the_unit_of_the_data() -> None:
+    frame = hs.load_dataset("eight_schools")
+    columns = {"group": "school", "estimate": "effect", "se": "se"}
+    priors = hs.PartialPooling().resolve_priors(hs.GroupedData.from_estimates(frame, **columns))
+    frame[["effect", "se"]] *= 1000
+    scaled = hs.PartialPooling().resolve_priors(hs.GroupedData.from_estimates(frame, **columns))
+    for name, prior in priors.items():
+        for number, value in prior.numbers().items():
+            assert scaled[name].numbers()[number] == pytest.approx(1000 * value)
+    # the documented formulas: the mean and the standard deviation of the effects, three digits
+    effect = hs.load_dataset("eight_schools")["effect"]
+    spread = float(f"{effect.std(ddof=0):.3g}")
+    spread = max(spread, float(f"{hs.load_dataset('eight_schools')['se'].median():.3g}"))
+    assert priors["tau"] == hs.HalfNormal(spread)
+    assert priors["mu"] == hs.Normal(float(f"{effect.mean():.3g}"), 2.5 * spread)
+
+
+@pytest.mark.parametrize("family", ["binomial", "bernoulli", "poisson", "neg_binomial", "gamma"])
+def test_default_priors_of_rates_do_not_depend_on_how_much_data_there_is(family: str) -> None:
+    priors = hs.PartialPooling().resolve_priors(small_data(family))
+    assert priors["tau"] == hs.HalfNormal(1)
+    assert priors["mu"].numbers()["scale"] == 1.5
+    assert not any(isinstance(prior, hs.Uniform) for prior in priors.values())
+
+
+def test_default_priors_of_constant_data_are_proper() -> None:
+    frame = pd.DataFrame({"g": ["a", "a", "b", "b"], "y": [3.0, 3.0, 3.0, 3.0]})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y")
+    priors = hs.PartialPooling().resolve_priors(data)
+    assert priors["sigma"] == hs.HalfNormal(3)

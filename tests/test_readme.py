@@ -1,0 +1,49 @@
+"""README.md says what is so: its Python runs and prints what it shows, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import printed
+import pytest
+
+PAGES = [printed.README, printed.GALLERY, printed.ROOT / "stan" / "README.md"]
+
+
+def quick_start() -> str:
+    """Return the section of that name."""
+    page = printed.README.read_text(encoding="utf-8")
+    return page.split("## Quick start", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_quick_start_is_two_blocks() -> None:
+    languages = [language for language, _ in printed.blocks(quick_start())]
+    assert languages == ["sh", "sh"]
+    (_, first), (_, second) = printed.blocks(quick_start())
+    assert first.strip().endswith(".venv/bin/hierstan demo")
+    assert second.strip().endswith(".venv/bin/pytest")
+
+
+def test_the_python_prints_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIERSTAN_ENGINE", "stanli")
+    page = printed.README.read_text(encoding="utf-8")
+    wrong = []
+    for code, shown, output in printed.run_python_blocks(page, tmp_path):
+        wrong += [f"{code}\n{line}" for line in printed.differences(shown or "", output)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_numbers_may_differ_in_their_last_digits_only() -> None:
+    assert printed.differences("elpd -30.6  90%", "elpd   -30.5 90%\n") == []
+    assert printed.differences("elpd -30.6", "elpd -30.1") != []
+    assert printed.differences("tau 1,234", "tau 1,235") == []
+    assert printed.differences("the groups differ", "the groups agree") != []
+    assert printed.differences("one line", "one line\nand another") != []
