@@ -128,7 +128,11 @@ def _answer(data: GroupedData, options: Namespace) -> None:
     fits = fit_poolings(data, seed=options.seed, engine=options.engine, progress=bars)
     partial = fits["partial"]
     print(f"Fitted by {partial.engine} with seed {options.seed}.\n")
-    _print_filled(repr(compare(fits, unit=options.unit, progress=bars)))
+    comparison = compare(fits, unit=options.unit, progress=bars)
+    print(
+        repr(comparison).rsplit("\n\n", 1)[0] + "\n"
+    )  # the table: the verdict is wider than WIDTH
+    _print_filled(comparison.verdict)
     _print_diagnoses(fits)
     _print_groups(fits, options.prob)
     _print_differences(partial, options.prob)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from hierstan import verdict
 from hierstan.elpd import Elpd, LeftOut, log_mean, psis, summarised
@@ -29,8 +28,9 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     Leaving out a group's only observation changes that group's ``theta`` beyond recognition, so
     importance weights over ``theta`` fail just where these models are used most. Here ``theta`` is
     integrated out by adaptive quadrature, and importance weights run over ``mu``, ``tau`` and the
-    family's own parameters alone. Units whose weights may still not be trusted (Pareto k > 0.5; above 0.7
-    they must not be) are fitted again without the unit. Default priors take their numbers from the data without the unit.
+    family's own parameters alone. Units whose weights may still not be trusted (Pareto k > 0.5;
+    above 0.7 they must not be) are fitted again without the unit. Default priors take their numbers
+    from the data without the unit.
 
     Parameters
     ----------
@@ -68,8 +68,9 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     True
     """
     _check(fit, unit)
-    kept = fit.cache.get(("loo", unit, refit))
-    if kept is not None:
+    key = f"loo {unit} {refit}"
+    if key in fit.cache:
+        kept: Elpd = fit.cache[key]
         return kept
     hyper = hyper_draws(fit, _size(fit))
     priors = fold_priors(fit, unit)
@@ -89,7 +90,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
         labels=unit_labels(fit, unit),
         model=fit.model.name,
     )
-    fit.cache[("loo", unit, refit)] = result
+    fit.cache[key] = result
     return result
 
 
@@ -181,7 +182,9 @@ def compare(
     'none'
     """
     _check_same(fits)
-    results = {name: loo(fit, unit=unit, refit=refit, progress=progress) for name, fit in fits.items()}
+    results = {
+        name: loo(fit, unit=unit, refit=refit, progress=progress) for name, fit in fits.items()
+    }
     return verdict.compared(results, fits)
 
 
@@ -191,7 +194,8 @@ def compare(
 def _check(fit: Any, unit: str) -> None:
     if not isinstance(fit, Fit):
         raise HierstanError(
-            f"loo and waic take a fit, got {type(fit).__name__}. For several fits use compare(fits)."
+            f"loo and waic take a fit, got {type(fit).__name__}. "
+            "For several fits use compare(fits)."
         )
     if unit not in UNITS:
         raise HierstanError(f"unit must be one of {', '.join(UNITS)}; got {unit!r}.")
@@ -217,8 +221,8 @@ def _size(fit: Fit) -> int:
 def _check_same(fits: Any) -> None:
     if not isinstance(fits, Mapping) or len(fits) < 2:
         raise HierstanError(
-            'compare takes a mapping of at least two fits, such as {"complete": fit, "partial": fit}'
-            " or what fit_poolings(data) returns."
+            "compare takes a mapping of at least two fits, such as "
+            '{"complete": fit, "partial": fit} or what fit_poolings(data) returns.'
         )
     for name, fit in fits.items():
         if not isinstance(fit, Fit):

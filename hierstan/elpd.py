@@ -75,7 +75,9 @@ class Elpd:
     def __repr__(self) -> str:
         counts = pd.Series(self.method).value_counts()
         how = ", ".join(f"{number} {name}" for name, number in counts.items())
-        kind = "WAIC (LOO is the better choice)" if "waic" in counts else f"leave one {self.unit} out"
+        kind = (
+            "WAIC (LOO is the better choice)" if "waic" in counts else f"leave one {self.unit} out"
+        )
         lines = [
             f"{kind}, {self.model} pooling",
             f"  elpd {self.elpd:9.2f}   se {self.se:.2f}   Monte Carlo se {self.mcse:.2f}",
@@ -125,7 +127,7 @@ def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
     U = log_lik.shape[1]
     if log_lik.shape[0] == 1:
         return LeftOut(log_lik[0], np.full(U, np.nan), np.zeros(U), np.zeros(1))
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
     weights, k = array_stats.psislw(log_lik - correction, axis=0)
     weights = weights.T
@@ -167,7 +169,7 @@ def _variance_of_sum(influence: np.ndarray) -> float:
     """Variance of the sum of autocorrelated terms."""
     if len(influence) < 8 or not influence.any():
         return float((influence**2).sum())
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
     ess = float(array_stats.ess(influence[None, :], method="mean"))
     return float((influence**2).sum() * max(1.0, len(influence) / ess))
@@ -177,7 +179,7 @@ def smoothed_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     """Return Pareto-smoothed weights that sum to 1, from log ratios (S,), and their Pareto k."""
     if np.ptp(log_ratio) < 1e-9:
         return np.full(len(log_ratio), 1 / len(log_ratio)), float("nan")
-    from arviz_stats.base import array_stats
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
     weights, k = array_stats.psislw(-log_ratio, axis=0)
     return np.exp(np.asarray(weights)), float(k)

@@ -87,7 +87,7 @@ class FoldPriors:
         return result
 
     def log_ratio(self) -> LogRatio | None:
-        """Return the same for ``theta``, at group means (S, K) of units (K,); None if it is given."""
+        """Return the same for ``theta``, at values (S, K) of units (K,); None if it is given."""
         if "theta" not in self.full:
             return None
         full = self.full["theta"]

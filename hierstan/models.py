@@ -329,7 +329,9 @@ def fit_poolings(
     """
     given = dict(priors or {})
     classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
-    names = {cls.name: cls.own_parameters + tuple(FAMILIES[data.family].parameters) for cls in classes}
+    names = {
+        cls.name: cls.own_parameters + tuple(FAMILIES[data.family].parameters) for cls in classes
+    }
     unknown = sorted(set(given) - {name for valid in names.values() for name in valid})
     if unknown:
         raise PriorError(

@@ -56,8 +56,8 @@ def starting_points(
         own = spread**2 / (spread**2 + variance)
         point["mu"] = center + spread * rng.uniform(-0.5, 0.5)
         point["tau"] = spread
-        point["theta"] = own * link + (1 - own) * center + spread * np.sqrt(1 - own) * rng.normal(
-            size=J
+        point["theta"] = (
+            own * link + (1 - own) * center + spread * np.sqrt(1 - own) * rng.normal(size=J)
         )
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])

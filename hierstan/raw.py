@@ -1,4 +1,4 @@
-"""Each group on its own: its raw estimate and sampling variance, without any model of the others."""
+"""Each group on its own: its raw estimate and sampling variance, without the other groups."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def _sum(cells: pd.DataFrame, values: pd.Series | np.ndarray, J: int) -> np.ndar
     return np.bincount(cells["group"], weights=np.asarray(values, dtype=float), minlength=J)
 
 
-def _table(n: np.ndarray, raw: np.ndarray, raw_se: np.ndarray, link: np.ndarray, link_se: np.ndarray) -> pd.DataFrame:
+def _table(
+    n: np.ndarray, raw: np.ndarray, raw_se: np.ndarray, link: np.ndarray, link_se: np.ndarray
+) -> pd.DataFrame:
     return pd.DataFrame({"n": n, "raw": raw, "raw_se": raw_se, "link": link, "link_se": link_se})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
 MENDING = 0.99  # adapt_delta of a second attempt
-MAX_DIVERGING = 0.001
 MIN_BFMI = 0.3
 WRITTEN = ("log_lik", "y_rep", "log_population")
 
@@ -133,7 +133,7 @@ def _trouble(tree: xr.DataTree) -> str:
     name = "sample_stats" if "sample_stats" in tree.children else "sample_stats_prior"
     stats = tree[name].to_dataset()
     diverging = stats["diverging"].to_numpy()
-    if diverging.mean() > MAX_DIVERGING:
+    if diverging.any():
         return f"{int(diverging.sum()):,} of {diverging.size:,} transitions diverged"
     energy = stats["energy"].to_numpy()
     bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
@@ -247,13 +247,14 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
         groups["sample_stats_prior"] = groups.pop("sample_stats")
     observation = ["observation"]
     constant = dict.fromkeys(groups["constant_data"], observation)
-    labels = np.empty(len(data.groups), dtype=object)
-    labels[:] = list(data.groups)
-    return azb.from_dict(
-        groups,
-        coords={"group": _coordinate(data), "observation": np.arange(len(observed))},
-        dims={"theta": ["group"], "y": observation, **constant},
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="More chains")
+        tree: xr.DataTree = azb.from_dict(
+            groups,
+            coords={"group": _coordinate(data), "observation": np.arange(len(observed))},
+            dims={"theta": ["group"], "y": observation, **constant},
+        )
+    return tree
 
 
 def _coordinate(data: GroupedData) -> np.ndarray:

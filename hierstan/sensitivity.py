@@ -57,7 +57,10 @@ class PriorSensitivity:
 
 
 def prior_sensitivity(
-    fit: Fit | Mapping[str, Fit], *, tau_priors: list[Prior] | None = None, unit: str = "observation"
+    fit: Fit | Mapping[str, Fit],
+    *,
+    tau_priors: list[Prior] | None = None,
+    unit: str = "observation",
 ) -> PriorSensitivity:
     """Examine how much the conclusions depend on the priors.
 
@@ -100,8 +103,8 @@ def prior_sensitivity(
     partial = next((one for one in fits.values() if _is_partial(one)), None)
     if partial is None:
         raise HierstanError(
-            "prior_sensitivity asks what the prior of tau does, so it takes a fit of PartialPooling "
-            "(not prior_only), or the fits of fit_poolings(data)."
+            "prior_sensitivity asks what the prior of tau does, so it takes a fit of "
+            "PartialPooling (not prior_only), or the fits of fit_poolings(data)."
         )
     base = _Base(partial, fits, unit)
     rows = [base.row(str(partial.priors["tau"]), np.zeros(base.size))]
@@ -157,9 +160,7 @@ class _Base:
         self.name = next(name for name, other in fits.items() if other is fit)
         self.reference: np.ndarray | None = None
 
-    def row(
-        self, label: str, log_ratio: np.ndarray, method: str = "weights"
-    ) -> dict[str, Any]:
+    def row(self, label: str, log_ratio: np.ndarray, method: str = "weights") -> dict[str, Any]:
         """Return a line of the sweep, from the draws weighted by exp(log_ratio)."""
         weights, k = smoothed_weights(log_ratio)
         tau = self.hyper["tau"]
@@ -233,7 +234,7 @@ def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _power(fit: Fit) -> pd.DataFrame:
     """Power-scaling through ArviZ, with the likelihood of all observations as one term."""
     import arviz_base as azb
-    import arviz_stats as azs
+    from arviz_stats import psense_summary  # type: ignore[attr-defined]
 
     shape = fit.posterior["tau"].shape
     hyper = {name: fit.draws(name) for name in hyper_draws(fit, 1)}
@@ -252,7 +253,7 @@ def _power(fit: Fit) -> pd.DataFrame:
     level = log.level
     log.setLevel(logging.ERROR)  # its advice to read on is what `verdict` says in words
     try:
-        table: pd.DataFrame = azs.psense_summary(tree, var_names=names, round_to=6)
+        table: pd.DataFrame = psense_summary(tree, var_names=names, round_to=6)
     finally:
         log.setLevel(level)
     return table
@@ -282,7 +283,7 @@ def _judge(sweep: pd.DataFrame, power: pd.DataFrame) -> tuple[bool, str]:
     uniform = sweep[sweep.index.str.startswith("Uniform")]
     if len(uniform) and uniform["mean"].iloc[0] > 1.1 * high:
         parts.append(
-            f"The uniform prior pushes tau up to {uniform['mean'].iloc[0]:.3g}, as uniform priors on "
-            "tau do: shown as a warning, not as a choice."
+            f"The uniform prior pushes tau up to {uniform['mean'].iloc[0]:.3g}, as uniform priors "
+            "on tau do: shown as a warning, not as a choice."
         )
     return best_moves or bool(verdict_moves), " ".join(parts)

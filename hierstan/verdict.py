@@ -124,8 +124,10 @@ def _judge(
     unreliable = [name for name, result in results.items() if not result.reliable]
     if unreliable:
         return (
-            f"This comparison cannot be relied on: importance sampling failed for "
-            f"{', '.join(unreliable)} (Pareto k > 0.7). Compare again with refit=True.",
+            (
+                f"This comparison cannot be relied on: importance sampling failed for "
+                f"{', '.join(unreliable)} (Pareto k > 0.7). Compare again with refit=True."
+            ),
             None,
         )
     poolings = {fit.model.name: name for name, fit in fits.items()}
@@ -161,43 +163,55 @@ def _judge_poolings(
     lumped_worse, alone_worse = clearly_worse(complete, partial), clearly_worse(none, partial)
     if clearly_worse(partial, none) and clearly_worse(complete, none):
         return (
-            "No pooling predicts best: the groups are not like draws from one population "
-            f"(partial pooling: {_difference(partial, none)}). Estimate each group on its own.",
+            (
+                "No pooling predicts best: the groups are not like draws from one population "
+                f"(partial pooling: {_difference(partial, none)}). Estimate each group on its own."
+            ),
             poolings["none"],
         )
     if lumped_worse and alone_worse:
         return (
-            "Partial pooling predicts best. The groups differ, so lumping them together loses "
-            f"accuracy ({_difference(complete, partial)}), and they have enough in common that "
-            f"estimating each alone loses too ({_difference(none, partial)}).",
+            (
+                "Partial pooling predicts best. The groups differ, so lumping them together loses "
+                f"accuracy ({_difference(complete, partial)}), and they have enough in common that "
+                f"estimating each alone loses too ({_difference(none, partial)})."
+            ),
             poolings["partial"],
         )
     if lumped_worse:
         ending = f"no pooling does about as well as partial pooling ({_difference(none, partial)})"
         if kept > 0.9:
             return (
-                f"The groups clearly differ (complete pooling: {_difference(complete, partial)}), "
-                f"and {ending}: each group's own data hold {kept:.0%} of the weight in its "
-                "estimate. Estimating each group on its own is adequate.",
+                (
+                    f"The groups clearly differ (complete pooling: {_difference(complete, partial)}), "
+                    f"and {ending}: each group's own data hold {kept:.0%} of the weight in its "
+                    "estimate. Estimating each group on its own is adequate."
+                ),
                 poolings["none"],
             )
         return (
-            f"The groups clearly differ (complete pooling: {_difference(complete, partial)}); "
-            f"{ending}. Partial pooling is the safer of the two: it also says what a new group "
-            "may look like.",
+            (
+                f"The groups clearly differ (complete pooling: {_difference(complete, partial)}); "
+                f"{ending}. Partial pooling is the safer of the two: it also says what a new group "
+                "may look like."
+            ),
             poolings["partial"],
         )
     if clearly_worse(partial, complete):
         return (
-            "Complete pooling predicts best: the data show no difference between the groups that "
-            f"would be worth a parameter (partial pooling: {_difference(partial, complete)}).",
+            (
+                "Complete pooling predicts best: the data show no difference between the groups that "
+                f"would be worth a parameter (partial pooling: {_difference(partial, complete)})."
+            ),
             poolings["complete"],
         )
     if tau < NEAR_ZERO * noise:
         return (
-            "Complete pooling is adequate: tau is near zero (95% sure that it is below "
-            f"{tau:.3g}, against a typical standard error of {noise:.3g} within a group), and "
-            f"partial pooling predicts no better ({_difference(partial, complete)}).",
+            (
+                "Complete pooling is adequate: tau is near zero (95% sure that it is below "
+                f"{tau:.3g}, against a typical standard error of {noise:.3g} within a group), and "
+                f"partial pooling predicts no better ({_difference(partial, complete)})."
+            ),
             poolings["complete"],
         )
     equal = (
@@ -206,8 +220,10 @@ def _judge_poolings(
     )
     if apart:
         return (
-            f"Partial pooling: the groups differ, since tau is at least {low:.3g} (95% sure), though "
-            f"complete and partial pooling are hard to tell apart by leave-one-out: {equal}.",
+            (
+                f"Partial pooling: the groups differ, since tau is at least {low:.3g} (95% sure), "
+                f"though complete and partial pooling are hard to tell apart by leave-one-out: {equal}."
+            ),
             poolings["partial"],
         )
     worse = f" No pooling is worse ({_difference(none, partial)})." if alone_worse else ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from exact import Posterior
 
 import hierstan as hs
-from exact import Posterior
 
 TIMES = 4.0
 
@@ -24,9 +24,8 @@ def far_off(fit: hs.Fit, exact: Posterior, names: list[str] | None = None) -> li
             value, truth = np.atleast_1d(found[kind][name].to_numpy()), np.atleast_1d(truth)
             assert value.shape == truth.shape
             assert np.isfinite(error).all()
-            for j in np.flatnonzero(~(np.abs(value - truth) < TIMES * error)):
-                wrong.append(
-                    f"{kind} of {name}[{j}]: {value[j]:.5g}, exactly {truth[j]:.5g}, "
-                    f"MCSE {error[j]:.2g}"
-                )
+            wrong += [
+                f"{kind} of {name}[{j}]: {value[j]:.5g}, exact {truth[j]:.5g}, MCSE {error[j]:.2g}"
+                for j in np.flatnonzero(~(np.abs(value - truth) < TIMES * error))
+            ]
     return wrong

@@ -33,9 +33,7 @@ def counts() -> tuple[hs.GroupedData, object]:
     y = np.array([1, 0, 2, 15, 41, 12, 3, 4])
     frame = pd.DataFrame({"page": list("abcdefgh"), "n": n, "y": y})
     data = hs.GroupedData.from_counts(frame, group="page", successes="y", trials="n")
-    return data, lambda theta: stats.binom.logpmf(
-        y[:, None], n[:, None], 1 / (1 + np.exp(-theta))
-    )
+    return data, lambda theta: stats.binom.logpmf(y[:, None], n[:, None], 1 / (1 + np.exp(-theta)))
 
 
 def events() -> tuple[hs.GroupedData, object]:
@@ -148,9 +146,10 @@ def test_loo_of_rows_in_groups_matches_refits(family, model):
         theta = refit.draws("theta_new") if position is None else refit.draws("theta")[:, position]
         density = np.exp(log_density_of_row(family, float(data.rows["y"][index]), refit, theta))
         error = density.std() / density.mean() / np.sqrt(1000)
-        assert abs(result.elpd_i[index] - np.log(density.mean())) < 4 * np.hypot(
-            error, result.mcse_i[index]
-        ) + 0.005, index
+        assert (
+            abs(result.elpd_i[index] - np.log(density.mean()))
+            < 4 * np.hypot(error, result.mcse_i[index]) + 0.005
+        ), index
 
 
 def test_loo_of_whole_groups_matches_refits():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 GRID = 512
+MOST_BINS = 100_000  # which a few draws of a heavy tail would use up otherwise
 
 
 def density(
@@ -53,9 +54,9 @@ def bandwidth(draws: np.ndarray) -> float:
 def _at(x: np.ndarray, draws: np.ndarray, width: float, lower: float) -> np.ndarray:
     """Return the kernel estimate on an even grid, from draws binned to a finer one."""
     reach = 4 * width
-    step = min((x[1] - x[0]) / 2, width / 4)
-    start = x[0] - reach
-    bins = int(np.ceil((x[-1] + reach - start) / step)) + 1
+    start, end = x[0] - reach, x[-1] + reach
+    step = max(min((x[1] - x[0]) / 2, width / 4), (end - start) / MOST_BINS)
+    bins = int(np.ceil((end - start) / step)) + 1
     both = draws if np.isneginf(lower) else np.concatenate([draws, 2 * lower - draws])
     counts, edges = np.histogram(both, bins, (start, start + bins * step))
     offsets = np.arange(-int(reach / step), int(reach / step) + 1) * step

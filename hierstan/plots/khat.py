@@ -57,7 +57,10 @@ def plot_khat(loo_result: Any) -> Figure:
         style.finish(fig, _title(loo_result.unit, k, method), _caption(method))
         above = np.flatnonzero(np.nan_to_num(k) > GOOD_K)
         worst = above[np.argsort(-k[above])]
-        name_points(ax, worst, k[worst], [labels[unit] for unit in worst])
+        points = np.column_stack([np.arange(len(k)), k])
+        name_points(
+            ax, points[worst], [labels[unit] for unit in worst], np.delete(points, worst, 0)
+        )
         style.settle(fig)
         return fig
 
@@ -85,11 +88,11 @@ def _draw(ax: Axes, k: np.ndarray, method: np.ndarray, usual: str) -> None:
     bottom = min(-0.1, float(k[known].min(initial=0)) - 0.06)
     ax.axhspan(GOOD_K, top, color=style.BAND, lw=0, zorder=0)
     ax.axhline(GOOD_K, color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=1)
-    for how, face in (("psis", True), ("refit", False)):
+    for again in (False, True):
         for high in (False, True):
-            chosen = known & (method == how) & ((k > GOOD_K) == high)
+            chosen = known & ((method == "refit") == again) & ((k > GOOD_K) == high)
             color = style.ALERT if high else usual
-            fill = color if face else "white"
+            fill = "white" if again else color
             ax.plot(units[chosen], k[chosen], "o", color=color, ms=size, mfc=fill)
     ax.plot(units[~known], np.full((~known).sum(), bottom), "|", color=style.QUIET, ms=7)
     ax.set_ylim(bottom, top)

@@ -28,18 +28,17 @@ PLACES = (
 )
 
 
-def name_points(
-    ax: Axes, xs: np.ndarray, ys: np.ndarray, labels: Sequence[str], most: int = MOST
-) -> None:
-    """Name points, the most important first; a name without a free place is left out.
+def name_points(ax: Axes, points: np.ndarray, labels: Sequence[str], others: np.ndarray) -> None:
+    """Name points (K, 2), the most important first; a name without a free place is left out.
 
-    The figure's layout must be settled: places are chosen by where things are on it.
+    Names keep off each other and off the `others` (M, 2). The figure's layout must be settled:
+    places are chosen by where things are on it.
     """
-    points = ax.transData.transform(np.column_stack([xs, ys]))
+    crowd = ax.transData.transform(np.concatenate([points, others]))
+    crowd = crowd[np.isfinite(crowd).all(axis=1)]
     taken: list[Bbox] = []
-    for j, label in enumerate(labels[:most]):
-        others = np.delete(points, j, axis=0)
-        note = _placed(ax, float(xs[j]), float(ys[j]), label, taken, others)
+    for (x, y), label in zip(points[:MOST].tolist(), labels, strict=False):
+        note = _placed(ax, x, y, label, taken, crowd)
         if note is not None:
             taken.append(note.get_window_extent())
 

@@ -130,11 +130,13 @@ def _draw_bars(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
 def _edges(data: Replicated) -> np.ndarray:
     """Return the edges of bars: whole counts where there are few, else equal steps."""
     top = max(float(data.y.max()), float(np.quantile(data.y_rep.max(axis=1), 0.95)))
+    bars = int(np.ceil(2 * len(data.y) ** (1 / 3)))  # Rice's rule
     if not data.whole:
-        bars = min(20, int(np.ceil(2 * len(data.y) ** (1 / 3))))  # Rice's rule
+        bars = min(20, bars)
         return np.linspace(0, max(top, 1e-12) * (1 + 1e-9), bars + 1)
     bottom = min(float(data.y.min()), float(np.quantile(data.y_rep.min(axis=1), 0.05)))
-    step = max(1, int(np.ceil((top - bottom + 1) / MOST_BARS)))
+    most = min(MOST_BARS, max(12, 2 * bars))
+    step = max(1, int(np.ceil((top - bottom + 1) / most)))
     return np.arange(bottom, top + step + 1, step) - 0.5
 
 
@@ -179,7 +181,8 @@ def _name_outside(ax: Axes, fit: Fit, data: Replicated, outside: np.ndarray) -> 
     apart = np.abs(data.means - data.means_rep.mean(axis=0)) / (data.means_rep.std(axis=0) + 1e-300)
     worst = np.flatnonzero(outside)[np.argsort(-apart[outside])]
     names = labels(fit.data.groups)
-    name_points(ax, data.means[worst], place[worst], [names[j] for j in worst])
+    points = np.column_stack([data.means, place])
+    name_points(ax, points[worst], [names[j] for j in worst], np.delete(points, worst, 0))
 
 
 def _draw_statistic(
