@@ -32,6 +32,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_khat",
             "plot_population",
             "plot_ppc",
+            "plot_prior_sensitivity",
             "plot_shrinkage",
             "plot_trace",
         ],

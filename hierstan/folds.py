@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from hierstan.families import FAMILIES
 from hierstan.fit import Fit
 from hierstan.integration import LogRatio, integrated_log_lik
 from hierstan.priors import Prior
+from hierstan.program import Program
 
 MAX_FOLD_PRIORS = 2000
 
@@ -110,20 +113,32 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     by less than the three digits they are rounded to, but for outliers.
     """
     given = set(fit.model.priors or {})
-    full = {name: prior for name, prior in fit.priors.items() if name not in given}
-    frame = fit.data.rows if unit == "observation" else fit.data.cells
-    assert frame is not None
-    U = len(frame) if unit == "observation" else len(fit.data.groups)
+    full = {
+        name: prior
+        for name, prior in fit.priors.items()
+        if name not in given and _is_used(name, prior, fit.conditional)
+    }
+    U = fit.data.n_rows if unit == "observation" else len(fit.data.groups)
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
-    family = FAMILIES[fit.data.family]
-    folds: dict[str, list[Prior]] = {name: [] for name in full}
+    defaults = _defaults_without(fit.data, unit, U)
+    return FoldPriors(full, {name: [fold[name] for fold in defaults] for name in full})
+
+
+@lru_cache(maxsize=8)
+def _defaults_without(data: GroupedData, unit: str, U: int) -> list[dict[str, Prior]]:
+    """Return the default priors without each unit; the three poolings share them."""
+    family = FAMILIES[data.family]
+    frame = data.rows if unit == "observation" else data.cells
+    assert frame is not None
     place = np.arange(len(frame)) if unit == "observation" else frame["group"].to_numpy()
-    for left_out in range(U):
-        defaults = family.default_priors(frame[place != left_out])
-        for name, priors in folds.items():
-            priors.append(defaults[name])
-    return FoldPriors(full, folds)
+    return [family.default_priors(frame[place != left_out]) for left_out in range(U)]
+
+
+def _is_used(name: str, prior: Prior, program: Program) -> bool:
+    """Fit again without one unit; return its log predictive density and Monte Carlo error."""
+    numbers = "|".join(f"{name}_{number}" for number in prior.numbers())
+    return len(re.findall(rf"\b({numbers})\b", program.code)) > len(prior.numbers())
 
 
 def refit_without(fit: Fit, unit: str, index: int, size: int) -> tuple[float, float]:

@@ -183,7 +183,8 @@ def _judge_poolings(
         if kept > 0.9:
             return (
                 (
-                    f"The groups clearly differ (complete pooling: {_difference(complete, partial)}), "
+                    "The groups clearly differ "
+                    f"(complete pooling: {_difference(complete, partial)}), "
                     f"and {ending}: each group's own data hold {kept:.0%} of the weight in its "
                     "estimate. Estimating each group on its own is adequate."
                 ),
@@ -200,8 +201,8 @@ def _judge_poolings(
     if clearly_worse(partial, complete):
         return (
             (
-                "Complete pooling predicts best: the data show no difference between the groups that "
-                f"would be worth a parameter (partial pooling: {_difference(partial, complete)})."
+                "Complete pooling predicts best: the data show no difference between groups "
+                f"that would be worth a parameter (partial pooling: {_difference(partial, complete)})."
             ),
             poolings["complete"],
         )
@@ -222,7 +223,8 @@ def _judge_poolings(
         return (
             (
                 f"Partial pooling: the groups differ, since tau is at least {low:.3g} (95% sure), "
-                f"though complete and partial pooling are hard to tell apart by leave-one-out: {equal}."
+                "though complete and partial pooling are hard to tell apart by leave-one-out: "
+                f"{equal}."
             ),
             poolings["partial"],
         )

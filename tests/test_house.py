@@ -20,6 +20,7 @@ FLOORS = {
     "wording": 0.0,
     "program": 0.0,
     "datasets": 0.1,
+    "csv_file": 0.1,
     "priors": 0.1,
     "frames": 0.1,
     "families": 0.2,
@@ -54,6 +55,7 @@ FLOORS = {
     # faces
     "calibration": 5.0,
     "report": 5.0,
+    "arguments": 5.0,
     "cli": 5.1,
 }
 

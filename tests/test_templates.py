@@ -200,10 +200,13 @@ def line_of(folder: Path, file: str, passage: str) -> str:
 def refusal(folder: Path, engine: str = "stanli") -> str:
     """Return what the error says when binomial data are fitted with these templates."""
     data, model = small_data("binomial"), hs.PartialPooling(template_dir=folder)
-    with pytest.raises(hs.TemplateError) as caught:
-        # not `model.fit`, which asks the embedded engine about an edited template first
+
+    def fit() -> None:  # `model.fit` would ask the embedded engine about the edit first
         entries = stan_data(data, model.resolve_priors(data))
         get_engine(engine).sample(model.program(data), entries, Settings(progress=False), [])
+
+    with pytest.raises(hs.TemplateError) as caught:
+        fit()
     return str(caught.value)
 
 
@@ -234,6 +237,7 @@ WHERE = {
     "unknown prior": "prior.kappa",
     "block unclosed": "data {\n",
     "block twice": "data {\n}",
+    "if unclosed": "{{ population.lpdf }}",  # noticed at the last slot
     "two populations": "theta ~ normal(0, 9)",
     "slot over two lines": "mu ~ {{ prior",
 }
@@ -244,11 +248,7 @@ def test_a_broken_template_names_file_and_line(case: str, tmp_path: Path) -> Non
     file, old, new, words = BROKEN[case]
     folder = edited(tmp_path, file, old, new)
     said = refusal(folder)
-    if case == "if unclosed":  # noticed at the end of the file
-        place = f"{file}, line {len((folder / file).read_text().splitlines())}"
-    else:
-        place = line_of(folder, file, WHERE.get(case, new))
-    assert said.startswith(f"{place}: ")
+    assert said.startswith(line_of(folder, file, WHERE.get(case, new)) + ": ")
     assert words in said
 
 
@@ -424,7 +424,7 @@ def test_an_edit_changes_the_fit_its_log_lik_and_its_loo_alike(case: str, tmp_pa
 
     plain = hs.PartialPooling(priors=PRIORS).fit(EIGHT, seed=3, engine="stanli")
     assert len(far_off(plain, posterior)) > 4
-    assert abs(hs.loo(plain).elpd_i[0] - loo.elpd_i[0]) > 0.5
+    assert abs(hs.loo(plain).elpd_i[0] - loo.elpd_i[0]) > 0.3
 
 
 def test_an_edited_count_family_is_integrated_as_edited(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_an_edited_count_family_is_integrated_as_edited(tmp_path: Path) -> None:
     data = hs.GroupedData.from_counts(frame, group="site", successes="y", trials="n")
 
     def likelihood(theta: np.ndarray, kept: np.ndarray) -> np.ndarray:
-        chance = special.expit(theta)
+        chance = special.expit(np.clip(theta, -30, 30))
         return stats.betabinom.logpmf(y[kept], n[kept], size * chance, size * (1 - chance))
 
     def exactly(kept: np.ndarray) -> Posterior:

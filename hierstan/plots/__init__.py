@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "khat": ["plot_khat"],
         "population": ["plot_population"],
         "ppc": ["plot_ppc"],
+        "sensitivity": ["plot_prior_sensitivity"],
         "shrinkage": ["plot_shrinkage"],
         "trace": ["plot_trace"],
     },

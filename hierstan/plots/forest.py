@@ -71,7 +71,7 @@ def plot_forest(
         _frame(ax, fit, table, below, scale, log)
         cut = _draw(ax, fit, table, below)
         if len(table) <= NAMED:
-            _write_figures(ax, pd.concat([table, below]), prob)
+            _write_figures(ax, fit, pd.concat([table, below]), prob)
         return style.finish(fig, _title(fit, table, scale), _caption(fit, prob, cut, len(table)))
 
 
@@ -84,7 +84,7 @@ def _references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     if not names:
         return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
     draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
-    table = summaries(draws, prob)
+    table = summaries(fit, draws, prob)
     # exp(mu) and the like are no mean of the groups but their median
     mu = "population mean" if fit.family.link == "identity" or scale == "link" else "typical group"
     words = {"mu": f"{mu} (mu)", "theta_new": f"a new {group_word(fit.data)}"}
@@ -148,10 +148,13 @@ def _draw_references(ax: Axes, rows: int, below: pd.DataFrame) -> bool:
     return layout.mark_cut(ax, below["lower"], below["upper"], ys, style.INK)
 
 
-def _write_figures(ax: Axes, rows: pd.DataFrame, prob: float) -> None:
+def _write_figures(ax: Axes, fit: Fit, rows: pd.DataFrame, prob: float) -> None:
     """Write mean and interval of every row at the right."""
     means, intervals = layout.figures(rows)
-    columns = {"mean": means, f"{style.percent(prob)} interval": intervals}
+    columns = {
+        "median" if fit.prior_only else "mean": means,
+        f"{style.percent(prob)} interval": intervals,
+    }
     layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
 
@@ -169,9 +172,9 @@ def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
 
 
 def _caption(fit: Fit, prob: float, cut: bool, rows: int) -> str:
-    means = "prior" if fit.prior_only else "posterior"
+    means = "prior medians" if fit.prior_only else "posterior means"
     parts = [
-        f"Dots are {means} means, thick lines 50% and thin lines {style.percent(prob)} intervals",
+        f"Dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
         *([] if fit.prior_only else ["hollow circles are raw estimates"]),
         *layout.told(cut, rows, NAMED),
     ]

@@ -37,13 +37,16 @@ def interval(draws: np.ndarray, prob: float) -> np.ndarray:
     return np.asarray(np.quantile(draws, [tail, 1 - tail], axis=0))
 
 
-def summaries(draws: np.ndarray, prob: float) -> pd.DataFrame:
-    """Return mean, interval and 50% interval of draws (S, J), one line per group."""
+def summaries(fit: Fit, draws: np.ndarray, prob: float) -> pd.DataFrame:
+    """Return mean, interval and 50% interval of draws (S, J), one line per group.
+
+    Of a fit of the prior alone, ``mean`` is the median: a prior's mean may well be infinite.
+    """
     lower, upper = interval(draws, prob)
     inner_lower, inner_upper = interval(draws, 0.5)
     return pd.DataFrame(
         {
-            "mean": draws.mean(axis=0),
+            "mean": np.median(draws, axis=0) if fit.prior_only else draws.mean(axis=0),
             "lower": lower,
             "upper": upper,
             "inner_lower": inner_lower,
@@ -58,7 +61,7 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     ``precision`` is each raw estimate's inverse sampling variance on the link scale, with the
     largest as 1.
     """
-    table = summaries(on_scale(fit, fit.draws("theta"), scale), prob)
+    table = summaries(fit, on_scale(fit, fit.draws("theta"), scale), prob)
     raw = raw_estimates(fit.data).reset_index(drop=True)
     names = ("raw", "raw_se") if scale == "response" else ("link", "link_se")
     table["raw"], table["se"] = raw[names[0]], raw[names[1]]
@@ -96,7 +99,7 @@ def mean_words(fit: Fit, scale: str) -> str:
         if role in data.columns:
             words = f"{words} / {literal(data.columns[role])}"
     if data.family not in {"normal_known", "binomial"} and "exposure" not in data.columns:
-        words = f"{family.mean_words} {words}"
+        words = f"{family.mean_words} of {words}"
     return words if scale == "response" else LINK_WORDS[family.link] + words
 
 

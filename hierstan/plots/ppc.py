@@ -93,7 +93,7 @@ def _draw_densities(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
         ax.plot(back(x), heights, color=color, lw=0.5, alpha=0.25, zorder=1)
     x, heights = density(y, width=width)
     ax.plot(back(x), heights, color=style.INK, lw=1.8, zorder=3)
-    low, high = np.quantile(y_rep, [0.005, 0.995])
+    low, high = _window(y, *np.quantile(y_rep, [0.005, 0.995]))
     low, high = min(low, x[0]), max(high, x[-1])
     if len(y) <= 200:
         ax.plot(data.y, np.zeros(len(y)), "|", color=style.INK, ms=8, mew=0.8, zorder=4)
@@ -127,17 +127,24 @@ def _draw_bars(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
     ax.set_title("distribution of outcomes", color=style.QUIET)
 
 
+def _window(y: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    """Return limits that hold the data, and replications as far as those leave the data legible."""
+    reach = 3 * (float(np.ptp(y)) or 1.0)
+    bottom, top = float(y.min()), float(y.max())
+    return min(bottom, max(low, bottom - reach)), max(top, min(high, top + reach))
+
+
 def _edges(data: Replicated) -> np.ndarray:
     """Return the edges of bars: whole counts where there are few, else equal steps."""
-    top = max(float(data.y.max()), float(np.quantile(data.y_rep.max(axis=1), 0.95)))
+    ends = np.quantile(data.y_rep.min(axis=1), 0.05), np.quantile(data.y_rep.max(axis=1), 0.95)
+    bottom, top = _window(data.y, *ends)
     bars = int(np.ceil(2 * len(data.y) ** (1 / 3)))  # Rice's rule
     if not data.whole:
         bars = min(20, bars)
         return np.linspace(0, max(top, 1e-12) * (1 + 1e-9), bars + 1)
-    bottom = min(float(data.y.min()), float(np.quantile(data.y_rep.min(axis=1), 0.05)))
     most = min(MOST_BARS, max(12, 2 * bars))
     step = max(1, int(np.ceil((top - bottom + 1) / most)))
-    return np.arange(bottom, top + step + 1, step) - 0.5
+    return np.arange(np.floor(bottom), top + step + 1, step) - 0.5
 
 
 def _draw_groups(ax: Axes, fit: Fit, data: Replicated, prob: float, height: float) -> np.ndarray:

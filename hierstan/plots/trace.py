@@ -74,6 +74,8 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
         )
         fig = plots.viz["figure"].item()
         fig.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+        for ax in fig.axes:
+            ax.locator_params(axis="x", nbins=6)
         style.finish(fig, _title(fit, names), _caption(fit, compact))
     return plots
 
