@@ -136,13 +136,13 @@ def _defaults_without(data: GroupedData, unit: str, U: int) -> list[dict[str, Pr
 
 
 def _is_used(name: str, prior: Prior, program: Program) -> bool:
-    """Fit again without one unit; return its log predictive density and Monte Carlo error."""
+    """Whether a program uses a prior's numbers: an edited template may have its own instead."""
     numbers = "|".join(f"{name}_{number}" for number in prior.numbers())
     return len(re.findall(rf"\b({numbers})\b", program.code)) > len(prior.numbers())
 
 
 def refit_without(fit: Fit, unit: str, index: int, size: int) -> tuple[float, float]:
-    """Fit again without one unit; return its log predictive density and the Monte Carlo error."""
+    """Fit again without one unit; return its log predictive density and Monte Carlo error."""
     if unit == "group":
         label = fit.data.groups[index]
         rest = fit.data.without(label)
