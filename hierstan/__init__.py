@@ -9,9 +9,11 @@ __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "advice": ["decision_table"],
         "comparison": ["compare", "loo", "waic"],
         "data": ["GroupedData"],
         "datasets": ["load_dataset"],
+        "decisions": ["expected_loss", "prob_best", "prob_greater", "uplift"],
         "diagnostics": ["diagnose", "summary"],
         "effect_sizes": ["effect_sizes"],
         "errors": [
@@ -36,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "plot_shrinkage",
             "plot_trace",
         ],
+        "prediction": ["predict"],
         "priors": [
             "Cauchy",
             "Exponential",
@@ -49,8 +52,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "StudentT",
             "Uniform",
         ],
+        "ranks": ["prob_top", "rank_intervals", "rank_probabilities"],
+        "regret": ["prob_regret", "value_remaining"],
+        "scoring": ["score"],
         "sensitivity": ["prior_sensitivity"],
         "shrinkage": ["group_means", "shrinkage"],
         "templates": ["copy_templates"],
+        "winners": ["winners_curse"],
     },
 )

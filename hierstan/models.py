@@ -2,187 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from hierstan import sampling
 from hierstan.data import GroupedData
-from hierstan.engines import Settings, get_engine
-from hierstan.errors import DataError, PriorError
+from hierstan.errors import DataError, PriorError, TemplateError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
 from hierstan.parameterization import noncentered_groups
-from hierstan.prior_support import check_prior
+from hierstan.pooling import Pooling
 from hierstan.priors import Prior
-from hierstan.program import Program
-from hierstan.templates import render
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
-
-
-@dataclass(frozen=True, eq=False)
-class Pooling:
-    """What the three poolings share. Use `CompletePooling`, `NoPooling` or `PartialPooling`.
-
-    Parameters
-    ----------
-    priors : mapping of str to Prior, optional
-        Priors to use instead of the defaults, by parameter.
-    template_dir : path-like, optional
-        Folder of edited Stan templates, made by `copy_templates`. Else the environment variable
-        ``HIERSTAN_TEMPLATES``, else the templates that hierstan ships.
-    """
-
-    priors: Mapping[str, Prior] | None = None
-    template_dir: str | os.PathLike[str] | None = None
-
-    name: ClassVar[str]
-    own_parameters: ClassVar[tuple[str, ...]]
-
-    def __post_init__(self) -> None:
-        for parameter, prior in (self.priors or {}).items():
-            check_prior(parameter, prior)
-
-    def prior_names(self, family: str) -> tuple[str, ...]:
-        """Return the names of the parameters that take a prior, for a family."""
-        return (*self.own_parameters, *FAMILIES[family].parameters)
-
-    def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
-        """Return the prior of every parameter: the given ones over the defaults for these data."""
-        valid = self.prior_names(data.family)
-        given = dict(self.priors or {})
-        unknown = sorted(set(given) - set(valid))
-        if unknown:
-            raise PriorError(
-                f"{type(self).__name__} of {data.family} data has no parameter "
-                f"{', '.join(map(repr, unknown))}. Valid names are {', '.join(sorted(valid))}."
-            )
-        defaults = FAMILIES[data.family].default_priors(data.cells)
-        return {name: given.get(name, defaults[name]) for name in valid}
-
-    def program(self, data: GroupedData, priors: Mapping[str, Prior] | None = None) -> Program:
-        """Return the rendered Stan program that `fit` samples from."""
-        return self._render(data, priors or self.resolve_priors(data), self._parameterization(data))
-
-    def stan_code(self, data: GroupedData) -> str:
-        """Return the Stan program for these data, as text.
-
-        Parameters
-        ----------
-        data : GroupedData
-
-        Returns
-        -------
-        str
-        """
-        return self.program(data).code
-
-    def fit(
-        self,
-        data: GroupedData,
-        *,
-        chains: int = 4,
-        warmup: int = 1000,
-        draws: int = 1000,
-        seed: int | None = None,
-        adapt_delta: float = 0.9,
-        engine: str = "auto",
-        progress: bool = True,
-        prior_only: bool = False,
-    ) -> Fit:
-        """Fit the model.
-
-        Parameters
-        ----------
-        data : GroupedData
-        chains, warmup, draws : int
-            Number of chains, of warmup draws and of kept draws in each.
-        seed : int, optional
-            From 1 to 2^32 - 1. The same seed on the same engine gives the same draws; without one,
-            a random one is taken and kept in ``fit.seed``.
-        adapt_delta : float
-            Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences.
-        engine : {"auto", "cmdstan", "stanli"}
-            ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
-            ``HIERSTAN_ENGINE`` stands in for it.
-        progress : bool
-            Whether a long run shows a progress bar on standard error.
-        prior_only : bool
-            Ignore the outcomes: draw from the prior and the prior predictive distribution.
-
-        Returns
-        -------
-        Fit
-
-        Raises
-        ------
-        DataError, PriorError, TemplateError, EngineError
-        """
-        _check_data(data, self)
-        priors = self.resolve_priors(data)
-        settings = Settings(
-            chains=chains,
-            warmup=warmup,
-            draws=draws,
-            seed=_random_seed() if seed is None else seed,
-            adapt_delta=adapt_delta,
-            progress=progress,
-        )
-        parameterization = self._parameterization(data, prior_only=prior_only)
-        plan = sampling.Plan(
-            data=data,
-            priors=priors,
-            program=self._render(data, priors, parameterization),
-            conditional=self._render(data, priors, self._conditional),
-            mixing=noncentered_groups(data) if parameterization == "mixed" else None,
-            prior_only=prior_only,
-        )
-        chosen = get_engine(engine)
-        idata, settings, note = sampling.run(plan, chosen, settings, mend=self._mends)
-        return Fit(
-            model=self,
-            data=data,
-            idata=idata,
-            priors=priors,
-            engine=chosen.version(),
-            seed=settings.seed,
-            options={
-                "chains": settings.chains,
-                "warmup": settings.warmup,
-                "draws": settings.draws,
-                "adapt_delta": settings.adapt_delta,
-            },
-            program=plan.program,
-            conditional=plan.conditional,
-            parameterization=parameterization,
-            prior_only=prior_only,
-            note=note,
-        )
-
-    _conditional: ClassVar[str | None] = None
-    _mends = False
-
-    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
-        return None
-
-    def _render(
-        self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
-    ) -> Program:
-        family = FAMILIES[data.family]
-        marginal = parameterization == "marginal"
-        lower = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
-        return render(
-            f"{self.name if self.name != 'none' else 'no'}_pooling" + "_marginal" * marginal,
-            data.family + "_marginal" * marginal,
-            priors,
-            lower_bounds=lower,
-            parameterization=None if marginal else parameterization,
-            template_dir=self.template_dir,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,9 +124,15 @@ class PartialPooling(Pooling):
             )
         if prior_only:
             return "noncentered"
-        if self.parameterization != "auto":
+        if self.parameterization in ("centered", "noncentered"):
             return self.parameterization
-        if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
+        edited = self._render(data, self.resolve_priors(data), "centered").edited
+        if self.parameterization == "marginal" and edited:
+            raise TemplateError(
+                "parameterization='marginal' integrates the group means out of the model as "
+                "hierstan ships it, but the templates were edited. Use 'auto', 'centered' or 'noncentered'."
+            )
+        if marginal and not edited:
             return "marginal"
         share = noncentered_groups(data)
         return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
@@ -344,23 +182,3 @@ def fit_poolings(
         )
         for cls in classes
     }
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _check_data(data: object, model: Pooling) -> None:
-    if not isinstance(data, GroupedData):
-        raise DataError(
-            f"fit takes a GroupedData, got {type(data).__name__}. Make one with "
-            "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
-        )
-    if model.name == "partial" and len(data.groups) < 2:
-        raise DataError(
-            f"Partial pooling cannot learn how much groups differ (tau) from the single group "
-            f"{data.groups[0]!r}. Use CompletePooling, or data with more groups."
-        )
-
-
-def _random_seed() -> int:
-    return int(np.random.SeedSequence().generate_state(1)[0] % (2**31 - 1)) + 1

@@ -32,11 +32,12 @@ def likelihood_edited(fit: Fit) -> bool:
         return False
     file = f"families/{fit.data.family}.stan"
     shipped = (packaged_directory() / file).read_text(encoding="utf-8").splitlines()
-    code = fit.conditional.code.splitlines()
+    code, origins = fit.conditional.code.splitlines(), fit.conditional.origins
+    # what fills a slot has the origin of the line before: only a run's first line is the file's
     return any(
         number > len(shipped) or not _same(line, shipped[number - 1])
-        for line, (name, number) in zip(code, fit.conditional.origins, strict=False)
-        if name == file
+        for line, (name, number), before in zip(code, origins, (None, *origins), strict=False)
+        if name == file and (name, number) != before
     )
 
 

@@ -9,6 +9,11 @@ import printed
 import pytest
 
 CLAIMS = {
+    "ab_many_variants.py": [
+        "On its own data the winner is v08, together it is v33",
+        "'v08' looks best, but the model's choice is 'v33'",
+        "The truly best is v33",
+    ],
     "batting_averages.py": [
         "The data cannot tell complete from partial pooling",
         "foreseen best by partial pooling",

@@ -8,6 +8,8 @@ from pathlib import Path
 import printed
 import pytest
 
+import hierstan as hs
+
 PAGES = [printed.README, printed.GALLERY, printed.ROOT / "stan" / "README.md"]
 
 
@@ -32,6 +34,33 @@ def test_the_python_prints_what_is_shown(tmp_path: Path, monkeypatch: pytest.Mon
     for code, shown, output in printed.run_python_blocks(page, tmp_path):
         wrong += [f"{code}\n{line}" for line in printed.differences(shown or "", output)]
     assert wrong == []
+
+
+def test_the_edits_that_the_templates_page_shows(tmp_path: Path) -> None:
+    page = (printed.ROOT / "stan" / "README.md").read_text(encoding="utf-8")
+    heavy, nu, free, mixture, new, density = (
+        text.strip() for language, text in printed.blocks(page) if language == "stan"
+    )
+    normal, tau = "theta ~ normal(mu, tau);", "real{{ bounds.tau }} tau;"
+    slots = ("real theta_new = {{ population.rng }};", "log_population[j] = {{ population.lpdf }};")
+    edits = {
+        "heavy": {normal: heavy},
+        "free": {normal: free, tau: f"{nu}\n  {tau}"},
+        "mixture": {normal: mixture, slots[0]: new, slots[1]: density},
+    }
+    schools = hs.load_dataset("eight_schools")
+    data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    as_shipped = hs.loo(hs.PartialPooling().fit(data, seed=1, engine="stanli")).elpd
+    for name, edit in edits.items():
+        file = hs.copy_templates(tmp_path / name) / "partial_pooling.stan"
+        program = file.read_text()
+        for old, text in edit.items():
+            assert program.count(old) == 1
+            program = program.replace(old, text)
+        file.write_text(program)
+        fit = hs.PartialPooling(template_dir=tmp_path / name).fit(data, seed=1, engine="stanli")
+        assert hs.loo(fit).elpd == pytest.approx(as_shipped, abs=0.5)
+        assert ("nu" in fit.posterior) == (name == "free")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)

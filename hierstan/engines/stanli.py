@@ -98,6 +98,10 @@ class Evaluator:
         self.parameters = _grouped(self._model.param_names())
         self._columns = _grouped(self._model.param_names(include_tp=True, include_gq=True))
 
+    def reseed(self, seed: int) -> None:
+        """Start the random numbers of generated quantities anew."""
+        self._rng = self._model.new_rng(seed)
+
     def written(
         self, draws: Mapping[str, np.ndarray], wanted: Sequence[str]
     ) -> dict[str, np.ndarray]:

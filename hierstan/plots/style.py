@@ -107,11 +107,11 @@ def settle(fig: Figure) -> None:
 
 
 def legend(ax: Axes, handles: list[Any]) -> None:
-    """Put one row of keys between the title and the axes."""
+    """Put one row of keys between title and axes, flush right: names stand at the left."""
     ax.legend(
         handles=handles,
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
         ncols=len(handles),
         frameon=False,
         fontsize=SMALL_SIZE,

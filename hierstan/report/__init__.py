@@ -1,0 +1,111 @@
+"""One HTML page about fits: self-contained, and fit to be read on a screen, a phone or paper."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hierstan.errors import HierstanError
+from hierstan.fit import Fit
+from hierstan.intervals import check_prob
+from hierstan.report.page import Subject, page
+from hierstan.report.whole_file import target_of, write_whole
+
+
+def report(
+    fits: Mapping[str, Fit] | Fit,
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    question: str | None = None,
+    unit: str = "observation",
+    prob: float = 0.9,
+    control: Any = None,
+    caring: float | None = None,
+    larger_is_better: bool | None = None,
+) -> Path:
+    """Write one self-contained HTML page about fits of the same data.
+
+    It says what was asked and of which data, whether the draws can be trusted, what each pooling
+    makes of every group, which pooling the data support, what partial pooling did to each group
+    and how different the groups are; and, to do it again, the priors as used, the Stan programs,
+    versions, seeds and a script. Pictures are part of the file, nothing is loaded from elsewhere,
+    no script runs, and everything that comes from the data is escaped. The same fits give the same
+    page.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit, or Fit
+        Such as `fit_poolings` returns. Of a single fit there is no comparison, and without partial
+        pooling nothing on shrinkage and heterogeneity.
+    path : path-like
+        Where the page goes. An existing file is replaced once the new one is complete.
+    title, question : str, optional
+        The heading, and what the analysis was to find out.
+    unit : {"observation", "group"}
+        What is left out to compare the fits, see `compare`.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    control : group label, optional
+        The group that others are measured against.
+    caring : float, optional
+        The smallest difference between groups that matters, on the response scale.
+    larger_is_better : bool, optional
+        Whether one wants the largest or the smallest mean. The page has a section on choosing a
+        group if any of these three is given (``larger_is_better`` is then True by default): that
+        groups are there to be chosen from cannot be known from the data.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If the fits are of different data.
+    HierstanError
+        If there is nothing to report on, an argument is impossible, or the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fits = hs.fit_poolings(data, seed=1, engine="stanli")
+    >>> file = hs.report(fits, f"{tempfile.mkdtemp()}/schools.html", title="Eight schools")
+    >>> file.read_text(encoding="utf-8").count("<h1>Eight schools</h1>")
+    1
+    """
+    found = {fits.model.name: fits} if isinstance(fits, Fit) else fits
+    _check(found)
+    check_prob(prob)
+    target = target_of(path)
+    choice = None
+    if not (control is None and caring is None and larger_is_better is None):
+        choice = {"control": control, "caring": caring, "larger_is_better": larger_is_better}
+        choice["larger_is_better"] = larger_is_better is not False
+    subject = Subject(dict(found), title, question, unit, float(prob), choice)
+    write_whole(target, page(subject))
+    return Path(path)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _check(fits: Any) -> None:
+    if not isinstance(fits, Mapping) or not fits:
+        raise HierstanError(
+            f"report takes a fit or a mapping of fits, such as fit_poolings(data) returns; got "
+            f"{type(fits).__name__}{' without any' if isinstance(fits, Mapping) else ''}."
+        )
+    for name, fit in fits.items():
+        if not isinstance(fit, Fit):
+            raise HierstanError(f"report: {name!r} is no fit but a {type(fit).__name__}.")
+        if fit.prior_only:
+            raise HierstanError(
+                f"report: {name!r} has prior_only=True: it has seen no outcomes, so there is "
+                "nothing to report on. Fit without prior_only."
+            )

@@ -1,0 +1,104 @@
+"""How to get the same numbers again: versions, settings and a script."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from hierstan.data import GroupedData
+from hierstan.fit import Fit
+
+PACKAGES = ("hierstan", "arviz-stats", "numpy", "pandas", "scipy")
+CLASSES = {"complete": "CompletePooling", "none": "NoPooling", "partial": "PartialPooling"}
+MAKERS = {
+    "estimate": "from_estimates",
+    "successes": "from_counts",
+    "events": "from_events",
+    "outcome": "from_rows",
+}
+
+
+def versions() -> str:
+    """Return what this page was written with."""
+    found = [f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:  # run from a folder without being installed
+            continue
+    return ", ".join(found)
+
+
+def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
+    """Return a script that makes the same fits and the same page.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+    options : mapping
+        What `report` was given besides the fits and the path.
+    """
+    data = next(iter(fits.values())).data
+    given = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+    return "\n".join(
+        [
+            "import hierstan as hs",
+            "import pandas as pd",
+            "",
+            f'frame = pd.read_csv("data.csv")  # has the columns {_listed(data)}',
+            _data(data),
+            *_fits(fits),
+            f'hs.report(fits, "report.html"{given})',
+            "",
+        ]
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _listed(data: GroupedData) -> str:
+    return ", ".join(repr(name) for name in data.columns.values())
+
+
+def _data(data: GroupedData) -> str:
+    maker = next(MAKERS[role] for role in data.columns if role in MAKERS)
+    roles = {role: repr(name) for role, name in data.columns.items()}
+    if maker == "from_rows":
+        roles["family"] = repr(data.family)
+    arguments = ", ".join(f"{role}={name}" for role, name in roles.items())
+    return f"data = hs.GroupedData.{maker}(frame, {arguments})"
+
+
+def _fits(fits: Mapping[str, Fit]) -> list[str]:
+    """Return the lines that fit: the options once, if all fits have the same."""
+    runs = {name: _run(fit) for name, fit in fits.items()}
+    same = len(set(runs.values())) == 1
+    first = [f"run = dict({next(iter(runs.values()))})"] if same else []
+    lines = [
+        f"    {name!r}: {_model(fit)}.fit(data, {'**run' if same else runs[name]}),"
+        for name, fit in fits.items()
+    ]
+    return [*first, "fits = {", *lines, "}"]
+
+
+def _run(fit: Fit) -> str:
+    options = {"seed": fit.seed, **fit.options, "engine": fit.engine.split()[0].lower()}
+    return ", ".join(f"{name}={value!r}" for name, value in options.items())
+
+
+def _model(fit: Fit) -> str:
+    model = fit.model
+    own: dict[str, str] = {}
+    if model.priors:
+        priors = ", ".join(f"{name!r}: hs.{prior!r}" for name, prior in model.priors.items())
+        own["priors"] = f"{{{priors}}}"
+    if model.template_dir is not None:
+        own["template_dir"] = repr(os.fspath(model.template_dir))
+    if getattr(model, "parameterization", "auto") != "auto":
+        own["parameterization"] = repr(model.parameterization)
+    made = ", ".join(f"{name}={value}" for name, value in own.items())
+    return f"hs.{CLASSES[model.name]}({made})"

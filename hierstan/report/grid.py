@@ -1,0 +1,94 @@
+"""Tables of a page: finished text in cells, numbers with the decimals they deserve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data import GroupedData
+from hierstan.display import numbers, places, plain_labels, printable
+
+MOST_ROWS = 200
+LONGEST = 120  # columns of a label
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table; the first cell of each row is its heading.
+
+    Attributes
+    ----------
+    name : str
+        What it is called within the page.
+    caption : str
+    header : tuple of str
+    rows : tuple of tuple of str
+    words : frozenset of int
+        The columns that hold words instead of numbers.
+    more : str
+        What is not shown.
+    """
+
+    name: str
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: frozenset[int] = frozenset()
+    more: str = ""
+
+
+def labels(data: GroupedData) -> list[str]:
+    """Return the group labels as texts on one line, never the same for two groups."""
+    texts = [printable(text, None) for text in plain_labels(data.groups)]
+    short = [printable(text, LONGEST) for text in texts]
+    return short if len(set(short)) == len(short) else texts
+
+
+def text_of(name: object) -> str:
+    """Return a column's or a fit's name on one line."""
+    return printable(" ".join(str(name).split()), LONGEST)
+
+
+def group_grid(
+    data: GroupedData,
+    name: str,
+    caption: str,
+    columns: Mapping[str, Sequence[str]],
+    *,
+    words: Iterable[str] = (),
+    order: Sequence[Any] | None = None,
+) -> Grid:
+    """Return a table with one line per group: the first 200 of them.
+
+    The columns are in the order of the groups, or in that of the labels in `order`.
+    """
+    texts = labels(data)
+    if order is not None:
+        text_by_label = dict(zip(data.groups.tolist(), texts, strict=True))
+        texts = [text_by_label[label] for label in order]
+    J = len(data.groups)
+    header = (text_of(data.columns.get("group", "group")), *columns)
+    rows = tuple(zip(texts, *columns.values(), strict=True))[:MOST_ROWS]
+    more = f"The first {MOST_ROWS} of {J:,} groups are shown." if J > MOST_ROWS else ""
+    at = frozenset(i for i, head in enumerate(header) if i and head in set(words))
+    return Grid(name, caption, header, rows, at, more)
+
+
+def column(values: Any, decimals: int | None = None) -> list[str]:
+    """Return a column of numbers as texts; with decimals that its spread deserves unless given."""
+    values = np.asarray(values, dtype=float)
+    if decimals is None:
+        finite = values[np.isfinite(values)]
+        whole = bool((finite == finite.round()).all())
+        decimals = 0 if whole else min(places(finite.std() or abs(finite).max()), 5)
+    return numbers(values, decimals)
+
+
+def estimates(means: pd.DataFrame, decimals: int) -> list[str]:
+    """Return means with their intervals: ``10.2 [0.3, 22.9]``."""
+    columns = (numbers(means[name], decimals) for name in ("mean", "lower", "upper"))
+    return [f"{mean} [{low}, {high}]" for mean, low, high in zip(*columns, strict=True)]

@@ -1,0 +1,163 @@
+"""What each group is worth, draw by draw, some draws or some groups at a time.
+
+Ten thousand groups times four thousand draws are 320 MB, and a comparison of all pairs of groups is
+out of the question: everything that decides between groups goes through here, a block at a time.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.errors import DataError, HierstanError, HierstanWarning
+from hierstan.fit import Fit
+from hierstan.frames import hashable
+from hierstan.moments import infinite_because
+from hierstan.wording import did_you_mean, listed, show
+
+BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
+SCALES = ("response", "link", "mean")
+SURE = 0.95
+HEAVY = 0.7  # Pareto k
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Draws of what each group is worth.
+
+    Attributes
+    ----------
+    fit : Fit
+    scale : {"response", "link", "mean"}
+        ``"mean"``: the expected outcome, which differs from the response scale in the lognormal
+        family alone, where that is the median.
+    larger_is_better : bool
+    """
+
+    fit: Fit
+    scale: str
+    larger_is_better: bool
+
+    @property
+    def groups(self) -> pd.Index:
+        """The group labels."""
+        return self.fit.data.groups
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of draws and of groups, (S, J)."""
+        sizes = self.fit.posterior.sizes
+        return int(sizes["chain"] * sizes["draw"]), len(self.groups)
+
+    def by_draws(self) -> Iterator[np.ndarray]:
+        """Yield the values at some draws of all groups, (s, J), chains one after the other."""
+        theta = self.fit.posterior["theta"]
+        step = max(1, BLOCK // self.sizes[1])
+        for chain in range(theta.sizes["chain"]):
+            for start in range(0, theta.sizes["draw"], step):
+                at = {"chain": [chain], "draw": slice(start, start + step)}
+                yield self._on_scale(theta.isel(at).to_numpy()[0], at)
+
+    def goodness(self) -> Iterator[np.ndarray]:
+        """Yield the same in the order of preference: more is better, whatever the scale.
+
+        On the link scale, where large values cannot run together at 1 as they do among rates.
+        """
+        sign = 1.0 if self.larger_is_better else -1.0
+        for block in Values(self.fit, "link", self.larger_is_better).by_draws():
+            yield sign * block
+
+    def by_groups(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some groups, and all draws of their values, (S, K)."""
+        theta = self.fit.posterior["theta"]
+        S, J = self.sizes
+        step = max(1, BLOCK // S)
+        for start in range(0, J, step):
+            part = slice(start, min(start + step, J))
+            block = theta.isel(group=part).to_numpy().reshape(S, -1)
+            yield part, self._on_scale(block, {})
+
+    def of(self, label: Hashable) -> np.ndarray:
+        """Return the draws of one group, (S,)."""
+        theta = self.fit.posterior["theta"].isel(group=[self.position(label)])
+        return self._on_scale(theta.to_numpy().reshape(-1, 1), {})[:, 0]
+
+    def position(self, label: Hashable) -> int:
+        """Return the position of a group, given by its label."""
+        code_of = {known: code for code, known in enumerate(self.groups)}
+        if not hashable(label) or label not in code_of:
+            known = list(code_of)
+            raise DataError(
+                f"There is no group {show(label)}.{did_you_mean(label, known)} "
+                f"Groups: {listed(known, 8)}."
+            )
+        return code_of[label]
+
+    def series(self, numbers: np.ndarray, name: str) -> pd.Series:
+        """Return one number for each group, by label."""
+        return pd.Series(numbers, index=self.groups, name=name)
+
+    def _on_scale(self, theta: np.ndarray, at: dict[str, Any]) -> np.ndarray:
+        if self.scale == "link":
+            return np.asarray(theta, dtype=float)
+        if self.scale == "mean" and self.fit.data.family == "lognormal":
+            sigma = self.fit.posterior["sigma"].isel(at).to_numpy().reshape(-1, 1)
+            theta = theta + sigma**2 / 2
+        return self.fit.family.to_response(theta)
+
+
+def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
+    """Check what every decision is given, and return the groups' values."""
+    if not isinstance(fit, Fit):
+        raise HierstanError(
+            f"Decisions take a fit, got {type(fit).__name__}. Of several fits, take one: "
+            'fits["partial"].'
+        )
+    if scale not in SCALES:
+        raise HierstanError(f"scale= must be one of {', '.join(SCALES)}; got {scale!r}.")
+    if not isinstance(larger_is_better, (bool, np.bool_)):
+        raise HierstanError(f"larger_is_better= must be True or False, got {larger_is_better!r}.")
+    if scale == "mean" and fit.data.family == "lognormal":
+        guilty = infinite_because(fit)
+        if guilty:
+            raise HierstanError(
+                f"scale='mean' is exp(theta + sigma^2 / 2), whose expectation is infinite under "
+                f"the prior {guilty}. Use scale='response' (medians), or a prior on sigma that "
+                "falls faster: a HalfNormal with a scale below 1, or a Uniform."
+            )
+    return Values(fit, scale, bool(larger_is_better))
+
+
+def check_number(name: str, value: Any, *, least: float = -np.inf) -> float:
+    """Return a finite number if it is one, and at least `least`."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or value < least:
+        limit = f", at least {least:g}" if np.isfinite(least) else ""
+        raise HierstanError(f"{name}= must be a finite number{limit}; got {show(value)}.")
+    return float(value)
+
+
+def warn_if_heavy(draws: np.ndarray, what: str, cure: str) -> None:
+    """Warn of an expectation that a few draws decide, as on a log link with vague data.
+
+    By the shape of the generalized Pareto distribution that fits the largest draws: above 0.7 their
+    mean does not settle, above 1 it is infinite (Vehtari et al. 2024, arXiv:1507.02646).
+    """
+    if len(draws) < 100 or np.ptp(draws) == 0:
+        return
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
+    k = float(array_stats.pareto_khat(draws[None, :], tail="right"))
+    if k > HEAVY:
+        where = "does not exist or is infinite" if k >= 1 else "rests on a few extreme draws"
+        warnings.warn(
+            f"{what} {where} (Pareto k {k:.2f}), so that another run would give another number. "
+            f"{cure}, or use a prior that rules out absurd groups.",
+            HierstanWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,491 @@
+"""The engines: settings, checks before and after, the cache of programs, and interruption."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from programs import small_data
+
+import hierstan as hs
+from hierstan.engines import Draws, Settings, get_engine, progress
+from hierstan.engines.stanli import Evaluator
+from hierstan.program import Program
+
+ENGINES = pytest.mark.parametrize(
+    "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
+)
+TINY = """data {
+  int<lower=0> N;
+  vector[N] y;
+  real limit;
+}
+parameters {
+  real mu;
+}
+model {
+  if (limit < -100) {
+    reject("limit is ", limit);
+  }
+  y ~ normal(mu, 1);
+}
+generated quantities {
+  real low = mu > limit ? not_a_number() : mu;
+}
+"""
+TINY_DATA: dict[str, Any] = {"N": 3, "y": np.array([0.5, 1.0, 1.5]), "limit": 100.0}
+
+
+def run_tiny(engine: str, code: str = TINY, **data: Any) -> Draws:
+    settings = Settings(chains=2, warmup=100, draws=100, progress=False)
+    return get_engine(engine).sample(Program("tiny", code), TINY_DATA | data, settings, [])
+
+
+# settings ---------------------------------------------------------------------------------------
+
+BAD_SETTINGS = {
+    "chains": [0, -1, 1001, 2.0, True, "4", None, math.nan],
+    "warmup": [0, -5, 10**8, 1e3, np.float64(100)],
+    "draws": [0, 10**8, 0.5],
+    "seed": [0, -1, 2**32, 1.5, "one", np.array([1, 2])],
+    "adapt_delta": [0, 1, 0.0, 1.0, -0.5, math.nan, math.inf, "0.9", True, None],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD_SETTINGS.items() for v in vs])
+def test_a_setting_out_of_range_is_refused(name: str, value: object) -> None:
+    with pytest.raises(hs.EngineError, match=f"^{name} must be a .*got ") as caught:
+        Settings(**{name: value})  # type: ignore[arg-type]
+    assert repr(value) in str(caught.value)
+
+
+def test_numpy_numbers_are_plain_numbers_afterwards() -> None:
+    settings = Settings(chains=np.int64(2), seed=np.uint32(2**32 - 1), adapt_delta=np.float32(0.5))
+    assert (settings.chains, settings.seed, settings.adapt_delta) == (2, 2**32 - 1, 0.5)
+    assert {type(settings.chains), type(settings.seed), type(settings.adapt_delta)} == {int, float}
+
+
+def test_a_model_checks_the_settings_before_it_does_anything() -> None:
+    with pytest.raises(hs.EngineError, match="adapt_delta must be a number in the open interval"):
+        hs.NoPooling().fit(small_data("poisson"), adapt_delta=1.5)
+
+
+# which engine -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_cmdstan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CMDSTAN", str(tmp_path / "nothing-here"))
+
+
+def test_auto_is_the_embedded_engine_where_cmdstan_is_not(no_cmdstan: None) -> None:
+    assert get_engine().name == "stanli"
+    fit = hs.CompletePooling().fit(small_data("poisson"), seed=1, warmup=50, draws=50)
+    assert re.fullmatch(r"stanli 0\.\d+\.\d+", fit.engine)
+
+
+@pytest.mark.cmdstan
+def test_auto_is_cmdstan_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert get_engine("auto").name == "cmdstan"
+    assert re.fullmatch(r"CmdStan \d+\.\d+", get_engine().version())
+    monkeypatch.setenv("HIERSTAN_ENGINE", "stanli")
+    assert get_engine("auto").name == "stanli"
+    monkeypatch.setenv("HIERSTAN_ENGINE", "auto")
+    assert get_engine().name == "cmdstan"
+
+
+def test_what_is_asked_for_overrules_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIERSTAN_ENGINE", "cmdstan")
+    assert get_engine("auto").name == "cmdstan"
+    assert get_engine("stanli").name == "stanli"
+    monkeypatch.setenv("HIERSTAN_ENGINE", "")
+    assert get_engine("cmdstan").name == "cmdstan"
+
+
+@pytest.mark.parametrize("name", ["stan", "CmdStan", "", None, 3])
+def test_an_unknown_engine_lists_the_names(name: Any) -> None:
+    with pytest.raises(hs.EngineError) as caught:
+        get_engine(name)
+    assert str(caught.value) == f"engine must be one of auto, cmdstan, stanli; got {name!r}."
+
+
+def test_an_unknown_engine_in_the_environment_is_traced_to_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HIERSTAN_ENGINE", "pymc")
+    with pytest.raises(hs.EngineError, match=r"^HIERSTAN_ENGINE must be one of auto, .* 'pymc'\.$"):
+        hs.CompletePooling().fit(small_data("poisson"))
+
+
+def test_a_missing_cmdstan_says_what_to_do(no_cmdstan: None) -> None:
+    with pytest.raises(hs.EngineError) as caught:
+        hs.CompletePooling().fit(small_data("poisson"), engine="cmdstan")
+    for cure in ("cmdstanpy.install_cmdstan", "CMDSTAN", "engine='stanli'"):
+        assert cure in str(caught.value)
+
+
+# checks before and after a run ------------------------------------------------------------------
+
+
+@ENGINES
+def test_draws_come_by_chain_and_name(engine: str) -> None:
+    draws = run_tiny(engine)
+    assert {name: values.shape for name, values in draws.variables.items()} == {
+        "mu": (2, 100),
+        "low": (2, 100),
+    }
+    assert sorted(draws.stats) == [
+        "acceptance_rate", "diverging", "energy", "lp", "n_steps", "step_size", "tree_depth",
+    ]  # fmt: skip
+    assert all(values.shape == (2, 100) for values in draws.stats.values())
+    np.testing.assert_array_equal(draws.variables["mu"], draws.variables["low"])
+    assert not np.array_equal(draws.variables["mu"][0], draws.variables["mu"][1])
+
+
+@ENGINES
+def test_the_same_seed_gives_the_same_draws(engine: str) -> None:
+    program = Program("tiny", TINY)
+    runs = [
+        get_engine(engine).sample(
+            program, TINY_DATA, Settings(warmup=50, draws=50, seed=seed, progress=False), []
+        )
+        for seed in (2**32 - 1, 2**32 - 1, 7)
+    ]
+    same, other = (runs[i].variables["mu"] for i in (1, 2))
+    np.testing.assert_array_equal(runs[0].variables["mu"], same)
+    assert not np.isin(other, same).any()
+
+
+@ENGINES
+def test_nan_in_generated_quantities_is_refused(engine: str) -> None:
+    with pytest.raises(hs.EngineError, match=r"% of the values of '(low|mu)' are NaN: a comput"):
+        run_tiny(engine, limit=1.0)
+
+
+@ENGINES
+def test_a_chain_that_cannot_start_says_why(engine: str) -> None:
+    with pytest.raises(hs.EngineError) as caught:
+        run_tiny(engine, limit=-1000.0)
+    assert "The program tiny failed: " in str(caught.value)
+    assert "limit is -1000" in str(caught.value)
+    assert "Look at the program with .stan_code(data)." in str(caught.value)
+
+
+BAD_DATA = {
+    "two dimensions": ({"N": 4, "y": np.zeros((2, 2))}, "'y' must be a number or have one dim"),
+    "truth values": ({"y": np.array([True, False, True])}, "'y' must hold numbers, got bool"),
+    "words": ({"y": ["a", "b", "c"]}, "'y' must hold numbers, got <U1"),
+    "objects": ({"y": np.array([1.0, None, 2.0])}, "'y' must hold numbers, got object"),
+    "not a number": ({"y": np.array([1.0, np.nan, 2.0])}, "'y' holds values that are not finite"),
+    "infinity": ({"limit": math.inf}, "'limit' holds values that are not finite"),
+    "a large integer": ({"N": 2**31}, "'N' does not fit Stan's 32-bit integers"),
+    "a small integer": ({"N": -(2**63)}, "'N' does not fit Stan's 32-bit integers"),
+}
+
+
+@ENGINES
+@pytest.mark.parametrize("case", BAD_DATA)
+def test_data_that_would_be_scrambled_are_refused(engine: str, case: str) -> None:
+    data, words = BAD_DATA[case]
+    with pytest.raises(hs.EngineError, match=f"^The data entry {words}"):
+        run_tiny(engine, **data)
+
+
+@ENGINES
+@pytest.mark.parametrize("size", [2, 4])
+def test_data_of_the_wrong_length_are_refused(engine: str, size: int) -> None:
+    with pytest.raises(hs.EngineError, match="The program tiny failed: .*y"):
+        run_tiny(engine, y=np.zeros(size))
+
+
+@ENGINES
+def test_missing_data_are_named(engine: str) -> None:
+    entries = {name: value for name, value in TINY_DATA.items() if name != "limit"}
+    with pytest.raises(
+        hs.TemplateError, match="declares the data 'limit', which hierstan does not"
+    ):
+        get_engine(engine).sample(Program("tiny", TINY), entries, Settings(progress=False), [])
+
+
+def test_what_the_embedded_engine_cannot_do_is_an_error() -> None:
+    code = TINY.replace("mu > limit ? not_a_number() : mu", "quantile([mu, 1, 2]', 0.5)")
+    with pytest.raises(hs.EngineError) as caught:
+        run_tiny("stanli", code)
+    assert "The embedded engine cannot run all of the program tiny" in str(caught.value)
+    assert "quantile" in str(caught.value)
+    assert "Use engine='cmdstan'" in str(caught.value)
+
+
+def test_draws_that_would_not_fit_into_memory_are_refused() -> None:
+    code = TINY.replace("real low = mu > limit ? not_a_number() : mu;", "vector[N] low;")
+    settings = Settings(chains=1000, draws=10**6, progress=False)
+    with pytest.raises(hs.EngineError, match=r"x 4 columns need 32 GB\. Ask for fewer draws"):
+        get_engine("stanli").sample(Program("tiny", code), TINY_DATA, settings, [])
+
+
+# evaluating written quantities ------------------------------------------------------------------
+
+WRITER = """data {
+  int<lower=1> J;
+  real limit;
+}
+parameters {
+  real<lower=0> tau;
+  vector[J] theta;
+}
+model {
+  tau ~ exponential(1);
+  theta ~ normal(0, tau);
+}
+generated quantities {
+  matrix[J, 2] both = append_col(theta, theta * tau);
+  vector[J] bad = theta[1] > limit ? rep_vector(not_a_number(), J) : theta;
+}
+"""
+
+
+def test_the_evaluator_writes_what_the_program_says() -> None:
+    rng = np.random.default_rng(1)
+    draws = {"tau": rng.uniform(1, 2, 5), "theta": rng.normal(size=(5, 3))}
+    evaluator = Evaluator(Program("writer", WRITER), {"J": 3, "limit": 100.0})
+    both = evaluator.written(draws, ["both"])["both"]
+    np.testing.assert_allclose(both[:, :3], draws["theta"], rtol=1e-12)
+    np.testing.assert_allclose(both[:, 3:], draws["theta"] * draws["tau"][:, None], rtol=1e-12)
+    points = evaluator.unconstrained(draws)
+    np.testing.assert_allclose(points[:, 0], np.log(draws["tau"]))
+    np.testing.assert_array_equal(points[:, evaluator.parameters["theta"]], draws["theta"])
+    tau, theta = draws["tau"], draws["theta"]
+    expected = -tau - 3 * np.log(tau) - (theta**2).sum(axis=1) / (2 * tau**2) + np.log(tau)
+    np.testing.assert_allclose(evaluator.log_density(draws), expected)
+
+
+def test_the_evaluator_refuses_nan_and_what_is_not_there() -> None:
+    evaluator = Evaluator(Program("writer", WRITER), {"J": 2, "limit": 0.0})
+    draws = {"tau": np.ones(2), "theta": np.array([[-1.0, 0.0], [1.0, 0.0]])}
+    with pytest.raises(hs.EngineError, match="50% of the values of 'bad' are NaN"):
+        evaluator.written(draws, ["bad"])
+    with pytest.raises(hs.TemplateError, match=r"writes no log_lik, y_rep\. An edited template"):
+        evaluator.written(draws, ["y_rep", "log_lik", "both"])
+    with pytest.raises(hs.EngineError, match="No draws of theta to evaluate"):
+        evaluator.written({"tau": np.ones(2)}, ["both"])
+
+
+# progress ---------------------------------------------------------------------------------------
+
+
+@ENGINES
+def test_only_a_long_run_shows_a_bar(
+    engine: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tiny(engine)  # compiled, if need be
+    program = Program("tiny", TINY)
+    settings = Settings(warmup=400, draws=400, progress=True)
+    capfd.readouterr()
+    get_engine(engine).sample(program, TINY_DATA, settings, [])
+    assert capfd.readouterr() == ("", "")
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    get_engine(engine).sample(program, TINY_DATA, settings, [])
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "sampling:   0%|" in err
+    assert "/3200" in err
+    quiet = Settings(warmup=400, draws=400, progress=False)
+    get_engine(engine).sample(program, TINY_DATA, quiet, [])
+    assert capfd.readouterr() == ("", "")
+
+
+# the cache of compiled programs -----------------------------------------------------------------
+
+
+def in_cache(cache: Path) -> list[str]:
+    """List what is in the cache, but for the empty files that processes lock."""
+    return sorted(
+        p.name for p in cache.glob("*") if not (p.suffix == ".lock" and p.stat().st_size == 0)
+    )
+
+
+def compile_in_new_process(cache: Path, code: str = TINY) -> subprocess.Popen[str]:
+    """Start a process that samples the program with CmdStan."""
+    script = (
+        "import sys, numpy as np\n"
+        "from hierstan.engines import Settings, get_engine\n"
+        "from hierstan.program import Program\n"
+        "data = {'N': 1, 'y': np.zeros(1), 'limit': 100.0}\n"
+        "settings = Settings(warmup=50, draws=50)\n"
+        "draws = get_engine('cmdstan').sample(Program('tiny', sys.argv[1]), data, settings, [])\n"
+        "print(draws.variables['mu'].shape)\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", script, code],
+        env=os.environ | {"HIERSTAN_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition: Any, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+@pytest.mark.cmdstan
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
+def test_a_compilation_cut_short_leaves_nothing_usable(how: signal.Signals, tmp_path: Path) -> None:
+    process = compile_in_new_process(tmp_path)
+    wait_for(lambda: list(tmp_path.glob(".tiny-*/tiny-*/tiny.hpp")))
+    os.killpg(process.pid, how)
+    process.communicate(timeout=20)
+    assert process.returncode != 0
+    left = in_cache(tmp_path)
+    assert not [name for name in left if not name.startswith(".")]
+    if how == signal.SIGINT:
+        assert left == []
+        return
+    # The next two come at once: one compiles, clears up and lets the other use it.
+    both = [compile_in_new_process(tmp_path) for _ in range(2)]
+    said = [process.communicate(timeout=240) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert [out for out, _ in said] == ["(4, 50)\n"] * 2
+    line = "compiling tiny with CmdStan, once (about 20 s)\n"
+    assert sorted(err for _, err in said) == ["", line]
+    (name,) = in_cache(tmp_path)
+    assert re.fullmatch(r"tiny-[0-9a-f]{16}", name)
+    assert sorted(path.stem for path in (tmp_path / name).iterdir()) == ["tiny", "tiny"]
+    assert (tmp_path / name / "tiny.stan").read_text() == TINY
+
+
+@pytest.mark.cmdstan
+def test_a_program_that_does_not_compile_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIERSTAN_CACHE", str(tmp_path / "new"))
+    with pytest.raises(hs.TemplateError, match="tiny, line 10 .*: the Stan compiler refuses"):
+        run_tiny("cmdstan", TINY.replace("real mu;\n}", "real mu;"))
+    assert in_cache(tmp_path / "new") == []
+
+
+@pytest.mark.cmdstan
+def test_a_cache_that_cannot_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HIERSTAN_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(hs.EngineError) as caught:
+        run_tiny("cmdstan")
+    assert f"cannot be kept in {tmp_path / 'file' / 'cache'}" in str(caught.value)
+    assert "Free some space, or set the environment variable HIERSTAN_CACHE" in str(caught.value)
+
+
+@pytest.mark.cmdstan
+def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    code = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (64, {resource.RLIM_INFINITY}))\n"
+        "from hierstan.engines import Settings, get_engine\n"
+        "from hierstan.program import Program\n"
+        f"get_engine('cmdstan').sample(Program('tiny', {TINY!r}), {{}}, Settings(), [])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"HIERSTAN_CACHE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert "EngineError: The compiled program cannot be kept in" in done.stderr
+    assert "Free some space, or set the environment variable HIERSTAN_CACHE" in done.stderr
+    assert in_cache(tmp_path) == []
+
+
+@pytest.mark.cmdstan
+def test_new_data_and_numbers_never_recompile(capfd: pytest.CaptureFixture[str]) -> None:
+    from hierstan.engines.cmdstan import cache_folder
+
+    def fit(priors: dict[str, hs.Normal], without: list[str]) -> hs.Fit:
+        data = small_data("binomial")
+        for label in without:
+            data = data.without(label)
+        model = hs.PartialPooling(priors=priors, parameterization="noncentered")
+        return model.fit(data, seed=1, engine="cmdstan", warmup=100, draws=100)
+
+    first = fit({}, [])
+    before = {path: path.stat().st_mtime_ns for path in cache_folder().rglob("*")}
+    capfd.readouterr()
+    second = fit({"mu": hs.Normal(3, 0.5)}, ["a", "f"])
+    assert {path: path.stat().st_mtime_ns for path in cache_folder().rglob("*")} == before
+    assert capfd.readouterr() == ("", "")
+    assert second.draws("mu").mean() > first.draws("mu").mean() + 0.5
+
+
+# interruption -----------------------------------------------------------------------------------
+
+LONG = """
+import sys
+import numpy as np, pandas as pd, hierstan as hs
+
+def data(J):
+    frame = pd.DataFrame({"g": np.arange(J), "y": np.arange(J) % 40, "n": 50})
+    return hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+
+model = hs.PartialPooling(parameterization="noncentered")
+options = {"seed": 1, "engine": sys.argv[1], "progress": False}
+model.fit(data(9), warmup=50, draws=50, **options)
+print("ready", flush=True)
+try:
+    model.fit(data(1000), warmup=50_000, draws=50_000, **options)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
+fit = model.fit(data(9), warmup=50, draws=50, **options)
+print("still works", fit.draws("mu").shape)
+"""
+
+
+def processes_with(word: str) -> list[str]:
+    """List the command lines of running processes that hold a word."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it has ended
+            continue
+    return [line for line in lines if word in line]
+
+
+@ENGINES
+@pytest.mark.parametrize("whom", ["group", "process"])
+def test_an_interrupt_stops_at_once_and_leaves_nothing(
+    engine: str, whom: str, tmp_path: Path
+) -> None:
+    # Ctrl-C in a terminal goes to all processes of the group, a notebook's to Python alone.
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", LONG, engine],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    if engine == "cmdstan":
+        wait_for(lambda: list(tmp_path.glob("hierstan-*/*.csv")))
+    time.sleep(1)
+    start = time.monotonic()
+    (os.killpg if whom == "group" else os.kill)(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "stopped\nstill works (200,)\n", "")
+    assert time.monotonic() - start < 30
+    assert list(tmp_path.glob("*")) == []
+    assert processes_with(str(tmp_path)) == []

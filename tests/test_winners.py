@@ -1,0 +1,87 @@
+"""The winner's curse, on a variant with a single visitor and on cases by hand."""
+
+from __future__ import annotations
+
+import deciding
+import numpy as np
+import pandas as pd
+import pytest
+
+import hierstan as hs
+
+
+@pytest.fixture(scope="module")
+def variants() -> hs.GroupedData:
+    rng = np.random.default_rng(5)
+    visitors = np.append(rng.integers(200, 3000, 19), 1)
+    sold = np.append(rng.binomial(visitors[:-1], 0.05), 1)
+    frame = pd.DataFrame({"page": [*range(19), "lucky"], "sold": sold, "seen": visitors})
+    return hs.GroupedData.from_counts(frame, group="page", successes="sold", trials="seen")
+
+
+def test_a_single_lucky_visitor_is_seen_through(variants: hs.GroupedData) -> None:
+    fit = hs.PartialPooling().fit(variants, seed=1, engine="stanli")
+    audit = hs.winners_curse(fit)
+    assert audit.raw_winner == "lucky"
+    assert audit.shrunken_winner != "lucky"
+    assert audit.exaggeration > 20
+    assert audit.replicates < 0.3
+    assert audit.table.index.name == "group"
+    assert "looks best, but the model's choice is" in " ".join(audit.verdict.split())
+    assert "times too large" in repr(audit)
+    naive = hs.NoPooling().fit(variants, seed=1, engine="stanli")
+    assert hs.winners_curse(naive).shrunken_winner == "lucky"
+    assert hs.prob_best(naive).idxmax() == "lucky"
+
+
+def test_against_a_control(variants: hs.GroupedData) -> None:
+    fit = hs.PartialPooling().fit(variants, seed=1, engine="stanli")
+    audit = hs.winners_curse(fit, control="lucky")
+    assert audit.raw_winner != "lucky"
+    # the control had one visitor, who will seldom buy again
+    assert audit.replicates > 0.9
+    worst = hs.winners_curse(fit, larger_is_better=False)
+    assert worst.raw_winner == variants.to_frame()["rate"].idxmin()
+
+
+def test_the_chance_to_replicate_is_exact() -> None:
+    frame = pd.DataFrame({"arm": ["a", "b"], "y": [1.0, 0.0], "se": [0.5, 0.5]})
+    data = hs.GroupedData.from_estimates(frame, group="arm", estimate="y", se="se")
+    model = hs.NoPooling(priors={"theta": hs.Normal(0, 100)})
+    audit = hs.winners_curse(model.fit(data, seed=1, engine="stanli"), control="b")
+    # y_a - y_b of a repetition is normal(1, sqrt(4 * 0.25)): P(> 0) = Phi(1)
+    assert audit.replicates == pytest.approx(0.8413, abs=4 * np.sqrt(0.84 * 0.16 / 1000))
+    assert audit.exaggeration == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "family", ["normal", "student_t", "lognormal", "gamma", "poisson", "neg_binomial", "bernoulli"]
+)
+@pytest.mark.parametrize("scale", ["response", "link"])
+def test_every_family_of_rows(family: str, scale: str) -> None:
+    rng = np.random.default_rng(1)
+    y = {"bernoulli": rng.binomial(1, 0.5, 40), "poisson": rng.poisson(4, 40)}
+    y["neg_binomial"] = y["poisson"]
+    frame = pd.DataFrame(
+        {"g": np.repeat(list("abcd"), 10), "y": y.get(family, rng.gamma(4, 1, 40))}
+    )
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=200, progress=False)
+    audit = hs.winners_curse(fit, scale=scale)
+    assert audit.raw_winner == frame.groupby("g")["y"].mean().idxmax() or family in (
+        "student_t",
+        "lognormal",
+    )
+    assert 0 <= audit.replicates <= 1
+    assert not audit.table.isna().any(axis=None)
+
+
+def test_complete_pooling_believes_no_lead() -> None:
+    audit = hs.winners_curse(deciding.school_fits()["complete"])
+    assert audit.exaggeration == np.inf
+    assert "the model believes 0." in " ".join(audit.verdict.split())
+
+
+def test_raw_estimates_have_two_scales() -> None:
+    with pytest.raises(hs.HierstanError, match="response or link"):
+        hs.winners_curse(deciding.school_fits()["partial"], scale="mean")
