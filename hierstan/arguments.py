@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 PICTURES = (".pdf", ".png", ".svg")
+PAGES = (".htm", ".html")
 FAMILIES = ("normal", "student_t", "bernoulli", "poisson", "neg_binomial", "lognormal", "gamma")
 KINDS = {  # what is observed in each group: the columns that must, and that may, go with it
     "estimate": (("se",), ()),
@@ -104,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument(
         "--plot", metavar="PNG", type=_picture, help="write a picture of the shrinkage"
     )
+    compare.add_argument(
+        "--report", metavar="HTML", type=_page, help="write a page with everything, to pass on"
+    )
     demo = _command(commands, "demo", "the same on the eight schools")
     _add_sampling(demo)
     demo.add_argument(
@@ -113,6 +117,7 @@ def _parser() -> argparse.ArgumentParser:
         default="hierstan-demo.png",
         help="where to write the picture of the shrinkage (default: %(default)s)",
     )
+    demo.add_argument("--report", metavar="HTML", type=_page, help="write a page with everything")
     templates = _command(commands, "templates", "copy the Stan templates, to edit them")
     templates.add_argument("directory", metavar="DIRECTORY", help="where to; made if need be")
     return parser
@@ -196,9 +201,17 @@ def _probability(text: str) -> float:
 
 
 def _picture(text: str) -> str:
+    return _file(text, PICTURES)
+
+
+def _page(text: str) -> str:
+    return _file(text, PAGES)
+
+
+def _file(text: str, endings: tuple[str, ...]) -> str:
     path = Path(text)
-    if path.suffix.lower() not in PICTURES:
-        raise argparse.ArgumentTypeError(f"{text!r} must end in {', '.join(PICTURES)}")
+    if path.suffix.lower() not in endings:
+        raise argparse.ArgumentTypeError(f"{text!r} must end in {', '.join(endings)}")
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     return text

@@ -20,11 +20,11 @@ from hierstan.data import GroupedData
 from hierstan.errors import EngineError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.generator import Generator, Simulation
-from hierstan.models import Pooling
+from hierstan.pooling import Pooling
 from hierstan.program import Program
-from hierstan.sbc_result import SBCResult
 from hierstan.raw import raw_estimates
 from hierstan.sampling import stan_data
+from hierstan.sbc_result import SBCResult
 
 CHAINS, WARMUP = 2, 500
 THINNING = (10, 40)  # the second where the first leaves draws that depend on each other

@@ -138,6 +138,8 @@ def _answer(data: GroupedData, options: Namespace) -> None:
     _print_differences(partial, options.prob)
     if options.plot:
         _plot(partial, options.plot)
+    if options.report:
+        _report(fits, options)
 
 
 # internals: what is printed ---------------------------------------------------------------------
@@ -222,6 +224,14 @@ def _plot(fit: Fit, path: str) -> None:
 
     plot_shrinkage(fit).savefig(path)
     print(f"\nThe picture of the shrinkage is in {path}.")
+
+
+def _report(fits: Mapping[str, Fit], options: Namespace) -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from hierstan.report import report
+
+    report(fits, options.report, unit=options.unit, prob=options.prob)
+    print(f"\nThe report is in {options.report}.")
 
 
 COMMANDS = {"compare": _compare, "demo": _demo, "templates": _templates}

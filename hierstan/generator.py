@@ -17,7 +17,7 @@ import pandas as pd
 from hierstan.data import GroupedData
 from hierstan.errors import DataError, HierstanError
 from hierstan.families import FAMILIES
-from hierstan.models import Pooling
+from hierstan.pooling import Pooling
 from hierstan.priors import Prior
 from hierstan.program import Program
 from hierstan.reduction import collapse_in_pandas, single

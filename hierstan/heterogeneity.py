@@ -103,6 +103,16 @@ def heterogeneity(
         For a fit without ``tau`` (complete or no pooling), a fit of the prior alone, or an
         impossible argument.
 
+    Notes
+    -----
+    The verdict rests on the probability that tau is negligible, below `smallest_difference`, and on
+    what the data contribute to it. From 0.9 on the groups "hardly differ". From 0.5 on, if the data
+    raised its odds at least threefold, there is "no sign" of a difference. Down to 0.05, if a
+    negligible tau explains the data at most a tenth as well as one from the middle of the
+    posterior, they "really differ". Otherwise they "differ little" if tau is below twice the limit
+    with probability 0.95, and if not, the data "cannot tell". tau is "mostly prior" where the data
+    took away less than half of its prior variance and hardly moved it.
+
     References
     ----------
     .. [1] Higgins and Thompson 2002, doi:10.1002/sim.1186.

@@ -59,7 +59,7 @@ def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray
             f"{table.column('group')} must hold labels that can be hashed (text, numbers, dates, "
             f"tuples); {broken_by(len(bad), len(labels), bad)}. Turn lists into tuples or text."
         ) from None
-    return pd.Index(unique, dtype=unique.dtype, name="group", tupleize_cols=False), codes
+    return pd.Index(unique, dtype=unique.dtype, name="group"), codes
 
 
 def _coded(

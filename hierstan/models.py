@@ -130,7 +130,8 @@ class PartialPooling(Pooling):
         if self.parameterization == "marginal" and edited:
             raise TemplateError(
                 "parameterization='marginal' integrates the group means out of the model as "
-                "hierstan ships it, but the templates were edited. Use 'auto', 'centered' or 'noncentered'."
+                "hierstan ships it, but the templates were edited. Use 'auto', 'centered' or "
+                "'noncentered'."
             )
         if marginal and not edited:
             return "marginal"

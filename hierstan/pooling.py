@@ -100,7 +100,7 @@ class Pooling:
         chains, warmup, draws : int
             Number of chains, of warmup draws and of kept draws in each.
         seed : int, optional
-            From 1 to 2^32 - 1. The same seed on the same engine gives the same draws; without one,
+            From 1 to 2^31 - 1. The same seed on the same engine gives the same draws; without one,
             a random one is taken and kept in ``fit.seed``.
         adapt_delta : float
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences.

@@ -20,9 +20,10 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
     pandas.DataFrame
         One line per group, in the order of ``data.groups``: ``n`` (rows), ``raw`` and ``raw_se`` on
         the response scale, ``link`` and ``link_se`` on the link scale. Counts get half a success,
-        failure or event added on the link scale, so that groups without any have a finite estimate
-        (Gart and Zweifel 1967, doi:10.1093/biomet/54.1-2.181). ``link_se`` is the inverse root of
-        the Fisher information; where the family has a standard deviation or dispersion of its own,
+        failure or event added on the link scale and in the standard errors, so that groups without
+        any have a finite estimate and an error above 0 (Gart and Zweifel 1967,
+        doi:10.1093/biomet/54.1-2.181). ``link_se`` is the inverse root of the Fisher information;
+        where the family has a standard deviation or dispersion of its own,
         that is estimated from all groups together.
 
     Examples
@@ -128,7 +129,8 @@ def _rate(cells: pd.DataFrame, J: int) -> pd.DataFrame:
     rate = y / n
     link = np.log((y + 0.5) / (n - y + 0.5))
     link_se = np.sqrt(1 / (y + 0.5) + 1 / (n - y + 0.5))
-    return _table(n, rate, np.sqrt(rate * (1 - rate) / n), link, link_se)
+    smoothed = (y + 0.5) / (n + 1)
+    return _table(n, rate, np.sqrt(smoothed * (1 - smoothed) / n), link, link_se)
 
 
 def _events(cells: pd.DataFrame, J: int) -> pd.DataFrame:
@@ -136,7 +138,7 @@ def _events(cells: pd.DataFrame, J: int) -> pd.DataFrame:
     return _table(
         _sum(cells, np.ones(len(cells)), J),
         y / exposure,
-        np.sqrt(y) / exposure,
+        np.sqrt(y + 0.5) / exposure,
         np.log((y + 0.5) / exposure),
         1 / np.sqrt(y + 0.5),
     )

@@ -113,8 +113,8 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> table = hs.shrinkage(fit)
-    >>> print(table.loc["A", ["raw", "raw_se", "toward"]].tolist())
-    [28.0, 15.0, 'down']
+    >>> print(table.loc["A", ["raw", "raw_se", "toward", "n"]].to_dict())
+    {'raw': 28.0, 'raw_se': 15.0, 'toward': 'down', 'n': 1}
     """
     intervals.check_prob(prob)
     intervals.check_scale(scale)

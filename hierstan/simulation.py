@@ -10,7 +10,8 @@ import numpy as np
 from hierstan.data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.generator import Generator, Simulation
-from hierstan.models import PartialPooling, Pooling
+from hierstan.models import PartialPooling
+from hierstan.pooling import Pooling
 
 
 def simulate(

@@ -215,10 +215,12 @@ def _judge_poolings(
             ),
             poolings["complete"],
         )
-    equal = (
-        "they predict single outcomes about equally well "
-        f"({_difference(partial, complete)} for partial pooling)"
+    how = (
+        "they predict single outcomes about equally well"
+        if abs(partial.elpd - complete.elpd) < CLEAR
+        else "how well they predict single outcomes differs by less than two standard errors"
     )
+    equal = f"{how} ({_difference(partial, complete)} for partial pooling)"
     if apart:
         return (
             (

@@ -219,7 +219,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare a.csv --group g --outcome y --plot no/where.png", "no folder 'no'"),
         ("compare a.csv --group g --outcome y --engine stan", "cmdstan"),
         ("compare a.csv --group g --outcome y --seed one", "--seed"),
-        ("compare a.csv --group g --outcome y --report r.html", "unrecognized"),
+        ("compare a.csv --group g --outcome y --report r.txt", ".html"),
         ("compare a.csv --group g --outcome y --fam normal", "unrecognized"),
         ("templates", "DIRECTORY"),
         ("explain", "compare"),

@@ -56,7 +56,7 @@ BAD_SETTINGS = {
     "chains": [0, -1, 1001, 2.0, True, "4", None, math.nan],
     "warmup": [0, -5, 10**8, 1e3, np.float64(100)],
     "draws": [0, 10**8, 0.5],
-    "seed": [0, -1, 2**32, 1.5, "one", np.array([1, 2])],
+    "seed": [0, -1, 2**31, 1.5, "one", np.array([1, 2])],
     "adapt_delta": [0, 1, 0.0, 1.0, -0.5, math.nan, math.inf, "0.9", True, None],
 }
 
@@ -69,8 +69,8 @@ def test_a_setting_out_of_range_is_refused(name: str, value: object) -> None:
 
 
 def test_numpy_numbers_are_plain_numbers_afterwards() -> None:
-    settings = Settings(chains=np.int64(2), seed=np.uint32(2**32 - 1), adapt_delta=np.float32(0.5))
-    assert (settings.chains, settings.seed, settings.adapt_delta) == (2, 2**32 - 1, 0.5)
+    settings = Settings(chains=np.int64(2), seed=np.uint32(2**31 - 1), adapt_delta=np.float32(0.5))
+    assert (settings.chains, settings.seed, settings.adapt_delta) == (2, 2**31 - 1, 0.5)
     assert {type(settings.chains), type(settings.seed), type(settings.adapt_delta)} == {int, float}
 
 
@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_draws(engine: str) -> None:
         get_engine(engine).sample(
             program, TINY_DATA, Settings(warmup=50, draws=50, seed=seed, progress=False), []
         )
-        for seed in (2**32 - 1, 2**32 - 1, 7)
+        for seed in (2**31 - 1, 2**31 - 1, 7)
     ]
     same, other = (runs[i].variables["mu"] for i in (1, 2))
     np.testing.assert_array_equal(runs[0].variables["mu"], same)
@@ -372,7 +372,7 @@ def test_a_program_that_does_not_compile_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HIERSTAN_CACHE", str(tmp_path / "new"))
-    with pytest.raises(hs.TemplateError, match="tiny, line 10 .*: the Stan compiler refuses"):
+    with pytest.raises(hs.TemplateError, match="tiny, line 8 .*: the Stan compiler refuses"):
         run_tiny("cmdstan", TINY.replace("real mu;\n}", "real mu;"))
     assert in_cache(tmp_path / "new") == []
 
@@ -393,7 +393,8 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(
 def test_a_full_disk_says_what_to_do(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource")
     code = (
-        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (64, {resource.RLIM_INFINITY}))\n"
+        "import resource\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (64, {resource.RLIM_INFINITY}))\n"
         "from hierstan.engines import Settings, get_engine\n"
         "from hierstan.program import Program\n"
         f"get_engine('cmdstan').sample(Program('tiny', {TINY!r}), {{}}, Settings(), [])"

@@ -49,6 +49,13 @@ FLOORS = {
     "forecasts": 2.8,
     "values": 2.8,
     "choices": 2.9,
+    # what pictures are made of
+    "plots.density": 2.5,
+    "plots.style": 2.5,
+    "plots.axes": 2.6,
+    "plots.groups": 2.6,
+    "plots.marks": 2.6,
+    "plots.replicated": 2.7,
     # answers: they never import each other
     "diagnostics": 3.0,
     "comparison": 3.0,
@@ -61,11 +68,26 @@ FLOORS = {
     "advice": 3.0,
     "winners": 3.0,
     "plots": 3.0,
+    "plots.compare": 3.0,
+    "plots.forest": 3.0,
+    "plots.khat": 3.0,
+    "plots.population": 3.0,
+    "plots.ppc": 3.0,
+    "plots.sensitivity": 3.0,
+    "plots.shrinkage": 3.0,
+    "plots.trace": 3.0,
     # models
     "models": 4.0,
     # faces
     "calibration": 5.0,
     "report": 5.0,
+    "report.again": 5.0,
+    "report.grid": 5.0,
+    "report.pictures": 5.0,
+    "report.whole_file": 5.0,
+    "report.answers": 5.1,
+    "report.sections": 5.2,
+    "report.page": 5.3,
     "arguments": 5.0,
     "cli": 5.1,
 }
@@ -75,7 +97,7 @@ ENTRANCES = {
     "cmdstanpy": {"engines.cmdstan"},
     "stanli": {"engines.stanli"},
     "bridgestan": {"engines.stanli"},
-    "jinja2": {"templates"},
+    "jinja2": {"templates", "report.page"},
 }
 
 LONGEST_ROOM = 300  # lines

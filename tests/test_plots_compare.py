@@ -57,12 +57,12 @@ def test_poolings_have_their_colours_and_weights() -> None:
     assert f"{comparison.table['weight'].iloc[0]:.2f}" in words(figure)
 
 
-@pytest.mark.parametrize("name", ["schools", "branches"])
+@pytest.mark.parametrize("name", ["schools", "branches", "pumps"])
 def test_the_title_is_the_verdicts_first_clause(name: str) -> None:
     comparison = comparison_of(name)
     title = hs.plot_compare(comparison).get_suptitle().replace("\n", " ")
     assert comparison.verdict.startswith(title)
-    assert len(title) > 15
+    assert len(title) > 20
 
 
 def test_models_of_ones_own_keep_their_names(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_no_pooling_shows_its_groups(tmp_path: Path) -> None:
 
 
 def test_many_groups_share_a_panel(tmp_path: Path) -> None:
-    plots = hs.plot_trace(fit_of("branches"), ["mu", "theta"])
+    plots = hs.plot_trace(fit_of("baseball"), ["mu", "theta"])
     assert len(figure_of(plots).axes) == 4
     check_picture(figure_of(plots), tmp_path)
 

@@ -18,7 +18,7 @@ from dataframe_engines import ENGINES, require
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from hierstan import GroupedData, intake
+from hierstan import GroupedData, intake, reduction
 from hierstan.reduction import collapse, collapse_in_pandas, single
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
@@ -148,6 +148,37 @@ def test_lazy_engines_stay_lazy(engine: str) -> None:
     frame = nw.from_native(ENGINES[engine]({"group": ["a", "b"], "y": [1.0, 2.0]}))
     for family in ("normal", "poisson", "neg_binomial", "gamma"):
         assert isinstance(collapse(family, frame), nw.LazyFrame)
+
+
+@pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
+def test_a_rough_mean_is_corrected(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sums of a hundred million rows may be off; the second pass mends mean and squares."""
+
+    def off_by_a_quarter(means: Any, rows: Any) -> Any:
+        return means.with_columns(nw.selectors.by_dtype(nw.Float64) + 0.25)
+
+    monkeypatch.setattr(reduction, "settled", off_by_a_quarter)
+    monkeypatch.setattr(intake, "MAX_ROWS", 1)
+    frame = far_from_zero(300, 2)
+    table = ENGINES[engine](frame.to_dict("list"))
+    data = GroupedData.from_rows(table, group="group", outcome="y")
+    cells = data.cells.assign(group=data.groups[data.cells["group"]].to_numpy()).sort_values("group")
+    assert_moments(cells, frame, 1e-9)
+    amounts = GroupedData.from_rows(table, group="group", outcome="y", family="gamma").to_frame()
+    for label, y in frame.groupby("group")["y"]:
+        assert amounts.loc[label, "mean"] == pytest.approx(y.mean(), rel=1e-14)
+        assert amounts.loc[label, "mean_log"] == pytest.approx(np.log(y).mean(), rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "category", "str"])
+def test_dask_in_many_partitions(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    dd = require("dask.dataframe")
+    monkeypatch.setattr(intake, "MAX_ROWS", 1)
+    frame = far_from_zero(600)
+    table = dd.from_pandas(frame.astype({"group": dtype}), npartitions=30)
+    data = GroupedData.from_rows(table, group="group", outcome="y")
+    assert data.groups.tolist() == ([*"01234"] if dtype == "str" else [0, 1, 2, 3, 4])
+    assert_moments(data.cells, frame, 1e-9)
 
 
 def test_dask_with_its_distributed_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from hierstan.program import Program
 ENVIRONMENT_VARIABLE = "HIERSTAN_ENGINE"
 NAMES = ("cmdstan", "stanli")
 MAX_INT = 2**31 - 1
-MAX_SEED = 2**32 - 1
+MAX_SEED = 2**31 - 1  # what CmdStan 2.27 takes
 SAMPLE_STATS = {
     "lp__": "lp",
     "accept_stat__": "acceptance_rate",

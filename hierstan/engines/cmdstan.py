@@ -8,14 +8,15 @@ killed build leaves nothing that could be mistaken for a program.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from hierstan.program import Program
 
 CACHE_VARIABLE = "HIERSTAN_CACHE"
 SIGNIFICANT_FIGURES = 12
+MINUTE_STEP = 1e-14
 FOREVER = 4e6  # seconds; CmdStanPy gives a chain with a time limit a timer that can end it
 
 
@@ -80,12 +82,12 @@ class CmdStan:
         with (
             _quiet(),
             tempfile.TemporaryDirectory(prefix="hierstan-", ignore_cleanup_errors=True) as folder,
-            _stopped_on_interrupt(folder),
         ):
             model = cmdstanpy.CmdStanModel(exe_file=str(executable))
             try:
                 with progress_bar(settings) as refresh:
-                    fit = model.sample(
+                    sample = functools.partial(
+                        model.sample,
                         data=checked,
                         chains=settings.chains,
                         iter_warmup=settings.warmup,
@@ -101,6 +103,7 @@ class CmdStan:
                         refresh=refresh or None,
                         timeout=FOREVER,
                     )
+                    fit = _interruptible(sample, folder)
             except (RuntimeError, ValueError) as error:
                 raise translated(_console(folder, error), program) from error
             return check_finite(_draws(fit))
@@ -194,34 +197,37 @@ def _console(folder: str, error: Exception) -> str:
         for path in sorted(Path(folder).rglob("*-stdout.txt"))
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
     ]
-    for sign in ("Exception", "rror", "eject"):
-        said = list(dict.fromkeys(line for line in lines if sign in line))
+    for sign in ("Exception", "rror", "eject", ""):
+        said = list(dict.fromkeys(line for line in lines if line and sign in line))
         if said:
             return "\n".join(said[-3:])
     return str(error)
 
 
-@contextlib.contextmanager
-def _stopped_on_interrupt(folder: str) -> Iterator[None]:
-    """Stop the chains when the user interrupts; CmdStanPy alone would wait for them to end.
+def _interruptible(sample: Callable[[], Any], folder: str) -> Any:
+    """Run CmdStanPy's `sample` so that Ctrl-C stops it at once and leaves no chain running.
 
-    Chains that still wait for their turn cannot start without their folder. Those that run are
-    ended the way CmdStanPy ends one whose time is up: each has a timer for that.
+    CmdStanPy waits for its chains in a way that an interrupt need not end (not once polars, which
+    it imports, has put in its own handler), so it waits in a thread. Chains that wait for their
+    turn cannot start without their folder. Those that run are ended the way CmdStanPy ends one
+    whose time is up: each has a timer for that.
     """
     before = set(threading.enumerate())
+    pool = futures.ThreadPoolExecutor(1)
+    future = pool.submit(sample)
+    pool.shutdown(wait=False)
     try:
-        yield
+        while not future.done():
+            futures.wait([future], timeout=0.1)
     except KeyboardInterrupt:
         shutil.rmtree(folder, ignore_errors=True)
-        for _ in range(100):
-            ours = set(threading.enumerate()) - before
-            timers = [thread for thread in ours if isinstance(thread, threading.Timer)]
-            for timer in timers:
-                timer.function()
-            time.sleep(0.1)
-            if not timers:
-                break
+        while not future.done():
+            for thread in set(threading.enumerate()) - before:
+                if isinstance(thread, threading.Timer):
+                    thread.function()
+            futures.wait([future], timeout=0.1)
         raise
+    return future.result()
 
 
 def _draws(fit: Any) -> Draws:

@@ -146,6 +146,17 @@ class Evaluator:
                     values[row] = everything[places]
         return result
 
+    def values_at(self, points: np.ndarray) -> list[dict[str, Any]]:
+        """Return the parameters at points of the unconstrained space, as an engine takes them."""
+        names = self._model.param_names()
+        flat = self.written_at(points, list(self.parameters))
+        found: list[dict[str, Any]] = [{} for _ in points]
+        for name, columns in self.parameters.items():
+            shape = [int(index) for index in names[columns.stop - 1].split(".")[1:]]
+            for row, value in zip(found, flat[name], strict=True):
+                row[name] = value.reshape(shape, order="F").tolist()
+        return found
+
     def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log density of the unconstrained parameters, without constants, shape (S,)."""
         with _translated(self._program):

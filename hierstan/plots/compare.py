@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
+CLAUSE = re.compile(r"[:.;](?:\s|$)| \(")  # where a clause of a verdict ends
 COLUMNS = ("elpd", "se", "elpd_diff", "dse", "weight")
 
 
@@ -98,8 +99,11 @@ def _draw(ax: Axes, values: np.ndarray, errors: np.ndarray, colors: list[str]) -
 def _title(comparison: Any, table: pd.DataFrame) -> str:
     """Take the first clause of the verdict, so that picture and words say the same."""
     verdict = str(getattr(comparison, "verdict", ""))
-    clause = re.split(r"[:.;](?:\s|$)| \(", verdict, maxsplit=1)[0].strip()
-    return clause or f"{NAMES.get(table.index[0], style.literal(table.index[0]))} ranks first"
+    ends = [*(match.start() for match in CLAUSE.finditer(verdict)), len(verdict)]
+    clauses = (verdict[:end].strip() for end in ends)
+    # "Partial pooling: the groups differ" is said with the second half
+    said = next((text for text in clauses if text and text.lower() not in NAMES.values()), "")
+    return said or f"{NAMES.get(table.index[0], style.literal(table.index[0]))} ranks first"
 
 
 def _caption(comparison: Any) -> str:

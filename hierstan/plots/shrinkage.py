@@ -58,7 +58,7 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> figure = hs.plot_shrinkage(fit)
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()][:2]
-    ['A', 'C']
+    ['A', 'G']
     """
     require(fit, "tau", "plot_shrinkage")
     table = group_table(fit, PROB, scale).sort_values("raw", ascending=False, kind="stable")

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import numpy as np
+
 from hierstan.data import GroupedData
 from hierstan.fit import Fit
 
@@ -32,6 +34,15 @@ def versions() -> str:
     return ", ".join(found)
 
 
+def sampler(fit: Fit) -> str:
+    """Return what drew a fit's draws: engine, seed and settings."""
+    options = fit.options
+    return (
+        f"{fit.engine}, seed {fit.seed}; chains {options['chains']}, warmup {options['warmup']:,}, "
+        f"draws {options['draws']:,} in each chain, adapt_delta {options['adapt_delta']:g}"
+    )
+
+
 def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
     """Return a script that makes the same fits and the same page.
 
@@ -42,7 +53,8 @@ def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
         What `report` was given besides the fits and the path.
     """
     data = next(iter(fits.values())).data
-    given = "".join(f", {name}={value!r}" for name, value in options.items() if value is not None)
+    plain = {k: v.item() if isinstance(v, np.generic) else v for k, v in options.items()}
+    given = "".join(f", {name}={value!r}" for name, value in plain.items() if value is not None)
     return "\n".join(
         [
             "import hierstan as hs",

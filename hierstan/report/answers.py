@@ -38,7 +38,10 @@ def data_grid(fit: Fit) -> Grid:
 def trust_grid(fits: Mapping[str, Fit], found: Mapping[str, Diagnosis]) -> Grid:
     """Tabulate the checks of the draws, a line per fit."""
     table = next(iter(found.values())).table
-    header = ["fit", *(f"{check} ({row['rule']} {row['limit']:,g})" for check, row in _lines(table))]
+    header = [
+        "fit",
+        *(f"{check} ({row['rule']} {row['limit']:,g})" for check, row in _lines(table)),
+    ]
     rows = tuple(
         (name_of(name, fits[name]), *(_checked(check, row) for check, row in _lines(one.table)))
         for name, one in found.items()
@@ -67,7 +70,6 @@ def comparison_grid(comparison: Comparison, fits: Mapping[str, Fit]) -> Grid:
     """Tabulate how well the fits predict."""
     table = comparison.table
     columns = {
-        "rank": [str(rank) for rank in table["rank"]],
         "elpd": numbers(table["elpd"].to_numpy(), 1),
         "standard error": numbers(table["se"].to_numpy(), 1),
         "difference from the best": numbers(table["elpd_diff"].to_numpy(), 1),
@@ -130,7 +132,10 @@ def spread_grid(fit: Fit, found: Heterogeneity, prob: float) -> Grid:
 def decision_grid(fit: Fit, table: pd.DataFrame) -> Grid:
     """Tabulate what choosing each group would mean, the best choice first."""
     decimals = max(places((table["upper"] - table["lower"]).to_numpy() / 3.3) - 1, 0)
-    shares = {"prob_best": "probability of being best", "prob_better": "probability of being better"}
+    shares = {
+        "prob_best": "probability of being best",
+        "prob_better": "probability of being better",
+    }
     columns: dict[str, list[str]] = {}
     for name in map(str, table.columns):
         values = table[name]

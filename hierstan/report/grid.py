@@ -48,9 +48,9 @@ def labels(data: GroupedData) -> list[str]:
     return short if len(set(short)) == len(short) else texts
 
 
-def text_of(name: object) -> str:
-    """Return a column's or a fit's name on one line."""
-    return printable(" ".join(str(name).split()), LONGEST)
+def text_of(name: object, limit: int | None = LONGEST) -> str:
+    """Return a name or a sentence on one line, of so many columns at most."""
+    return printable(" ".join(str(name).split()), limit)
 
 
 def group_grid(
@@ -90,5 +90,5 @@ def column(values: Any, decimals: int | None = None) -> list[str]:
 
 def estimates(means: pd.DataFrame, decimals: int) -> list[str]:
     """Return means with their intervals: ``10.2 [0.3, 22.9]``."""
-    columns = (numbers(means[name], decimals) for name in ("mean", "lower", "upper"))
+    columns = (numbers(means[name].to_numpy(), decimals) for name in ("mean", "lower", "upper"))
     return [f"{mean} [{low}, {high}]" for mean, low, high in zip(*columns, strict=True)]

@@ -9,30 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from hierstan import portrait
 from hierstan.comparison import compare
-from hierstan.diagnostics import Diagnosis, diagnose
+from hierstan.diagnostics import diagnose
 from hierstan.fit import Fit
 from hierstan.heterogeneity import Heterogeneity, heterogeneity
-from hierstan.plots import plot_compare, plot_population, plot_shrinkage
 from hierstan.plots.groups import group_word, mean_words
-from hierstan.report import again, answers
-from hierstan.report.grid import Grid, text_of
-from hierstan.report.pictures import Picture, picture
-from hierstan.shrinkage import shrinkage
+from hierstan.report import again, answers, sections
+from hierstan.report.grid import text_of
 from hierstan.verdict import Comparison
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-MODELS = {
-    "complete": "The groups do not differ: all share one mean.",
-    "none": "Every group stands alone, and learns nothing from the others.",
-    "partial": "The groups differ, but belong to one population: each borrows from the others.",
-}
-PYTHON_ADVICE = (" smallest_difference= sets another limit.",)
 
 
 @dataclass(frozen=True)
@@ -68,31 +55,25 @@ def page(subject: Subject) -> str:
     partial = fit if fit.model.name == "partial" else None
     spread = heterogeneity(partial, prob=subject.prob) if partial else None
     content: dict[str, Any] = {
-        "title": text_of(subject.title) if subject.title else _title(fit),
-        "question": " ".join((subject.question or _question(fit)).split()),
-        "trust": _trust(fits, found),
-        "data": _data(fit),
-        "poolings": _poolings(fits, fit, subject.prob),
-        "comparison": _comparison(comparison, fits),
-        "shrinkage": _shrinkage(partial, subject.prob) if partial else None,
-        "spread": _spread(partial, spread, subject.prob) if partial and spread else None,
-        "decisions": _decisions(fit, subject),
+        "title": text_of(subject.title or _title(fit), None),
+        "question": text_of(subject.question or _question(fit), None),
+        "trust": sections.trust(fits, found),
+        "data": sections.data(fit),
+        "poolings": sections.poolings(fits, fit, subject.prob),
+        "comparison": sections.comparison(comparison, fits),
+        "shrinkage": sections.moves(partial, subject.prob) if partial else None,
+        "spread": sections.spread(partial, spread, subject.prob) if partial and spread else None,
+        "decisions": sections.decisions(fit, subject.prob, subject.choice),
         "priors": answers.priors_grid(fits),
-        "programs": [_program(name, one) for name, one in fits.items()],
-        "facts": _facts(fits),
+        "programs": [sections.program(name, one) for name, one in fits.items()],
+        "facts": sections.facts(fits),
         "script": again.script(fits, _options(subject)),
     }
     content["summary"] = _summary(content, comparison, spread)
     return _environment().get_template("page.html").render(content)
 
 
-# internals: the sections ----------------------------------------------------------------------
-
-
-def _main(fits: Mapping[str, Fit]) -> Fit:
-    """Return the fit that is told about in detail: the first one of partial pooling."""
-    partial = [fit for fit in fits.values() if fit.model.name == "partial"]
-    return [*partial, *fits.values()][0]
+# internals: the answers in a sentence each --------------------------------------------------
 
 
 def _title(fit: Fit) -> str:
@@ -126,127 +107,8 @@ def _summary(
     return lines
 
 
-def _trust(fits: Mapping[str, Fit], found: Mapping[str, Diagnosis]) -> dict[str, Any]:
-    bad = [answers.name_of(name, fits[name]) for name, one in found.items() if not one.ok]
-    if bad:
-        verdict = f"Do not rely on this page yet: the draws of {', '.join(bad)} are not good enough."
-    elif len(found) == 1:
-        verdict = "The draws can be trusted."
-    else:
-        verdict = f"The draws of all {len(found)} fits can be trusted."
-    notes = [
-        {"name": answers.name_of(name, fits[name]), "text": text}
-        for name, one in found.items()
-        for text in (*one.messages, *filter(None, [fits[name].note]))
-    ]
-    return {
-        "ok": not bad,
-        "verdict": verdict,
-        "notes": notes,
-        "grid": answers.trust_grid(fits, found),
-    }
-
-
-def _data(fit: Fit) -> dict[str, Any]:
-    data = fit.data
-    columns = ", ".join(f"{text_of(name)} ({role})" for role, name in data.columns.items())
-    return {
-        "groups": f"{len(data.groups):,}",
-        "observations": f"{data.n_rows:,}",
-        "columns": columns,
-        "family": portrait.FAMILY_WORDS[data.family],
-        "grid": answers.data_grid(fit),
-    }
-
-
-def _poolings(fits: Mapping[str, Fit], fit: Fit, prob: float) -> dict[str, Any]:
-    models = [
-        {
-            "name": answers.name_of(name, one),
-            "words": MODELS[one.model.name],
-            "formula": f"theta{portrait.TITLES[one.model.name].partition('theta')[2]}",
-        }
-        for name, one in fits.items()
-    ]
-    ledger = shrinkage(fit, prob=prob)
-    return {"models": models, "grid": answers.poolings_grid(fits, ledger, prob)}
-
-
-def _comparison(comparison: Comparison | None, fits: Mapping[str, Fit]) -> dict[str, Any] | None:
-    if comparison is None:
-        return None
-    alt = (
-        f"Two panels with a dot and error bars for each of {len(fits)} fits, best on top: its elpd "
-        "on the left, on the right its difference from the best. The table has the numbers."
-    )
-    preferred = comparison.preferred
-    return {
-        "verdict": comparison.verdict,
-        "preferred": answers.name_of(preferred, fits[preferred]) if preferred else "",
-        "grid": answers.comparison_grid(comparison, fits),
-        "picture": picture(plot_compare(comparison), alt, len(fits)),
-        "unit": comparison.unit,
-    }
-
-
-def _shrinkage(fit: Fit, prob: float) -> dict[str, Any]:
-    ledger = shrinkage(fit, prob=prob)
-    J = len(fit.data.groups)
-    alt = (
-        f"An arrow for each of {J:,} groups, from its raw estimate to its partially pooled mean: "
-        "the arrows point towards the population mean. The table has the numbers."
-    )
-    return {
-        "grid": answers.shrinkage_grid(fit, ledger, prob),
-        "picture": picture(plot_shrinkage(fit), alt, J),
-        "unit": ledger.attrs["unit"],
-    }
-
-
-def _spread(fit: Fit, found: Heterogeneity, prob: float) -> dict[str, Any]:
-    alt = (
-        "Three panels with curves: prior and posterior of the population mean mu, the same of the "
-        "standard deviation tau, and the population in which a new group would lie. The table has "
-        "the posterior's numbers."
-    )
-    words = found.verdict
-    for advice in PYTHON_ADVICE:
-        words = words.replace(advice, "")
-    return {
-        "verdict": words,
-        "grid": answers.spread_grid(fit, found, prob),
-        "picture": picture(plot_population(fit), alt, 1),
-    }
-
-
-def _decisions(fit: Fit, subject: Subject) -> dict[str, Any] | None:
-    if subject.choice is None:
-        return None
-    from hierstan.advice import decision_table
-
-    table: pd.DataFrame = decision_table(fit, prob=subject.prob, **subject.choice)
-    return {
-        "advice": str(table.attrs["advice"]).replace(" Say so with caring=.", ""),
-        "grid": answers.decision_grid(fit, table),
-    }
-
-
-def _program(name: str, fit: Fit) -> dict[str, Any]:
-    ways = portrait.PARAMETERIZATIONS
-    return {
-        "name": answers.name_of(name, fit),
-        "how": ways.get(fit.parameterization or "", fit.parameterization or "").partition(":")[0],
-        "edited": fit.program.edited,
-        "code": fit.stan_code.rstrip(),
-    }
-
-
-def _facts(fits: Mapping[str, Fit]) -> list[tuple[str, str]]:
-    samplers = {name: portrait._sampler(fit) for name, fit in fits.items()}
-    lines = [("Written with", again.versions())]
-    if len(set(samplers.values())) == 1:
-        return [("All fits", next(iter(samplers.values()))), *lines]
-    return [*((answers.name_of(name, fits[name]), text) for name, text in samplers.items()), *lines]
+def _first_clause(text: str) -> str:
+    return re.split(r"[:.;](?:\s|$)| \(", text, maxsplit=1)[0].strip() + "."
 
 
 def _options(subject: Subject) -> dict[str, Any]:
@@ -255,8 +117,10 @@ def _options(subject: Subject) -> dict[str, Any]:
     return {**own, **more, **(subject.choice or {})}
 
 
-def _first_clause(text: str) -> str:
-    return re.split(r"[:.;](?:\s|$)| \(", text, maxsplit=1)[0].strip() + "."
+def _main(fits: Mapping[str, Fit]) -> Fit:
+    """Return the fit that is told about in detail: the first one of partial pooling."""
+    partial = [fit for fit in fits.values() if fit.model.name == "partial"]
+    return [*partial, *fits.values()][0]
 
 
 # internals: the look --------------------------------------------------------------------------

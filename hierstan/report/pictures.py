@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import re
+import struct
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DRAWN = 300  # groups; of more, points instead of shapes make the smaller file
-INCH = 96  # CSS pixels
+DPI = 160
+SIDES = ("width", "height")
+TYPES = {"png": "image/png", "svg": "image/svg+xml"}
+NAMELESS: dict[str, dict] = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
 @dataclass(frozen=True)
@@ -49,30 +54,46 @@ def picture(figure: Figure, alt: str, groups: int) -> Picture:
     import matplotlib.pyplot as plt
 
     title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), _below(figure)))
-    width, height = figure.get_size_inches()
-    lines = (figure.get_suptitle().count("\n") + 1, _below(figure).count("\n") + 1)
-    figure.suptitle("")
-    figure.supxlabel("")
-    height -= 0.2 + 0.21 * lines[0] + 0.15 * lines[1]
-    figure.set_size_inches(width, height)
+    _without_words(figure)
     kind = "png" if groups > MOST_DRAWN else "svg"
-    options = {"dpi": 160, "metadata": {"Software": None}} if kind == "png" else {}
+    options: dict[str, Any] = {
+        "bbox_inches": "tight",
+        "pad_inches": 0.05,
+        "dpi": DPI,
+        "metadata": NAMELESS[kind],
+    }
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "hierstan", "svg.fonttype": "path"}):
-        with warnings.catch_warnings():
-            # a label in a script that no font here has: the tables have it in full
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            figure.savefig(
-                buffer, format=kind, **(options or {"metadata": {"Date": None, "Creator": None}})
-            )
+    with mpl.rc_context({"svg.hashsalt": "hierstan"}), warnings.catch_warnings():
+        # a label in a script that no font here has: the tables have it in full
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(buffer, format=kind, **options)
     plt.close(figure)
-    mime = {"svg": "image/svg+xml", "png": "image/png"}[kind]
-    source = f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return Picture(title, caption, alt, source, round(width * INCH), round(height * INCH))
+    content = buffer.getvalue()
+    source = f"data:{TYPES[kind]};base64,{base64.b64encode(content).decode()}"
+    return Picture(title, caption, alt, source, *_size(content, kind))
 
 
 # internals ------------------------------------------------------------------------------------
 
 
+def _without_words(figure: Figure) -> None:
+    """Take the words above and below out of a figure, and the room for them."""
+    width, height = figure.get_size_inches()
+    above, below = (text.count("\n") + 1 for text in (figure.get_suptitle(), _below(figure)))
+    figure.suptitle("")
+    figure.supxlabel("")
+    figure.set_size_inches(width, height - 0.21 * above - 0.15 * below)
+
+
 def _below(figure: Figure) -> str:
     return str(figure.get_supxlabel())
+
+
+def _size(content: bytes, kind: str) -> tuple[int, int]:
+    """Return a file's width and height in CSS pixels."""
+    if kind == "png":
+        sides = [value / DPI for value in struct.unpack(">II", content[16:24])]
+    else:
+        head = content[: content.index(b"viewBox")].decode()
+        sides = [float(re.findall(rf'{side}="([\d.]+)pt"', head)[0]) / 72 for side in SIDES]
+    return round(sides[0] * 96), round(sides[1] * 96)
