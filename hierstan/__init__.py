@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "advice": ["decision_table"],
         "calibration": ["sbc"],
         "calibration_plot": ["plot_sbc"],
+        "certificate": ["certify"],
         "comparison": ["compare", "loo", "waic"],
         "cross_check": ["cross_check"],
         "data": ["GroupedData"],

@@ -16,30 +16,34 @@ import numpy as np
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
 DROP = 20.0  # natural logarithms below the maximum at which a grid ends: 2e-9
-NARROWINGS = 12
-BLOCK = 4_000_000  # numbers at a time
+NARROWINGS = 15
+BLOCK = 3_000_000  # numbers at a time
 
 
 @dataclass(frozen=True)
 class Groups:
-    """What the likelihood needs of each group, every array of shape (J,).
+    """What the likelihood needs of J groups.
 
     Attributes
     ----------
     log_lik : callable
-        Takes group means (..., J) and ``sigma`` (broadcast against them) to the groups' log
-        likelihoods.
-    link, variance : callable
-        Take ``sigma`` (..., 1) to rough estimates of the means and of their sampling variances,
-        where the integrals are centred.
+        Takes group means (K, J) and ``sigma`` (K, 1) to the groups' log likelihoods (K, J).
+    link : numpy.ndarray
+        Rough estimates of the means, (J,), around which integrals are centred.
+    variance : callable
+        Takes ``sigma`` (K, 1) to the estimates' sampling variances (K, J).
     normal : bool
         Whether the likelihood is normal in the means with just these estimates and variances.
+    low, high : float
+        The smallest standard error, and a scale that all spreads of the data lie below.
     """
 
     log_lik: Callable[[np.ndarray, np.ndarray], np.ndarray]
     link: np.ndarray
     variance: Callable[[np.ndarray], np.ndarray]
     normal: bool
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -67,30 +71,12 @@ def separate(
         Log prior density of ``sigma``, where there is one.
     """
 
-    def at(log_sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        s = np.exp(log_sigma)[:, None]
-        total, first, second = _inner(groups, s, prior, np.array(center[0]), np.array(center[1]))
+    def at(_: np.ndarray, y: np.ndarray, every: int) -> tuple[np.ndarray, ...]:
+        s, place, scale = np.exp(y)[:, None], np.array(center[0]), np.array(center[1])
+        total, first, second = _inner(groups, s, prior, place, scale, every)
         return total.sum(axis=1), first, second
 
-    if sigma is None:
-        _, first, second = at(np.zeros(1))
-        return Moments({"theta": first[0]}, {"theta": _sd(first[0], second[0])}, 0.0)
-
-    def log_density(x: np.ndarray) -> np.ndarray:
-        return at(x)[0] + sigma(np.exp(x)) + x
-
-    x = _narrowed(lambda axes: log_density(axes[0]), [_start(groups)], 161)[0]
-    weight = _weights(log_density(x))
-    _, first, second = at(x)
-
-    def found(every: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        w = weight[::every] / weight[::every].sum()
-        scale, theta = np.exp(x[::every]), w @ first[::every]
-        mean = {"sigma": np.array(w @ scale), "theta": theta}
-        spread = {"sigma": w @ scale**2, "theta": w @ second[::every]}
-        return mean, {name: _sd(mean[name], spread[name]) for name in mean}
-
-    return _settled(found)
+    return _over_scales(groups, at, None, sigma, ("theta",), len(_STEPS_OF_THETA))
 
 
 def population(
@@ -110,33 +96,26 @@ def population(
     center : tuple of float
         Median and a scale of the prior of ``mu``.
     """
-    z, log_dz = _sinh(_STEPS_OF_MU)
 
-    def at(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    def at(x: np.ndarray, y: np.ndarray, every: int) -> tuple[np.ndarray, ...]:
         """Integrate over mu and theta at log tau `x` and log sigma `y`, both (K,)."""
+        z, log_dz = _sinh(_STEPS_OF_MU[::every])
         t, s = np.exp(x)[:, None], np.exp(y)[:, None]
-        precision = 1 / (groups.variance(s) + t**2)
-        own = 1 / precision.sum(axis=1) * 1.2
-        there = (precision @ groups.link) / precision.sum(axis=1)
-        best = 1 / (1 / own + 1 / center[1] ** 2)
-        middle = best * (there / own + center[0] / center[1] ** 2)
-        scale = np.sqrt(best + 0.1 * np.minimum(own, (there - center[0]) ** 2))
-        m = middle[:, None] + scale[:, None] * z
-        total, first, second = _given_population(groups, m, t, s)
-        inner = total + mu(m) + log_dz + np.log(scale)[:, None]
-        top = inner.max(axis=1, keepdims=True)
-        share = np.exp(inner - top)
-        mass = share.sum(axis=1)
-        share /= mass[:, None]
+        middle, scale = _around(groups, t, s, center)
+        m = middle + scale * z
+        total, first, second = _given_population(groups, m, t, s, every)
+        inner = total + mu(m) + log_dz + np.log(scale)
+        top, share = _normalised(inner, axis=1)
         return (
-            top[:, 0] + np.log(mass),
+            top,
             (share * m).sum(axis=1),
             (share * m**2).sum(axis=1),
             np.einsum("km,kmj->kj", share, first),
             np.einsum("km,kmj->kj", share, second),
         )
 
-    return _over_scales(groups, at, tau, sigma)
+    nodes = len(_STEPS_OF_MU) * (2 if groups.normal else len(_STEPS_OF_THETA))
+    return _over_scales(groups, at, tau, sigma, ("mu", "theta"), nodes)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -144,13 +123,38 @@ def population(
 _STEPS_OF_MU = np.linspace(-3.6, 3.6, 49)  # out to 18 standard deviations
 _STEPS_OF_THETA = np.linspace(-4.5, 4.5, 73)  # out to 45
 
+AtScales = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, ...]]
+
 
 def _sinh(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.sinh(steps), np.log(np.cosh(steps) * (steps[1] - steps[0]))
 
 
+def _normalised(log_values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logarithm of the sum, and each value's share of it."""
+    top = log_values.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    share = np.exp(log_values - top)
+    mass = share.sum(axis=axis, keepdims=True)
+    with np.errstate(divide="ignore"):
+        total = (top + np.log(mass)).squeeze(axis)
+    return total, share / np.maximum(mass, np.finfo(float).tiny)
+
+
+def _around(
+    groups: Groups, t: np.ndarray, s: np.ndarray, center: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return where mu is about, given tau and sigma, and on which scale, both (K, 1)."""
+    precision = 1 / (groups.variance(s) + t**2)
+    own = 1.2 / precision.sum(axis=1, keepdims=True)
+    there = (precision * groups.link).sum(axis=1, keepdims=True) * own / 1.2
+    best = 1 / (1 / own + 1 / center[1] ** 2)
+    middle = best * (there / own + center[0] / center[1] ** 2)
+    return middle, np.sqrt(best + 0.1 * np.minimum(own, (there - center[0]) ** 2))
+
+
 def _given_population(
-    groups: Groups, m: np.ndarray, t: np.ndarray, s: np.ndarray
+    groups: Groups, m: np.ndarray, t: np.ndarray, s: np.ndarray, every: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return log p(y | mu, tau, sigma), and the means' first and second moments, at mu (K, M)."""
     if groups.normal:
@@ -158,10 +162,10 @@ def _given_population(
         total = v + t**2
         own = (t**2 / total)[:, None, :]
         off = groups.link - m[..., None]
-        log_lik = groups.log_lik(np.broadcast_to(groups.link, v.shape), s)  # at its maximum
+        best = groups.log_lik(np.broadcast_to(groups.link, v.shape), s)[:, None, :]
         change = -0.5 * np.log(total / v)[:, None, :] - 0.5 * off**2 / total[:, None, :]
         first = m[..., None] + own * off
-        return (log_lik[:, None, :] + change).sum(axis=2), first, first**2 + own * v[:, None, :]
+        return (best + change).sum(axis=2), first, first**2 + own * v[:, None, :]
 
     K, M = m.shape
     flat, spread = m.reshape(-1, 1), np.repeat(t, M, axis=0)
@@ -170,29 +174,122 @@ def _given_population(
         z = (theta - flat) / spread
         return -0.5 * z**2 - np.log(spread) - 0.5 * np.log(2 * np.pi)
 
-    found = _inner(groups, np.ones((K * M, 1)), prior, flat, spread)
+    found = _inner(groups, np.ones((K * M, 1)), prior, flat, spread, every)
     total, first, second = (part.reshape(K, M, -1) for part in found)
     return total.sum(axis=2), first, second
 
 
 def _inner(
-    groups: Groups, s: np.ndarray, prior: LogDensity, at: np.ndarray, scale: np.ndarray
+    groups: Groups,
+    s: np.ndarray,
+    prior: LogDensity,
+    at: np.ndarray,
+    scale: np.ndarray,
+    every: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integrate each mean by itself, (K, J); `prior` is centred `at` with `scale`, (K, 1) or ()."""
-    z, log_dz = _sinh(_STEPS_OF_THETA)
+    z, log_dz = _sinh(_STEPS_OF_THETA[::every])
     v = groups.variance(s)
-    middle = (groups.link / v + at / scale**2) / (1 / v + 1 / scale**2)
-    # where data and prior disagree, the integrand may lie anywhere between them
-    width = np.sqrt(1 / (1 / v + 1 / scale**2)) + 0.05 * np.abs(groups.link - at)
-    width = np.minimum(width, np.maximum(scale, np.sqrt(v)))
+    best = 1 / (1 / v + 1 / scale**2)
+    middle = best * (groups.link / v + at / scale**2)
+    # the likelihood is normal in the link only about, so that the integrand may lie beside this
+    width = np.minimum(np.sqrt(best) + 0.05 * np.abs(groups.link - at), 3 * np.sqrt(best))
+    width = np.minimum(width, scale)
     values = np.empty((len(z), *middle.shape))
     for k, node in enumerate(z):
         theta = middle + width * node
         values[k] = groups.log_lik(theta, s) + prior(theta) + log_dz[k] + np.log(width)
-    top = values.max(axis=0)
-    share = np.exp(values - top)
-    mass = share.sum(axis=0)
-    share /= mass
+    total, share = _normalised(values, axis=0)
     one, two = np.tensordot(z, share, 1), np.tensordot(z**2, share, 1)
     first = middle + width * one
-    return top + np.log(mass), first, first**2 + width**2 * (two - one**2)
+    return total, first, first**2 + width**2 * (two - one**2)
+
+
+def _over_scales(
+    groups: Groups,
+    at: AtScales,
+    tau: LogDensity | None,
+    sigma: LogDensity | None,
+    names: tuple[str, ...],
+    nodes: int,
+) -> Moments:
+    """Integrate over ``log(tau)`` and ``log(sigma)``, those there are."""
+
+    def evaluated(x: np.ndarray, y: np.ndarray, every: int) -> list[np.ndarray]:
+        size = max(1, BLOCK // (nodes * len(groups.link)))
+        blocks = [at(x[k : k + size], y[k : k + size], every) for k in range(0, len(x), size)]
+        total, *moments = (np.concatenate(part) for part in zip(*blocks, strict=True))
+        for prior, axis in ((tau, x), (sigma, y)):
+            if prior is not None:
+                total = total + prior(np.exp(axis)) + axis  # the axis is a logarithm
+        return [total, *moments]
+
+    lowest, highest = np.log(groups.low) - 25, np.log(groups.high) + 14
+    ranges = [(lowest, highest) if prior is not None else (0.0, 0.0) for prior in (tau, sigma)]
+    x_range, y_range = _narrowed(lambda x, y: evaluated(x, y, 2)[0], ranges)
+    both = tau is not None and sigma is not None
+
+    def found(every: int) -> Moments:
+        count = (80 if both else 160) // every + 1
+        x, y = _mesh(x_range, y_range, count)
+        total, *moments = evaluated(x, y, every)
+        _, weight = _normalised(total, axis=0)
+        pairs = dict(zip(names, zip(moments[::2], moments[1::2], strict=True), strict=True))
+        for name, prior, axis in (("tau", tau, x), ("sigma", sigma, y)):
+            if prior is not None:
+                pairs[name] = (np.exp(axis), np.exp(2 * axis))
+        mean = {name: weight @ first for name, (first, _) in pairs.items()}
+        sd = {
+            name: np.sqrt(np.maximum(weight @ second - mean[name] ** 2, 0.0))
+            for name, (_, second) in pairs.items()
+        }
+        return Moments(mean, sd, 0.0)
+
+    fine, coarse = found(1), found(2)
+    return Moments(fine.mean, fine.sd, _distance(fine, coarse))
+
+
+def _narrowed(
+    log_density: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    ranges: list[tuple[float, float]],
+) -> list[tuple[float, float]]:
+    """Narrow the ranges of two axes down to where the density is not negligible."""
+    for _ in range(NARROWINGS):
+        x, y = _mesh(*ranges, 25)
+        values = log_density(x, y)
+        kept = values > values.max() - DROP
+        before = ranges
+        ranges = [
+            _span(axis[kept], low, high) for axis, (low, high) in zip((x, y), before, strict=True)
+        ]
+        if all(
+            new[1] - new[0] >= 0.8 * (old[1] - old[0])
+            for new, old in zip(ranges, before, strict=True)
+        ):
+            break
+    return ranges
+
+
+def _span(kept: np.ndarray, low: float, high: float) -> tuple[float, float]:
+    step = (high - low) / 24
+    return max(low, float(kept.min()) - step), min(high, float(kept.max()) + step)
+
+
+def _mesh(
+    x_range: tuple[float, float], y_range: tuple[float, float], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    axes = [
+        np.linspace(*span, count) if span[1] > span[0] else np.array([span[0]])
+        for span in (x_range, y_range)
+    ]
+    x, y = np.meshgrid(*axes, indexing="ij")
+    return x.ravel(), y.ravel()
+
+
+def _distance(fine: Moments, coarse: Moments) -> float:
+    """Return the largest difference of two results, in standard deviations."""
+    worst = 0.0
+    for name, sd in fine.sd.items():
+        for ours, theirs in ((fine.mean, coarse.mean), (fine.sd, coarse.sd)):
+            worst = max(worst, float(np.max(np.abs(ours[name] - theirs[name]) / sd)))
+    return worst
