@@ -133,7 +133,9 @@ def compare_engines(
         },
         index=pd.RangeIndex(1, len(points), name="point"),
     )
-    differences["error"] = _error(differences["cmdstan"].to_numpy(), differences["stanli"].to_numpy())
+    differences["error"] = _error(
+        differences["cmdstan"].to_numpy(), differences["stanli"].to_numpy()
+    )
     written = tuple(name for name in COMPARED if there.variables.get(name, np.empty(0)).size)
     ours = evaluator.written(draws, written)
     errors = [_error(there.variables[name][:, 0], ours[name]).max(axis=1) for name in written]

@@ -11,7 +11,8 @@ from typing import Any
 from hierstan import records, storage
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import Fit
-from hierstan.models import CompletePooling, NoPooling, PartialPooling, Pooling
+from hierstan.models import CompletePooling, NoPooling, PartialPooling
+from hierstan.pooling import Pooling
 
 MODELS: dict[str, type[Pooling]] = {
     model.__name__: model for model in (CompletePooling, NoPooling, PartialPooling)

@@ -134,9 +134,18 @@ class PartialPooling(Pooling):
                 "'noncentered'."
             )
         if marginal and not edited:
+            self._check_marginal(data)
             return "marginal"
         share = noncentered_groups(data)
         return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
+
+    def _check_marginal(self, data: GroupedData) -> None:
+        if self._render(data, self.resolve_priors(data), "marginal").edited:
+            raise TemplateError(
+                "partial_pooling_marginal.stan or its family file was edited, but not "
+                "partial_pooling.stan, the model it stands for, from which leave-one-out takes "
+                "log_lik. Edit the model too, or use parameterization='noncentered'."
+            )
 
 
 def fit_poolings(

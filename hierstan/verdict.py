@@ -202,7 +202,8 @@ def _judge_poolings(
         return (
             (
                 "Complete pooling predicts best: the data show no difference between groups "
-                f"that would be worth a parameter (partial pooling: {_difference(partial, complete)})."
+                "that would be worth a parameter "
+                f"(partial pooling: {_difference(partial, complete)})."
             ),
             poolings["complete"],
         )
@@ -215,10 +216,11 @@ def _judge_poolings(
             ),
             poolings["complete"],
         )
+    what = "single outcomes" if partial.unit == "observation" else "whole groups"
     how = (
-        "they predict single outcomes about equally well"
+        f"they predict {what} about equally well"
         if abs(partial.elpd - complete.elpd) < CLEAR
-        else "how well they predict single outcomes differs by less than two standard errors"
+        else f"how well they predict {what} differs by less than two standard errors"
     )
     equal = f"{how} ({_difference(partial, complete)} for partial pooling)"
     if apart:

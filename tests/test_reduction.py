@@ -162,7 +162,9 @@ def test_a_rough_mean_is_corrected(engine: str, monkeypatch: pytest.MonkeyPatch)
     frame = far_from_zero(300, 2)
     table = ENGINES[engine](frame.to_dict("list"))
     data = GroupedData.from_rows(table, group="group", outcome="y")
-    cells = data.cells.assign(group=data.groups[data.cells["group"]].to_numpy()).sort_values("group")
+    cells = data.cells.assign(group=data.groups[data.cells["group"]].to_numpy()).sort_values(
+        "group"
+    )
     assert_moments(cells, frame, 1e-9)
     amounts = GroupedData.from_rows(table, group="group", outcome="y", family="gamma").to_frame()
     for label, y in frame.groupby("group")["y"]:
