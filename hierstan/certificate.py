@@ -19,7 +19,7 @@ from hierstan.priors import Prior
 from hierstan.quadrature import Groups, Moments, population, separate
 
 FAMILIES = ("bernoulli", "binomial", "normal", "normal_known", "poisson")
-MAX_GROUPS = 1000
+MAX_GROUPS = {True: 1000, False: 200}  # where the likelihood is normal, and elsewhere
 SETTLED = 0.01  # posterior standard deviations by which half the nodes may be off
 FALSE_ALARM = 0.001  # of `ok` on correct draws
 LEAST_LIMIT = 4.0  # MCSEs; the MCSE is itself an estimate
@@ -88,7 +88,7 @@ def certify(fit: Fit) -> Certificate:
     ------
     HierstanError
         If the posterior cannot be computed so: other families, edited templates, draws from the
-        prior, more than 1,000 groups.
+        prior, too many groups (1,000; 200 of counts).
 
     Examples
     --------
@@ -115,15 +115,15 @@ def certify(fit: Fit) -> Certificate:
 
 
 def _check(fit: Fit) -> None:
-    why = ""
+    why, most = "", MAX_GROUPS[fit.family.marginal]
     if fit.data.family not in FAMILIES:
         why = f"the exact posterior of {fit.data.family} data is not at hand"
     elif fit.prior_only:
         why = "its draws are from the prior"
     elif fit.program.edited or fit.conditional.edited:
         why = "its templates were edited, and the exact posterior is that of those shipped"
-    elif fit.model.name != "complete" and len(fit.data.groups) > MAX_GROUPS:
-        why = f"it has {len(fit.data.groups):,} groups, more than {MAX_GROUPS:,}"
+    elif fit.model.name == "partial" and len(fit.data.groups) > most:
+        why = f"it has {len(fit.data.groups):,} groups, more than {most:,}"
     if why:
         raise HierstanError(
             f"This fit cannot be certified: {why}. Families that can: {', '.join(FAMILIES)}. "

@@ -48,7 +48,7 @@ def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray
         _check_observed(groups, codes, table)
         return groups, codes
     try:
-        codes, unique = pd.factorize(labels.array)
+        codes, unique = labels.factorize()
     except TypeError:
         bad = [
             f"row {show(row)}: {show(label)}"
@@ -59,7 +59,7 @@ def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray
             f"{table.column('group')} must hold labels that can be hashed (text, numbers, dates, "
             f"tuples); {broken_by(len(bad), len(labels), bad)}. Turn lists into tuples or text."
         ) from None
-    return pd.Index(unique, dtype=unique.dtype, name="group"), codes
+    return pd.Index(unique, name="group"), codes
 
 
 def _coded(
@@ -78,8 +78,13 @@ def _coded(
     codes = np.fromiter((code_of[label] for label in labels), np.int64, len(labels))
     if declared is not None:
         _check_observed(groups, codes, table)
-    values = {name: frame[name].to_numpy() for name in frame.columns if name != "group"}
+    values = {name: _numpy(frame[name]) for name in frame.columns if name != "group"}
     return groups, pd.DataFrame({"group": codes, **values})
+
+
+def _numpy(values: nw.Series[Any]) -> np.ndarray:
+    wide = values.dtype in (nw.Int128, nw.UInt128)  # which NumPy has not
+    return (values.cast(nw.Float64) if wide else values).to_numpy()
 
 
 def _sorted(labels: list[Any]) -> list[Any]:

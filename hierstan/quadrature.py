@@ -15,9 +15,11 @@ import numpy as np
 
 LogDensity = Callable[[np.ndarray], np.ndarray]
 
-DROP = 20.0  # natural logarithms below the maximum at which a grid ends: 2e-9
+DROP = 14.0  # natural logarithms below the maximum at which a grid ends: 1e-6
 NARROWINGS = 15
 BLOCK = 3_000_000  # numbers at a time
+LEVELS = (1.0, 2.0, 4.0)  # densities of the grids, one tried after the other
+SETTLED = 5e-3  # posterior standard deviations by which the grid before may be off
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Groups:
     low: float
     high: float
 
+    @property
+    def origin(self) -> float:
+        """A value about which moments of means are taken, which else could cancel."""
+        return float(self.link.mean())
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -71,12 +78,12 @@ def separate(
         Log prior density of ``sigma``, where there is one.
     """
 
-    def at(_: np.ndarray, y: np.ndarray, every: int) -> tuple[np.ndarray, ...]:
+    def at(_: np.ndarray, y: np.ndarray, level: float) -> tuple[np.ndarray, ...]:
         s, place, scale = np.exp(y)[:, None], np.array(center[0]), np.array(center[1])
-        total, first, second = _inner(groups, s, prior, place, scale, every)
+        total, first, second = _inner(groups, s, prior, place, scale, level)
         return total.sum(axis=1), first, second
 
-    return _over_scales(groups, at, None, sigma, ("theta",), len(_STEPS_OF_THETA))
+    return _over_scales(groups, at, None, sigma, ("theta",), _THETA)
 
 
 def population(
@@ -97,36 +104,41 @@ def population(
         Median and a scale of the prior of ``mu``.
     """
 
-    def at(x: np.ndarray, y: np.ndarray, every: int) -> tuple[np.ndarray, ...]:
+    def at(x: np.ndarray, y: np.ndarray, level: float) -> tuple[np.ndarray, ...]:
         """Integrate over mu and theta at log tau `x` and log sigma `y`, both (K,)."""
-        z, log_dz = _sinh(_STEPS_OF_MU[::every])
+        z, log_dz = _sinh(_WIDEST_MU, _MU * level)
         t, s = np.exp(x)[:, None], np.exp(y)[:, None]
         middle, scale = _around(groups, t, s, center)
         m = middle + scale * z
-        total, first, second = _given_population(groups, m, t, s, every)
+        total, first, second = _given_population(groups, m, t, s, level)
         inner = total + mu(m) + log_dz + np.log(scale)
         top, share = _normalised(inner, axis=1)
+        off = m - groups.origin
         return (
             top,
-            (share * m).sum(axis=1),
-            (share * m**2).sum(axis=1),
+            (share * off).sum(axis=1),
+            (share * off**2).sum(axis=1),
             np.einsum("km,kmj->kj", share, first),
             np.einsum("km,kmj->kj", share, second),
         )
 
-    nodes = len(_STEPS_OF_MU) * (2 if groups.normal else len(_STEPS_OF_THETA))
+    nodes = _MU * (2 if groups.normal else _THETA)
     return _over_scales(groups, at, tau, sigma, ("mu", "theta"), nodes)
 
 
 # internals ------------------------------------------------------------------------------------
 
-_STEPS_OF_MU = np.linspace(-3.6, 3.6, 49)  # out to 18 standard deviations
-_STEPS_OF_THETA = np.linspace(-4.5, 4.5, 73)  # out to 45
+# nodes of each axis at level 1, and how far out they reach (as the inverse hyperbolic sine)
+_MU, _WIDEST_MU = 40, 3.6  # 18 standard deviations
+_THETA, _WIDEST_THETA = 60, 4.5  # 45 standard deviations
+_ONE_SCALE, _EACH_OF_TWO_SCALES, _NARROWING = 120, 70, 24
 
-AtScales = Callable[[np.ndarray, np.ndarray, int], tuple[np.ndarray, ...]]
+AtScales = Callable[[np.ndarray, np.ndarray, float], tuple[np.ndarray, ...]]
 
 
-def _sinh(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sinh(widest: float, nodes: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes that are dense near 0, and the logarithms of their weights."""
+    steps = np.linspace(-widest, widest, 2 * round(nodes / 2) + 1)
     return np.sinh(steps), np.log(np.cosh(steps) * (steps[1] - steps[0]))
 
 
@@ -154,7 +166,7 @@ def _around(
 
 
 def _given_population(
-    groups: Groups, m: np.ndarray, t: np.ndarray, s: np.ndarray, every: int
+    groups: Groups, m: np.ndarray, t: np.ndarray, s: np.ndarray, level: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return log p(y | mu, tau, sigma), and the means' first and second moments, at mu (K, M)."""
     if groups.normal:
@@ -164,7 +176,7 @@ def _given_population(
         off = groups.link - m[..., None]
         best = groups.log_lik(np.broadcast_to(groups.link, v.shape), s)[:, None, :]
         change = -0.5 * np.log(total / v)[:, None, :] - 0.5 * off**2 / total[:, None, :]
-        first = m[..., None] + own * off
+        first = m[..., None] - groups.origin + own * off
         return (best + change).sum(axis=2), first, first**2 + own * v[:, None, :]
 
     K, M = m.shape
@@ -174,7 +186,7 @@ def _given_population(
         z = (theta - flat) / spread
         return -0.5 * z**2 - np.log(spread) - 0.5 * np.log(2 * np.pi)
 
-    found = _inner(groups, np.ones((K * M, 1)), prior, flat, spread, every)
+    found = _inner(groups, np.ones((K * M, 1)), prior, flat, spread, level)
     total, first, second = (part.reshape(K, M, -1) for part in found)
     return total.sum(axis=2), first, second
 
@@ -185,10 +197,10 @@ def _inner(
     prior: LogDensity,
     at: np.ndarray,
     scale: np.ndarray,
-    every: int,
+    level: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integrate each mean by itself, (K, J); `prior` is centred `at` with `scale`, (K, 1) or ()."""
-    z, log_dz = _sinh(_STEPS_OF_THETA[::every])
+    z, log_dz = _sinh(_WIDEST_THETA, _THETA * level)
     v = groups.variance(s)
     best = 1 / (1 / v + 1 / scale**2)
     middle = best * (groups.link / v + at / scale**2)
@@ -201,7 +213,7 @@ def _inner(
         values[k] = groups.log_lik(theta, s) + prior(theta) + log_dz[k] + np.log(width)
     total, share = _normalised(values, axis=0)
     one, two = np.tensordot(z, share, 1), np.tensordot(z**2, share, 1)
-    first = middle + width * one
+    first = middle - groups.origin + width * one
     return total, first, first**2 + width**2 * (two - one**2)
 
 
@@ -215,9 +227,9 @@ def _over_scales(
 ) -> Moments:
     """Integrate over ``log(tau)`` and ``log(sigma)``, those there are."""
 
-    def evaluated(x: np.ndarray, y: np.ndarray, every: int) -> list[np.ndarray]:
-        size = max(1, BLOCK // (nodes * len(groups.link)))
-        blocks = [at(x[k : k + size], y[k : k + size], every) for k in range(0, len(x), size)]
+    def evaluated(x: np.ndarray, y: np.ndarray, level: float) -> list[np.ndarray]:
+        size = max(1, int(BLOCK / (nodes * level**2 * len(groups.link))))
+        blocks = [at(x[k : k + size], y[k : k + size], level) for k in range(0, len(x), size)]
         total, *moments = (np.concatenate(part) for part in zip(*blocks, strict=True))
         for prior, axis in ((tau, x), (sigma, y)):
             if prior is not None:
@@ -226,13 +238,13 @@ def _over_scales(
 
     lowest, highest = np.log(groups.low) - 25, np.log(groups.high) + 14
     ranges = [(lowest, highest) if prior is not None else (0.0, 0.0) for prior in (tau, sigma)]
-    x_range, y_range = _narrowed(lambda x, y: evaluated(x, y, 2)[0], ranges)
+    x_range, y_range = _narrowed(lambda x, y: evaluated(x, y, 0.5)[0], ranges)
     both = tau is not None and sigma is not None
 
-    def found(every: int) -> Moments:
-        count = (80 if both else 160) // every + 1
+    def found(level: float) -> Moments:
+        count = round((_EACH_OF_TWO_SCALES if both else _ONE_SCALE) * level) + 1
         x, y = _mesh(x_range, y_range, count)
-        total, *moments = evaluated(x, y, every)
+        total, *moments = evaluated(x, y, level)
         _, weight = _normalised(total, axis=0)
         pairs = dict(zip(names, zip(moments[::2], moments[1::2], strict=True), strict=True))
         for name, prior, axis in (("tau", tau, x), ("sigma", sigma, y)):
@@ -243,10 +255,17 @@ def _over_scales(
             name: np.sqrt(np.maximum(weight @ second - mean[name] ** 2, 0.0))
             for name, (_, second) in pairs.items()
         }
+        for name in names:
+            mean[name] = mean[name] + groups.origin
         return Moments(mean, sd, 0.0)
 
-    fine, coarse = found(1), found(2)
-    return Moments(fine.mean, fine.sd, _distance(fine, coarse))
+    result = found(LEVELS[0] / 2)
+    for level in LEVELS:
+        coarse, fine = result, found(level)
+        result = Moments(fine.mean, fine.sd, _distance(fine, coarse))
+        if result.error <= SETTLED:
+            break
+    return result
 
 
 def _narrowed(
@@ -255,7 +274,7 @@ def _narrowed(
 ) -> list[tuple[float, float]]:
     """Narrow the ranges of two axes down to where the density is not negligible."""
     for _ in range(NARROWINGS):
-        x, y = _mesh(*ranges, 25)
+        x, y = _mesh(ranges[0], ranges[1], _NARROWING + 1)
         values = log_density(x, y)
         kept = values > values.max() - DROP
         before = ranges
@@ -271,7 +290,7 @@ def _narrowed(
 
 
 def _span(kept: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    step = (high - low) / 24
+    step = (high - low) / _NARROWING
     return max(low, float(kept.min()) - step), min(high, float(kept.max()) + step)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ def known_normal(
     return _posterior(moments, log_marginal)
 
 
-def one(log_density: LogDensity, low: float, high: float, nodes: int = 2000) -> Posterior:
+def one(log_density: LogDensity, low: float, high: float, nodes: int = 300) -> Posterior:
     """Return the moments of one parameter with this log density, under the name ``x``."""
     x, weights = _legendre(low, high, nodes)
     log_weight = log_density(x) + np.log(weights)
@@ -111,6 +112,7 @@ def one(log_density: LogDensity, low: float, high: float, nodes: int = 2000) -> 
     return _posterior({"x": _moments(x, np.exp(log_weight - log_marginal))}, log_marginal)
 
 
+@functools.cache
 def _legendre(low: float, high: float, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     x, weights = np.polynomial.legendre.leggauss(nodes)
     half = (high - low) / 2

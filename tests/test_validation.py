@@ -516,6 +516,30 @@ def test_narrow_types_pass(dtype: str, family: str) -> None:
     assert rows(frame, family).cells["y"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("dtype", ["Int8", "UInt8", "Int32", "UInt64", "Int128", "Float32"])
+def test_narrow_and_wide_types_pass_in_polars(dtype: str, lazy: bool) -> None:
+    pl = require("polars")
+    frame = pl.DataFrame({"g": ["a", "b"], "y": [1, 1]}).cast({"y": getattr(pl, dtype)})
+    for family in ("normal", "poisson", "bernoulli", "gamma", "student_t"):
+        assert rows(frame.lazy() if lazy else frame, family).cells["y"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint64", "float16", "float32"])
+def test_narrow_and_wide_types_pass_in_pyarrow(dtype: str) -> None:
+    pa = require("pyarrow")
+    table = pa.table({"g": ["a", "b"], "y": pa.array(np.ones(2, dtype))})
+    for family in ("normal", "poisson", "bernoulli", "gamma", "student_t"):
+        assert rows(table, family).cells["y"].tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["tinyint", "utinyint", "hugeint", "float"])
+def test_narrow_and_wide_types_pass_in_duckdb(dtype: str) -> None:
+    query = f"select * from (values ('a', 1::{dtype}), ('b', 1::{dtype})) as pairs (g, y)"
+    for family in ("normal", "poisson", "bernoulli", "gamma", "student_t"):
+        assert rows(require("duckdb").sql(query), family).cells["y"].tolist() == [1, 1]
+
+
 def test_rows_are_named_by_the_label_of_their_index() -> None:
     frame = pd.DataFrame(est(s=[1.0, 0.0, 0.0]), index=["r", "s", "s"])
     assert "2 of 3 rows break this: row 's': 0.0, row 's': 0.0." in refused(estimates, frame)

@@ -54,8 +54,8 @@ def poolings_grid(fits: Mapping[str, Fit], ledger: pd.DataFrame, prob: float) ->
     fit = next(iter(fits.values()))
     decimals = _few(ledger)
     columns = {
-        "raw estimate": numbers(ledger["raw"].to_numpy(), decimals),
-        "standard error": numbers(ledger["raw_se"].to_numpy(), decimals),
+        "raw": numbers(ledger["raw"].to_numpy(), decimals),
+        "its se": numbers(ledger["raw_se"].to_numpy(), decimals),
     }
     for name, one in fits.items():
         columns[name_of(name, one)] = estimates(group_means(one, prob=prob), decimals)
