@@ -90,7 +90,7 @@ def sbc(
     ...     model, data, replicates=20, seed=1, n_jobs=1, progress=False, engine="stanli"
     ... )
     >>> checked.ok, list(checked.ranks)[:3]
-    (True, ['mu', 'tau', 'theta[B]'])
+    (True, ['mu', 'tau', 'theta[E]'])
     """
     for name, value in (("replicates", replicates), ("draws", draws)):
         if not isinstance(value, int) or value < 10:

@@ -64,8 +64,8 @@ class Certificate:
             said = f"The draws do NOT agree with the exact posterior: {names} are off ({checked})."
         return (
             f"{said}\nThe largest distance is {z.max():.1f} Monte Carlo standard errors, for "
-            f"{z.idxmax()}; {self.limit:.1f} can be chance.\nThe exact posterior is from quadrature "
-            f"that no sampler had a part in; half its nodes change it by "
+            f"{z.idxmax()}; {self.limit:.1f} can be chance.\nThe exact posterior is from "
+            "quadrature that no sampler had a part in; half its nodes change it by "
             f"{self.quadrature_error:.0e} posterior standard deviations."
         )
 
@@ -188,9 +188,9 @@ def _line(draws: np.ndarray, exact_mean: float, exact_sd: float) -> dict[str, fl
 
 
 def _mcse(values: np.ndarray) -> float:
-    import arviz_stats as azs
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
-    return float(np.asarray(azs.mcse(values, chain_axis=0, draw_axis=1)))
+    return float(array_stats.mcse(values, chain_axis=0, draw_axis=1))
 
 
 def _limit(comparisons: int) -> float:

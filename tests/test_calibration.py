@@ -58,7 +58,7 @@ def test_what_is_wrong_is_said(kind: str, words: str) -> None:
     result = SBCResult(pd.DataFrame({"mu": right, "tau": made}), draws=99, replicates=200)
     assert not result.ok
     assert result.table["ok"].tolist() == [True, False]
-    assert f"tau: its posteriors are {words}." in str(result)
+    assert f"tau: its posteriors are {words}" in str(result)
     assert repr(result) == "SBCResult(200 replicates: not calibrated)"
     with_trouble = SBCResult(pd.DataFrame({"mu": right}), 99, 200, unmixed=30)
     assert not with_trouble.ok
@@ -181,7 +181,7 @@ def test_a_broken_template_is_not_calibrated(case: str, tmp_path: Path) -> None:
     assert not result.ok
     assert "Not calibrated" in str(result)
     assert "The templates were edited" in str(result)
-    assert not result.table.loc["tau", "ok"] or case == "y_rep"
+    assert not result.table.loc["tau", "ok"] or case in ("scale", "y_rep")
 
 
 def test_a_log_lik_that_disagrees_is_refused(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_sound_edit_is_calibrated_against_itself(tmp_path: Path) -> None:
     model = hs.PartialPooling(priors=PRIORS, template_dir=edited(tmp_path, *edit))
     result = hs.sbc(model, EIGHT, replicates=15, draws=49, population="template", **QUICK)
     assert result.table["ok"].all(), str(result)
-    assert sorted(result.ranks) == ["log_lik", "mu", "tau", "theta[B]", "theta[F]", "theta[H]"]
+    assert sorted(result.ranks) == ["log_lik", "mu", "tau", "theta[E]", "theta[F]", "theta[H]"]
 
 
 def test_a_parameter_whose_prior_is_unknown_is_refused(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_reparameterized_template_is_checked_against_the_shipped_one(tmp_path:
         "  real<lower=0> tau = exp(log_tau);\n}\nmodel {")  # fmt: skip
     path.write_text(text.replace("<offset=mu, multiplier=tau>", ""))
     model = hs.PartialPooling(priors=WIDE, template_dir=folder, parameterization="centered")
-    result = hs.sbc(model, EIGHT, replicates=40, draws=49, **QUICK)
+    result = hs.sbc(model, EIGHT, replicates=30, draws=49, **QUICK)
     assert not result.table.loc["tau", "ok"], str(result)
 
 

@@ -24,6 +24,7 @@ PUMPS = hs.GroupedData.from_events(
     pd.DataFrame({"pump": list("abcde"), "y": [0, 1, 5, 22, 2], "t": [1.0, 2.1, 94.3, 10.5, 1]}),
     group="pump", events="y", exposure="t",
 )  # fmt: skip
+ALLOWED = ("errors", "fit", "priors", "quadrature", "scale_grid")
 QUICK = {"seed": 1, "engine": "stanli", "progress": False}
 
 
@@ -131,8 +132,10 @@ def test_extreme_estimates_are_certified() -> None:
         certified = hs.certify(hs.PartialPooling().fit(data, **QUICK))
         assert certified.ok, str(certified)
     # a prior that the data contradict, so that both count
-    far = hs.NoPooling(priors={"theta": hs.StudentT(3, 0, 1)}).fit(data.only(0), **QUICK)
-    assert hs.certify(far).quadrature_error < 0.01
+    for place in (0, 97):
+        far = hs.NoPooling(priors={"theta": hs.StudentT(3, place, 0.5)}).fit(data, **QUICK)
+        certified = hs.certify(far)
+        assert certified.ok, str(certified)
 
 
 def test_wrong_draws_are_not_certified() -> None:
@@ -143,8 +146,10 @@ def test_wrong_draws_are_not_certified() -> None:
     assert "do NOT agree with the exact posterior: " in str(other)
     assert repr(other) == "Certificate(the draws do not agree)"
     shifted = fit.idata.copy()
-    shifted["posterior"] = shifted["posterior"].to_dataset().assign(
-        mu=fit.posterior["mu"] + 0.15 * fit.posterior["mu"].std()
+    shifted["posterior"] = (
+        shifted["posterior"]
+        .to_dataset()
+        .assign(mu=fit.posterior["mu"] + 0.15 * fit.posterior["mu"].std())
     )
     off = hs.certify(replace(fit, idata=shifted)).table
     assert abs(off.loc["mu", "mean_z"]) > 4
@@ -166,10 +171,10 @@ def test_what_cannot_be_certified_says_why(tmp_path: Path) -> None:
 
 
 def test_it_is_a_second_opinion() -> None:
-    for room in ("certificate", "quadrature"):
+    for room in ("certificate", "quadrature", "scale_grid"):
         source = (Path(hs.__file__).parent / f"{room}.py").read_text()
         modules = {
             node.module for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ImportFrom)
         }
         inside = {module for module in modules if module.startswith("hierstan")}
-        assert inside <= {f"hierstan.{name}" for name in ("errors", "fit", "priors", "quadrature")}
+        assert inside <= {f"hierstan.{name}" for name in ALLOWED}

@@ -38,7 +38,7 @@ FLOORS = {
         # faces
         5: "arguments calibration calibration_plot certificate cli cross_check generator "
         "quadrature report report.again report.answers report.grid report.page report.pictures "
-        "report.sections report.whole_file sbc_result simulation uniformity",
+        "report.sections report.whole_file sbc_result scale_grid simulation uniformity",
     }.items()
     for room in rooms.split()
 }

@@ -37,7 +37,7 @@ from hierstan.program import Program
 
 CACHE_VARIABLE = "HIERSTAN_CACHE"
 SIGNIFICANT_FIGURES = 12
-MINUTE_STEP = 1e-14
+MINUTE_STEP = 1e-14  # of a chain that stays where it starts
 FOREVER = 4e6  # seconds; CmdStanPy gives a chain with a time limit a timer that can end it
 
 
@@ -104,6 +104,44 @@ class CmdStan:
                         timeout=FOREVER,
                     )
                     fit = _interruptible(sample, folder)
+            except (RuntimeError, ValueError) as error:
+                raise translated(_console(folder, error), program) from error
+            return check_finite(_draws(fit))
+
+    def evaluate(
+        self,
+        program: Program,
+        data: Mapping[str, Any],
+        points: Sequence[Mapping[str, Any]],
+    ) -> Draws:
+        """Return what the program writes at given parameter values, shape (point, 1, ...).
+
+        CmdStan before 2.31 has no command for it, so each point starts a chain of one draw whose
+        step is so small that it stays where it is; ``lp`` is the log density there, without
+        constants. The values it wrote are those that it was evaluated at, to the last digit.
+        """
+        import cmdstanpy
+
+        self._require()
+        executable = self._compiled(program, progress=False)
+        starts: Any = [dict(point) for point in points]
+        with _quiet(), tempfile.TemporaryDirectory(prefix="hierstan-") as folder:
+            model = cmdstanpy.CmdStanModel(exe_file=str(executable))
+            try:
+                fit = model.sample(
+                    data=check_data(data),
+                    chains=len(points),
+                    iter_warmup=0,
+                    iter_sampling=1,
+                    seed=1,
+                    adapt_engaged=False,
+                    step_size=MINUTE_STEP,
+                    max_treedepth=1,
+                    inits=starts,
+                    output_dir=folder,
+                    sig_figs=18,
+                    show_progress=False,
+                )
             except (RuntimeError, ValueError) as error:
                 raise translated(_console(folder, error), program) from error
             return check_finite(_draws(fit))

@@ -130,8 +130,24 @@ class Evaluator:
 
     def unconstrained(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return S parameter values as points of the unconstrained space, (S, P)."""
+        flat = self._flat(draws)
+        probes = np.unique([0, len(flat) // 2, len(flat) - 1])
+        points = self._free(flat[probes])
+        if len(probes) == len(flat):
+            return points
+        if points.shape[1] == flat.shape[1]:
+            # One call per draw is slow, and these two transforms are all that most programs have.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                identity = (points == flat[probes]).all(axis=0)
+                log = ~identity & (points == np.log(flat[probes])).all(axis=0)
+            if (identity | log).all():
+                flat[:, log] = np.log(flat[:, log])
+                return flat
+        return self._free(flat)
+
+    def _free(self, flat: np.ndarray) -> np.ndarray:
         with _translated(self._program):
-            return np.array([self._model.param_unconstrain(row) for row in self._flat(draws)])
+            return np.array([self._model.param_unconstrain(row) for row in flat])
 
     def written_at(self, points: np.ndarray, wanted: Sequence[str]) -> dict[str, np.ndarray]:
         """Return what the program writes at points of the unconstrained space, see `written`."""
