@@ -113,8 +113,8 @@ def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossChe
         model = replace(model, priors=model.resolve_priors(data))
     program = model.program(data)
     entries = stan_data(data, model.priors or {}, pointwise=True)
-    if "noncentered;" in program.code:
-        entries["noncentered"] = noncentered_groups(data)
+    if " weak;" in program.code:
+        entries["weak"] = noncentered_groups(data)
     return compare_engines(program, entries, _points(model, data, program, entries, seed))
 
 

@@ -60,7 +60,7 @@ def with_observations(entries: Mapping[str, Any], count: int) -> dict[str, Any]:
     arrays = {
         name: value[:count]
         for name, value in entries.items()
-        if name != "noncentered" and np.ndim(value) == 1 and len(value) == N
+        if name != "weak" and np.ndim(value) == 1 and len(value) == N
     }
     return {**entries, **arrays, "N": min(N, count)}
 
@@ -99,7 +99,7 @@ def check_consistency(plan: Plan) -> None:
 
     entries = stan_data(plan.data, plan.priors, pointwise=True)
     if plan.mixing is not None:
-        entries["noncentered"] = plan.mixing
+        entries["weak"] = plan.mixing
     inits = starting_points(plan.data, plan.priors, chains=2, seed=1)
     evaluator = Evaluator(plan.conditional, entries)
     first = Evaluator(plan.conditional, with_observations(entries, 1))
@@ -152,7 +152,7 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     )
     entries = stan_data(plan.data, plan.priors, pointwise=direct)
     if plan.mixing is not None:
-        entries["noncentered"] = plan.mixing
+        entries["weak"] = plan.mixing
     if plan.prior_only:
         entries = with_observations(entries, 0)
     draws = engine.sample(plan.program, entries, settings, _starts(plan, settings))

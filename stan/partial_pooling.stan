@@ -6,6 +6,14 @@
 {{ family.comment }}
 functions {
   {{ family.functions }}
+  //% if parameterization == "mixed"
+  vector center(vector weak, real mu) {
+    return weak * mu; // 0 for a centered group
+  }
+  vector unit(vector weak, real tau) {
+    return weak * tau + (1 - weak); // 1 for a centered group
+  }
+  //% endif
 }
 data {
   int<lower=1> J; // groups
@@ -15,7 +23,7 @@ data {
   {{ prior.data }}
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
   //% if parameterization == "mixed"
-  vector<lower=0, upper=1>[J] noncentered; // 1: non-centered, 0: centered
+  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
   //% endif
 }
 parameters {
@@ -27,7 +35,7 @@ parameters {
   vector[J] theta; // group means
   //% else
   // group means
-  vector<offset=noncentered * mu, multiplier=tau .^ noncentered>[J] theta;
+  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
   //% endif
   {{ family.parameters }}
 }

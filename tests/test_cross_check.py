@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from programs import RECIPES, Recipe, small_data
+from programs import POOLINGS, RECIPES, Recipe, small_data
 
 import hierstan as hs
-from hierstan.cross_check import CrossCheck, compare_engines
+from hierstan.cross_check import CrossCheck, _points, compare_engines
 from hierstan.engines.stanli import Evaluator
 from hierstan.sampling import stan_data
 
@@ -56,8 +57,6 @@ def test_a_difference_is_seen_and_said() -> None:
 
 
 def test_random_points_are_values_that_the_program_allows() -> None:
-    from hierstan.cross_check import _points
-
     model, data = hs.PartialPooling(parameterization="centered"), small_data("student_t")
     program, priors = model.program(data), model.resolve_priors(data)
     entries = stan_data(data, priors)
@@ -78,19 +77,13 @@ def test_what_is_not_a_model_is_refused() -> None:
 @pytest.mark.cmdstan
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
 def test_the_engines_agree_on_every_program(recipe: Recipe) -> None:
-    from hierstan.cross_check import _points
-
-    program, data = recipe.program(), small_data(recipe.family)
     options = {"parameterization": "centered"} if recipe.pooling == "partial" else {}
-    from programs import POOLINGS
-
+    program, data = recipe.program(), small_data(recipe.family)
     model = POOLINGS[recipe.pooling](**options)
-    priors = model.resolve_priors(data)
-    entries = stan_data(data, priors, pointwise=True)
-    entries["noncentered"] = np.array([1.0, 1, 1, 0, 0, 0])
-    if "noncentered;" not in program.code:
-        del entries["noncentered"]
-    model = type(model)(priors=priors, **options)
+    model = replace(model, priors=model.resolve_priors(data))
+    entries = stan_data(data, model.priors, pointwise=True)
+    if recipe.parameterization == "mixed":
+        entries["weak"] = np.array([1.0, 1, 1, 0, 0, 0])
     checked = compare_engines(program, entries, _points(model, data, program, entries, 1))
     print(f"| {recipe} | {checked.error:.1e} |")
     assert checked.ok, str(checked)

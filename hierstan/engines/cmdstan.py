@@ -235,7 +235,7 @@ def _console(folder: str, error: Exception) -> str:
         for path in sorted(Path(folder).rglob("*-stdout.txt"))
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
     ]
-    for sign in ("Exception", "rror", "eject", ""):
+    for sign in ("Exception", "rror", "evaluate", ""):
         said = list(dict.fromkeys(line for line in lines if line and sign in line))
         if said:
             return "\n".join(said[-3:])

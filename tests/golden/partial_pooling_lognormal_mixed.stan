@@ -18,6 +18,12 @@ functions {
            - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)))
            - dot_product(count, log(y));
   }
+  vector center(vector weak, real mu) {
+    return weak * mu; // 0 for a centered group
+  }
+  vector unit(vector weak, real tau) {
+    return weak * tau + (1 - weak); // 1 for a centered group
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -31,13 +37,13 @@ data {
   real<lower=0> tau_scale;
   real<lower=0> sigma_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
-  vector<lower=0, upper=1>[J] noncentered; // 1: non-centered, 0: centered
+  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
 }
 parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=noncentered * mu, multiplier=tau .^ noncentered>[J] theta;
+  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
   real<lower=0> sigma; // standard deviation of the logarithm
 }
 model {

@@ -10,6 +10,12 @@ functions {
   real family_lpdf(vector y, vector theta, vector se) {
     return normal_lupdf(y | theta, se);
   }
+  vector center(vector weak, real mu) {
+    return weak * mu; // 0 for a centered group
+  }
+  vector unit(vector weak, real tau) {
+    return weak * tau + (1 - weak); // 1 for a centered group
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -21,13 +27,13 @@ data {
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
-  vector<lower=0, upper=1>[J] noncentered; // 1: non-centered, 0: centered
+  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
 }
 parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=noncentered * mu, multiplier=tau .^ noncentered>[J] theta;
+  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
 }
 model {
   mu ~ normal(mu_location, mu_scale);
