@@ -314,9 +314,18 @@ def line_of_table(case: Case, result: SBCResult, seconds: float) -> str:
     )
 
 
+@pytest.mark.parametrize("family", ["normal", "poisson"])
+def test_a_few_replicates_of_partial_pooling(family: str) -> None:
+    result = hs.sbc(hs.PartialPooling(), small_data(family), replicates=15, **QUICK)
+    assert result.ok, str(result)
+    assert result.ranks.shape == (15, 6 + len(FAMILIES[family].parameters))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_program_is_calibrated(case: Case) -> None:
+def test_every_program_is_calibrated(case: Case, request: pytest.FixtureRequest) -> None:
+    if "slow" not in request.config.getoption("markexpr"):
+        pytest.skip("hours: pytest -m slow tests/test_calibration.py -s")
     replicates = int(os.environ.get("HIERSTAN_SBC_REPLICATES", "500"))
     # one in a hundred correct programs gives p < 0.01; one in ten thousand does so twice
     for seed in (1, 2):

@@ -76,7 +76,9 @@ def test_what_is_not_a_model_is_refused() -> None:
 @pytest.mark.slow
 @pytest.mark.cmdstan
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
-def test_the_engines_agree_on_every_program(recipe: Recipe) -> None:
+def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.FixtureRequest) -> None:
+    if "slow" not in request.config.getoption("markexpr"):
+        pytest.skip("compiles every program: pytest -m slow tests/test_cross_check.py -s")
     options = {"parameterization": "centered"} if recipe.pooling == "partial" else {}
     program, data = recipe.program(), small_data(recipe.family)
     model = POOLINGS[recipe.pooling](**options)

@@ -10,6 +10,7 @@ import pytest
 from dataframe_engines import ENGINES, UNORDERED
 
 from hierstan import DataError, GroupedData, intake
+from hierstan.reduction import COLLAPSING
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 
@@ -50,6 +51,22 @@ def test_cells_are_the_same_however_they_are_made(
     assert (reduced.rows is None) == (family != "student_t")
     expected = list("abc") if engine in UNORDERED else list("bac")
     assert kept.groups.tolist() == expected
+
+
+@pytest.mark.parametrize("engine", [name for name in ENGINES if name != "pandas"])
+@pytest.mark.parametrize("family", sorted(COLLAPSING))
+def test_many_rows_stay_in_their_engine(
+    engine: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("all rows were fetched")
+
+    monkeypatch.setattr(intake, "fetch_rows", refuse)
+    table = ENGINES[engine]({"g": list("aab"), "y": [1, 1, 1]})
+    with pytest.raises(AssertionError, match="all rows were fetched"):
+        rows(table, family)
+    monkeypatch.setattr(intake, "MAX_ROWS", 2)
+    assert rows(table, family).to_frame()["n"].tolist() == [2, 1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
