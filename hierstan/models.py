@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hierstan.data import GroupedData
-from hierstan.errors import DataError, PriorError, TemplateError
+from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
 from hierstan.parameterization import noncentered_groups
@@ -124,28 +124,12 @@ class PartialPooling(Pooling):
             )
         if prior_only:
             return "noncentered"
-        if self.parameterization in ("centered", "noncentered"):
+        if self.parameterization != "auto":
             return self.parameterization
-        edited = self._render(data, self.resolve_priors(data), "centered").edited
-        if self.parameterization == "marginal" and edited:
-            raise TemplateError(
-                "parameterization='marginal' integrates the group means out of the model as "
-                "hierstan ships it, but the templates were edited. Use 'auto', 'centered' or "
-                "'noncentered'."
-            )
-        if marginal and not edited:
-            self._check_marginal(data)
+        if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
             return "marginal"
         share = noncentered_groups(data)
         return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
-
-    def _check_marginal(self, data: GroupedData) -> None:
-        if self._render(data, self.resolve_priors(data), "marginal").edited:
-            raise TemplateError(
-                "partial_pooling_marginal.stan or its family file was edited, but not "
-                "partial_pooling.stan, the model it stands for, from which leave-one-out takes "
-                "log_lik. Edit the model too, or use parameterization='noncentered'."
-            )
 
 
 def fit_poolings(

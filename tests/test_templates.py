@@ -211,6 +211,7 @@ def refusal(folder: Path, engine: str = "stanli") -> str:
 
 
 STEERING = "model {\n  mu ~"
+STEERING = '//% if parameterization == "noncentered"'
 BROKEN = {
     "unknown slot": (POOLING, "{{ family.model }}", "{{ family.modle }}", "unknown slot"),
     "unknown noun": (POOLING, "{{ family.model }}", "{{ famly.model }}", "unknown slot"),
@@ -221,8 +222,8 @@ BROKEN = {
     "block twice": (FAMILY, "model {\n", "data {\n}\nmodel {\n", "a second block 'data'"),
     "not a block": (FAMILY, "model {\n", "modle {\n", "'modle {' stands outside a block"),
     "if unclosed": (POOLING, "  //% endif\n  {{ family.p", "  {{ family.p", "Unexpected end"),
-    "unknown steering": (POOLING, '//% if parameterization == "mixed"', "//% iff x", "'iff'"),
-    "unknown variable": (POOLING, '//% if parameterization == "mixed"', "//% if x", "'x' is undef"),
+    "unknown steering": (POOLING, STEERING, "//% iff x", "'iff'"),
+    "unknown variable": (POOLING, STEERING, "//% if x", "'x' is undef"),
     "slot over two lines": (POOLING, "mu ~ {{ prior.mu }}", "mu ~ {{ prior\n.mu }}", "unexpected"),
     "two populations": (
         POOLING, "theta ~ normal(mu, tau);", "theta ~ normal(mu, tau);\n  theta ~ normal(0, 9);",
