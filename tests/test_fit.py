@@ -201,7 +201,7 @@ def test_edited_templates_are_named(tmp_path) -> None:
     file.write_text(file.read_text().replace("// population mean", "// mean of the population"))
     data = estimates(hs.load_dataset("eight_schools"), "school", "effect")
     text = str(fitted(hs.PartialPooling(template_dir=folder), data, draws=100))
-    assert re.search(r"Templates +edited: ", text)
+    assert re.search(r"Templates +edited:", text)
 
 
 # labels -----------------------------------------------------------------------------------------
