@@ -220,7 +220,7 @@ def test_frames_that_are_none_are_refused() -> None:
     frame = table(("A", 1, 2, 1, 2))
     with pytest.raises(DataError, match="There is no column 'trail'.* mean 'trial'"):
         effect_sizes(frame, group="trail", **COUNTS)
-    with pytest.raises(DataError, match="must be a pandas or polars DataFrame"):
+    with pytest.raises(DataError, match="frame= takes a pandas or polars DataFrame"):
         effect_sizes([1, 2], group="trial", **COUNTS)
     with pytest.raises(DataError, match="no rows"):
         effect_sizes(frame.head(0), group="trial", **COUNTS)
