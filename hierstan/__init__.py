@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "calibration": ["sbc"],
         "calibration_plot": ["plot_sbc"],
         "certificate": ["certify"],
+        "coefficients": ["coefficients"],
         "comparison": ["compare", "loo", "waic"],
         "cross_check": ["cross_check"],
         "data": ["GroupedData"],
@@ -35,12 +36,15 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "plots": [
             "plot_compare",
             "plot_forest",
+            "plot_funnel",
             "plot_khat",
             "plot_population",
             "plot_ppc",
             "plot_prior_sensitivity",
+            "plot_ranks",
             "plot_shrinkage",
             "plot_trace",
+            "plot_uplift",
         ],
         "prediction": ["predict"],
         "priors": [
@@ -64,6 +68,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "shrinkage": ["group_means", "shrinkage"],
         "simulation": ["simulate"],
         "templates": ["copy_templates"],
+        "two_part": ["TwoPart"],
         "winners": ["winners_curse"],
     },
 )

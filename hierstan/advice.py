@@ -10,14 +10,13 @@ import pandas as pd
 from hierstan import choices, intervals
 from hierstan.display import percent
 from hierstan.fit import Fit
-from hierstan.information import group_sizes
-from hierstan.raw import raw_estimates
+from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import SURE, Values, check_number, values_of
 from hierstan.wording import show
 
 
 def decision_table(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     control: Any = None,
     *,
     caring: float | None = None,
@@ -29,7 +28,7 @@ def decision_table(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     control : group label, optional
         The group that is in use now; adds the columns on the difference to it.
     caring : float, optional
@@ -77,12 +76,8 @@ def decision_table(
     values = values_of(fit, scale, larger_is_better)
     prob = intervals.check_prob(prob)
     caring = None if caring is None else check_number("caring", caring, least=0.0)
-    raw = raw_estimates(fit.data)
-    table = pd.DataFrame(
-        {"n": group_sizes(fit.data), "raw": raw["link" if scale == "link" else "raw"]}
-    )
-    if scale == "mean" and fit.data.family == "lognormal":
-        table = table.drop(columns="raw")
+    values.require_means()
+    table = values.raw()
     table[["mean", "lower", "upper"]] = _means(values, prob)
     if control is not None:
         difference = choices.differences(values, control, prob=prob)

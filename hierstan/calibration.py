@@ -176,14 +176,15 @@ class _Task:
         size = CHAINS * fit.options["draws"]
         places = np.linspace(0, size - 1, self.draws).round().astype(int)
         ranks = {}
-        for name in (*self.model.prior_names(simulation.data.family), "theta"):
-            if name == "theta":
-                values = fit.draws(name)[places]
-                for j in self.groups:
-                    label = f"theta[{simulation.data.groups[j]}]"
-                    ranks[label] = int((values[:, j] < truth[name][j]).sum())
-            else:
-                ranks[name] = int((fit.draws(name)[places] < truth[name]).sum())
+        data = simulation.data
+        slopes = [] if data.predictors is None else list(enumerate(data.predictors.columns))
+        elements = {"theta": [(j, data.groups[j]) for j in self.groups], "beta": slopes}
+        for name in (*self.model.prior_names(data), "theta"):
+            below = fit.draws(name)[places] < truth[name]
+            for position, label in elements.get(name, []):
+                ranks[f"{name}[{label}]"] = int(below[:, position].sum())
+            if name not in elements:
+                ranks[name] = int(below.sum())
         log_lik = self._log_lik(fit, simulation, places)
         return {**ranks, "log_lik": int((log_lik[:-1] < log_lik[-1]).sum())}
 

@@ -118,6 +118,8 @@ def _check(fit: Fit) -> None:
     why, most = "", MAX_GROUPS[fit.family.marginal]
     if fit.data.family not in FAMILIES:
         why = f"the exact posterior of {fit.data.family} data is not at hand"
+    elif fit.data.predictors is not None:
+        why = "its group means depend on predictors"
     elif fit.prior_only:
         why = "its draws are from the prior"
     elif fit.program.edited or fit.conditional.edited:

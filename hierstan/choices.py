@@ -27,12 +27,13 @@ def best_shares(values: Values) -> np.ndarray:
 
 def mean_losses(values: Values) -> np.ndarray:
     """Return what each group is worse by than the best of each draw, on average, (J,)."""
+    values.require_means()
     S, J = values.sizes
     total, largest = np.zeros(J), []
     for block in values.by_draws():
         total += losses(values, block).sum(axis=0)
         largest.append(block.max(axis=1))
-    if values.fit.family.link == "log" and values.scale != "link":
+    if values.exponential:
         warn_if_heavy(np.concatenate(largest), "The expected loss", "Take scale='link'")
     return total / S
 
@@ -59,6 +60,7 @@ def differences(
 ) -> pd.DataFrame:
     """Summarise the differences of all groups to one of them; see `hierstan.uplift`."""
     low, high = _checked_rope(rope)
+    values.require_means()
     reference = values.of(control)[:, None]
     base = positive(values, control)[:, None] if relative else 1.0
     table, chances = np.empty((4, values.sizes[1])), np.empty((3, values.sizes[1]))
@@ -70,9 +72,11 @@ def differences(
         better, worse = (above, below) if values.larger_is_better else (below, above)
         chances[:, part] = better, worse, np.maximum(1 - better - worse, 0)
         largest = np.maximum(largest, np.abs(difference).max(axis=1))
+    infinite = values.infinite_sd()
+    table[1, infinite | infinite[values.position(control)]] = np.inf
     if relative:
         warn_if_heavy(largest, "The mean uplift", "Take relative=False")
-    elif values.fit.family.link == "log" and values.scale != "link":
+    elif values.exponential:
         warn_if_heavy(largest, "The mean uplift", "Take scale='link'")
     names = ["prob_better", "prob_worse", "prob_equivalent"]
     if rope is None:

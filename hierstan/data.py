@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from hierstan import intake, reduction, subsets
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
 from hierstan.frames import open_table
+from hierstan.predictors import roles, standardized
 from hierstan.wording import did_you_mean, show
 
 
@@ -48,6 +49,14 @@ class GroupedData:
         The frame's column for each role, such as ``{"group": "school", "estimate": "effect"}``.
     predictors : pandas.DataFrame or None
         Group-level predictors; none so far.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> data.family, len(data.groups), data.n_rows
+    ('normal_known', 8, 8)
     """
 
     family: str
@@ -57,10 +66,17 @@ class GroupedData:
     n_rows: int
     columns: dict[str, Hashable]
     predictors: pd.DataFrame | None = None
+    standards: pd.DataFrame | None = None
 
     @classmethod
     def from_estimates(
-        cls, frame: Any, *, group: Hashable, estimate: Hashable, se: Hashable
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        estimate: Hashable,
+        se: Hashable,
+        predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take one estimate with a known standard error per group.
 
@@ -71,6 +87,9 @@ class GroupedData:
         group, estimate, se : str
             The columns with the group's label, its estimate, and the standard error of that, which
             is above 0 and in the estimate's units.
+        predictors : sequence of str
+            Columns with numbers that differ between groups but not within them, such as a trial's
+            latitude: ``theta ~ normal(mu + x * beta, tau)``, with `x` standardized.
 
         Examples
         --------
@@ -80,12 +99,19 @@ class GroupedData:
         >>> hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
         GroupedData(normal_known: 2 groups, 2 rows)
         """
-        table = open_table(frame, {"group": group, "estimate": estimate, "se": se})
+        columns = {"group": group, "estimate": estimate, "se": se, **roles(predictors)}
+        table = open_table(frame, columns)
         return cls(*intake.take_estimates(table))
 
     @classmethod
     def from_counts(
-        cls, frame: Any, *, group: Hashable, successes: Hashable, trials: Hashable
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        successes: Hashable,
+        trials: Hashable,
+        predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take successes in a number of trials.
 
@@ -96,6 +122,8 @@ class GroupedData:
         group, successes, trials : str
             The columns with the group's label and two counts, of which the first is at most the
             second and the second at least 1.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -106,12 +134,19 @@ class GroupedData:
         >>> print(data.to_frame().loc["new", ["successes", "trials", "rate"]].tolist())
         [9.0, 60.0, 0.15]
         """
-        table = open_table(frame, {"group": group, "successes": successes, "trials": trials})
+        columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
+        table = open_table(frame, columns)
         return cls(*intake.take_counts(table))
 
     @classmethod
     def from_events(
-        cls, frame: Any, *, group: Hashable, events: Hashable, exposure: Hashable | None = None
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        events: Hashable,
+        exposure: Hashable | None = None,
+        predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take numbers of events, each over an exposure such as a time or an area.
 
@@ -124,6 +159,8 @@ class GroupedData:
         exposure : str, optional
             The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
             for every row where no column is given.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -136,11 +173,17 @@ class GroupedData:
         columns = {"group": group, "events": events}
         if exposure is not None:
             columns["exposure"] = exposure
-        return cls(*intake.take_events(open_table(frame, columns)))
+        return cls(*intake.take_events(open_table(frame, {**columns, **roles(predictors)})))
 
     @classmethod
     def from_rows(
-        cls, frame: Any, *, group: Hashable, outcome: Hashable, family: str = "normal"
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        outcome: Hashable,
+        family: str = "normal",
+        predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take raw outcomes, and collapse them to the sufficient statistics of their groups.
 
@@ -155,6 +198,8 @@ class GroupedData:
             does not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
             (counts; the second if they vary more than their mean), "lognormal" or "gamma"
             (amounts above 0).
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -171,34 +216,85 @@ class GroupedData:
                 f"family= got {show(family)}.{did_you_mean(family, list(intake.ROW_FAMILIES))} "
                 f"Valid families of rows: {', '.join(sorted(intake.ROW_FAMILIES))}."
             )
-        table = open_table(frame, {"group": group, "outcome": outcome})
+        table = open_table(frame, {"group": group, "outcome": outcome, **roles(predictors)})
         return cls(*intake.take_rows(table, family))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
         """Return what the Stan programs read: the cells or, if asked for, every observation.
 
         ``J`` and ``N`` are int, ``group`` holds 1-based codes (N,), and the family's columns (N,)
-        are 32-bit integers or 64-bit floats. Too many rows to be kept are a `DataError`.
+        are 32-bit integers or 64-bit floats. With predictors also ``K``, the standardized ``x``
+        (J, K), and ``x_new``, zeros: a group not yet seen has average ones. Too many rows to be
+        kept are a `DataError`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"batch": ["a", "a", "b"], "flaws": [3, 1, 2]})
+        >>> data = hs.GroupedData.from_rows(
+        ...     frame, group="batch", outcome="flaws", family="poisson"
+        ... )
+        >>> {name: value.tolist() for name, value in data.stan_data().items() if name not in "JN"}
+        {'group': [1, 2], 'y': [4, 2], 'exposure': [2.0, 1.0]}
         """
         cells = subsets.kept_rows(self._parts()) if rows else self.cells
         data: dict[str, Any] = {"J": len(self.groups), "N": len(cells)}
         data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
         for name, kind in FAMILIES[self.family].columns.items():
             data[name] = cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+        if self.predictors is not None:
+            data["x"] = self.design[:, 1:]
+            data["K"] = data["x"].shape[1]
+            data["x_new"] = np.zeros(data["K"])
         return data
 
+    @property
+    def design(self) -> np.ndarray:
+        """A column of ones and the standardized predictors of each group, (J, 1 + K)."""
+        ones = np.ones((len(self.groups), 1))
+        if self.predictors is None or self.standards is None:
+            return ones
+        return np.hstack([ones, standardized(self.predictors, self.standards)])
+
     def without(self, label: Hashable) -> GroupedData:
-        """Return the data without one group, given by its label."""
+        """Return the data without one group, given by its label.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.without("A").groups.tolist()
+        ['B', 'C', 'D', 'E', 'F', 'G', 'H']
+        """
         return GroupedData(*subsets.without_group(self._parts(), label))
 
     def only(self, label: Hashable) -> GroupedData:
-        """Return the data of one group, given by its label."""
+        """Return the data of one group, given by its label.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.only("A")
+        GroupedData(normal_known: 1 group, 1 row)
+        """
         return GroupedData(*subsets.only_group(self._parts(), label))
 
     def without_rows(self, positions: Iterable[int]) -> GroupedData:
         """Return the data without some observations, given by their 0-based positions in `rows`.
 
         A group that loses all of its observations vanishes.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.without_rows([0, 2]).groups.tolist()
+        ['B', 'D', 'E', 'F', 'G', 'H']
         """
         return GroupedData(*subsets.without_rows(self._parts(), positions))
 
@@ -208,6 +304,14 @@ class GroupedData:
         The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
         ``events, exposure, rate``; ``mean, sd``; ``mean_log, sd_log`` (lognormal);
         ``mean, mean_log`` (gamma). Standard deviations have ``n - 1`` degrees of freedom.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.to_frame().loc["A"].to_dict()
+        {'n': 1.0, 'estimate': 28.0, 'se': 15.0}
         """
         table = reduction.summarised(self.family, self.cells, len(self.groups))
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
@@ -222,6 +326,4 @@ class GroupedData:
     # internals ----------------------------------------------------------------------------------
 
     def _parts(self) -> intake.Intake:
-        return intake.Intake(
-            self.family, self.groups, self.cells, self.rows, self.n_rows, self.columns
-        )
+        return intake.Intake(*(getattr(self, name) for name in intake.Intake._fields))

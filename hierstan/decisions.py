@@ -1,6 +1,7 @@
 """From the posterior to a decision: which group is best, and what does choosing it risk.
 
-All of it holds for any pooling, so that a `NoPooling` fit can stand beside a `PartialPooling` one.
+All of it holds for any pooling, so that a `NoPooling` fit can stand beside a `PartialPooling` one,
+and for a two-part fit, whose values are revenues per customer (on the link scale, their logarithm).
 Groups that are exactly equal at a draw share it evenly: complete pooling gives each of J groups the
 probability 1/J to be the best.
 """
@@ -15,15 +16,18 @@ import pandas as pd
 from hierstan import choices, intervals
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit import Fit
+from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import Values, check_number, values_of
 
 
-def prob_best(fit: Fit, *, scale: str = "response", larger_is_better: bool = True) -> pd.Series:
+def prob_best(
+    fit: Fit | TwoPartFit, *, scale: str = "response", larger_is_better: bool = True
+) -> pd.Series:
     """Probability that a group is the best of all.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     scale : {"response", "link", "mean"}
         Makes no difference: the order of the groups is the same on each.
     larger_is_better : bool
@@ -48,13 +52,13 @@ def prob_best(fit: Fit, *, scale: str = "response", larger_is_better: bool = Tru
 
 
 def prob_greater(
-    fit: Fit, than: Any = None, *, than_group: Any = None, scale: str = "response"
+    fit: Fit | TwoPartFit, than: Any = None, *, than_group: Any = None, scale: str = "response"
 ) -> pd.Series:
     """Probability that a group's mean is greater than a value, or than another group's.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     than : float or group label
         A number is a value on `scale`; anything else is a label.
     than_group : group label
@@ -83,12 +87,14 @@ def prob_greater(
     return values.series(result, "prob_greater")
 
 
-def expected_loss(fit: Fit, *, scale: str = "response", larger_is_better: bool = True) -> pd.Series:
+def expected_loss(
+    fit: Fit | TwoPartFit, *, scale: str = "response", larger_is_better: bool = True
+) -> pd.Series:
     """Loss to expect from choosing a group instead of the best one: ``E[max theta - theta_j]``.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     scale : {"response", "link", "mean"}
         In whose units the loss is. ``"mean"`` is the expected outcome: the response scale, but for
         lognormal amounts, whose response is the median and whose mean is
@@ -119,7 +125,7 @@ def expected_loss(fit: Fit, *, scale: str = "response", larger_is_better: bool =
 
 
 def uplift(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     control: Any = None,
     *,
     relative: bool = False,
@@ -132,7 +138,7 @@ def uplift(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     control : group label
     relative : bool
         Divide the differences by the control's mean, which has to be above 0: 0.1 is ten percent.

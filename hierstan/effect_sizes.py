@@ -14,7 +14,7 @@ from hierstan.errors import DataError, HierstanWarning
 from hierstan.frames import open_table
 from hierstan.labels import fetch_rows
 from hierstan.validation import check
-from hierstan.wording import listed, show
+from hierstan.wording import listed, marked
 
 
 def effect_sizes(
@@ -129,11 +129,11 @@ def effect_sizes(
     roles = _roles(measure, {role for role, column in given.items() if column is not None})
     trials, columns = _read(frame, {"group": group} | {role: given[role] for role in roles})
     if measure in _OF_COUNTS:
-        _check_events(columns, trials)
+        _check_events(columns, trials, given)
         estimate, variance = _of_counts(measure, list(columns.values()), correction, trials)
     else:
-        _check_sizes(columns, trials)
-        estimate, variance = _OF_MEANS[measure](*columns.values())
+        _check_sizes(columns, trials, given)
+        estimate, variance = _of_means(measure, list(columns.values()), trials)
     return pd.DataFrame({group: trials, "estimate": estimate, "se": np.sqrt(variance)})
 
 
@@ -141,6 +141,7 @@ def effect_sizes(
 
 _Array = np.ndarray
 _Sizes = tuple[_Array, _Array]  # estimates and their variances, one per trial
+_Names = dict[str, Hashable | None]  # the user's column for each role
 
 
 def _odds_ratio(a: _Array, b: _Array, c: _Array, d: _Array) -> _Sizes:
@@ -175,20 +176,12 @@ def _standardised_mean_difference(
     return g, 1 / n1 + 1 / n2 + g**2 / (2 * (n1 + n2))
 
 
-_OF_COUNTS: dict[str, Callable[..., _Sizes]] = {
-    "OR": _odds_ratio,
-    "RR": _risk_ratio,
-    "RD": _risk_difference,
-}
-_OF_MEANS: dict[str, Callable[..., _Sizes]] = {
-    "MD": _mean_difference,
-    "SMD": _standardised_mean_difference,
-}
-_COUNTS = ("events_treatment", "total_treatment", "events_control", "total_control")
-_MEANS = (
-    *("mean_treatment", "sd_treatment", "n_treatment"),
-    *("mean_control", "sd_control", "n_control"),
-)
+_Measure = Callable[..., _Sizes]
+_OF_COUNTS: dict[str, _Measure] = {"OR": _odds_ratio, "RR": _risk_ratio, "RD": _risk_difference}
+_OF_MEANS: dict[str, _Measure] = {"MD": _mean_difference, "SMD": _standardised_mean_difference}
+_ARMS = ("treatment", "control")
+_COUNTS = tuple(f"{part}_{arm}" for arm in _ARMS for part in ("events", "total"))
+_MEANS = tuple(f"{part}_{arm}" for arm in _ARMS for part in ("mean", "sd", "n"))
 # What the column of a role must hold, in the words of `validation.KINDS`.
 _KINDS = {"events": "count", "total": "trials", "mean": "real", "sd": "positive", "n": "trials"}
 
@@ -229,35 +222,28 @@ def _read(frame: Any, names: dict[str, Hashable]) -> tuple[pd.Index, dict[str, _
     return trials, {str(role): rows[role].to_numpy(dtype=float) for role in rows}
 
 
-def _check_events(columns: dict[str, _Array], trials: pd.Index) -> None:
-    for arm in ("treatment", "control"):
+def _check_events(columns: dict[str, _Array], trials: pd.Index, names: _Names) -> None:
+    for arm in _ARMS:
         events, total = columns[f"events_{arm}"], columns[f"total_{arm}"]
         over = events > total
         if over.any():
             texts = [f"{e:g} of {n:g}" for e, n in zip(events, total, strict=True)]
             raise DataError(
-                f"events_{arm} must not exceed total_{arm}, but do in "
-                f"{_told(trials, over, texts)}. Correct those rows; a total counts everyone in the "
-                "arm, with and without events."
+                f"Column {names[f'events_{arm}']!r}: events_{arm} must not exceed total_{arm} "
+                f"({names[f'total_{arm}']!r}), but do in {marked(trials, over, texts)}. Correct "
+                "those rows; a total counts everyone in the arm, with and without events."
             )
 
 
-def _check_sizes(columns: dict[str, _Array], trials: pd.Index) -> None:
-    for arm in ("treatment", "control"):
+def _check_sizes(columns: dict[str, _Array], trials: pd.Index, names: _Names) -> None:
+    for arm in _ARMS:
         size = columns[f"n_{arm}"]
         if (size < 2).any():
             raise DataError(
-                f"n_{arm} must be at least 2, since one person has no standard deviation, but is "
-                f"not in {_told(trials, size < 2, [f'{n:g}' for n in size])}. Correct or drop "
-                "those rows."
+                f"Column {names[f'n_{arm}']!r}: n_{arm} must be at least 2, since one person has "
+                f"no standard deviation, but is not in "
+                f"{marked(trials, size < 2, [f'{n:g}' for n in size])}. Correct or drop those rows."
             )
-
-
-def _told(trials: pd.Index, which: _Array, texts: list[str]) -> str:
-    """Name the first few of some trials, each with what there is to say about it."""
-    told = [f"{show(trials[i])} ({texts[i]})" for i in np.flatnonzero(which).tolist()]
-    more = f" and {len(told) - 5} more" if len(told) > 5 else ""
-    return ", ".join(told[:5]) + more
 
 
 def _of_counts(
@@ -275,16 +261,31 @@ def _of_counts(
     if correction is not None:
         cells += correction * (cells == 0).any(axis=0)
         if measure != "RD" and empty.any():
-            _warn_of_empty(measure, _told(trials, empty, texts))
+            _warn_of_empty(measure, marked(trials, empty, texts))
     with np.errstate(divide="ignore", invalid="ignore"):
         estimate, variance = _OF_COUNTS[measure](*cells)
     bad = ~(np.isfinite(estimate) & np.isfinite(variance) & (variance > 0))
     if bad.any():
         raise DataError(
             f"{measure} has no finite estimate, or no standard error, in these trials (events of "
-            f"treatment and control): {_told(trials, bad, texts)}. In {int((bad & empty).sum())} "
+            f"treatment and control): {marked(trials, bad, texts)}. In {int((bad & empty).sum())} "
             "of them neither arm has an event, or neither has anything else. Add a correction for "
             "zero cells (correction=0.5), or leave those trials out."
+        )
+    return estimate, variance
+
+
+def _of_means(measure: str, values: list[_Array], trials: pd.Index) -> _Sizes:
+    """Compute a measure of means, and refuse it where it cannot be squared."""
+    with np.errstate(over="ignore"):
+        estimate, variance = _OF_MEANS[measure](*values)
+    bad = ~np.isfinite(variance)
+    if bad.any():
+        texts = [f"{m:g} and {c:g}" for m, c in zip(values[0], values[3], strict=True)]
+        raise DataError(
+            f"{measure} is too large to compute with in these trials (means of treatment and "
+            f"control): {marked(trials, bad, texts)}. Are means and standard deviations in one "
+            "unit?"
         )
     return estimate, variance
 

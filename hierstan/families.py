@@ -44,12 +44,14 @@ class Family:
         """Return every default prior, by parameter: the documented formulas on these data.
 
         With `location` and `scale` from `location_scale`: ``mu`` and ``theta`` get
-        ``Normal(location, mean_scale * scale)``, ``tau`` gets ``HalfNormal(scale)``.
+        ``Normal(location, mean_scale * scale)``, ``tau`` gets ``HalfNormal(scale)``, and ``beta``
+        (the slopes of standardized predictors) gets ``Normal(0, scale)``.
         """
         location, scale = (_rounded(value) for value in self.location_scale(cells))
         mean = priors.Normal(location, _rounded(self.mean_scale * scale))
         own = {name: prior(scale) for name, prior in self.parameters.items()}
-        return {"mu": mean, "theta": mean, "tau": priors.HalfNormal(scale), **own}
+        spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
+        return {"mu": mean, "theta": mean, **spread, **own}
 
 
 def _rounded(value: float) -> float:

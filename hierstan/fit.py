@@ -52,6 +52,17 @@ class Fit:
     prior_only : bool
     note : str
         What the user should know of how the draws came about; empty in most cases.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> fit.model.name, fit.seed, fit.parameterization
+    ('partial', 1, 'marginal')
+    >>> sorted(fit.idata.children)[:3]
+    ['constant_data', 'log_likelihood', 'observed_data']
     """
 
     model: Any
@@ -70,17 +81,47 @@ class Fit:
 
     @property
     def family(self) -> Family:
-        """The family of the data."""
+        """The family of the data.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
+        >>> fit.family.name, fit.family.link
+        ('normal_known', 'identity')
+        """
         return FAMILIES[self.data.family]
 
     @property
     def stan_code(self) -> str:
-        """The Stan program that was sampled."""
+        """The Stan program that was sampled.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.NoPooling().fit(data, seed=1, engine="stanli")
+        >>> "parameters {" in fit.stan_code
+        True
+        """
         return self.program.code
 
     @property
     def posterior(self) -> xr.Dataset:
-        """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
+        """The draws: the posterior, or the prior for a fit with ``prior_only=True``.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.posterior["theta"].dims
+        ('chain', 'draw', 'group')
+        """
         return self.idata["prior" if self.prior_only else "posterior"].to_dataset()
 
     def draws(self, name: str) -> np.ndarray:
@@ -100,6 +141,15 @@ class Fit:
         ------
         HierstanError
             If there is no such variable; lists those there are.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.draws("tau").shape, fit.draws("theta").shape
+        ((4000,), (4000, 8))
         """
         posterior = self.posterior
         if name not in posterior:
@@ -111,7 +161,17 @@ class Fit:
         return values.reshape(-1, *values.shape[2:])
 
     def convergence(self) -> Convergence:
-        """Return the measures of convergence, computed once; `hierstan.diagnose` words them."""
+        """Return the measures of convergence, computed once; `hierstan.diagnose` words them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.convergence().divergences
+        0
+        """
         if "convergence" not in self.cache:
             stats = self.idata["sample_stats_prior" if self.prior_only else "sample_stats"]
             self.cache["convergence"] = check_convergence(self.posterior, stats.to_dataset())
@@ -119,7 +179,17 @@ class Fit:
         return found
 
     def judgement(self) -> Judgement:
-        """Return whether to trust the draws, in words."""
+        """Return whether to trust the draws, in words.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.judgement().problems
+        ()
+        """
         setup = Setup(
             pooling=self.model.name,
             parameterization=self.parameterization,

@@ -83,10 +83,10 @@ class FoldPriors:
         result = np.zeros((len(hyper[names[0]]), U))
         for name in names:
             full = self.full[name]
-            base = full.log_density(hyper[name])
+            base = _log_density(full, hyper[name])
             for unit, prior in enumerate(self.folds[name]):
                 if prior != full:
-                    result[:, unit] += prior.log_density(hyper[name]) - base
+                    result[:, unit] += _log_density(prior, hyper[name]) - base
         return result
 
     def log_ratio(self) -> LogRatio | None:
@@ -104,6 +104,11 @@ class FoldPriors:
             return fold - 0.5 * np.log(2 * np.pi) - full.log_density(theta)
 
         return ratio
+
+
+def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
+    """Return the log density of a parameter of any length at its draws, (S,)."""
+    return prior.log_density(draws).reshape(len(draws), -1).sum(axis=1)
 
 
 def fold_priors(fit: Fit, unit: str) -> FoldPriors:

@@ -81,7 +81,7 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
 
     N = len(study.cells)
     check_size(fit, N)
-    outcomes = Outcomes(fit, study.cells, study.new_groups, seed)
+    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, x=study.x)
     whole = fit.family.columns["y"] == "int"
     values = np.empty((outcomes.size, N), dtype=np.int64 if whole else np.float64)
     summary = np.empty((4, N))

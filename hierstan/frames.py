@@ -66,7 +66,7 @@ class Table:
 
     def column(self, role: str) -> str:
         """Say which column plays a role, for an error message."""
-        name = self.names[role]
+        name, role = self.names[role], role.split()[0]
         return f"Column {name!r}" if name == role else f"Column {name!r} ({role})"
 
     def recipe(self, what: str, role: str) -> str:
@@ -175,6 +175,11 @@ def _opened(frame: Any) -> Frame:
     return opened
 
 
+def _given(role: str) -> str:
+    """Return the argument that names the column of a role."""
+    return "predictors" if role.startswith("predictor ") else role
+
+
 def _check_columns(
     present: list[Any], wanted: Mapping[str, Hashable], index_names: list[Any]
 ) -> None:
@@ -187,18 +192,18 @@ def _check_columns(
     roles: dict[Hashable, str] = {}
     for role, name in wanted.items():
         if not hashable(name):
-            raise DataError(f"{role}= takes the name of one column, but got {show(name)}.")
+            raise DataError(f"{_given(role)}= takes the name of one column, but got {show(name)}.")
         if name not in Counter(present):
             hint = did_you_mean(name, present)
             if name is not None and name in index_names:
                 hint = " It is in the frame's index: use frame.reset_index()."
             raise DataError(
-                f"There is no column {show(name)}, given as {role}=.{hint} "
+                f"There is no column {show(name)}, given as {_given(role)}=.{hint} "
                 f"The frame has {listed(present, 20) or 'no columns'}."
             )
         if name in roles:
             raise DataError(
-                f"Column {show(name)} is given twice, as {roles[name]}= and as {role}=. "
-                "Each needs a column of its own."
+                f"Column {show(name)} is given twice, as {_given(roles[name])}= and as "
+                f"{_given(role)}=. Each needs a column of its own."
             )
         roles[name] = role

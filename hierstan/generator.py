@@ -123,7 +123,7 @@ class Generator:
 
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
-        J = len(self.data.groups)
+        J, K = len(self.data.groups), self.data.design.shape[1] - 1
         valid = {*self.priors, "theta"} - ({"theta"} if self.model.name == "complete" else set())
         if unknown := sorted(set(truth) - valid):
             raise HierstanError(
@@ -133,12 +133,13 @@ class Generator:
         family, found = FAMILIES[self.data.family], {}
         for name, value in truth.items():
             array = np.asarray(value, dtype=float)
-            shape = (J,) if name == "theta" else ()
+            shape = {"theta": (J,), "beta": (K,)}.get(name, ())
             if array.shape != shape or not np.isfinite(array).all():
-                wanted = f"{J} finite numbers, one a group" if shape else "a finite number"
+                of = {"theta": "group", "beta": "predictor"}.get(name)
+                wanted = f"{shape[0]} finite numbers, one a {of}" if shape else "a finite number"
                 raise HierstanError(f"truth: {name!r} must be {wanted}, got {value!r}.")
             lowest = family.lower_bounds.get(name, 0.0)
-            if name not in ("mu", "theta") and array < lowest:
+            if name not in ("mu", "theta", "beta") and array < lowest:
                 raise HierstanError(f"truth: {name!r} must be at least {lowest:g}, got {value!r}.")
             found[name] = array
         return found
@@ -164,17 +165,27 @@ class Generator:
         truth = dict(given)
         for name, prior in self.priors.items():
             if name not in truth:
-                size = J if name == "theta" else None
+                size = {"theta": J, "beta": self.data.design.shape[1] - 1}.get(name)
                 truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
         if self.model.name == "complete":
-            truth["theta"] = np.full(J, truth["mu"])
+            truth["theta"] = self._line(truth)
         elif "theta" not in truth and self.population == "normal":
-            truth["theta"] = truth["mu"] + truth["tau"] * rng.normal(size=J)
+            truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)
+        elif "theta" not in truth and "beta" in truth:
+            raise HierstanError(
+                "An edited population of group means cannot be simulated with predictors yet. "
+                "Leave the predictors out, or give theta in truth."
+            )
         elif "theta" not in truth:
             start = {**truth, "theta": np.full(J, truth["mu"])}
             points = self._points(start, J)
             truth["theta"] = self._written(points, "theta_new", rng)[:, 0]
         return truth
+
+    def _line(self, truth: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the mean of each group's population, (J,)."""
+        slopes = truth.get("beta", np.zeros(self.data.design.shape[1] - 1))
+        return np.asarray(self.data.design @ np.append(truth["mu"], slopes))
 
     def _outcomes(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
         return self._written(self._points(truth, 1), "y_rep", rng)[0]

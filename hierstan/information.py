@@ -114,16 +114,24 @@ def by_group(fit: Fit) -> ByGroup:
 
     Given tau, and with normal approximations to the groups' likelihoods, ``var(theta | y, tau) =
     V (1 - B) + B^2 var(mu | y, tau)``, where ``1 / var(mu | y, tau)`` is the sum of ``1 / (V +
-    tau^2)`` over the groups (Gelman et al. 2013, Bayesian Data Analysis, section 5.4).
+    tau^2)`` over the groups (Gelman et al. 2013, Bayesian Data Analysis, section 5.4). With
+    predictors, ``mu + x[j] * beta`` takes the place of ``mu``, with its variance in the weighted
+    regression on them.
     """
     J = len(fit.data.groups)
     if fit.model.name == "none":
         return ByGroup(np.zeros(J), np.ones(J))
-    of_mu = sum((block.information * block.pooling_factor).sum(axis=1) for block in _blocks(fit))
+    design = fit.data.design
+    precision = sum(
+        np.einsum("sj,jp,jq->spq", block.weight, design[block.groups], design[block.groups])
+        for block in _blocks(fit)
+    )
+    covariance = np.linalg.pinv(np.asarray(precision), hermitian=True)
     factor, left = np.empty(J), np.empty(J)
     for block in _blocks(fit):
-        B = block.pooling_factor
-        from_mu = B**2 * block.information / np.reshape(of_mu, (-1, 1))
+        B, rows = block.pooling_factor, design[block.groups]
+        of_mean = np.einsum("jp,spq,jq->sj", rows, covariance, rows)
+        from_mu = B**2 * block.information * of_mean
         factor[block.groups] = B.mean(axis=0)
         left[block.groups] = (1 - B + from_mu).mean(axis=0)
     return ByGroup(factor, left)
@@ -203,6 +211,11 @@ class _Block:
     def pooling_factor(self) -> np.ndarray:
         """V / (V + tau^2), written so that no information at all gives 1."""
         return 1 / (1 + self.information * self.tau**2)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """1 / (V + tau^2): the weight of each group in the population's mean."""
+        return self.information * self.pooling_factor
 
 
 def _blocks(fit: Fit) -> Iterator[_Block]:

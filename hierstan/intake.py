@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from hierstan import predictors
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
 from hierstan.frames import Table
@@ -44,11 +45,13 @@ class Intake(NamedTuple):
     rows: pd.DataFrame | None
     n_rows: int
     columns: dict[str, Hashable]
+    predictors: pd.DataFrame | None = None
+    standards: pd.DataFrame | None = None
 
 
 def take_estimates(table: Table) -> Intake:
     """Check and take estimates with standard errors, one row per group."""
-    check(table, {"estimate": "real", "se": "positive"})
+    check(table, {"estimate": "real", "se": "positive", **predictors.kinds(table)})
     taken = _take_all(table, "normal_known")
     _check_one_row_per_group(taken, table)
     return taken
@@ -56,23 +59,24 @@ def take_estimates(table: Table) -> Intake:
 
 def take_counts(table: Table) -> Intake:
     """Check and take successes in trials."""
-    check(table, {"successes": "count", "trials": "trials"})
+    check(table, {"successes": "count", "trials": "trials", **predictors.kinds(table)})
     return _take_all(table, "binomial")
 
 
 def take_events(table: Table) -> Intake:
     """Check and take events, over an exposure if there is one."""
     kinds = {"events": "count", "exposure": "positive"}
-    check(table, {role: kind for role, kind in kinds.items() if role in table.names})
+    given = {role: kind for role, kind in kinds.items() if role in table.names}
+    check(table, {**given, **predictors.kinds(table)})
     return _take_all(table, "poisson")
 
 
 def take_rows(table: Table, family: str) -> Intake:
     """Check and take raw outcomes, collapsed where the family has sufficient statistics."""
-    n_rows = check(table, {"outcome": ROW_FAMILIES[family]})
+    n_rows = check(table, {"outcome": ROW_FAMILIES[family], **predictors.kinds(table)})
     if family not in COLLAPSING:
         return _take_all(table, family)
-    rows = None
+    rows = fetched = None
     if table.in_pandas or n_rows <= MAX_ROWS:
         groups, fetched = _fetched(table)
         cells = collapse_in_pandas(family, fetched)
@@ -84,7 +88,7 @@ def take_rows(table: Table, family: str) -> Intake:
         cells = finished(family, raw)
     taken = Intake(family, groups, cells, rows, n_rows, table.names)
     _check_sums(taken, table)
-    return taken
+    return _with_predictors(taken, table, fetched)
 
 
 # internals --------------------------------------------------------------------------------------
@@ -98,7 +102,15 @@ def _fetched(table: Table) -> tuple[pd.Index, pd.DataFrame]:
 def _take_all(table: Table, family: str) -> Intake:
     groups, rows = _fetched(table)
     cells = single(family, rows)
-    return Intake(family, groups, cells, cells, len(cells), table.names)
+    taken = Intake(family, groups, cells, cells, len(cells), table.names)
+    return _with_predictors(taken, table, rows)
+
+
+def _with_predictors(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:
+    found = predictors.take(table, taken.groups, rows)
+    if found is None:
+        return taken
+    return taken._replace(predictors=found, standards=predictors.standards(found))
 
 
 def _check_one_row_per_group(taken: Intake, table: Table) -> None:

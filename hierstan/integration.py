@@ -170,7 +170,7 @@ class Integrand:
         mean = np.tile(raw["link"].to_numpy(), (self.size[0], 1))
         variance = np.tile(raw["link_se"].to_numpy() ** 2, (self.size[0], 1))
         if "mu" in self.hyper and "tau" in self.hyper:
-            mu, tau2 = self.hyper["mu"][:, None], self.hyper["tau"][:, None] ** 2
+            mu, tau2 = population_means(self.data, self.hyper), self.hyper["tau"][:, None] ** 2
             mean = (mean * tau2 + mu * variance) / (tau2 + variance)
             variance = variance * tau2 / (tau2 + variance)
         return mean, np.sqrt(variance)
@@ -247,6 +247,12 @@ class Integrand:
                 sets.append([])
             sets[turn].append(int(index))
         return [np.array(chosen) for chosen in sets]
+
+
+def population_means(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the mean of the population each group is from, (S, J), or (S, 1) for one and all."""
+    mu = draws["mu"][:, None]
+    return mu + draws["beta"] @ data.design[:, 1:].T if "beta" in draws else mu
 
 
 # internals ------------------------------------------------------------------------------------

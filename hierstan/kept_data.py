@@ -10,7 +10,6 @@ import pandas as pd
 
 from hierstan.data import GroupedData
 from hierstan.display import plain_labels
-from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.records import Damaged, entry
 from hierstan.tags import from_label, from_labels, to_label, to_labels
@@ -23,8 +22,6 @@ TABLES = {"cells": "cell", "rows": "row"}  # group: dimension
 
 def from_data(data: GroupedData) -> dict[str, Any]:
     """Record everything but the tables."""
-    if data.predictors is not None:
-        raise HierstanError("Data with group-level predictors cannot be saved yet.")
     rows = "gone" if data.rows is None else "cells" if data.rows is data.cells else "own"
     return {
         "family": data.family,
@@ -34,6 +31,7 @@ def from_data(data: GroupedData) -> dict[str, Any]:
             role: from_label(column, "The column name") for role, column in data.columns.items()
         },
         "rows": rows,
+        "predictors": _from_predictors(data),
     }
 
 
@@ -56,6 +54,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         rows=cells if kept == "cells" else rows,
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
+        **_to_predictors(record.get("predictors"), groups),
     )
 
 
@@ -100,6 +99,37 @@ def restore_coordinate(tree: xr.DataTree, groups: pd.Index, kind: str) -> None:
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _from_predictors(data: GroupedData) -> dict[str, Any] | None:
+    if data.predictors is None or data.standards is None:
+        return None
+    return {
+        "names": [from_label(name, "The predictor") for name in data.predictors.columns],
+        "values": data.predictors.to_numpy(float).tolist(),
+        "mean": data.standards["mean"].tolist(),
+        "sd": data.standards["sd"].tolist(),
+    }
+
+
+def _to_predictors(record: Any, groups: pd.Index) -> dict[str, pd.DataFrame]:
+    if record is None:
+        return {}
+    if not isinstance(record, dict):
+        raise Damaged("the predictors should be a record")
+    names = [to_label(name) for name in entry(record, "names", list)]
+    columns = pd.Index(names, tupleize_cols=False, name="predictor")
+    try:
+        values = np.array(entry(record, "values", list), dtype=float)
+        scales = {part: np.array(entry(record, part, list), dtype=float) for part in ("mean", "sd")}
+        if not all(np.isfinite(part).all() for part in (values, *scales.values())):
+            raise ValueError("they are not finite")
+        return {
+            "predictors": pd.DataFrame(values, index=groups, columns=columns),
+            "standards": pd.DataFrame(scales, index=columns),
+        }
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"the predictors do not fit the groups: {error}") from None
 
 
 def _from_frame(frame: pd.DataFrame, dimension: str) -> xr.DataTree:

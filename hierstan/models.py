@@ -21,10 +21,12 @@ PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
 class CompletePooling(Pooling):
     """Complete pooling: the groups do not differ, ``theta[j] = mu``.
 
+    With predictors they differ by these alone, ``theta[j] = mu + x[j] * beta``.
+
     Parameters
     ----------
     priors : mapping of str to Prior, optional
-        For ``mu`` and the family's own parameters.
+        For ``mu``, ``beta`` (the slopes of predictors) and the family's own parameters.
     template_dir : path-like, optional
         Folder of edited Stan templates, made by `copy_templates`.
 
@@ -39,12 +41,12 @@ class CompletePooling(Pooling):
     """
 
     name: ClassVar[str] = "complete"
-    own_parameters: ClassVar[tuple[str, ...]] = ("mu",)
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta")
 
 
 @dataclass(frozen=True, eq=False)
 class NoPooling(Pooling):
-    """No pooling: every group on its own, ``theta[j] ~ prior``.
+    """No pooling: every group on its own, ``theta[j] ~ prior``. Predictors play no part.
 
     Parameters
     ----------
@@ -71,10 +73,12 @@ class NoPooling(Pooling):
 class PartialPooling(Pooling):
     """Partial pooling: the groups belong to one population, ``theta[j] ~ normal(mu, tau)``.
 
+    With predictors their population's mean is a line, ``theta[j] ~ normal(mu + x[j] * beta, tau)``.
+
     Parameters
     ----------
     priors : mapping of str to Prior, optional
-        For ``mu``, ``tau`` and the family's own parameters.
+        For ``mu``, ``tau``, ``beta`` (the slopes of predictors) and the family's own parameters.
     template_dir : path-like, optional
         Folder of edited Stan templates, made by `copy_templates`.
     parameterization : {"auto", "centered", "noncentered", "marginal"}
@@ -98,7 +102,7 @@ class PartialPooling(Pooling):
     parameterization: str = "auto"
 
     name: ClassVar[str] = "partial"
-    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "tau")
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau")
     _conditional: ClassVar[str | None] = "centered"
 
     def __post_init__(self) -> None:
@@ -161,9 +165,7 @@ def fit_poolings(
     """
     given = dict(priors or {})
     classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
-    names = {
-        cls.name: cls.own_parameters + tuple(FAMILIES[data.family].parameters) for cls in classes
-    }
+    names = {cls.name: cls().prior_names(data) for cls in classes}
     unknown = sorted(set(given) - {name for valid in names.values() for name in valid})
     if unknown:
         raise PriorError(

@@ -20,8 +20,17 @@ from hierstan.priors import (
     Uniform,
 )
 
+POLYNOMIAL = {"gamma": "shape", "neg_binomial": "phi"}  # see the notes of infinite_because
 
-def infinite_because(fit: Fit, *, order: int = 1, new_group: bool = False) -> str:
+
+def infinite_because(
+    fit: Fit,
+    *,
+    order: int = 1,
+    new_group: bool = False,
+    rows: int | None = None,
+    of_mean: bool = False,
+) -> str:
     """Name the prior that makes the expected outcome infinite.
 
     On a log link the mean of a new group is ``exp(mu + tau z)``, whose expectation given ``tau``
@@ -38,11 +47,30 @@ def infinite_because(fit: Fit, *, order: int = 1, new_group: bool = False) -> st
     new_group : bool
         Whether the outcome is of a group not yet seen. Known groups have data that bound their
         means.
+    rows : int, optional
+        How many rows the known group has; by default so many that they bound its mean for sure.
+        No rows are as good as a new group.
+    of_mean : bool
+        Whether it is the group's mean whose moments are asked for, and not an outcome's.
 
     Returns
     -------
     str
         Such as ``"tau ~ HalfCauchy(5)"``, or nothing where the expectation is finite.
+
+    Notes
+    -----
+    How the `n` rows of a group bound its mean ``exp(theta)`` depends on the family:
+
+    - Poisson: their likelihood falls faster than any power of the mean.
+    - Gamma: it falls like the mean to the power ``-n shape`` (negative binomial: ``-n phi``). If
+      ``tau`` may be large, moments from ``n shape`` on are infinite. Rows are taken to bound a
+      moment if they do at every draw of ``shape``.
+    - Lognormal: ``theta`` given large ``sigma`` and ``tau`` is normal with variance
+      ``1 / (n / sigma^2 + 1 / tau^2)``. With half-normal priors of scales `s` and `t` the moment of
+      order `k` of the mean ``exp(theta + sigma^2 / 2)`` is finite if
+      ``1 / s^2 > k + max(k - 1 / t, 0)^2 / n``; of an outcome, with ``k^2`` for the first ``k``.
+      Priors that fall slower have ``1 / s`` or ``1 / t`` = 0, bounded ones infinity.
 
     Examples
     --------
@@ -54,9 +82,11 @@ def infinite_because(fit: Fit, *, order: int = 1, new_group: bool = False) -> st
     >>> infinite_because(model.fit(data, seed=1, engine="stanli"), new_group=True)
     'tau ~ HalfCauchy(1)'
     """
-    unseen = new_group or fit.prior_only
+    unseen = new_group or fit.prior_only or rows == 0
     if fit.family.link == "log":
-        guilty = _log_link(fit, order, unseen)
+        power = order if of_mean else order**2
+        n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
+        guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
     elif fit.family.link == "identity":
         guilty = _identity(fit, order, unseen)
     else:
@@ -67,34 +97,65 @@ def infinite_because(fit: Fit, *, order: int = 1, new_group: bool = False) -> st
 # internals ------------------------------------------------------------------------------------
 
 
-def _log_link(fit: Fit, order: int, unseen: bool) -> str:
+def _log_link(fit: Fit, order: int, power: int, rows: float) -> str:
+    """Name the guilty parameter of a group with so many rows, 0 if it is new."""
     if "sigma" in fit.priors:
-        rows = 0 if fit.prior_only else fit.data.n_rows
-        if not _outweighs(fit.priors["sigma"], order, rows):
+        spread = fit.priors["sigma"]
+        if not _outweighs(spread, power, 0 if fit.prior_only else fit.data.n_rows):
             return "sigma"
-    if not unseen:
-        return ""
-    if fit.model.name == "none":
-        return "theta" if _heavy(fit.priors["theta"]) else ""
-    heavy = _heavy(fit.priors["mu"])
-    if fit.model.name == "complete":
-        return "mu" if heavy and fit.prior_only else ""
+    if fit.model.name == "complete" and not fit.prior_only:
+        rows = rows or fit.data.n_rows  # the new group's mean is everyone's
+    return _unbounded(fit, order, power) if rows == 0 else _weakly_bounded(fit, order, power, rows)
+
+
+def _unbounded(fit: Fit, order: int, power: int) -> str:
+    """Name what makes the mean of a group without data infinite, if anything."""
+    location = "theta" if fit.model.name == "none" else "mu"
+    heavy = _heavy(fit.priors[location])
+    if fit.model.name != "partial":
+        return location if heavy else ""
     tau, groups = fit.priors["tau"], _informative_groups(fit)
-    if not _outweighs(tau, order, groups):
+    if not _outweighs(tau, order**2, groups):
         return "tau"
     if not heavy:
         return ""
-    # A heavy-tailed mu far away takes tau along: exp(order mu - groups mu^2 / (2 tau^2)).
-    if isinstance(tau, HalfNormal):
-        return "mu" if groups * (1 / tau.scale**2 - order**2) <= order**2 else ""
-    return "mu" if groups == 0 else ""
+    if fit.data.family in POLYNOMIAL:
+        return "mu"  # far away, and the groups with it, at the price of a power
+    # A heavy-tailed mu far away takes tau along, or sigma if that is cheaper:
+    # exp(order mu - groups mu^2 / (2 tau^2)), and the same with sigma^2 / rows.
+    slack = _fall(tau) - order**2
+    if "sigma" in fit.priors:
+        slack = min(
+            slack, float(fit.data.cells["count"].min()) * (_fall(fit.priors["sigma"]) - power)
+        )
+    return "mu" if groups == 0 or groups * slack <= order**2 else ""
 
 
-def _outweighs(prior: Prior, order: int, power: int) -> bool:
-    """Whether exp(order^2 x^2 / 2), times x to minus `power`, has a mean under a prior of x."""
+def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
+    """Name what makes the mean of a group with few rows infinite, if anything."""
+    location = "theta" if fit.model.name == "none" else "mu"
+    partial, heavy = fit.model.name == "partial", _heavy(fit.priors[location])
+    fall = 0.0 if heavy else _fall(fit.priors["tau"]) if partial else np.inf
+    guilty = "tau" if partial and not heavy else location
+    if "sigma" in fit.priors:
+        needed = power + max(order - np.sqrt(fall), 0.0) ** 2 / rows
+        return guilty if needed > power and _fall(fit.priors["sigma"]) <= needed else ""
+    if fit.data.family in POLYNOMIAL and fall <= order**2:
+        shape = fit.draws(POLYNOMIAL[fit.data.family])
+        return guilty if bool(shape.min() * rows <= order) else ""
+    return ""
+
+
+def _outweighs(prior: Prior, needed: float, power: int) -> bool:
+    """Whether exp(needed x^2 / 2), times x to minus `power`, has a mean under a prior of x."""
+    return _fall(prior) > needed or (_fall(prior) == needed and power >= 2)
+
+
+def _fall(prior: Prior) -> float:
+    """Return c if a prior of a positive x falls like exp(-c x^2 / 2), 0 if slower."""
     if isinstance(prior, HalfNormal):
-        return prior.scale < 1 / order or (prior.scale == 1 / order and power >= 2)
-    return isinstance(prior, Uniform)
+        return 1 / prior.scale**2
+    return np.inf if isinstance(prior, Uniform) else 0.0
 
 
 def _informative_groups(fit: Fit) -> int:

@@ -36,6 +36,8 @@ class Outcomes:
     seed : int
     which : numpy.ndarray, optional
         Positions of the draws to use, chains concatenated; all of them by default.
+    x : numpy.ndarray, optional
+        Standardized predictors of the new groups, (new_groups, K); average ones by default.
     """
 
     fit: Fit
@@ -43,10 +45,12 @@ class Outcomes:
     new_groups: int = 0
     seed: int = 1
     which: np.ndarray | None = None
+    x: np.ndarray | None = None
     _means: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_means", new_means(self.fit, self.new_groups, self.seed))
+        means = new_means(self.fit, self.new_groups, self.seed, self.x)
+        object.__setattr__(self, "_means", means)
 
     @property
     def size(self) -> int:
@@ -78,6 +82,7 @@ class Outcomes:
             "J": len(codes),
             "N": len(cells),
             "group": (group + 1).astype(np.int32),
+            "x": self._predictors(codes),
             **_columns(self.fit.data.family, cells),
         }
         evaluator = Evaluator(self.fit.conditional, entries, seed)
@@ -101,6 +106,12 @@ class Outcomes:
                 )
         return written
 
+    def _predictors(self, codes: np.ndarray) -> np.ndarray:
+        """Return the standardized predictors of some groups, known and new, (K, P)."""
+        known = self.fit.data.design[:, 1:]
+        new = np.zeros((self.new_groups, known.shape[1])) if self.x is None else self.x
+        return np.vstack([known, new])[codes]
+
     def _theta(self, codes: np.ndarray) -> np.ndarray:
         """Return the means of some groups, known and new, (S, K)."""
         J = len(self.fit.data.groups)
@@ -112,12 +123,20 @@ class Outcomes:
         return values if self.which is None else values[self.which]
 
 
-def new_means(fit: Fit, count: int, seed: int) -> np.ndarray:
+def new_means(fit: Fit, count: int, seed: int, x: np.ndarray | None = None) -> np.ndarray:
     """Draw the means of new groups from the population, independent given its parameters.
 
     Complete pooling has no population: a new group has ``mu``, like every other. No pooling has
     only the prior of ``theta`` to offer. An edited template draws its own ``theta_new``, one group
     at a time.
+
+    Parameters
+    ----------
+    fit : Fit
+    count : int
+    seed : int
+    x : numpy.ndarray, optional
+        Standardized predictors of the new groups, (count, K); else they have average ones.
 
     Returns
     -------
@@ -126,33 +145,42 @@ def new_means(fit: Fit, count: int, seed: int) -> np.ndarray:
     """
     sizes = fit.posterior.sizes
     S = int(sizes["chain"] * sizes["draw"])
-    if fit.model.name == "complete":
-        return np.repeat(fit.draws("mu")[:, None], count, axis=1)
-    if count and fit.conditional.edited:
-        return _written_means(fit, count, _seed(seed, 0, 0))
-    rng = np.random.default_rng([seed, 0])
     if fit.model.name == "none":
+        rng = np.random.default_rng([seed, 0])
         return fit.priors["theta"].quantile(rng.uniform(size=(S, count)))
-    return rng.normal(fit.draws("mu")[:, None], fit.draws("tau")[:, None], (S, count))
+    center = fit.draws("mu")[:, None] + np.zeros(count)
+    if x is not None:
+        center += fit.draws("beta") @ x.T
+    if fit.model.name == "complete":
+        return center
+    if count and fit.conditional.edited:
+        return _written_means(fit, count, _seed(seed, 0, 0), x)
+    rng = np.random.default_rng([seed, 0])
+    return rng.normal(center, fit.draws("tau")[:, None])
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _written_means(fit: Fit, count: int, seed: int) -> np.ndarray:
+def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.ndarray:
     from hierstan.engines.stanli import Evaluator
 
+    K = fit.data.design.shape[1] - 1
     entries = {
         **stan_data(fit.data, fit.priors),
         "J": 1,
         "N": 1,
         "group": np.array([1], dtype=np.int32),
+        "x": np.zeros((1, K)),
         **_columns(fit.data.family, fit.data.cells[:1]),  # one observation, without a say in it
     }
-    evaluator = Evaluator(fit.conditional, entries, seed)
-    draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
-    points = evaluator.unconstrained({**draws, "theta": fit.draws("theta")[:, :1]})
-    columns = [evaluator.written_at(points, ["theta_new"])["theta_new"] for _ in range(count)]
+    columns = []
+    for number, x_new in enumerate(np.zeros((count, K)) if x is None else x):
+        if number == 0 or x is not None:
+            evaluator = Evaluator(fit.conditional, {**entries, "x_new": x_new}, seed + number)
+        draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
+        points = evaluator.unconstrained({**draws, "theta": fit.draws("theta")[:, :1]})
+        columns.append(evaluator.written_at(points, ["theta_new"])["theta_new"])
     return np.hstack(columns)
 
 

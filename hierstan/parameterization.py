@@ -10,7 +10,7 @@ import numpy as np
 from hierstan.data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
-from hierstan.raw import between_variance, raw_estimates
+from hierstan.raw import between_variance, raw_estimates, regression
 
 
 def noncentered_groups(data: GroupedData) -> np.ndarray:
@@ -23,7 +23,8 @@ def noncentered_groups(data: GroupedData) -> np.ndarray:
     from scipy import stats
 
     raw = raw_estimates(data)
-    low = between_variance(raw, float(stats.chi2.ppf(0.975, len(raw) - 1)))
+    freedom = max(len(raw) - data.design.shape[1], 1)
+    low = between_variance(raw, data.design, float(stats.chi2.ppf(0.975, freedom)))
     return (raw["link_se"].to_numpy() ** 2 >= low).astype(float)
 
 
@@ -40,7 +41,9 @@ def starting_points(
     raw = raw_estimates(data)
     link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
     J = len(link)
-    tau2 = between_variance(raw, J - 1) if J > 1 else 0.0
+    design = data.design
+    freedom = J - design.shape[1]
+    tau2 = between_variance(raw, design, freedom) if freedom > 0 else 0.0
     points = []
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
@@ -52,9 +55,13 @@ def starting_points(
             for name in family.parameters
         }
         spread = np.sqrt(tau2 + 0.1 * np.median(variance)) * np.exp(rng.uniform(-0.7, 0.7))
-        center = np.average(link, weights=1 / (variance + spread**2))
+        if "tau" in priors:  # a prior may know better than the data
+            spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
+        slopes = regression(link, design, 1 / (variance + spread**2))
         own = spread**2 / (spread**2 + variance)
-        point["mu"] = center + spread * rng.uniform(-0.5, 0.5)
+        center = design @ slopes
+        point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
+        point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
         point["tau"] = spread
         point["theta"] = (
             own * link + (1 - own) * center + spread * np.sqrt(1 - own) * rng.normal(size=J)

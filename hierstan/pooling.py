@@ -45,13 +45,33 @@ class Pooling:
         for parameter, prior in (self.priors or {}).items():
             check_prior(parameter, prior)
 
-    def prior_names(self, family: str) -> tuple[str, ...]:
-        """Return the names of the parameters that take a prior, for a family."""
-        return (*self.own_parameters, *FAMILIES[family].parameters)
+    def prior_names(self, data: GroupedData) -> tuple[str, ...]:
+        """Return the names of the parameters that take a prior, for these data.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> dyes = hs.load_dataset("dyes")
+        >>> data = hs.GroupedData.from_rows(dyes, group="batch", outcome="yield")
+        >>> hs.PartialPooling().prior_names(data)
+        ('mu', 'tau', 'sigma')
+        """
+        absent = {"beta"} if data.predictors is None else set()
+        own = (name for name in self.own_parameters if name not in absent)
+        return (*own, *FAMILIES[data.family].parameters)
 
     def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
-        """Return the prior of every parameter: the given ones over the defaults for these data."""
-        valid = self.prior_names(data.family)
+        """Return the prior of every parameter: the given ones over the defaults for these data.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> print(hs.PartialPooling(priors={"tau": hs.HalfNormal(5)}).resolve_priors(data)["tau"])
+        HalfNormal(5)
+        """
+        valid = self.prior_names(data)
         given = dict(self.priors or {})
         unknown = sorted(set(given) - set(valid))
         if unknown:
@@ -63,7 +83,16 @@ class Pooling:
         return {name: given.get(name, defaults[name]) for name in valid}
 
     def program(self, data: GroupedData, priors: Mapping[str, Prior] | None = None) -> Program:
-        """Return the rendered Stan program that `fit` samples from."""
+        """Return the rendered Stan program that `fit` samples from.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> hs.NoPooling().program(data).edited
+        False
+        """
         return self._render(data, priors or self.resolve_priors(data), self._parameterization(data))
 
     def stan_code(self, data: GroupedData) -> str:
@@ -76,6 +105,14 @@ class Pooling:
         Returns
         -------
         str
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> "tau ~ normal(0, tau_scale);" in hs.PartialPooling().stan_code(data)
+        True
         """
         return self.program(data).code
 
@@ -119,6 +156,15 @@ class Pooling:
         Raises
         ------
         DataError, PriorError, TemplateError, EngineError
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.draws("theta").shape
+        (4000, 8)
         """
         _check_data(data, self)
         priors = self.resolve_priors(data)
@@ -136,7 +182,7 @@ class Pooling:
             priors=priors,
             program=self._render(data, priors, parameterization),
             conditional=self._render(data, priors, self._conditional),
-            mixing=noncentered_groups(data) if parameterization == "mixed" else None,
+            mixing=self._mixing(data, parameterization),
             prior_only=prior_only,
         )
         chosen = get_engine(engine)
@@ -167,11 +213,21 @@ class Pooling:
     def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
         return None
 
+    def _mixing(self, data: GroupedData, parameterization: str | None) -> np.ndarray | None:
+        """Return what a mixed program is told: which groups are non-centered."""
+        if parameterization == "mixed":
+            return noncentered_groups(data)
+        all_of_them = parameterization == "noncentered" and data.predictors is not None
+        return np.ones(len(data.groups)) if all_of_them else None
+
     def _render(
         self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
     ) -> Program:
         family = FAMILIES[data.family]
         marginal = parameterization == "marginal"
+        predictors = data.predictors is not None and "beta" in self.own_parameters
+        if parameterization == "noncentered" and predictors:
+            parameterization = "mixed"  # the one program with a vector for an offset
         lower = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
         return render(
             f"{self.name if self.name != 'none' else 'no'}_pooling" + "_marginal" * marginal,
@@ -179,6 +235,7 @@ class Pooling:
             priors,
             lower_bounds=lower,
             parameterization=None if marginal else parameterization,
+            predictors=predictors,
             template_dir=self.template_dir,
         )
 

@@ -15,6 +15,7 @@ from hierstan.display import (
     percent,
     places,
     plain_labels,
+    printable,
 )
 from hierstan.trust import headline
 
@@ -61,6 +62,10 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         How many groups to list; None for all.
     """
     title = TITLES[fit.model.name]
+    if "beta" in fit.posterior:
+        title = title.replace("mu", "mu + x[j] * beta").replace(
+            "share one mean", "differ by x alone"
+        )
     if fit.prior_only:
         title += "; draws from the prior, the outcomes ignored"
     facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
@@ -155,6 +160,12 @@ def _population(fit: Any) -> Table:
         if link:
             response = _statistics(fit.family.to_response(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {fit.family.mean_words}", *response[0]))
+    if "beta" in fit.posterior:
+        found = fit.convergence().parameters
+        slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
+        names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
+        lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)
+        rows += [(name, *line) for name, line in lines]
     for name in fit.family.parameters:
         rows.append((name, *_statistics(fit.draws(name)[:, None], ess[[name]])[0]))
     return Table(("", *_header()), tuple(rows))

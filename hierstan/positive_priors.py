@@ -33,7 +33,14 @@ class HalfNormal(Prior):
     positive: ClassVar[bool] = True
 
     def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`."""
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfNormal(5).stan_arguments("tau")
+        '0, tau_scale'
+        """
         return f"0, {parameter}_scale"
 
     def _scipy(self) -> tuple[Any, float]:
@@ -63,7 +70,14 @@ class HalfStudentT(Prior):
     positive: ClassVar[bool] = True
 
     def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`."""
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfStudentT(4, 2.5).stan_arguments("tau")
+        'tau_df, 0, tau_scale'
+        """
         return f"{parameter}_df, 0, {parameter}_scale"
 
     def _scipy(self) -> tuple[Any, float]:
@@ -93,7 +107,14 @@ class HalfCauchy(Prior):
     positive: ClassVar[bool] = True
 
     def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`."""
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfCauchy(5).stan_arguments("tau")
+        '0, tau_scale'
+        """
         return f"0, {parameter}_scale"
 
     def _scipy(self) -> tuple[Any, float]:

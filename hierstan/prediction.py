@@ -21,6 +21,7 @@ def predict(
     exposure: Any = None,
     se: Any = None,
     rows: Any = 1,
+    predictors: Any = None,
     prob: float = 0.9,
     seed: int | None = None,
 ) -> Prediction:
@@ -51,6 +52,9 @@ def predict(
         Standard error of an estimate whose standard error is known.
     rows : int
         How many observations of each group.
+    predictors : pandas.DataFrame or mapping, optional
+        Of the new groups, in their own units: a line (or number) for each of them, a column for
+        each predictor of the fit's data. By default they have average predictors.
     prob : float
         Probability of the equal-tailed intervals.
     seed : int, optional
@@ -98,5 +102,6 @@ def predict(
         new_groups=new_groups,
         given={"trials": trials, "exposure": exposure, "se": se},
         rows=rows,
+        predictors=predictors,
     )
     return forecast(fit, study, prob, seed)

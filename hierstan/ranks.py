@@ -12,19 +12,24 @@ from hierstan import intervals
 from hierstan.display import percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
+from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import values_of
 
 MAX_SQUARE = 500  # groups: above, a table of all ranks of all groups is no use to anyone
 
 
 def rank_probabilities(
-    fit: Fit, *, top: int | None = None, scale: str = "response", larger_is_better: bool = True
+    fit: Fit | TwoPartFit,
+    *,
+    top: int | None = None,
+    scale: str = "response",
+    larger_is_better: bool = True,
 ) -> pd.DataFrame:
     """Probability of every rank, for every group.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     top : int, optional
         Only the ranks 1 to `top`. Needed for more than 500 groups.
     scale : {"response", "link", "mean"}
@@ -74,13 +79,13 @@ def rank_probabilities(
 
 
 def prob_top(
-    fit: Fit, k: int, *, scale: str = "response", larger_is_better: bool = True
+    fit: Fit | TwoPartFit, k: int, *, scale: str = "response", larger_is_better: bool = True
 ) -> pd.Series:
     """Probability that a group is among the best `k`.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     k : int
         From 1 to the number of groups.
     scale : {"response", "link", "mean"}
@@ -114,13 +119,17 @@ def prob_top(
 
 
 def rank_intervals(
-    fit: Fit, *, prob: float = 0.9, scale: str = "response", larger_is_better: bool = True
+    fit: Fit | TwoPartFit,
+    *,
+    prob: float = 0.9,
+    scale: str = "response",
+    larger_is_better: bool = True,
 ) -> pd.DataFrame:
     """Interval of the rank of every group.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     prob : float
         Probability of the equal-tailed intervals; at least that, as ranks come in steps.
     scale : {"response", "link", "mean"}

@@ -40,16 +40,19 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
     return table
 
 
-def between_variance(raw: pd.DataFrame, target: float) -> float:
+def between_variance(raw: pd.DataFrame, design: np.ndarray, target: float) -> float:
     """Return the variance between groups at which their weighted sum of squares equals `target`.
 
     Parameters
     ----------
     raw : pandas.DataFrame
         From `raw_estimates`, J groups.
+    design : numpy.ndarray
+        Of the data, (J, 1 + K): squares are taken around the weighted regression on it, without
+        predictors around the weighted mean.
     target : float
-        ``J - 1`` gives the estimate of Paule and Mandel (1982); quantiles of the chi-squared
-        distribution with ``J - 1`` degrees of freedom give the limits of the Q-profile interval
+        ``J - K - 1`` gives the estimate of Paule and Mandel (1982); quantiles of the chi-squared
+        distribution with as many degrees of freedom give the limits of the Q-profile interval
         (Viechtbauer 2007, doi:10.1002/sim.2514).
 
     Returns
@@ -63,13 +66,20 @@ def between_variance(raw: pd.DataFrame, target: float) -> float:
 
     def excess(tau2: float) -> float:
         weights = 1 / (variance + tau2)
-        return float((weights * (link - np.average(link, weights=weights)) ** 2).sum()) - target
+        rest = link - design @ regression(link, design, weights)
+        return float((weights * rest**2).sum()) - target
 
     at_zero = excess(0.0)
     if at_zero <= 0:
         return 0.0
     top = len(link) * float(np.ptp(link)) ** 2 / target
     return float(optimize.brentq(excess, 0.0, top))
+
+
+def regression(link: np.ndarray, design: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the coefficients of the weighted least squares regression on a design, (1 + K,)."""
+    root = np.sqrt(weights)[:, None]
+    return np.linalg.lstsq(root * design, root[:, 0] * link, rcond=None)[0]
 
 
 # internals ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hierstan import choices, intervals
 from hierstan.fit import Fit
+from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import check_number, values_of
 
 
@@ -38,13 +39,17 @@ class ValueRemaining:
 
 
 def prob_regret(
-    fit: Fit, more_than: float, *, scale: str = "response", larger_is_better: bool = True
+    fit: Fit | TwoPartFit,
+    more_than: float,
+    *,
+    scale: str = "response",
+    larger_is_better: bool = True,
 ) -> pd.Series:
     """Probability that a group, if chosen, is worse than the best one by more than one cares for.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     more_than : float
         The difference that does not matter, on `scale`; at least 0.
     scale : {"response", "link", "mean"}
@@ -74,7 +79,7 @@ def prob_regret(
 
 
 def value_remaining(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     *,
     prob: float = 0.95,
     relative: bool = False,
@@ -85,7 +90,7 @@ def value_remaining(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
     prob : float
         Probability that no more than ``.upper`` is to be gained.
     relative : bool

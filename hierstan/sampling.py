@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from hierstan.data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
@@ -60,7 +61,7 @@ def with_observations(entries: Mapping[str, Any], count: int) -> dict[str, Any]:
     arrays = {
         name: value[:count]
         for name, value in entries.items()
-        if name != "weak" and np.ndim(value) == 1 and len(value) == N
+        if name not in ("weak", "x_new") and np.ndim(value) == 1 and len(value) == N
     }
     return {**entries, **arrays, "N": min(N, count)}
 
@@ -251,19 +252,26 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
         warnings.filterwarnings("ignore", message="More chains")
         tree: xr.DataTree = azb.from_dict(
             groups,
-            coords={"group": _coordinate(data), "observation": np.arange(len(observed))},
-            dims={"theta": ["group"], "y": observation, **constant},
+            coords={"observation": np.arange(len(observed)), **_coordinates(data)},
+            dims={"theta": ["group"], "beta": ["predictor"], "y": observation, **constant},
         )
     return tree
 
 
-def _coordinate(data: GroupedData) -> np.ndarray:
+def _coordinates(data: GroupedData) -> dict[str, np.ndarray]:
+    found = {"group": _coordinate(data.groups)}
+    if data.predictors is not None:
+        found["predictor"] = np.array([str(name) for name in data.predictors.columns])
+    return found
+
+
+def _coordinate(groups: pd.Index) -> np.ndarray:
     """Return the group labels as a coordinate; labels of any type stay themselves."""
-    values = data.groups.to_numpy()
+    values = groups.to_numpy()
     if values.dtype.kind in "iufbM":
         return values
-    labels = np.empty(len(data.groups), dtype=object)
-    labels[:] = list(data.groups)
+    labels = np.empty(len(groups), dtype=object)
+    labels[:] = list(groups)
     if all(isinstance(label, str) for label in labels):
         return labels.astype(str)
     return labels

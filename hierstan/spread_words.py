@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hierstan.display import numbers, percent, places
+from hierstan.display import numbers, percent, places, printable
 from hierstan.fit import Fit
 from hierstan.spread import Spread
 
@@ -16,7 +16,7 @@ VAGUE_NAMES = ("estimate", "y", "yi", "value", "mean")  # of a column: these say
 
 def verdict(spread: Spread, *more: str) -> str:
     """Say how different the groups are, what that means for pooling, and what it rests on."""
-    sentences = [_SENTENCES[spread.kind](spread), _about_prior(spread), *more]
+    sentences = [_beyond(spread, _SENTENCES[spread.kind](spread)), _about_prior(spread), *more]
     if not spread.given:
         sentences.append(
             f"A tau below {_size(spread, spread.difference)} counts as negligible: a third of the "
@@ -24,6 +24,13 @@ def verdict(spread: Spread, *more: str) -> str:
             "smallest_difference= sets another limit."
         )
     return " ".join(filter(None, sentences))
+
+
+def predictors(fit: Fit) -> str:
+    """Name the predictors of the groups, or nothing."""
+    names = [] if fit.data.predictors is None else map(printable, map(str, fit.data.predictors))
+    *first, last = [*names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def noun(fit: Fit) -> str:
@@ -128,6 +135,17 @@ _SENTENCES: dict[str, Callable[[Spread], str]] = {
     "small": _small,
     "undecided": _undecided,
 }
+
+
+def _beyond(spread: Spread, sentence: str) -> str:
+    """Say what the predictors account for, and for which groups a range holds."""
+    names = predictors(spread.fit)
+    if not names:
+        return sentence
+    return (
+        f"Beyond what {names} can explain, {sentence[0].lower()}{sentence[1:]} (Ranges are those "
+        f"of groups with average {names}.)"
+    )
 
 
 def _about_prior(spread: Spread) -> str:

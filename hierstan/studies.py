@@ -14,6 +14,7 @@ from hierstan.engines import MAX_INT, MAX_SEED
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit import Fit
 from hierstan.frames import hashable
+from hierstan.predictors import standardized
 from hierstan.wording import did_you_mean, listed, show
 
 MAX_VALUES = 50_000_000  # draws x observations, 400 MB
@@ -39,11 +40,14 @@ class Study:
         The group of each observation.
     new_groups : int
         How many groups the fit has not seen.
+    x : numpy.ndarray or None
+        Their standardized predictors, (new_groups, K); None for average ones.
     """
 
     cells: pd.DataFrame
     labels: pd.Index
     new_groups: int
+    x: np.ndarray | None = None
 
     def design(self, fit: Fit) -> pd.DataFrame:
         """Return the size of each observation, and whether its group is new."""
@@ -61,10 +65,12 @@ def plan(
     new_groups: int | Sequence[Hashable] = 0,
     given: Mapping[str, Any] | None = None,
     rows: Any = 1,
+    predictors: Any = None,
 ) -> Study:
     """Work out which observations to predict; see `hierstan.predict`."""
     given = {name: value for name, value in (given or {}).items() if value is not None}
     if new is not None:
+        given.update({} if predictors is None else {"predictors": predictors})
         _check_alone(groups, new_groups, given, rows)
         return _of_data(fit, new)
     fresh = _new_labels(fit, new_groups)
@@ -86,7 +92,8 @@ def plan(
         check_size(fit, int(times.sum()))
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
-    return Study(cells, labels, len(fresh))
+    x = None if predictors is None else _standardized(fit, predictors, fresh)
+    return Study(cells, labels, len(fresh), x)
 
 
 def check_same(study: Study, design: pd.DataFrame) -> None:
@@ -160,7 +167,33 @@ def _of_data(fit: Fit, new: Any) -> Study:
     code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
     codes = np.array([code_of[label] for label in new.groups])
     own = new.rows["group"].to_numpy()
-    return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh))
+    x = None
+    if fit.data.predictors is not None and fresh:
+        found = pd.DataFrame() if new.predictors is None else new.predictors
+        x = _standardized(fit, found.loc[[label in set(fresh) for label in found.index]], fresh)
+    return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh), x)
+
+
+def _standardized(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
+    """Return the predictors of the new groups in the standard deviations of the fit's data."""
+    standards = fit.data.standards
+    if standards is None:
+        raise HierstanError("predictors= means nothing here: the fit's data have no predictors.")
+    table = pd.DataFrame(
+        given, index=None if isinstance(given, pd.DataFrame) else range(len(fresh))
+    )
+    names = list(standards.index)
+    if missing := [name for name in names if name not in table]:
+        raise DataError(
+            f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
+            "Give predictors=, a DataFrame with one line per new group, or data made with them."
+        )
+    values = table[names].to_numpy()
+    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(float)).all():
+        raise DataError("predictors= must hold finite numbers.")
+    if len(values) != len(fresh):
+        raise DataError(f"predictors= has {len(values)} lines for {len(fresh)} new groups.")
+    return standardized(table[names], standards)
 
 
 def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: Any) -> None:

@@ -93,4 +93,5 @@ def _rest(data: Intake, cells: pd.DataFrame, rows: pd.DataFrame | None) -> Intak
         cells=left,
         rows=None if rows is None else left if data.rows is data.cells else recoded(rows),
         n_rows=int(rows_per_group(data)[present].sum()) if rows is None else len(rows),
+        predictors=None if data.predictors is None else data.predictors[present],
     )

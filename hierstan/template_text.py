@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hierstan.errors import TemplateError
@@ -30,17 +31,22 @@ class Piece:
     text : str
     file : str
         Path of the file inside the template directory.
-    first : int
-        Number of the first of the lines in the file.
+    numbers : sequence of int
+        The number of each of the lines in the file.
     """
 
     text: str
     file: str
-    first: int = 1
+    numbers: Sequence[int]
 
     def place(self, index: int) -> str:
         """Return the file and the number of a line, given its index in `text` from 0."""
-        return f"{self.file}, line {self.first + index}"
+        number = self.numbers[index] if index >= 0 else self.numbers[0] + index
+        return f"{self.file}, line {number}"
+
+    def part(self, first: int, end: int) -> Piece:
+        """Return the lines from index `first` up to `end`."""
+        return Piece("\n".join(self.lines[first:end]), self.file, self.numbers[first:end])
 
     @property
     def lines(self) -> list[str]:
@@ -53,9 +59,25 @@ class Piece:
         return "\n".join(
             line
             if not line.strip() or line.lstrip().startswith("//%")
-            else f"{line} //@{self.file}@{self.first + index}@"
-            for index, line in enumerate(self.lines)
+            else f"{line} //@{self.file}@{number}@"
+            for line, number in zip(self.lines, self.numbers, strict=True)
         )
+
+
+def whole(text: str, file: str) -> Piece:
+    """Return a file as a piece."""
+    return Piece(text, file, range(1, text.count("\n") + 2))
+
+
+def numbered(text: str, file: str) -> Piece:
+    """Return tagged text as a piece, its lines numbered by their tags."""
+    lines: list[str] = []
+    numbers: list[int] = []
+    for line in text.split("\n"):
+        tag = _TAG.search(line)
+        lines.append(without_tags(line))
+        numbers.append(int(tag[2]) if tag else numbers[-1] + 1 if numbers else 1)
+    return Piece("\n".join(lines), file, numbers)
 
 
 def untagged(text: str, file: str) -> tuple[str, tuple[tuple[str, int], ...]]:
@@ -79,17 +101,13 @@ def without_tags(text: str) -> str:
     return _TAG.sub("", text)
 
 
-def leading_comment(whole: Piece) -> Piece:
+def leading_comment(file: Piece) -> Piece:
     """Return the comment lines at the top of a file."""
-    comment = []
-    for line in whole.lines:
-        if not line.startswith("//"):
-            break
-        comment.append(line)
-    return Piece("\n".join(comment), whole.file)
+    below = (index for index, line in enumerate(file.lines) if not line.startswith("//"))
+    return file.part(0, next(below, len(file.lines)))
 
 
-def family_blocks(whole: Piece) -> dict[str, Piece]:
+def family_blocks(file: Piece) -> dict[str, Piece]:
     """Return the content of each Stan block of a family file.
 
     Raises
@@ -98,7 +116,7 @@ def family_blocks(whole: Piece) -> dict[str, Piece]:
         For text outside a block, a block that does not close, or a block that comes twice.
     """
     blocks: dict[str, Piece] = {}
-    lines = whole.lines
+    lines = file.lines
     index = 0
     while index < len(lines):
         line = lines[index].strip()
@@ -108,28 +126,27 @@ def family_blocks(whole: Piece) -> dict[str, Piece]:
         opening = _OPENING.match(line)
         if opening is None:
             raise TemplateError(
-                f"{whole.place(index)}: {line!r} stands outside a block. A family file is written "
+                f"{file.place(index)}: {line!r} stands outside a block. A family file is written "
                 f"in Stan's blocks: {', '.join(BLOCKS)}; each opens with 'name {{' and closes with "
                 "a '}' at the start of a line."
             )
         name = opening.group(1)
         if name in blocks:
-            raise TemplateError(f"{whole.place(index)}: a second block '{name}'. Merge the two.")
-        end = _end_of_block(whole, index, name)
+            raise TemplateError(f"{file.place(index)}: a second block '{name}'. Merge the two.")
+        end = _end_of_block(file, index, name)
         first = index + 1
-        blocks[name] = Piece("\n".join(lines[first:end]), whole.file, whole.first + first)
+        blocks[name] = file.part(first, end)
         index = end + 1
     return blocks
 
 
-def _end_of_block(whole: Piece, opening: int, name: str) -> int:
+def _end_of_block(file: Piece, opening: int, name: str) -> int:
     """Return the index of the line that closes the block opened at the line `opening`."""
-    for index, line in enumerate(whole.lines[opening + 1 :], opening + 1):
+    for index, line in enumerate(file.lines[opening + 1 :], opening + 1):
         if _CLOSING.match(line):
             return index
         if _OPENING.match(line):
             break
     raise TemplateError(
-        f"{whole.place(opening)}: the block '{name}' is not closed by a '}}' at the start of a "
-        "line."
+        f"{file.place(opening)}: the block '{name}' is not closed by a '}}' at the start of a line."
     )

@@ -28,7 +28,9 @@ from hierstan.template_text import (
     Piece,
     family_blocks,
     leading_comment,
+    numbered,
     untagged,
+    whole,
     without_tags,
 )
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 _SLOT = re.compile(r"\{\{ (.*?) \}\}")
 _POPULATION = re.compile(r"(?<![\w.])theta\s*~\s*([^;]+);")
+_PREDICTORS = re.compile(r"(?<![\w.])x(?!\w)")
 
 
 def render(
@@ -46,6 +49,7 @@ def render(
     *,
     lower_bounds: Mapping[str, float],
     parameterization: str | None = None,
+    predictors: bool = False,
     template_dir: str | os.PathLike[str] | None = None,
 ) -> Program:
     """Render one program.
@@ -60,6 +64,8 @@ def render(
         The lower bound of each parameter that has one.
     parameterization : str, optional
         ``"centered"``, ``"noncentered"`` or ``"mixed"``, for templates that ask.
+    predictors : bool
+        Whether the group means depend on predictors, for templates that ask.
     template_dir : path-like, optional
         Folder of edited templates; else ``HIERSTAN_TEMPLATES``; else the ones hierstan ships.
 
@@ -69,10 +75,14 @@ def render(
         Naming the file and the line.
     """
     directory = chosen_directory(template_dir)
-    source = Piece(read(directory, f"{pooling}.stan"), f"{pooling}.stan")
-    part = Piece(read(directory, f"families/{family}.stan"), f"families/{family}.stan")
+    files = [
+        whole(read(directory, file), file)
+        for file in (f"{pooling}.stan", f"families/{family}.stan")
+    ]
+    steering = {"parameterization": parameterization, "predictors": predictors}
+    source, part = (_steered(file, steering) for file in files)
     blocks = family_blocks(part)
-    context = _prior_context(priors, lower_bounds) | {"parameterization": parameterization}
+    context = _prior_context(priors, lower_bounds)
     names = _names(context)
     _check_names(source, sorted([*names, *_FAMILY_NAMES, *_POPULATION_NAMES]))
     _check_slots(source, blocks)
@@ -89,10 +99,11 @@ def render(
         context["population"] = _population(source, context)
     text = _fill(source, context, _names(context))
     code, origins = untagged(text, source.file)
-    name = "_".join(filter(None, (pooling, family, parameterization)))
+    name = "_".join(
+        filter(None, (pooling, family, parameterization, "predictors" if predictors else None))
+    )
     edited = any(
-        read(packaged_directory(), piece.file, missing_ok=True) != piece.text
-        for piece in (source, part)
+        read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files
     )
     return Program(name, code, origins, edited)
 
@@ -164,7 +175,8 @@ def _population(source: Piece, context: Mapping[str, object]) -> SimpleNamespace
             "({{ population.lpdf }}, {{ population.rng }}) read the population from it; write "
             "these two out by hand if it cannot be one statement."
         )
-    piece = Piece(statements[0][1], source.file, source.first + index)
+    lines = statements[0][1].count("\n") + 1
+    piece = Piece(statements[0][1], source.file, source.numbers[index : index + lines])
     statement = " ".join(without_tags(_fill(piece, context, _names(context))).split())
     match = re.fullmatch(r"(\w+)\((.*)\)", statement)
     if match is None:
@@ -173,9 +185,8 @@ def _population(source: Piece, context: Mapping[str, object]) -> SimpleNamespace
             "'theta ~ distribution(…);'."
         )
     name, arguments = match.groups()
-    return SimpleNamespace(
-        lpdf=f"{name}_lpdf(theta[j] | {arguments})", rng=f"{name}_rng({arguments})"
-    )
+    own, new = (_PREDICTORS.sub(row, arguments) for row in ("x[j]", "x_new"))
+    return SimpleNamespace(lpdf=f"{name}_lpdf(theta[j] | {own})", rng=f"{name}_rng({new})")
 
 
 def _names(context: Mapping[str, object]) -> list[str]:
@@ -200,13 +211,24 @@ def _check_names(piece: Piece, names: list[str]) -> None:
             )
 
 
+def _steered(file: Piece, steering: Mapping[str, object]) -> Piece:
+    """Return the lines of a file that its line statements choose."""
+    return numbered(_rendered(file, file.tagged, steering, _environment("\0", "\0\0")), file.file)
+
+
 def _fill(piece: Piece, context: Mapping[str, object], names: list[str]) -> str:
     """Fill the slots of a piece, giving every error a file and a line."""
+    _check_names(piece, names)
+    return _rendered(piece, _indent_slots(piece.tagged), context, _environment("{{ ", " }}"))
+
+
+def _rendered(
+    piece: Piece, text: str, context: Mapping[str, object], environment: SandboxedEnvironment
+) -> str:
     import jinja2
 
-    _check_names(piece, names)
     try:
-        return _environment().from_string(_indent_slots(piece.tagged)).render(context)
+        return environment.from_string(text).render(context)
     except jinja2.TemplateSyntaxError as error:
         line, words = error.lineno, error.message or ""
         cause: Exception = error
@@ -232,13 +254,14 @@ def _extra(match: re.Match[str]) -> str:
 
 
 @cache
-def _environment() -> SandboxedEnvironment:
+def _environment(opening: str, closing: str) -> SandboxedEnvironment:
+    """Return Jinja with slots between these; steering is in lines that open with ``//%``."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     return ImmutableSandboxedEnvironment(
-        variable_start_string="{{ ",
-        variable_end_string=" }}",
+        variable_start_string=opening,
+        variable_end_string=closing,
         block_start_string="{%% ",
         block_end_string=" %%}",
         comment_start_string="{## ",

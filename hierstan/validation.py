@@ -108,6 +108,8 @@ def _refuse_types(
             cure = f"Convert it with {table.recipe('numbers', role)}."
         if reason == "true/false values":
             cure = "Yes/no outcomes, one per row, go to from_rows with family='bernoulli'."
+        if kinds.get(role) == "predictor" and reason in ("categories", "text"):
+            cure = "Turn categories into indicators, with pandas.get_dummies(frame, ...)."
         if kinds.get(role) == "binary":
             wanted, cure = "0 and 1 (or true/false)", "Recode it."
         if role == "group":
@@ -137,7 +139,7 @@ def _refuse_objects(table: Table, role: str, kind: str, n_rows: int) -> None:
 
 def _is_number(value: object, kind: str) -> bool:
     counts = isinstance(value, numbers.Real | Decimal)
-    return counts and (kind == "binary" or type(value) is not bool)
+    return counts and (kind in ("binary", "predictor") or type(value) is not bool)
 
 
 def _nested(dtype: nw.dtypes.DType) -> str | None:
@@ -147,7 +149,7 @@ def _nested(dtype: nw.dtypes.DType) -> str | None:
 def _unusable(kind: str, dtype: nw.dtypes.DType) -> str | None:
     """Say what a column holds instead of numbers, or None where it holds numbers."""
     if dtype == nw.Boolean:
-        return None if kind == "binary" else "true/false values"
+        return None if kind in ("binary", "predictor") else "true/false values"
     if dtype.is_integer() or dtype.is_float():
         return None
     if dtype == nw.Categorical or isinstance(dtype, nw.Enum):
@@ -215,6 +217,10 @@ def _trials(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     return [*_count(role, dtype), Rule(role, _number(role) == 0, "must be at least 1", cure)]
 
 
+def _predictor(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
+    return [] if dtype == nw.Boolean else _real(role, dtype)
+
+
 def _binary(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     if dtype == nw.Boolean:
         return []
@@ -237,6 +243,7 @@ KINDS: dict[str, Callable[[str, nw.dtypes.DType], list[Rule]]] = {
     "binary": _binary,
     "count": _count,
     "positive": _positive,
+    "predictor": _predictor,
     "real": _real,
     "trials": _trials,
 }

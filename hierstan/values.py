@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ import pandas as pd
 from hierstan.errors import DataError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.frames import hashable
+from hierstan.information import group_sizes
 from hierstan.moments import infinite_because
+from hierstan.raw import raw_estimates
+from hierstan.two_part_fit import CURE, TwoPartFit
 from hierstan.wording import did_you_mean, listed, show
 
 BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
@@ -39,7 +42,7 @@ class Values:
     larger_is_better : bool
     """
 
-    fit: Fit
+    fit: Any
     scale: str
     larger_is_better: bool
 
@@ -69,7 +72,7 @@ class Values:
         On the link scale, where large values cannot run together at 1 as they do among rates.
         """
         sign = 1.0 if self.larger_is_better else -1.0
-        for block in Values(self.fit, "link", self.larger_is_better).by_draws():
+        for block in replace(self, scale="link").by_draws():
             yield sign * block
 
     def by_groups(self) -> Iterator[tuple[slice, np.ndarray]]:
@@ -86,6 +89,33 @@ class Values:
         """Return the draws of one group, (S,)."""
         theta = self.fit.posterior["theta"].isel(group=[self.position(label)])
         return self._on_scale(theta.to_numpy().reshape(-1, 1), {})[:, 0]
+
+    @property
+    def exponential(self) -> bool:
+        """Whether the values are exponentials, whose mean a few extreme draws may decide."""
+        return bool(self.fit.family.link == "log" and self.scale != "link")
+
+    def raw(self) -> pd.DataFrame:
+        """Return what the data alone say: ``n`` and ``raw``, one line per group."""
+        estimates = raw_estimates(self.fit.data)["link" if self.scale == "link" else "raw"]
+        table = pd.DataFrame({"n": group_sizes(self.fit.data), "raw": estimates})
+        medians = self.scale == "mean" and self.fit.data.family == "lognormal"
+        return table.drop(columns="raw") if medians else table
+
+    def require_means(self) -> None:
+        """Refuse to average values whose expectation is infinite."""
+        if self.scale == "mean" and self.fit.data.family == "lognormal":
+            rows = int(self.fit.data.cells["count"].min())
+            if guilty := infinite_because(self.fit, rows=rows, of_mean=True):
+                raise HierstanError(
+                    "scale='mean' is exp(theta + sigma^2 / 2), whose expectation is infinite under "
+                    f"the prior {guilty}. Use scale='response' (medians), or a prior on sigma that "
+                    "falls faster: a HalfNormal with a scale below 1, or a Uniform."
+                )
+
+    def infinite_sd(self) -> np.ndarray:
+        """Say of which groups the standard deviation is infinite, (J,)."""
+        return np.zeros(len(self.groups), dtype=bool)
 
     def position(self, label: Hashable) -> int:
         """Return the position of a group, given by its label."""
@@ -111,9 +141,69 @@ class Values:
         return self.fit.family.to_response(theta)
 
 
+@dataclass(frozen=True, eq=False)
+class TwoPartValues(Values):
+    """Draws of each group's revenue per customer, or on the link scale of its logarithm.
+
+    Attributes
+    ----------
+    fit : TwoPartFit
+    """
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Number of draws and of groups, (S, J)."""
+        sizes = self.fit.rate.posterior.sizes
+        return int(sizes["chain"] * sizes["draw"]), len(self.groups)
+
+    def by_draws(self) -> Iterator[np.ndarray]:
+        """Yield the values at some draws of all groups, (s, J), chains one after the other."""
+        S, J = self.sizes
+        step = max(1, BLOCK // J)
+        for start in range(0, S, step):
+            yield self._block(draws=slice(start, start + step))
+
+    def by_groups(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some groups, and all draws of their values, (S, K)."""
+        for part in self.fit.parts():
+            yield part, self._block(groups=part)
+
+    def of(self, label: Hashable) -> np.ndarray:
+        """Return the draws of one group, (S,)."""
+        at = self.position(label)
+        return self._block(groups=slice(at, at + 1))[:, 0]
+
+    @property
+    def exponential(self) -> bool:
+        """Whether the values are exponentials, whose mean a few extreme draws may decide."""
+        return self.scale != "link"
+
+    def raw(self) -> pd.DataFrame:
+        """Return what the data alone say: ``n`` customers and ``raw``, one line per group."""
+        raw = self.fit.data.table["raw"]
+        with np.errstate(divide="ignore"):  # no revenue at all
+            raw = np.log(raw) if self.scale == "link" else raw
+        return pd.DataFrame({"n": self.fit.data.table["customers"], "raw": raw})
+
+    def require_means(self) -> None:
+        """Refuse to average values whose expectation is infinite."""
+        if self.scale != "link" and (reason := self.fit.why_infinite()):
+            raise HierstanError(
+                f"{reason}, so no difference of means is finite either. {CURE} Or take "
+                "scale='link', the logarithm; probabilities and ranks hold in any case."
+            )
+
+    def infinite_sd(self) -> np.ndarray:
+        """Say of which groups the standard deviation is infinite, (J,)."""
+        return np.array([self.scale != "link" and bool(why) for why in self.fit.infinite(2)])
+
+    def _block(self, **part: slice) -> np.ndarray:
+        return np.asarray(self.fit.block("mean", log=self.scale == "link", **part))
+
+
 def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
     """Check what every decision is given, and return the groups' values."""
-    if not isinstance(fit, Fit):
+    if not isinstance(fit, (Fit, TwoPartFit)):
         raise HierstanError(
             f"Decisions take a fit, got {type(fit).__name__}. Of several fits, take one: "
             'fits["partial"].'
@@ -122,15 +212,8 @@ def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
         raise HierstanError(f"scale= must be one of {', '.join(SCALES)}; got {scale!r}.")
     if not isinstance(larger_is_better, (bool, np.bool_)):
         raise HierstanError(f"larger_is_better= must be True or False, got {larger_is_better!r}.")
-    if scale == "mean" and fit.data.family == "lognormal":
-        guilty = infinite_because(fit)
-        if guilty:
-            raise HierstanError(
-                f"scale='mean' is exp(theta + sigma^2 / 2), whose expectation is infinite under "
-                f"the prior {guilty}. Use scale='response' (medians), or a prior on sigma that "
-                "falls faster: a HalfNormal with a scale below 1, or a Uniform."
-            )
-    return Values(fit, scale, bool(larger_is_better))
+    kind = TwoPartValues if isinstance(fit, TwoPartFit) else Values
+    return kind(fit, scale, bool(larger_is_better))
 
 
 def check_number(name: str, value: Any, *, least: float = -np.inf) -> float:

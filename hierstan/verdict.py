@@ -13,6 +13,7 @@ from hierstan.display import WIDTH
 from hierstan.elpd import Elpd
 from hierstan.fit import Fit
 from hierstan.raw import raw_estimates
+from hierstan.spread_words import predictors
 
 CLEAR = 4.0  # |elpd difference| below which models cannot be told apart (Sivula et al. 2020)
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
@@ -133,6 +134,8 @@ def _judge(
     poolings = {fit.model.name: name for name, fit in fits.items()}
     if set(poolings) == {"complete", "none", "partial"} and len(fits) == 3:
         words, preferred = _judge_poolings(results, fits, poolings, tau_limit)
+        if names := predictors(fits[poolings["complete"]]):
+            words += f" (Complete pooling here lets the groups differ by {names} alone.)"
     else:
         words, preferred = _judge_any(table)
     return f"{words} {_caution(table, results)}".strip(), preferred

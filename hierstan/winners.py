@@ -16,9 +16,9 @@ from hierstan.data import GroupedData
 from hierstan.display import WIDTH, percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
-from hierstan.information import group_sizes
 from hierstan.outcomes import Outcomes
 from hierstan.raw import raw_estimates
+from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import Values, values_of
 from hierstan.wording import show
 
@@ -66,7 +66,7 @@ class WinnersCurse:
 
 
 def winners_curse(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     control: Any = None,
     *,
     scale: str = "response",
@@ -77,7 +77,7 @@ def winners_curse(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
         Partial pooling, for an answer: no pooling takes most raw estimates at their word.
     control : group label, optional
         What leads are measured against; by default the average of all groups' posterior means.
@@ -93,8 +93,8 @@ def winners_curse(
     Notes
     -----
     Repetitions have the groups' posterior means and the sizes of the data; their outcomes are the
-    Stan program's own ``y_rep``. There are 1,000 of them: fewer if there are fewer draws or more
-    than 20,000 observations, and at least 50.
+    Stan program's own ``y_rep``, or, of a two-part fit, drawn from its two families. There are
+    1,000 of them: fewer if there are fewer draws or more than 20,000 observations, and at least 50.
 
     Examples
     --------
@@ -111,11 +111,11 @@ def winners_curse(
     values = values_of(fit, scale, larger_is_better)
     at = None if control is None else values.position(control)
     sign = 1.0 if larger_is_better else -1.0
-    column = "link" if scale == "link" else "raw"
-    raw, size = raw_estimates(fit.data)[column].to_numpy(), group_sizes(fit.data)
+    values.require_means()
+    raw, size = values.raw()["raw"].to_numpy(), values.raw()["n"].to_numpy()
     means, average = _means(values)
     reference = (average, average) if at is None else (means[at], float(raw[at]))
-    again = sign * _repeated(fit, column, fit.seed if seed is None else seed)
+    again = sign * _repeated(values, fit.seed if seed is None else seed)
     rows = _winners(sign * raw, sign * means, at)
     best = choices.best_shares(values)
     lines = []
@@ -155,21 +155,49 @@ def _winners(raw: np.ndarray, means: np.ndarray, control: int | None) -> dict[in
     return {first: "both"} if first == second else {first: "raw", second: "shrunken"}
 
 
-def _repeated(fit: Fit, column: str, seed: int) -> np.ndarray:
+def _repeated(values: Values, seed: int) -> np.ndarray:
     """Return the raw estimates of repetitions of the data, (repetitions, J)."""
+    if isinstance(values.fit, TwoPartFit):
+        raw = _repeated_parts(values.fit, seed)
+        with np.errstate(divide="ignore"):  # no revenue at all
+            return np.log(raw) if values.scale == "link" else raw
+    fit, column = values.fit, "link" if values.scale == "link" else "raw"
     cells = fit.data.cells
     if "weight" in cells:  # rows that share an outcome now need not share it again
         cells = cells.loc[cells.index.repeat(cells["weight"].astype(int))].assign(weight=1.0)
         cells = cells.reset_index(drop=True)
-    S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    repeats = min(S, MAX_REPEATS, max(50, MAX_VALUES // len(cells)))
-    which = np.unique(np.linspace(0, S - 1, repeats).astype(int))
+    which = _which(values.sizes[0], len(cells))
     y = np.empty((len(which), len(cells)))
     for part, written in Outcomes(fit, cells, seed=seed, which=which).evaluate(["y_rep"]):
         y[:, part] = written["y_rep"]
     if fit.data.family in ("lognormal", "gamma"):
         y = np.clip(y, 1e-300, 1e300)
     return np.array([_raw(fit.data, cells.assign(y=again))[column] for again in y])
+
+
+def _repeated_parts(fit: TwoPartFit, seed: int) -> np.ndarray:
+    """Return the revenue per customer of repetitions with as many customers."""
+    rng = np.random.default_rng([seed, 0])
+    customers = fit.data.table["customers"].to_numpy()
+    rate, amount = fit.draws("rate"), fit.draws("amount")
+    lognormal = fit.data.amount.family == "lognormal"
+    which = _which(len(rate), fit.data.amount.n_rows if lognormal else len(customers))
+    buyers = rng.binomial(customers, rate[which])
+    if not lognormal:
+        shape = fit.amount.draws("shape")[which, None]
+        return np.asarray(rng.gamma(shape * buyers) / shape * amount[which] / customers)
+    sigma = fit.amount.draws("sigma")[which]
+    factor = [
+        np.bincount(np.repeat(np.arange(len(n)), n), rng.lognormal(-(s**2) / 2, s, n.sum()), len(n))
+        for n, s in zip(buyers, sigma, strict=True)
+    ]
+    return np.asarray(factor * amount[which] / customers)
+
+
+def _which(draws: int, size: int) -> np.ndarray:
+    """Return the draws to repeat data of this size at."""
+    repeats = min(draws, MAX_REPEATS, max(50, MAX_VALUES // size))
+    return np.unique(np.linspace(0, draws - 1, repeats).astype(int))
 
 
 def _raw(data: GroupedData, cells: pd.DataFrame) -> pd.DataFrame:

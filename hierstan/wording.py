@@ -29,6 +29,13 @@ def broken_by(count: int, n_rows: int, rows: Sequence[str], limit: int = 3) -> s
     return f"{count:,} of {n_rows:,} rows {verb} this: {', '.join(rows[:limit])}{more}"
 
 
+def marked(labels: Any, which: np.ndarray, texts: Sequence[str], limit: int = 5) -> str:
+    """Name the first of the labels that are marked, each with what there is to say about it."""
+    told = [f"{show(labels[i])} ({texts[i]})" for i in np.flatnonzero(which).tolist()]
+    more = f" and {len(told) - limit} more" if len(told) > limit else ""
+    return ", ".join(told[:limit]) + more
+
+
 def did_you_mean(name: object, choices: Sequence[Any]) -> str:
     """Return a sentence with the near misses of a name, or nothing."""
     known = {str(choice).lower(): choice for choice in choices[:10_000]}

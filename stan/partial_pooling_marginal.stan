@@ -1,7 +1,11 @@
 // Partial pooling with the group means integrated out.
 //
 //   y[n]     ~ family(theta[group[n]])
+//% if predictors
+//   theta[j] ~ normal(mu + x[j] * beta, tau)
+//% else
 //   theta[j] ~ normal(mu, tau)
+//% endif
 //
 // Both are normal, so that mu and tau can be sampled without theta, and theta
 // drawn afterwards from its exact conditional distribution.
@@ -12,21 +16,47 @@ data {
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
   array[N] int<lower=1, upper=J> group; // group of each observation
   {{ family.data }}
+  //% if predictors
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  //% endif
   {{ prior.data }}
   int<lower=0, upper=1> draw_theta; // write theta?
 }
 parameters {
   real{{ bounds.mu }} mu; // population mean
+  //% if predictors
+  vector{{ bounds.beta }}[K] beta; // change for one unit of a predictor
+  //% endif
   real{{ bounds.tau }} tau; // population standard deviation
   {{ family.parameters }}
 }
 model {
+  //% if predictors
+  vector[J] location = mu + x * beta; // population mean of each group
+  beta ~ {{ prior.beta }};
+  //% else
+  real location = mu; // population mean of each group
+  //% endif
   mu ~ {{ prior.mu }};
   tau ~ {{ prior.tau }};
   {{ family.model }}
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  //% if predictors
+  real theta_new = normal_rng(mu + x_new * beta, tau);
+  //% else
+  real theta_new = normal_rng(mu, tau);
+  //% endif
   vector[draw_theta ? J : 0] theta; // group means
-  {{ family.generated_quantities }}
+  if (draw_theta) {
+    //% if predictors
+    vector[J] location = mu + x * beta;
+    //% else
+    real location = mu;
+    //% endif
+    {{ family.generated_quantities }}
+  }
 }

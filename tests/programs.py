@@ -20,23 +20,31 @@ POOLINGS = {
 }
 
 
+PREDICTORS = {"age": [30.0, 41.0, 35.0, 52.0, 60.0, 47.0], "urban": [0, 1, 1, 0, 1, 0]}
+
+
 @functools.cache
-def small_data(family: str) -> hs.GroupedData:
+def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
     """Six groups of very different sizes, so that their estimates are good and bad."""
+    more = {"predictors": list(PREDICTORS)} if predictors else {}
+    by_group = pd.DataFrame({"g": LABELS, **PREDICTORS})
     rng = np.random.default_rng(7)
     n = np.array([2, 3, 4, 6, 30, 60])
     theta = rng.normal(0, 0.7, 6)
     if family == "normal_known":
         se = 1 / np.sqrt(n)
         frame = pd.DataFrame({"g": LABELS, "y": theta + se * rng.normal(size=6), "se": se})
-        return hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+        frame = frame.merge(by_group)
+        return hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se", **more)
     if family == "binomial":
         y = rng.binomial(n, 1 / (1 + np.exp(-theta)))
         frame = pd.DataFrame({"g": LABELS, "y": y, "n": n})
-        return hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+        frame = frame.merge(by_group)
+        return hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n", **more)
     if family == "poisson":
         frame = pd.DataFrame({"g": LABELS, "y": rng.poisson(n * np.exp(theta)), "t": n / 1.0})
-        return hs.GroupedData.from_events(frame, group="g", events="y", exposure="t")
+        frame = frame.merge(by_group)
+        return hs.GroupedData.from_events(frame, group="g", events="y", exposure="t", **more)
     rows = np.repeat(theta, n)
     outcome = {
         "normal": lambda: rows + rng.normal(size=rows.size),
@@ -46,8 +54,8 @@ def small_data(family: str) -> hs.GroupedData:
         "gamma": lambda: np.exp(rows) * rng.gamma(2, 0.5, rows.size),
         "neg_binomial": lambda: rng.poisson(np.exp(rows + 1) * rng.gamma(3, 1 / 3, rows.size)),
     }[family]()
-    frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": outcome})
-    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": outcome}).merge(by_group)
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)
 
 
 @dataclass(frozen=True)
@@ -57,13 +65,21 @@ class Recipe:
     pooling: str
     family: str
     parameterization: str | None = None
+    predictors: bool = False
 
     def __str__(self) -> str:
-        return "-".join(filter(None, (self.pooling, self.family, self.parameterization)))
+        with_predictors = "predictors" if self.predictors else None
+        return "-".join(
+            filter(None, (self.pooling, self.family, self.parameterization, with_predictors))
+        )
+
+    def data(self) -> hs.GroupedData:
+        """Return small data of its kind."""
+        return small_data(self.family, self.predictors)
 
     def program(self) -> Program:
         """Render it, with the default priors."""
-        model, data = POOLINGS[self.pooling](), small_data(self.family)
+        model, data = POOLINGS[self.pooling](), self.data()
         return model._render(data, model.resolve_priors(data), self.parameterization)
 
 
@@ -73,6 +89,10 @@ def _recipes() -> list[Recipe]:
         found += [Recipe("complete", family.name), Recipe("none", family.name)]
         ways = ["centered", "noncentered", "mixed"] + ["marginal"] * family.marginal
         found += [Recipe("partial", family.name, way) for way in ways]
+        # with predictors, non-centered is mixed with every group non-centered
+        ways.remove("noncentered")
+        found.append(Recipe("complete", family.name, predictors=True))
+        found += [Recipe("partial", family.name, way, predictors=True) for way in ways]
     return found
 
 

@@ -80,7 +80,7 @@ def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.Fixt
     if "slow" not in request.config.getoption("markexpr"):
         pytest.skip("compiles every program: pytest -m slow tests/test_cross_check.py -s")
     options = {"parameterization": "centered"} if recipe.pooling == "partial" else {}
-    program, data = recipe.program(), small_data(recipe.family)
+    program, data = recipe.program(), recipe.data()
     model = POOLINGS[recipe.pooling](**options)
     model = replace(model, priors=model.resolve_priors(data))
     entries = stan_data(data, model.priors, pointwise=True)

@@ -24,17 +24,20 @@ FLOORS = {
         "template_text validation wording plots.style",
         # data, templates, engines, measures of convergence
         1: "convergence data engines engines.cmdstan engines.progress engines.stanli "
-        "engines.translation intake kept_data portrait reduction storage subsets templates trust",
+        "engines.translation intake kept_data portrait predictors reduction storage subsets templates trust "
+        "two_part_data",
         # the fit, and what answers and pictures are made of
         2: "choices fit folds forecasts information integration intervals moments "
         "observed_information outcomes parameterization plots.axes plots.density plots.groups "
-        "plots.marks plots.replicated raw sampling spread spread_words studies values verdict",
+        "plots.marks plots.meta_forest plots.replicated raw sampling spread spread_words studies "
+        "two_part_fit values verdict",
         # answers
-        3: "advice comparison decisions diagnostics heterogeneity plots plots.compare plots.forest "
-        "plots.khat plots.population plots.ppc plots.sensitivity plots.shrinkage plots.trace "
+        3: "advice coefficients comparison decisions diagnostics heterogeneity plots plots.compare plots.forest "
+        "plots.funnel plots.khat plots.population plots.ppc plots.ranks plots.sensitivity plots.shrinkage "
+        "plots.trace plots.uplift "
         "prediction ranks regret scoring sensitivity shrinkage winners",
         # models
-        4: "keeping models pooling",
+        4: "keeping models pooling two_part",
         # faces
         5: "arguments calibration calibration_plot certificate cli cross_check generator "
         "quadrature report report.again report.answers report.grid report.page report.pictures "

@@ -26,6 +26,7 @@ REPRESENTATIVE = [
     Recipe("partial", "binomial", "noncentered"),
     Recipe("partial", "neg_binomial", "mixed"),
     Recipe("partial", "student_t", "centered"),
+    Recipe("partial", "binomial", "mixed", predictors=True),
 ]
 REST = [recipe for recipe in RECIPES if recipe not in REPRESENTATIVE]
 STATS = {
@@ -37,7 +38,7 @@ STATS = {
 @functools.cache
 def tree_of(recipe: Recipe, engine: str) -> xr.DataTree:
     """Sample one program, with the default priors."""
-    model, data = POOLINGS[recipe.pooling](), small_data(recipe.family)
+    model, data = POOLINGS[recipe.pooling](), recipe.data()
     priors = model.resolve_priors(data)
     mixed = recipe.parameterization == "mixed"
     plan = sampling.Plan(
@@ -63,7 +64,7 @@ def layout(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
 
 
 def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
-    family, data = FAMILIES[recipe.family], small_data(recipe.family)
+    family, data = FAMILIES[recipe.family], recipe.data()
     assert sorted(tree.children) == [
         "constant_data", "log_likelihood", "observed_data", "posterior", "posterior_predictive",
         "sample_stats",
@@ -74,10 +75,14 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
         "none": {"theta", "theta_new"},
         "partial": {"mu", "tau", "theta", "theta_new"},
     }
-    assert set(posterior.data_vars) == names[recipe.pooling] | set(family.parameters)
+    slopes = {"beta"} if recipe.predictors else set()
+    assert set(posterior.data_vars) == names[recipe.pooling] | set(family.parameters) | slopes
     assert posterior["theta"].dims == ("chain", "draw", "group")
     assert posterior["group"].to_numpy().tolist() == list("abcdef")
-    for name in set(posterior.data_vars) - {"theta"}:
+    if recipe.predictors:
+        assert posterior["beta"].dims == ("chain", "draw", "predictor")
+        assert posterior["predictor"].to_numpy().tolist() == ["age", "urban"]
+    for name in set(posterior.data_vars) - {"beta", "theta"}:
         assert posterior[name].dims == ("chain", "draw")
     stats = tree["sample_stats"].to_dataset()
     assert {str(name): stats[name].dtype.kind for name in stats.data_vars} == STATS
@@ -133,11 +138,16 @@ def test_both_engines_agree_on_the_rest(recipe: Recipe) -> None:
     compare_engines(recipe)
 
 
+@pytest.mark.parametrize("predictors", [False, True])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_parameterization_agrees(family: str) -> None:
+def test_every_parameterization_agrees(family: str, predictors: bool) -> None:
     import arviz_stats as azs
 
-    ways = [recipe for recipe in RECIPES if recipe.family == family and recipe.parameterization]
+    ways = [
+        recipe
+        for recipe in RECIPES
+        if recipe.family == family and recipe.parameterization and recipe.predictors == predictors
+    ]
     # a centered chain may miss the narrow end where tau is near zero; the others are exact there
     trees = [tree_of(way, "stanli") for way in ways if way.parameterization != "centered"]
     draws = [tree["posterior"].to_dataset() for tree in trees]

@@ -210,8 +210,7 @@ def refusal(folder: Path, engine: str = "stanli") -> str:
     return str(caught.value)
 
 
-STEERING = "model {\n  mu ~"
-STEERING = '//% if parameterization == "noncentered"'
+STEERING = '//% if parameterization == "centered"'
 BROKEN = {
     "unknown slot": (POOLING, "{{ family.model }}", "{{ family.modle }}", "unknown slot"),
     "unknown noun": (POOLING, "{{ family.model }}", "{{ famly.model }}", "unknown slot"),
@@ -238,7 +237,7 @@ WHERE = {
     "unknown prior": "prior.kappa",
     "block unclosed": "data {\n",
     "block twice": "data {\n}",
-    "if unclosed": "{{ population.lpdf }}",  # noticed at the last slot
+    "if unclosed": "{{ family.model }}",  # noticed after the last steering
     "two populations": "theta ~ normal(0, 9)",
     "slot over two lines": "mu ~ {{ prior",
 }
@@ -497,7 +496,7 @@ INCONSISTENT = {
     ),
     "marginal template only": (
         "normal_known", "partial", "auto", "families/normal_known_marginal.stan",
-        "y ~ normal(mu,", "y ~ student_t(4, mu,",
+        "y ~ normal(location,", "y ~ student_t(4, location,",
         "is not partial_pooling_normal_known_centered with theta integrated out",
     ),
     "not the marginal template": (

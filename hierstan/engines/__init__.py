@@ -117,9 +117,9 @@ def check_data(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for name, array in arrays.items():
         if array.dtype.kind not in "iuf":
             raise EngineError(f"The data entry {name!r} must hold numbers, got {array.dtype}.")
-        if array.ndim > 1:
+        if array.ndim > 2:
             raise EngineError(
-                f"The data entry {name!r} must be a number or have one dimension, got the shape "
+                f"The data entry {name!r} must be a number, a vector or a matrix, got the shape "
                 f"{array.shape}."
             )
         if (

@@ -14,11 +14,14 @@ __getattr__, __dir__, __all__ = lazy.attach(
     submod_attrs={
         "compare": ["plot_compare"],
         "forest": ["plot_forest"],
+        "funnel": ["plot_funnel"],
         "khat": ["plot_khat"],
         "population": ["plot_population"],
         "ppc": ["plot_ppc"],
+        "ranks": ["plot_ranks"],
         "sensitivity": ["plot_prior_sensitivity"],
         "shrinkage": ["plot_shrinkage"],
         "trace": ["plot_trace"],
+        "uplift": ["plot_uplift"],
     },
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hierstan.errors import HierstanError
 from hierstan.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
@@ -15,39 +16,66 @@ from hierstan.plots.groups import (
     group_table,
     group_word,
     mean_words,
-    on_scale,
-    summaries,
+    references,
 )
+from hierstan.plots.meta_forest import draw_meta
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAMED = 60  # groups whose names and figures are written out
-REFERENCES = ("mu", "theta_new")
+STYLES = ("groups", "meta")
 
 
 def plot_forest(
-    fit: Fit, *, prob: float = 0.9, scale: str = "response", sort: bool = False
+    fit: Fit,
+    *,
+    prob: float = 0.9,
+    scale: str = "response",
+    sort: bool = False,
+    style: str = "groups",
+    exponentiate: bool = False,
 ) -> Figure:
     """Draw the intervals of the group means, with the population mean and a new group below.
 
     Parameters
     ----------
     fit : Fit
-        Of any pooling.
+        Of any pooling; for the style ``"meta"``, of partial or complete pooling.
     prob : float
-        Probability of the thin, equal-tailed intervals; the thick ones have 50%.
+        Probability of the thin, equal-tailed intervals; the thick ones have 50%. In the style
+        ``"meta"``, of all intervals.
     scale : {"response", "link"}
     sort : bool
-        Order the groups by their mean, largest on top, instead of as in the data. More than 60
-        groups are always sorted, and only the first and last six of them named.
+        Order the groups by their mean (``"meta"``: their raw estimate), largest on top, instead of
+        as in the data. More than 60 groups are always sorted, and only the first and last six of
+        them named.
+    style : {"groups", "meta"}
+        ``"meta"`` is the forest plot of a meta-analysis: for each study its own estimate and
+        confidence interval, as a square whose area is its weight in the overall effect, and the
+        pooled estimate beneath; then a diamond for ``mu`` and a bar for a new study.
+    exponentiate : bool
+        Show estimates that are log ratios as ratios, on a log axis; with ``style="meta"``.
 
     Returns
     -------
     matplotlib.figure.Figure
         Filled dots are posterior means, hollow ones raw estimates. The last row is the prediction
         interval of a group not yet seen.
+
+    Raises
+    ------
+    HierstanError
+        If ``"meta"`` meets a fit of no pooling or of the prior only, or `exponentiate` estimates
+        that are no log ratios.
+
+    Notes
+    -----
+    The weight of study j in the style ``"meta"`` is the posterior mean of ``1 / (V_j + tau^2)``
+    over its sum, ``V_j`` being the sampling variance on the link scale (`shrinkage` explains it);
+    ``tau`` is 0 in complete pooling. Raw intervals are normal on the link scale. With
+    `exponentiate`, means are means of logs, so that ratios are geometric means.
 
     Examples
     --------
@@ -59,10 +87,28 @@ def plot_forest(
     >>> figure.axes[0].get_xlabel()
     'effect'
     """
+    if style not in STYLES:
+        raise HierstanError(f"style must be one of {', '.join(STYLES)}, got {style!r}.")
+    if style == "meta":
+        return draw_meta(
+            fit, prob=prob, scale=scale, sort=sort, exponentiate=exponentiate, named=NAMED
+        )
+    if exponentiate:
+        raise HierstanError('exponentiate=True needs style="meta".')
+    return _draw_groups(fit, prob, scale, sort)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool) -> Figure:
+    """Draw every group's mean, and what they have in common."""
     table = group_table(fit, prob, scale)
     if sort or len(table) > NAMED:
         table = table.sort_values("mean", ascending=False, kind="stable")
-    below = _references(fit, prob, scale)
+    below = references(fit, prob, scale)
+    if fit.model.name != "partial":
+        below = below[:0]
     log = layout.wants_log(fit.family.link, scale, np.r_[table["mean"], _raw(table, fit)])
     with style.quiet():
         height = layout.rows_height(len(table), NAMED) + 0.25 * len(below)
@@ -73,25 +119,6 @@ def plot_forest(
         if len(table) <= NAMED:
             _write_figures(ax, fit, pd.concat([table, below]), prob)
         return style.finish(fig, _title(fit, table, scale), _caption(fit, prob, cut, len(table)))
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
-    """Return the population mean and a new group's mean as rows, where the fit has them."""
-    names = [name for name in REFERENCES if name in fit.posterior and fit.model.name == "partial"]
-    if not names:
-        return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
-    draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
-    table = summaries(fit, draws, prob)
-    # exp(mu) and the like are no mean of the groups but their median
-    mu = "population mean" if fit.family.link == "identity" or scale == "link" else "typical group"
-    words = {"mu": f"{mu} (mu)", "theta_new": f"a new {group_word(fit.data)}"}
-    table["label"] = [words[name] for name in names]
-    table.index = pd.Index(names)
-    table.loc[table.index == "theta_new", "mean"] = np.nan  # it may be infinite on this scale
-    return table
 
 
 def _raw(table: pd.DataFrame, fit: Fit) -> np.ndarray:

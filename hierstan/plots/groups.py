@@ -19,6 +19,7 @@ POOLING_WORDS = {
     "none": "each on its own",
     "partial": "partially pooled",
 }
+REFERENCES = ("mu", "theta_new")
 LINK_WORDS = {"identity": "", "logit": "log-odds of ", "log": "log "}
 
 
@@ -67,6 +68,22 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     table["raw"], table["se"] = raw[names[0]], raw[names[1]]
     table["precision"] = (raw["link_se"].min() / raw["link_se"]) ** 2
     table["label"] = labels(fit.data.groups)
+    return table
+
+
+def references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+    """Return the population mean and a new group's mean as `summaries`, where the fit has them."""
+    names = [name for name in REFERENCES if name in fit.posterior]
+    if not names:
+        return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
+    draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
+    table = summaries(fit, draws, prob)
+    # exp(mu) and the like are no mean of the groups but their median
+    mu = "population mean" if fit.family.link == "identity" or scale == "link" else "typical group"
+    words = {"mu": f"{mu} (mu)", "theta_new": f"a new {group_word(fit.data)}"}
+    table["label"] = [words[name] for name in names]
+    table.index = pd.Index(names)
+    table.loc[table.index == "theta_new", "mean"] = np.nan  # it may be infinite on this scale
     return table
 
 

@@ -183,6 +183,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
+def chance(probability: float) -> str:
+    """Return a probability as a whole percentage; what is not certain never looks like it."""
+    if 0 < probability < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= probability < 1 else f"{100 * probability:.0f}%"
+
+
 # internals ------------------------------------------------------------------------------------
 
 

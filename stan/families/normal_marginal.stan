@@ -1,6 +1,6 @@
 // The family is normal with one standard deviation; identity link.
 //
-//   y[j] ~ normal(mu, sqrt(tau^2 + sigma^2 / count[j]))
+//   y[j] ~ normal(location, sqrt(tau^2 + sigma^2 / count[j]))
 //   squares[j] / sigma^2 ~ chi_square(count[j] - 1)
 //
 // y[j] is the mean of the group's `count` rows and squares[j] their sum of
@@ -15,14 +15,12 @@ parameters {
 }
 model {
   sigma ~ {{ prior.sigma }};
-  y ~ normal(mu, sqrt(square(tau) + square(sigma) ./ count));
+  y ~ normal(location, sqrt(square(tau) + square(sigma) ./ count));
   target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
 }
 generated quantities {
-  if (draw_theta) {
-    vector[J] se = sigma ./ sqrt(count);
-    vector[J] total = sqrt(square(tau) + square(se));
-    vector[J] center = mu + square(tau ./ total) .* (y - mu);
-    theta = to_vector(normal_rng(center, tau * se ./ total));
-  }
+  vector[J] se = sigma ./ sqrt(count);
+  vector[J] total = sqrt(square(tau) + square(se));
+  vector[J] center = location + square(tau ./ total) .* (y - location);
+  theta = to_vector(normal_rng(center, tau * se ./ total));
 }

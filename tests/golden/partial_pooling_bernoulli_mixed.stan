@@ -14,8 +14,8 @@ functions {
     return dot_product(to_vector(y), theta)
            - dot_product(to_vector(trials), log1p_exp(theta));
   }
-  vector center(vector weak, real mu) {
-    return weak * mu; // 0 for a centered group
+  vector zero(vector weak, real mean) {
+    return weak * mean; // 0 for a centered group
   }
   vector unit(vector weak, real tau) {
     return weak * tau + (1 - weak); // 1 for a centered group
@@ -37,7 +37,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
 }
 model {
   mu ~ normal(mu_location, mu_scale);
@@ -46,7 +46,8 @@ model {
   y ~ family(theta[group], trials);
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep;

@@ -10,8 +10,8 @@ functions {
   real family_lpmf(array[] int y, vector theta, array[] int trials) {
     return binomial_logit_lupmf(y | trials, theta);
   }
-  vector center(vector weak, real mu) {
-    return weak * mu; // 0 for a centered group
+  vector zero(vector weak, real mean) {
+    return weak * mean; // 0 for a centered group
   }
   vector unit(vector weak, real tau) {
     return weak * tau + (1 - weak); // 1 for a centered group
@@ -33,7 +33,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
 }
 model {
   mu ~ normal(mu_location, mu_scale);
@@ -45,7 +45,8 @@ model {
   }
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep;

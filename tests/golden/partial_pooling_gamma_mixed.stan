@@ -18,8 +18,8 @@ functions {
                          log(shape) - theta + mean_log - y .* exp(-theta))
            - dot_product(count, mean_log) - sum(count) * lgamma(shape);
   }
-  vector center(vector weak, real mu) {
-    return weak * mu; // 0 for a centered group
+  vector zero(vector weak, real mean) {
+    return weak * mean; // 0 for a centered group
   }
   vector unit(vector weak, real tau) {
     return weak * tau + (1 - weak); // 1 for a centered group
@@ -44,7 +44,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
   real<lower=0> shape; // coefficient of variation = 1 / sqrt(shape)
 }
 model {
@@ -55,7 +55,8 @@ model {
   y ~ family(theta[group], shape, count, mean_log);
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;

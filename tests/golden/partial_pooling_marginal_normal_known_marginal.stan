@@ -8,7 +8,7 @@
 //
 // The family is normal with known standard errors; identity link.
 //
-//   y[j] ~ normal(mu, sqrt(tau^2 + se[j]^2))
+//   y[j] ~ normal(location, sqrt(tau^2 + se[j]^2))
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
@@ -25,16 +25,19 @@ parameters {
   real<lower=0> tau; // population standard deviation
 }
 model {
+  real location = mu; // population mean of each group
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
-  y ~ normal(mu, sqrt(square(tau) + square(se)));
+  y ~ normal(location, sqrt(square(tau) + square(se)));
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[draw_theta ? J : 0] theta; // group means
   if (draw_theta) {
+    real location = mu;
     vector[J] total = sqrt(square(tau) + square(se));
-    vector[J] center = mu + square(tau ./ total) .* (y - mu);
+    vector[J] center = location + square(tau ./ total) .* (y - location);
     theta = to_vector(normal_rng(center, tau * se ./ total));
   }
 }

@@ -8,7 +8,7 @@
 //
 // The family is normal with one standard deviation; identity link.
 //
-//   y[j] ~ normal(mu, sqrt(tau^2 + sigma^2 / count[j]))
+//   y[j] ~ normal(location, sqrt(tau^2 + sigma^2 / count[j]))
 //   squares[j] / sigma^2 ~ chi_square(count[j] - 1)
 //
 // y[j] is the mean of the group's `count` rows and squares[j] their sum of
@@ -32,19 +32,22 @@ parameters {
   real<lower=0> sigma; // standard deviation within groups
 }
 model {
+  real location = mu; // population mean of each group
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   sigma ~ normal(0, sigma_scale);
-  y ~ normal(mu, sqrt(square(tau) + square(sigma) ./ count));
+  y ~ normal(location, sqrt(square(tau) + square(sigma) ./ count));
   target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[draw_theta ? J : 0] theta; // group means
   if (draw_theta) {
+    real location = mu;
     vector[J] se = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(se));
-    vector[J] center = mu + square(tau ./ total) .* (y - mu);
+    vector[J] center = location + square(tau ./ total) .* (y - location);
     theta = to_vector(normal_rng(center, tau * se ./ total));
   }
 }

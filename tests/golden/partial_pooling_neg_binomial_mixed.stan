@@ -17,8 +17,8 @@ functions {
     }
     return dot_product(weight, lp);
   }
-  vector center(vector weak, real mu) {
-    return weak * mu; // 0 for a centered group
+  vector zero(vector weak, real mean) {
+    return weak * mean; // 0 for a centered group
   }
   vector unit(vector weak, real tau) {
     return weak * tau + (1 - weak); // 1 for a centered group
@@ -42,7 +42,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
   real<lower=0> phi; // variance = mean + mean^2 / phi
 }
 model {
@@ -53,7 +53,8 @@ model {
   y ~ family(theta[group], phi, weight);
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep; // at most about a billion

@@ -34,7 +34,8 @@ model {
   y ~ family(theta[group], se);
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;

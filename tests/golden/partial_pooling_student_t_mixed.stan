@@ -10,8 +10,8 @@ functions {
   real family_lpdf(vector y, vector theta, real sigma, real nu) {
     return student_t_lupdf(y | nu, theta, sigma);
   }
-  vector center(vector weak, real mu) {
-    return weak * mu; // 0 for a centered group
+  vector zero(vector weak, real mean) {
+    return weak * mean; // 0 for a centered group
   }
   vector unit(vector weak, real tau) {
     return weak * tau + (1 - weak); // 1 for a centered group
@@ -35,7 +35,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=center(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
   real<lower=0> sigma; // scale within groups
   real<lower=1> nu; // degrees of freedom
 }
@@ -48,7 +48,8 @@ model {
   y ~ family(theta[group], sigma, nu);
 }
 generated quantities {
-  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;

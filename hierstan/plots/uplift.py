@@ -1,0 +1,212 @@
+"""Uplift: how every group compares with a control, and how sure that is."""
+
+from __future__ import annotations
+
+import textwrap
+import warnings
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan import choices, intervals
+from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.fit import Fit
+from hierstan.plots import axes as layout
+from hierstan.plots import style
+from hierstan.plots.groups import group_word, labels, mean_words, outcome_word
+from hierstan.values import SURE, Values, values_of
+from hierstan.wording import show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAMED = 60  # groups whose names and figures are written out
+CHANCES = {
+    "prob_better": "P(better)",
+    "prob_equivalent": "P(same)",
+    "prob_worse": "P(worse)",
+}
+
+
+def plot_uplift(
+    fit: Fit,
+    control: Any = None,
+    *,
+    relative: bool = False,
+    rope: tuple[float, float] | None = None,
+    prob: float = 0.9,
+    scale: str = "response",
+    larger_is_better: bool = True,
+) -> Figure:
+    """Draw the difference of every group from a control, best on top.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling.
+    control : group label
+    relative : bool
+        Divide the differences by the control's mean, which has to be above 0; drawn as percentages.
+    rope : (float, float), optional
+        Region of practical equivalence: differences (relative ones, if so; 0.1 is ten percent) that
+        do not matter. Drawn as a band.
+    prob : float
+        Probability of the thin, equal-tailed intervals; the thick ones have 50%.
+    scale : {"response", "link", "mean"}
+        As in `uplift`.
+    larger_is_better : bool
+        Differences are group minus control in either case; this says which sign is better.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Groups by their mean difference, with the numbers of `uplift` at the right. Of more than 60
+        groups only the first and last six are named.
+
+    Raises
+    ------
+    DataError
+        For a control that is no group.
+    HierstanError
+        If there is no group but the control, for an impossible `prob` or `rope`, or with `relative`
+        for a control that may be 0 or below.
+
+    Warns
+    -----
+    HierstanWarning
+        If a mean is infinite, or rests on a few extreme draws.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> figure = hs.plot_uplift(fit, control="C", rope=(-1, 1))
+    >>> figure.axes[0].get_xlabel()
+    'effect, difference from C'
+    """
+    values = values_of(fit, scale, larger_is_better)
+    table = _table(values, control, relative, rope, intervals.check_prob(prob))
+    band = None if rope is None else np.asarray(rope, dtype=float) * (100 if relative else 1)
+    name = labels(values.groups)[values.position(control)]
+    with style.quiet():
+        height = layout.rows_height(len(table), NAMED)
+        fig, ax = style.new_figure(7.6 if rope is None else 8.8, height + 1.7)
+        layout.name_rows(ax, list(table["label"]), height, NAMED)
+        _frame(ax, table, band)
+        ax.set_xlabel(textwrap.fill(_axis_words(fit, name, scale, relative), 72))
+        cut = _draw(ax, fit, table, band)
+        if len(table) <= NAMED:
+            _write_figures(ax, table, prob, relative)
+        title = _title(fit, table, name, scale, rope)
+        return style.finish(fig, title, _caption(fit, table, prob, rope, larger_is_better, cut))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _table(
+    values: Values, control: Hashable, relative: bool, rope: Any, prob: float
+) -> pd.DataFrame:
+    """Return the lines of `hierstan.uplift` with 50% intervals and labels, best first."""
+    choices.check_control(values, control)
+    table = choices.differences(values, control, relative=relative, rope=rope, prob=prob)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HierstanWarning)  # said already
+        inner = choices.differences(values, control, relative=relative, prob=0.5)
+    table = table.assign(
+        inner_lower=inner["lower"], inner_upper=inner["upper"], label=labels(values.groups)
+    )
+    table = table[np.arange(len(table)) != values.position(control)].reset_index(drop=True)
+    if table.empty:
+        raise HierstanError(f"plot_uplift needs a group to compare with {show(control)}.")
+    if relative:
+        table[["mean", "sd", "lower", "upper", "inner_lower", "inner_upper"]] *= 100
+    return table.sort_values(
+        "mean", ascending=not values.larger_is_better, kind="stable", ignore_index=True
+    )
+
+
+def _frame(ax: Axes, table: pd.DataFrame, band: np.ndarray | None) -> None:
+    """Set the value axis up, with no difference and the band inside."""
+    middle = np.nan_to_num((table["inner_lower"] + table["inner_upper"]) / 2, posinf=0, neginf=0)
+    means = np.where(np.isfinite(table["mean"]), table["mean"], middle)
+    lower, upper = (
+        np.where(np.isfinite(table[end]), table[end], means) for end in ("lower", "upper")
+    )
+    marks = np.r_[0.0, [] if band is None else band]
+    left, right = layout.limits(means, marks, lower, upper, False)
+    room = 0.0 if right > left else 1.0  # completely pooled groups do not differ at all
+    ax.set_xlim(left - room, right + room)
+    style.grid_lines(ax)
+
+
+def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, band: np.ndarray | None) -> bool:
+    """Draw band, zero line, intervals and means, and say whether an interval was cut."""
+    color = style.POOLING_COLORS[fit.model.name]
+    ys = np.arange(len(table))
+    crowded = len(table) > layout.CROWDED
+    thin, thick, size = (0.7, 0.9, 1.6) if crowded else (1.1, 3.2, 5.5)
+    shades = [style.tint(color, share) for share in ((0.25, 0.6) if crowded else (1, 1))]
+    if band is not None:
+        ax.axvspan(*band, color=style.CORE, lw=0, zorder=0)
+    ax.axvline(0, color=style.INK, lw=0.9, zorder=2.5 if crowded else 1)
+    left, right = ax.get_xlim()
+    ends = table.drop(columns="label").clip(2 * left - right, 2 * right - left)  # none is infinite
+    ax.hlines(ys, ends["lower"], ends["upper"], color=shades[0], lw=thin, zorder=2)
+    ax.hlines(ys, ends["inner_lower"], ends["inner_upper"], color=shades[1], lw=thick, zorder=2.1)
+    edge: dict[str, Any] = {"mec": "white", "mew": 0.0 if crowded else 0.5}
+    ax.plot(table["mean"], ys, "o", color=color, ms=size, zorder=3, **edge)
+    return layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
+
+
+def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, relative: bool) -> None:
+    """Write mean, interval and chances of every row at the right."""
+    means, spans = layout.figures(table)
+    if relative:
+        means = [f"{text}%" for text in means]
+    columns = {"mean": means, f"{style.percent(prob)} interval": spans}
+    for column, header in CHANCES.items():
+        if column in table:
+            columns[header] = [style.chance(chance) for chance in table[column]]
+    layout.write_columns(ax, range(len(table)), columns)
+
+
+def _words(fit: Fit, scale: str) -> str:
+    """Return what is compared, in the user's words."""
+    if scale == "mean" and fit.data.family == "lognormal":
+        return f"mean of {outcome_word(fit.data)}"
+    return mean_words(fit, "link" if scale == "link" else "response")
+
+
+def _axis_words(fit: Fit, control: str, scale: str, relative: bool) -> str:
+    difference = "relative difference (%)" if relative else "difference"
+    return f"{_words(fit, scale)}, {difference} from {control}"
+
+
+def _title(fit: Fit, table: pd.DataFrame, control: str, scale: str, rope: Any) -> str:
+    what = f"{_words(fit, scale)} by {group_word(fit.data)} against {control}"
+    if fit.prior_only:
+        return f"{what}: the prior, before any data"
+    better = int((table["prob_better"] > SURE).sum())
+    worst = table["prob_worse"] if rope is not None else 1 - table["prob_better"]
+    worse = int((worst > SURE).sum())
+    found = f"{better:,} of {len(table):,} clearly better".replace(" of ", "\N{NO-BREAK SPACE}of ")
+    return f"{what}: {found}, {worse:,} clearly worse (P > {style.percent(SURE)})"
+
+
+def _caption(
+    fit: Fit, table: pd.DataFrame, prob: float, rope: Any, larger_is_better: bool, cut: bool
+) -> str:
+    means = "prior means" if fit.prior_only else "posterior means"
+    parts = [
+        f"{'Larger' if larger_is_better else 'Smaller'} is better, best on top",
+        f"dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
+        *(["differences inside the band do not matter"] if rope is not None else []),
+        *layout.told(cut, len(table), NAMED),
+    ]
+    return "; ".join(parts) + "."

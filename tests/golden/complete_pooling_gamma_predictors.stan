@@ -1,0 +1,63 @@
+// Complete pooling: the groups differ by their predictors alone.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] = mu + x[j] * beta
+//
+// The family is gamma; the group means are logarithms of the expected value.
+//
+//   row ~ gamma(shape, shape / exp(theta[group]))
+//
+// An observation stands for `count` rows of a group: y is their mean and
+// mean_log the mean of their logarithms, which is all that their likelihood
+// depends on. A single row has count 1 and mean_log = log(y).
+functions {
+  real family_lpdf(vector y, vector theta, real shape, vector count,
+                   vector mean_log) {
+    return shape
+           * dot_product(count,
+                         log(shape) - theta + mean_log - y .* exp(-theta))
+           - dot_product(count, mean_log) - sum(count) * lgamma(shape);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector[N] mean_log; // means of the logarithms
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real shape_location;
+  real<lower=0> shape_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // mean of a group with average predictors
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> shape; // coefficient of variation = 1 / sqrt(shape)
+}
+transformed parameters {
+  vector[J] theta = mu + x * beta; // group means
+}
+model {
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  shape ~ lognormal(shape_location, shape_scale);
+  y ~ family(theta[group], shape, count, mean_log);
+}
+generated quantities {
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    real mean_n = exp(fmax(-300, fmin(300, theta[group[n]])));
+    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], shape,
+                             count[n : n], mean_log[n : n]);
+    y_rep[n] = gamma_rng(count[n] * shape, count[n] * shape / mean_n);
+  }
+}

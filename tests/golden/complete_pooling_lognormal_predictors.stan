@@ -1,0 +1,61 @@
+// Complete pooling: the groups differ by their predictors alone.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] = mu + x[j] * beta
+//
+// The family is lognormal; theta is the mean of the logarithm.
+//
+//   row ~ lognormal(theta[group], sigma)
+//
+// An observation stands for `count` rows of a group: y is their geometric mean
+// and `squares` the sum of squared deviations of their logarithms, which is all
+// that their likelihood depends on. A single row has count 1 and squares 0.
+functions {
+  real family_lpdf(vector y, vector theta, real sigma, vector count,
+                   vector squares) {
+    return normal_lupdf(log(y) | theta, sigma ./ sqrt(count))
+           - sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma))
+           - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)))
+           - dot_product(count, log(y));
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] y; // geometric means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations of the logarithms
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> sigma_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // mean of a group with average predictors
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> sigma; // standard deviation of the logarithm
+}
+transformed parameters {
+  vector[J] theta = mu + x * beta; // group means
+}
+model {
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  sigma ~ normal(0, sigma_scale);
+  y ~ family(theta[group], sigma, count, squares);
+}
+generated quantities {
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma,
+                             count[n : n], squares[n : n]);
+    y_rep[n] = exp(normal_rng(theta[group[n]], sigma / sqrt(count[n])));
+  }
+}

@@ -1,0 +1,60 @@
+// Partial pooling with the group means integrated out.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ normal(mu + x[j] * beta, tau)
+//
+// Both are normal, so that mu and tau can be sampled without theta, and theta
+// drawn afterwards from its exact conditional distribution.
+//
+// The family is lognormal; theta is the mean of the logarithm.
+//
+//   log(y[j]) ~ normal(location, sqrt(tau^2 + sigma^2 / count[j]))
+//   squares[j] / sigma^2 ~ chi_square(count[j] - 1)
+//
+// y[j] is the geometric mean of the group's `count` rows and squares[j] the sum
+// of squared deviations of their logarithms.
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] y; // geometric means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations of the logarithms
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_scale;
+  int<lower=0, upper=1> draw_theta; // write theta?
+}
+parameters {
+  real mu; // population mean
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> tau; // population standard deviation
+  real<lower=0> sigma; // standard deviation of the logarithm
+}
+model {
+  vector[J] location = mu + x * beta; // population mean of each group
+  beta ~ normal(beta_location, beta_scale);
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  sigma ~ normal(0, sigma_scale);
+  log(y) ~ normal(location, sqrt(square(tau) + square(sigma) ./ count));
+  target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu + x_new * beta, tau);
+  vector[draw_theta ? J : 0] theta; // group means
+  if (draw_theta) {
+    vector[J] location = mu + x * beta;
+    vector[J] se = sigma ./ sqrt(count);
+    vector[J] total = sqrt(square(tau) + square(se));
+    vector[J] center = location + square(tau ./ total) .* (log(y) - location);
+    theta = to_vector(normal_rng(center, tau * se ./ total));
+  }
+}

@@ -1,0 +1,50 @@
+// Partial pooling with the group means integrated out.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ normal(mu + x[j] * beta, tau)
+//
+// Both are normal, so that mu and tau can be sampled without theta, and theta
+// drawn afterwards from its exact conditional distribution.
+//
+// The family is normal with known standard errors; identity link.
+//
+//   y[j] ~ normal(location, sqrt(tau^2 + se[j]^2))
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // estimates
+  vector<lower=0>[N] se; // their standard errors
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> tau_scale;
+  int<lower=0, upper=1> draw_theta; // write theta?
+}
+parameters {
+  real mu; // population mean
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> tau; // population standard deviation
+}
+model {
+  vector[J] location = mu + x * beta; // population mean of each group
+  beta ~ normal(beta_location, beta_scale);
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  y ~ normal(location, sqrt(square(tau) + square(se)));
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu + x_new * beta, tau);
+  vector[draw_theta ? J : 0] theta; // group means
+  if (draw_theta) {
+    vector[J] location = mu + x * beta;
+    vector[J] total = sqrt(square(tau) + square(se));
+    vector[J] center = location + square(tau ./ total) .* (y - location);
+    theta = to_vector(normal_rng(center, tau * se ./ total));
+  }
+}

@@ -1,0 +1,78 @@
+// Partial pooling: the groups differ, but belong to one population.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ normal(mu + x[j] * beta, tau)
+//
+// The family is negative binomial: counts more variable than Poisson's; the
+// group means are logarithms of the expected count.
+//
+//   row ~ neg_binomial_2_log(theta[group], phi)
+//
+// An observation stands for `weight` rows of a group that share the count y.
+functions {
+  real family_lpmf(array[] int y, vector theta, real phi, vector weight) {
+    vector[size(y)] lp;
+    for (n in 1 : size(y)) {
+      lp[n] = neg_binomial_2_log_lupmf(y[n] | theta[n], phi);
+    }
+    return dot_product(weight, lp);
+  }
+  vector zero(vector weak, vector mean) {
+    return weak .* mean; // 0 for a centered group
+  }
+  vector unit(vector weak, real tau) {
+    return weak * tau + (1 - weak); // 1 for a centered group
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> tau_scale;
+  real phi_location;
+  real<lower=0> phi_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
+}
+parameters {
+  real mu; // population mean
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> tau; // population standard deviation
+  // group means
+  vector<offset=zero(weak, mu + x * beta), multiplier=unit(weak, tau)>[J] theta;
+  real<lower=0> phi; // variance = mean + mean^2 / phi
+}
+model {
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  beta ~ normal(beta_location, beta_scale);
+  theta ~ normal(mu + x * beta, tau);
+  phi ~ lognormal(phi_location, phi_scale);
+  y ~ family(theta[group], phi, weight);
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu + x_new * beta, tau);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep; // at most about a billion
+  for (n in 1 : size(log_lik)) {
+    real mean_n = exp(fmax(-300, fmin(20.7, theta[group[n]])));
+    real rate = fmin(1e9, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
+    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], phi,
+                             weight[n : n]);
+    y_rep[n] = poisson_rng(rate);
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | mu + x[j] * beta, tau);
+  }
+}

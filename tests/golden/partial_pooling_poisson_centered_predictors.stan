@@ -1,0 +1,60 @@
+// Partial pooling: the groups differ, but belong to one population.
+//
+//   y[n]     ~ family(theta[group[n]])
+//   theta[j] ~ normal(mu + x[j] * beta, tau)
+//
+// The family is Poisson: events in an exposure; the group means are log-rates.
+//
+//   y[n] ~ poisson_log(theta[group[n]] + log(exposure[n]))
+functions {
+  real family_lpmf(array[] int y, vector theta, vector exposure) {
+    return poisson_log_lupmf(y | theta + log(exposure));
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] exposure;
+  array[N] int<lower=0> y; // events
+  int<lower=1> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  row_vector[K] x_new; // predictors of a group not yet seen
+  real mu_location;
+  real<lower=0> mu_scale;
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> tau_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // population mean
+  vector[K] beta; // change for one unit of a predictor
+  real<lower=0> tau; // population standard deviation
+  vector[J] theta; // group means
+}
+model {
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  beta ~ normal(beta_location, beta_scale);
+  theta ~ normal(mu + x * beta, tau);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(theta[group], exposure);
+  }
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu + x_new * beta, tau);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep; // of at most about a billion events
+  for (n in 1 : size(log_lik)) {
+    real log_mean = theta[group[n]] + log(exposure[n]);
+    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
+    y_rep[n] = poisson_log_rng(fmin(20.7, log_mean));
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | mu + x[j] * beta, tau);
+  }
+}

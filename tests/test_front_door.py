@@ -1,0 +1,152 @@
+"""The front door: quick to open, the same names at run time and for type checkers, real types."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import hierstan as hs
+
+CHECKOUT = Path(__file__).parents[1]
+STUB = CHECKOUT / "hierstan" / "__init__.pyi"
+SECONDS = 0.35  # that `import hierstan` may take; it takes a hundredth of it
+
+SCRIPT = """import hierstan as hs
+
+frame = hs.load_dataset("eight_schools")
+data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+model = hs.PartialPooling(priors={"mu": hs.Normal(0, 10), "tau": hs.HalfNormal(5)})
+fit = model.fit(data, seed=1, engine="stanli")
+fits = hs.fit_poolings(data, seed=1)
+comparison = hs.compare(fits)
+reveal_type(frame)  # pandas.DataFrame
+reveal_type(data)  # hierstan.data.GroupedData
+reveal_type(data.groups)  # pandas.Index
+reveal_type(data.without("A").stan_data())  # dict[str, Any]
+reveal_type(model)  # hierstan.models.PartialPooling
+reveal_type(model.stan_code(data))  # str
+reveal_type(fit)  # hierstan.fit.Fit
+reveal_type(fit.seed)  # int
+reveal_type(fit.priors["tau"])  # hierstan.prior.Prior
+reveal_type(fit.draws("mu"))  # numpy.ndarray
+reveal_type(fit.posterior)  # xarray.Dataset
+reveal_type(fits)  # dict[str, hierstan.fit.Fit]
+reveal_type(comparison)  # hierstan.verdict.Comparison
+reveal_type(comparison.verdict)  # str
+reveal_type(comparison.preferred)  # str | None
+reveal_type(comparison.table)  # pandas.DataFrame
+reveal_type(hs.loo(fit).elpd)  # float
+reveal_type(hs.summary(fit))  # pandas.DataFrame
+reveal_type(hs.diagnose(fit).ok)  # bool
+reveal_type(hs.shrinkage(fit))  # pandas.DataFrame
+reveal_type(hs.heterogeneity(fit).verdict)  # str
+reveal_type(hs.prob_best(fit))  # pandas.Series
+reveal_type(hs.load("fit.nc"))  # hierstan.fit.Fit
+reveal_type(hs.__version__)  # str
+hs.report(fits, "report.html")
+try:
+    fit.save("fit.nc")
+except hs.HierstanError as error:
+    reveal_type(error)  # hierstan.errors.HierstanError
+"""
+MISTAKES = {
+    'hs.PartialPooling(priors={"mu": "normal"})': "dict-item",
+    "hs.compare(3)": "arg-type",
+    'hs.CompletePooling().fit("data")': "arg-type",
+    "hs.prob_bets": "attr-defined",
+}
+
+
+def stub_names() -> dict[str, str]:
+    """Return the room of every name in the stub; each is exported under its own name."""
+    found = {}
+    for node in ast.parse(STUB.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                assert alias.asname == alias.name, f"`as {alias.name}` exports it from a stub"
+                assert alias.name not in found
+                found[alias.name] = str(node.module)
+    return found
+
+
+def mypy(tmp_path: Path, **scripts: str) -> str:
+    """Check a user's scripts in a folder of its own, and return what mypy says."""
+    if os.environ.get("HIERSTAN_REQUIRE_CMDSTAN") != "1":  # a laptop may lack it
+        pytest.importorskip("mypy")
+    for name, script in scripts.items():
+        (tmp_path / f"{name}.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", *(f"{name}.py" for name in scripts)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def bare(shown: str) -> str:
+    """Leave out what libraries change: where a type is defined, and what it is a type of."""
+    shown = shown.replace("builtins.", "")
+    shown = re.sub(r"Union\[(\w+), None\]", r"\1 | None", shown)
+    shown = re.sub(r"pandas(\.core)?[\w.-]*\.(DataFrame|Series|Index)\b", r"pandas.\2", shown)
+    shown = re.sub(r"xarray[\w.]*\.Dataset\b", "xarray.Dataset", shown)
+    return re.sub(r"(Series|Index|ndarray)\[.*\]", r"\1", shown)
+
+
+def test_stub_and_front_door_have_the_same_names() -> None:
+    names = stub_names()
+    lacking = [f"from hierstan.? import {n} as {n}" for n in sorted({*hs.__all__} - {*names})]
+    assert lacking == [], "write these lines into hierstan/__init__.pyi"
+    assert sorted({*names} - {*hs.__all__}) == []
+
+
+def test_stub_and_front_door_have_the_same_things() -> None:
+    for name, room in stub_names().items():
+        assert getattr(importlib.import_module(room), name) is getattr(hs, name), name
+
+
+def test_names_in_the_stub_are_typed_in_their_room() -> None:
+    # a room that loads lazily itself, as plots does, would make all its names Any
+    lazy = {
+        room
+        for room in stub_names().values()
+        if "lazy.attach" in Path(str(importlib.import_module(room).__file__)).read_text()
+    }
+    assert lazy == set()
+
+
+def test_the_wheel_carries_stub_and_marker() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    assert "hierstan" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]
+    assert STUB.is_file()
+    assert (CHECKOUT / "hierstan" / "py.typed").is_file()
+
+
+def test_the_front_door_opens_quickly() -> None:
+    code = "import time; t = time.perf_counter(); import hierstan; print(time.perf_counter() - t)"
+    command = [sys.executable, "-c", code]
+    times = [
+        float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        for _ in range(3)
+    ]
+    assert min(times) < SECONDS
+
+
+def test_a_users_script_has_real_types_and_its_mistakes_are_seen(tmp_path: Path) -> None:
+    wrong = "\n".join(["import hierstan as hs", *MISTAKES, ""])
+    said = mypy(tmp_path, user=SCRIPT, wrong=wrong)
+    found = [bare(shown) for shown in re.findall(r'Revealed type is "(.*)"', said)]
+    assert found == re.findall(r"^ *reveal_type.*  # (.*)$", SCRIPT, re.MULTILINE)
+    errors = re.findall(r"^(\w+)\.py:(\d+): error: .*\[([\w-]+)\]$", said, re.MULTILINE)
+    assert errors == [
+        ("wrong", str(line), code) for line, code in enumerate(MISTAKES.values(), start=2)
+    ]
