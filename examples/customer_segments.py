@@ -5,6 +5,7 @@ one of whom spent a fortune. Among the 40 students nobody has bought anything ye
 is simulated, so that the truth is known.
 """
 
+import textwrap
 import warnings
 from pathlib import Path
 
@@ -135,7 +136,7 @@ with warnings.catch_warnings(record=True) as caught:
     infinite = heavy.fit(customers, **columns, seed=1).means()
 print("\nWith tau ~ HalfCauchy(1) for the amounts")
 print(infinite.loc[["students", "press"], ["raw", "mean", "sd", "lower", "upper"]].round(2))
-print(f"{caught[0].category.__name__}: {caught[0].message}")
+print(textwrap.fill(f"{caught[0].category.__name__}: {caught[0].message}", 88))
 
 
 # ---- A picture ---------------------------------------------------------------------------------
@@ -176,8 +177,9 @@ for revenue in (0.5, 1, 2, 4, 8):
     at = (13, 100 * revenue / 13) if revenue > 2 else (100 * revenue / 22, 22)
     right.annotate(f"{revenue}", at, fontsize=8, color="grey", ha="right")
 right.set(
-    xscale="log", yscale="log", xlim=(0.9, 14), ylim=(20, 210), title="Its two parts (grey: product)",
+    xscale="log", yscale="log", xlim=(0.9, 14), ylim=(20, 210),
     xlabel="customers who buy, %", ylabel="mean amount of those who do",
+    title="Its two parts (grey: product)",
 )  # fmt: skip
 right.xaxis.set(minor_locator=NullLocator(), major_formatter="{x:g}", ticks=[1, 2, 5, 10])
 right.yaxis.set(minor_locator=NullLocator(), major_formatter="{x:g}", ticks=[20, 50, 100, 200])

@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "advice": ["decision_table"],
+        "arms": ["arms"],
         "calibration": ["sbc"],
         "calibration_plot": ["plot_sbc"],
         "certificate": ["certify"],

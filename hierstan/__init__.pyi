@@ -1,6 +1,7 @@
 """The front door's names with their types; `__init__.py` loads their rooms on first use."""
 
 from hierstan.advice import decision_table as decision_table
+from hierstan.arms import arms as arms
 from hierstan.calibration import sbc as sbc
 from hierstan.calibration_plot import plot_sbc as plot_sbc
 from hierstan.certificate import certify as certify
@@ -66,6 +67,7 @@ from hierstan.shrinkage import group_means as group_means
 from hierstan.shrinkage import shrinkage as shrinkage
 from hierstan.simulation import simulate as simulate
 from hierstan.template_files import copy_templates as copy_templates
+from hierstan.two_part import TwoPart as TwoPart
 from hierstan.winners import winners_curse as winners_curse
 
 __all__: list[str]

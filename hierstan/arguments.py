@@ -15,6 +15,7 @@ KINDS = {  # what is observed in each group: the columns that must, and that may
     "estimate": (("se",), ()),
     "successes": (("trials",), ()),
     "events": ((), ("exposure",)),
+    "events_treatment": (("total_treatment", "events_control", "total_control"), ()),
     "outcome": ((), ("family",)),
 }
 EXAMPLES = """\
@@ -22,6 +23,8 @@ examples:
   hierstan compare schools.csv --group school --estimate effect --se se
   hierstan compare players.csv --group player --successes hits --trials at_bats
   hierstan compare pumps.csv --group pump --events failures --exposure hours
+  hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \
+      --events-control ill_without --total-control without
   hierstan compare orders.csv --group shop --outcome amount --family lognormal
 
 """
@@ -65,6 +68,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def flag(role: str) -> str:
+    """Return the option for a role, such as ``--total-control``."""
+    return f"--{role.replace('_', '-')}"
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -73,10 +81,11 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
     required, optional = KINDS[options.kind]
     for role in required:
         if getattr(options, role) is None:
-            options.parser.error(f"--{options.kind} needs --{role} beside it")
-    for role in ("se", "trials", "exposure", "family"):
-        if getattr(options, role) is not None and role not in (*required, *optional):
-            options.parser.error(f"--{role} does not go with --{options.kind}")
+            options.parser.error(f"{flag(options.kind)} needs {flag(role)} beside it")
+    companions = {role for roles in KINDS.values() for role in roles[0] + roles[1]}
+    for role in sorted(companions - {*required, *optional}):
+        if getattr(options, role) is not None:
+            options.parser.error(f"{flag(role)} does not go with {flag(options.kind)}")
     roles = ("group", options.kind, *required, *(role for role in optional if role != "family"))
     return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
 
@@ -140,7 +149,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE.csv", help="comma-separated, with a header line; - for standard input"
     )
-    names = parser.add_argument_group("columns (give --group and one of the four kinds of data)")
+    names = parser.add_argument_group("columns (give --group and one of the five kinds of data)")
     kinds = names.add_mutually_exclusive_group(required=True)
     for option, where, text in (
         ("group", names, "labels of the groups"),
@@ -150,9 +159,13 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         ("trials", names, "number of trials"),
         ("events", kinds, "number of events, perhaps with --exposure"),
         ("exposure", names, "time, area or the like over which the events were counted"),
+        ("events_treatment", kinds, "events in the treatment arm of a trial, with the three below"),
+        ("total_treatment", names, "everyone in that arm"),
+        ("events_control", names, "events in the control arm"),
+        ("total_control", names, "everyone in that arm"),
         ("outcome", kinds, "one outcome per row, perhaps with --family"),
     ):
-        where.add_argument(f"--{option}", metavar="COLUMN", help=text, required=option == "group")
+        where.add_argument(flag(option), metavar="COLUMN", help=text, required=option == "group")
     parser.add_argument(
         "--family",
         choices=FAMILIES,

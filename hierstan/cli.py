@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hierstan.arguments import parse
+from hierstan.arguments import flag, parse
 from hierstan.errors import HierstanError, HierstanWarning
 
 if TYPE_CHECKING:
@@ -109,11 +109,13 @@ def _read(options: Namespace) -> GroupedData:
     from hierstan.data import GroupedData
 
     columns: dict[str, str] = options.columns
-    frame = read_columns(options.file, {f"--{role}": name for role, name in columns.items()})
+    frame = read_columns(options.file, {flag(role): name for role, name in columns.items()})
     if options.kind == "estimate":
         return GroupedData.from_estimates(frame, **columns)
     if options.kind == "successes":
         return GroupedData.from_counts(frame, **columns)
+    if options.kind == "events_treatment":
+        return GroupedData.from_arms(frame, **columns)
     if options.kind == "events":
         return GroupedData.from_events(frame, **columns)
     return GroupedData.from_rows(frame, **columns, family=options.family or "normal")
@@ -151,6 +153,7 @@ def _described(data: GroupedData) -> str:
         "normal_known": "estimates with standard errors",
         "binomial": "successes in trials",
         "poisson": "events",
+        "two_arm": "events in two arms",
     }
     kind = "outcomes" if "outcome" in data.columns else kinds[data.family]
     family = data.family.replace("normal_known", "normal")

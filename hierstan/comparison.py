@@ -13,6 +13,7 @@ from hierstan.elpd import Elpd, LeftOut, log_mean, psis, summarised
 from hierstan.errors import DataError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.folds import fold_priors, hyper_draws, log_lik_of_units, refit_without, unit_labels
+from hierstan.subsampling import MAX_GROUPS, subsampled
 from hierstan.verdict import Comparison
 
 UNITS = ("observation", "group")
@@ -30,7 +31,8 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     integrated out by adaptive quadrature, and importance weights run over ``mu``, ``tau`` and the
     family's own parameters alone. Units whose weights may still not be trusted (Pareto k > 0.5;
     above 0.7 they must not be) are fitted again without the unit. Default priors take their numbers
-    from the data without the unit.
+    from the data without the unit. Of more than 5,000 groups, a random sample of 1,000 is left out
+    and the rest estimated from them; ``.method`` then says ``"subsample"`` for these.
 
     Parameters
     ----------
@@ -73,6 +75,9 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
         kept: Elpd = fit.cache[key]
         return kept
     hyper = hyper_draws(fit, _size(fit))
+    if hyper and len(fit.data.groups) > MAX_GROUPS:
+        result = fit.cache[key] = subsampled(fit, hyper_draws(fit, DRAWS), unit)
+        return result
     priors = fold_priors(fit, unit)
     log_lik = log_lik_of_units(fit, hyper, unit, log_ratio=priors.log_ratio())
     left_out = psis(log_lik, priors.correction(hyper, log_lik.shape[1]))

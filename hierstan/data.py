@@ -31,7 +31,7 @@ class GroupedData:
     Attributes
     ----------
     family : str
-        How the observations arise: "normal_known", "binomial", "poisson" or a family of
+        How the observations arise: "normal_known", "binomial", "two_arm", "poisson" or a family of
         `from_rows`.
     groups : pandas.Index
         The J group labels, of the type they have in the frame: in the order that a categorical
@@ -55,8 +55,8 @@ class GroupedData:
     >>> import hierstan as hs
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
-    >>> data.family, len(data.groups), data.n_rows
-    ('normal_known', 8, 8)
+    >>> data.family, len(data.groups), data.n_rows, data.design.shape
+    ('normal_known', 8, 8, (8, 1))
     """
 
     family: str
@@ -137,6 +137,49 @@ class GroupedData:
         columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
         table = open_table(frame, columns)
         return cls(*intake.take_counts(table))
+
+    @classmethod
+    def from_arms(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        events_treatment: Hashable,
+        total_treatment: Hashable,
+        events_control: Hashable,
+        total_control: Hashable,
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take the events in both arms of each of several trials.
+
+        The group means are log odds ratios, treatment against control, and each trial has a
+        baseline of its own, the log-odds of its control arm, which may go with its odds ratio.
+        `effect_sizes` boils two arms down to an estimate and a standard error instead.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group.
+        group, events_treatment, total_treatment, events_control, total_control : str
+            The columns with the group's label, and the events and everyone in each arm.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"trial": ["A", "B"], "died": [4, 0], "given": [123, 60],
+        ...                       "died_without": [11, 3], "without": [139, 58]})
+        >>> hs.GroupedData.from_arms(frame, group="trial",
+        ...                          events_treatment="died", total_treatment="given",
+        ...                          events_control="died_without", total_control="without")
+        GroupedData(two_arm: 2 groups, 2 rows)
+        """
+        columns = {"group": group}
+        columns |= {"events_treatment": events_treatment, "total_treatment": total_treatment}
+        columns |= {"events_control": events_control, "total_control": total_control}
+        return cls(*intake.take_arms(open_table(frame, {**columns, **roles(predictors)})))
 
     @classmethod
     def from_events(
@@ -281,7 +324,20 @@ class GroupedData:
         >>> data.only("A")
         GroupedData(normal_known: 1 group, 1 row)
         """
-        return GroupedData(*subsets.only_group(self._parts(), label))
+        return self.only_groups(np.array([subsets.position(self._parts(), label)]))
+
+    def only_groups(self, positions: np.ndarray) -> GroupedData:
+        """Return the data of some groups, given by their 0-based positions in `groups`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.only_groups([0, 7]).groups.tolist()
+        ['A', 'H']
+        """
+        return GroupedData(*subsets.only_groups(self._parts(), positions))
 
     def without_rows(self, positions: Iterable[int]) -> GroupedData:
         """Return the data without some observations, given by their 0-based positions in `rows`.
@@ -302,8 +358,9 @@ class GroupedData:
         """Return one line per group, by label: ``n`` rows, and what they say on their own.
 
         The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
-        ``events, exposure, rate``; ``mean, sd``; ``mean_log, sd_log`` (lognormal);
-        ``mean, mean_log`` (gamma). Standard deviations have ``n - 1`` degrees of freedom.
+        events, total and rate of each arm, such as ``rate_control``; ``events, exposure, rate``;
+        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma). Standard
+        deviations have ``n - 1`` degrees of freedom.
 
         Examples
         --------

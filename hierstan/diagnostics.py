@@ -9,10 +9,10 @@ import pandas as pd
 
 from hierstan import trust
 from hierstan.convergence import parameter_table, quantiles
-from hierstan.display import Page, Table, numbers, percent
+from hierstan.display import Page, Table, numbers, percent, plain_labels
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
-from hierstan.intervals import check_prob, check_scale, link_words
+from hierstan.intervals import check_prob, check_scale, group_summaries, link_words
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
@@ -70,6 +70,10 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
+    if not fit.keeps_theta and not fit.prior_only:
+        groups = group_summaries(fit, prob, scale)
+        groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
+        table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
     table.attrs["caption"] = _caption(fit, prob, scale)
     return table
 

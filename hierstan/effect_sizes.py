@@ -129,7 +129,6 @@ def effect_sizes(
     roles = _roles(measure, {role for role, column in given.items() if column is not None})
     trials, columns = _read(frame, {"group": group} | {role: given[role] for role in roles})
     if measure in _OF_COUNTS:
-        _check_events(columns, trials, given)
         estimate, variance = _of_counts(measure, list(columns.values()), correction, trials)
     else:
         _check_sizes(columns, trials, given)
@@ -220,19 +219,6 @@ def _read(frame: Any, names: dict[str, Hashable]) -> tuple[pd.Index, dict[str, _
         )
     trials = groups[rows.pop("group")]
     return trials, {str(role): rows[role].to_numpy(dtype=float) for role in rows}
-
-
-def _check_events(columns: dict[str, _Array], trials: pd.Index, names: _Names) -> None:
-    for arm in _ARMS:
-        events, total = columns[f"events_{arm}"], columns[f"total_{arm}"]
-        over = events > total
-        if over.any():
-            texts = [f"{e:g} of {n:g}" for e, n in zip(events, total, strict=True)]
-            raise DataError(
-                f"Column {names[f'events_{arm}']!r}: events_{arm} must not exceed total_{arm} "
-                f"({names[f'total_{arm}']!r}), but do in {marked(trials, over, texts)}. Correct "
-                "those rows; a total counts everyone in the arm, with and without events."
-            )
 
 
 def _check_sizes(columns: dict[str, _Array], trials: pd.Index, names: _Names) -> None:

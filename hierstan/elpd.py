@@ -31,7 +31,8 @@ class Elpd:
         ``"observation"`` or ``"group"``.
     method : numpy.ndarray of str
         How each unit's number came about: ``"exact"`` (no draws involved, or the prior predictive),
-        ``"psis"``, ``"refit"`` (fitted again without the unit) or ``"waic"``.
+        ``"psis"``, ``"refit"`` (fitted again without the unit), ``"subsample"`` (estimated from a
+        sample of the units) or ``"waic"``.
     labels : pandas.Index
         The units: group labels, or positions of observations.
     model : str

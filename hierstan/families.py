@@ -30,8 +30,9 @@ class Family:
     link: str
     columns: dict[str, str]
     location_scale: Callable[[pd.DataFrame], tuple[float, float]]
-    parameters: dict[str, Callable[[float], Prior]] = field(default_factory=dict)
-    lower_bounds: dict[str, float] = field(default_factory=dict)
+    parameters: dict[str, Callable[[float, pd.DataFrame], Prior]] = field(default_factory=dict)
+    lower_bounds: dict[str, float] = field(default_factory=dict)  # where it is not 0
+    replicated: tuple[str, ...] = ("y",)  # columns of outcomes; the program writes y_rep and so on
     mean_scale: float = 2.5
     marginal: bool = False
     mean_words: str = "mean"
@@ -49,7 +50,7 @@ class Family:
         """
         location, scale = (_rounded(value) for value in self.location_scale(cells))
         mean = priors.Normal(location, _rounded(self.mean_scale * scale))
-        own = {name: prior(scale) for name, prior in self.parameters.items()}
+        own = {name: prior(scale, cells) for name, prior in self.parameters.items()}
         spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
         return {"mu": mean, "theta": mean, **spread, **own}
 
@@ -113,12 +114,26 @@ def _amounts(cells: pd.DataFrame) -> tuple[float, float]:
     return float(np.log(mean)), 1.0
 
 
-def _spread(scale: float) -> Prior:
+def _odds_ratio(cells: pd.DataFrame) -> tuple[float, float]:
+    """Log odds ratio of all treatment arms to all control arms, each as in `_rate`; scale 1."""
+    return _rate(cells)[0] - _rate(_control(cells))[0], 1.0
+
+
+def _control(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the control arms as binomial cells."""
+    return pd.DataFrame({"y": cells["control"], "trials": cells["control_trials"]})
+
+
+def _spread(scale: float, _: pd.DataFrame) -> Prior:
     return priors.HalfNormal(scale)
 
 
-def _dispersion(_: float) -> Prior:
+def _dispersion(*_: object) -> Prior:
     return priors.LogNormal(1, 1.5)
+
+
+def _baseline(scale: float, cells: pd.DataFrame) -> Prior:
+    return priors.Normal(_rounded(_rate(_control(cells))[0]), _rounded(1.5 * scale))
 
 
 FAMILIES: dict[str, Family] = {
@@ -138,7 +153,7 @@ FAMILIES: dict[str, Family] = {
             "identity",
             {"y": "real"},
             _student_t,
-            {"sigma": _spread, "nu": lambda _: priors.Gamma(2, 0.1)},
+            {"sigma": _spread, "nu": lambda *_: priors.Gamma(2, 0.1)},
             {"nu": 1.0},
         ),
         Family(
@@ -156,6 +171,21 @@ FAMILIES: dict[str, Family] = {
             _rate,
             mean_scale=1.5,
             mean_words="rate",
+        ),
+        Family(
+            "two_arm",
+            "identity",
+            {"y": "int", "trials": "int", "control": "int", "control_trials": "int"},
+            _odds_ratio,
+            {
+                "intercept": _baseline,
+                "slope": lambda scale, _: priors.Normal(0, scale),
+                "spread": _spread,
+            },
+            {"intercept": -np.inf, "slope": -np.inf},
+            ("y", "control"),
+            mean_scale=1.5,
+            mean_words="log odds ratio",
         ),
         Family(
             "poisson",

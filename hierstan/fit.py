@@ -22,6 +22,8 @@ from hierstan.trust import Judgement, judge
 if TYPE_CHECKING:
     import xarray as xr
 
+    from hierstan.group_draws import GroupDraws
+
 PLAIN = ("engine", "seed", "parameterization", "prior_only", "note")  # what JSON holds as it is
 
 
@@ -63,6 +65,10 @@ class Fit:
     ('partial', 1, 'marginal')
     >>> sorted(fit.idata.children)[:3]
     ['constant_data', 'log_likelihood', 'observed_data']
+    >>> fit.family.link, "parameters {" in fit.stan_code
+    ('identity', True)
+    >>> fit.posterior["theta"].dims, fit.keeps_theta
+    (('chain', 'draw', 'group'), True)
     """
 
     model: Any
@@ -81,47 +87,17 @@ class Fit:
 
     @property
     def family(self) -> Family:
-        """The family of the data.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> frame = hs.load_dataset("eight_schools")
-        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
-        >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
-        >>> fit.family.name, fit.family.link
-        ('normal_known', 'identity')
-        """
+        """The family of the data."""
         return FAMILIES[self.data.family]
 
     @property
     def stan_code(self) -> str:
-        """The Stan program that was sampled.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> frame = hs.load_dataset("eight_schools")
-        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
-        >>> fit = hs.NoPooling().fit(data, seed=1, engine="stanli")
-        >>> "parameters {" in fit.stan_code
-        True
-        """
+        """The Stan program that was sampled."""
         return self.program.code
 
     @property
     def posterior(self) -> xr.Dataset:
-        """The draws: the posterior, or the prior for a fit with ``prior_only=True``.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> frame = hs.load_dataset("eight_schools")
-        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
-        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-        >>> fit.posterior["theta"].dims
-        ('chain', 'draw', 'group')
-        """
+        """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
         return self.idata["prior" if self.prior_only else "posterior"].to_dataset()
 
     def draws(self, name: str) -> np.ndarray:
@@ -152,6 +128,11 @@ class Fit:
         ((4000,), (4000, 8))
         """
         posterior = self.posterior
+        if name == "theta" and not self.keeps_theta:
+            raise HierstanError(
+                f"The draws of theta of {len(self.data.groups):,} groups are not kept. "
+                "fit.theta(groups) makes those of some groups; hs.group_means(fit) summarises all."
+            )
         if name not in posterior:
             raise HierstanError(
                 f"This fit ({self.model.name} pooling) has no variable {name!r}. "
@@ -159,6 +140,75 @@ class Fit:
             )
         values = posterior[name].to_numpy()
         return values.reshape(-1, *values.shape[2:])
+
+    @property
+    def keeps_theta(self) -> bool:
+        """Whether the draws of theta are kept, or made when they are asked for.
+
+        Partial pooling that integrates theta out keeps up to 20 million of them (5,000 groups at
+        4,000 draws). With more groups, `hierstan.group_means` and all that builds on it is computed
+        from the exact conditional distributions instead, and `theta` draws from these.
+        """
+        return "theta" in self.posterior
+
+    def theta(
+        self,
+        groups: slice | np.ndarray = slice(None),
+        draws: slice | np.ndarray = slice(None),
+    ) -> np.ndarray:
+        """Return draws of group means, some groups and draws at a time.
+
+        Parameters
+        ----------
+        groups : slice or array of int
+            Positions of the groups.
+        draws : slice or array of int
+            Positions of the draws, chains concatenated.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (s, K), on the link scale. The same draws every time, kept or not.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.theta(groups=slice(0, 2)).shape
+        (4000, 2)
+        """
+        if self.keeps_theta:
+            values = self.posterior["theta"].to_numpy()
+            flat = values.reshape(-1, values.shape[-1])
+            return flat[draws][:, groups]
+        made = self.group_draws()
+        S, J = made.size
+        return made.at(np.arange(S)[draws], np.arange(J)[groups])
+
+    def group_draws(self) -> GroupDraws:
+        """Return what makes the draws of theta, for a fit that does not keep them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.group_draws().at(np.arange(2), np.arange(8)).shape
+        (2, 8)
+        """
+        if "group_draws" not in self.cache:
+            from hierstan.group_draws import GroupDraws
+
+            names = [name for name in self.priors if name in self.posterior]
+            hyper = {name: self.draws(name) for name in names}
+            self.cache["group_draws"] = GroupDraws(
+                self.program, self.data, self.priors, hyper, self.seed
+            )
+        made: GroupDraws = self.cache["group_draws"]
+        return made
 
     def convergence(self) -> Convergence:
         """Return the measures of convergence, computed once; `hierstan.diagnose` words them.

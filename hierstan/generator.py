@@ -148,8 +148,7 @@ class Generator:
         """Draw values and outcomes, until the outcomes are numbers that the family can hold."""
         for _ in range(MAX_ATTEMPTS):
             truth = self._values(given, rng)
-            y = self._outcomes(truth, rng)
-            simulated = self._with_outcomes(y)
+            simulated = self._with_outcomes(self._outcomes(truth, rng))
             if simulated is not None:
                 plain = {name: v if v.ndim else float(v) for name, v in truth.items()}
                 return Simulation(simulated, plain)
@@ -179,7 +178,7 @@ class Generator:
         elif "theta" not in truth:
             start = {**truth, "theta": np.full(J, truth["mu"])}
             points = self._points(start, J)
-            truth["theta"] = self._written(points, "theta_new", rng)[:, 0]
+            truth["theta"] = self._written(points, ["theta_new"], rng)["theta_new"][:, 0]
         return truth
 
     def _line(self, truth: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -187,8 +186,13 @@ class Generator:
         slopes = truth.get("beta", np.zeros(self.data.design.shape[1] - 1))
         return np.asarray(self.data.design @ np.append(truth["mu"], slopes))
 
-    def _outcomes(self, truth: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
-        return self._written(self._points(truth, 1), "y_rep", rng)[0]
+    def _outcomes(
+        self, truth: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Return the columns of outcomes, all of one draw."""
+        names = {f"{column}_rep": column for column in FAMILIES[self.data.family].replicated}
+        written = self._written(self._points(truth, 1), list(names), rng)
+        return {names[name]: values[0] for name, values in written.items()}
 
     def _points(self, truth: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
         points = {name: np.array([truth[name]] * count) for name in self._evaluator.parameters}
@@ -197,19 +201,19 @@ class Generator:
         return points
 
     def _written(
-        self, points: dict[str, np.ndarray], name: str, rng: np.random.Generator
-    ) -> np.ndarray:
+        self, points: dict[str, np.ndarray], names: list[str], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
         self._evaluator.reseed(int(rng.integers(1, 2**31)))
-        return self._evaluator.written(points, [name])[name]
+        return self._evaluator.written(points, names)
 
-    def _with_outcomes(self, y: np.ndarray) -> GroupedData | None:
+    def _with_outcomes(self, outcomes: dict[str, np.ndarray]) -> GroupedData | None:
         """Return the data with other outcomes, or None where they are out of range."""
-        family, data = self.data.family, self.data
+        family, data, y = self.data.family, self.data, outcomes["y"]
         positive = family in ("gamma", "lognormal")
         if not np.isfinite(y).all() or (positive and not (y > 0).all()):
             return None
         whole = FAMILIES[family].columns["y"] == "int"
-        design = self._design.drop(columns=["y", "mean_log"], errors="ignore").assign(y=y)
+        design = self._design.drop(columns="mean_log", errors="ignore").assign(**outcomes)
         rows = cells = single(family, design)
         if data.rows is not data.cells:
             with np.errstate(all="ignore"):

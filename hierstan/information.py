@@ -15,7 +15,7 @@ import numpy as np
 from hierstan.data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.observed_information import likelihood_edited, observed_information
+from hierstan.observed_information import numeric, observed_information
 
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
 
@@ -28,6 +28,7 @@ UNITS = {
     "student_t": (None, "rows"),
     "neg_binomial": ("weight", "rows"),
     "binomial": ("trials", "trials"),
+    "two_arm": (["trials", "control_trials"], "people"),
     "bernoulli": ("trials", "rows"),
     "poisson": ("exposure", "exposure"),
 }
@@ -46,7 +47,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     poisson                      ``1 / (exposure * exp(theta))``
     neg_binomial                 ``(1 / exp(theta) + 1 / phi) / n``
     gamma                        ``1 / (n * shape)``
-    edited likelihood            from `hierstan.observed_information`, at up to 1,000 draws
+    two_arm, edited likelihoods  from `hierstan.observed_information`, at up to 1,000 draws
     ============================ ==================================================
 
     Parameters
@@ -77,7 +78,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     """
     information = (
         observed_information(fit)[1][:, groups]
-        if likelihood_edited(fit)
+        if numeric(fit)
         else _expected(fit.data)(fit, groups)
     )
     with np.errstate(divide="ignore"):
@@ -88,7 +89,10 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
 def group_sizes(data: GroupedData) -> np.ndarray:
     """Return how much data each group has, (J,), in the family's natural unit (see `UNITS`)."""
     column, _ = UNITS[data.family]
-    weights = np.ones(len(data.cells)) if column is None else data.cells[column].to_numpy(float)
+    if column is None:
+        weights = np.ones(len(data.cells))
+    else:
+        weights = data.cells[column].to_numpy(float).reshape(len(data.cells), -1).sum(axis=1)
     return np.bincount(data.cells["group"], weights=weights, minlength=len(data.groups))
 
 
@@ -219,9 +223,9 @@ class _Block:
 
 
 def _blocks(fit: Fit) -> Iterator[_Block]:
-    S, J = fit.draws("theta").shape
+    S, J = len(fit.draws("mu" if fit.model.name != "none" else "theta")), len(fit.data.groups)
     tau = fit.draws("tau")[:, None] if fit.model.name == "partial" else np.zeros((S, 1))
-    if likelihood_edited(fit):  # only as long as its draws and rows fit memory
+    if numeric(fit):  # only as long as its draws and rows fit memory
         thin, information = observed_information(fit)
         yield _Block(slice(0, J), information, tau[thin])
         return
@@ -243,6 +247,8 @@ def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
     def information(fit: Fit, groups: slice) -> np.ndarray:
         own = {name: fit.draws(name)[:, None] for name in FAMILIES[data.family].parameters}
         with np.errstate(over="ignore"):
-            return np.asarray(formula(fit.draws("theta")[:, groups], size[groups], own))
+            of_theta = not FAMILIES[data.family].marginal
+            theta = fit.theta(groups) if of_theta else np.zeros(1)
+            return np.asarray(formula(theta, size[groups], own))
 
     return information

@@ -33,7 +33,12 @@ ROW_FAMILIES = {  # what the outcome of each family of rows must hold
     "student_t": "real",
 }
 
-Y = ("estimate", "events", "outcome", "successes")  # roles of which the Stan programs say y
+NAMES = {  # what the Stan programs call some roles
+    **dict.fromkeys(("estimate", "events", "events_treatment", "outcome", "successes"), "y"),
+    "total_treatment": "trials",
+    "events_control": "control",
+    "total_control": "control_trials",
+}
 
 
 class Intake(NamedTuple):
@@ -53,7 +58,23 @@ def take_estimates(table: Table) -> Intake:
     """Check and take estimates with standard errors, one row per group."""
     check(table, {"estimate": "real", "se": "positive", **predictors.kinds(table)})
     taken = _take_all(table, "normal_known")
-    _check_one_row_per_group(taken, table)
+    _check_one_row_per_group(
+        taken,
+        table,
+        "If each row is an observation, use GroupedData.from_rows; if not, combine each group's "
+        "estimates first.",
+    )
+    return taken
+
+
+def take_arms(table: Table) -> Intake:
+    """Check and take the events and totals of two arms, one row per group."""
+    arms = ("treatment", "control")
+    kinds = {f"events_{arm}": "count" for arm in arms} | {f"total_{arm}": "trials" for arm in arms}
+    check(table, {**kinds, **predictors.kinds(table)})
+    taken = _take_all(table, "two_arm")
+    cure = "Add up the rows of each trial, or name its comparisons apart."
+    _check_one_row_per_group(taken, table, cure)
     return taken
 
 
@@ -96,7 +117,7 @@ def take_rows(table: Table, family: str) -> Intake:
 
 def _fetched(table: Table) -> tuple[pd.Index, pd.DataFrame]:
     groups, rows = fetch_rows(table)
-    return groups, rows.rename(columns=dict.fromkeys(Y, "y"))
+    return groups, rows.rename(columns=NAMES)
 
 
 def _take_all(table: Table, family: str) -> Intake:
@@ -113,7 +134,7 @@ def _with_predictors(taken: Intake, table: Table, rows: pd.DataFrame | None) -> 
     return taken._replace(predictors=found, standards=predictors.standards(found))
 
 
-def _check_one_row_per_group(taken: Intake, table: Table) -> None:
+def _check_one_row_per_group(taken: Intake, table: Table, cure: str) -> None:
     codes = taken.cells["group"].to_numpy()
     doubled = np.flatnonzero(np.bincount(codes) > 1)
     if doubled.size:
@@ -124,8 +145,7 @@ def _check_one_row_per_group(taken: Intake, table: Table) -> None:
         verb = "breaks" if doubled.size == 1 else "break"
         raise DataError(
             f"{table.column('group')} must name each group once; {doubled.size:,} of "
-            f"{len(taken.groups):,} groups {verb} this: {'; '.join(told)}. If each row is an "
-            "observation, use GroupedData.from_rows; if not, combine each group's estimates first."
+            f"{len(taken.groups):,} groups {verb} this: {'; '.join(told)}. {cure}"
         )
 
 

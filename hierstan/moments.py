@@ -21,6 +21,7 @@ from hierstan.priors import (
 )
 
 POLYNOMIAL = {"gamma": "shape", "neg_binomial": "phi"}  # see the notes of infinite_because
+FAR = 6  # standard deviations: what is farther off has a probability of 1e-9
 
 
 def infinite_because(
@@ -64,8 +65,9 @@ def infinite_because(
 
     - Poisson: their likelihood falls faster than any power of the mean.
     - Gamma: it falls like the mean to the power ``-n shape`` (negative binomial: ``-n phi``). If
-      ``tau`` may be large, moments from ``n shape`` on are infinite. Rows are taken to bound a
-      moment if they do at every draw of ``shape``.
+      ``tau`` may be large, moments from ``n shape`` on are infinite. The shape may always be small;
+      rows are taken to bound a moment unless it is smaller than that with a probability above 1e-9,
+      going by mean and standard deviation of its logarithm.
     - Lognormal: ``theta`` given large ``sigma`` and ``tau`` is normal with variance
       ``1 / (n / sigma^2 + 1 / tau^2)``. With half-normal priors of scales `s` and `t` the moment of
       order `k` of the mean ``exp(theta + sigma^2 / 2)`` is finite if
@@ -87,6 +89,8 @@ def infinite_because(
         power = order if of_mean else order**2
         n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
         guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
+    elif fit.data.family == "two_arm" and not of_mean:
+        return ""  # counts, and bounded ones
     elif fit.family.link == "identity":
         guilty = _identity(fit, order, unseen)
     else:
@@ -141,8 +145,9 @@ def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
         needed = power + max(order - np.sqrt(fall), 0.0) ** 2 / rows
         return guilty if needed > power and _fall(fit.priors["sigma"]) <= needed else ""
     if fit.data.family in POLYNOMIAL and fall <= order**2:
-        shape = fit.draws(POLYNOMIAL[fit.data.family])
-        return guilty if bool(shape.min() * rows <= order) else ""
+        log_shape = np.log(fit.draws(POLYNOMIAL[fit.data.family]))
+        least = np.exp(log_shape.mean() - FAR * log_shape.std())
+        return guilty if bool(least * rows <= order) else ""
     return ""
 
 

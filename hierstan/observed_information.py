@@ -1,7 +1,7 @@
 """What an edited likelihood says about a group's mean: its own log density, differentiated.
 
-The families that hierstan ships have their Fisher information in closed form (see `information`); a
-family file that someone edited does not.
+Most families that hierstan ships have their Fisher information in closed form (see `information`);
+two arms and a family file that someone edited do not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,21 @@ from hierstan.sampling import stan_data
 from hierstan.templates import packaged_directory
 
 MAX_DRAWS = 1000
+NUMERIC = ("two_arm",)  # families without a closed form
+
+
+def numeric(fit: Fit) -> bool:
+    """Return whether information has to be observed: an edited likelihood, or no closed form.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    bool
+    """
+    return fit.data.family in NUMERIC or likelihood_edited(fit)
 
 
 def likelihood_edited(fit: Fit) -> bool:

@@ -19,6 +19,7 @@ from hierstan.sampling import stan_data
 
 BLOCK = 2**21  # draws x observations at a time, 16 MB for each quantity
 PLACEHOLDERS = {"y": 1, "count": 1, "squares": 0, "mean_log": 0, "weight": 1, "trials": 1}
+PLACEHOLDERS |= {"control": 1, "control_trials": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,7 @@ class Outcomes:
     def _theta(self, codes: np.ndarray) -> np.ndarray:
         """Return the means of some groups, known and new, (S, K)."""
         J = len(self.fit.data.groups)
-        known = self.fit.posterior["theta"].isel(group=codes[codes < J]).to_numpy()
-        known = known.reshape(np.prod(known.shape[:2]), known.shape[2])
+        known = self.fit.theta(groups=codes[codes < J])
         return self._picked(np.hstack([known, self._means[:, codes[codes >= J] - J]]))
 
     def _picked(self, values: np.ndarray) -> np.ndarray:
@@ -179,7 +179,7 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.
         if number == 0 or x is not None:
             evaluator = Evaluator(fit.conditional, {**entries, "x_new": x_new}, seed + number)
         draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
-        points = evaluator.unconstrained({**draws, "theta": fit.draws("theta")[:, :1]})
+        points = evaluator.unconstrained({**draws, "theta": fit.theta(groups=slice(0, 1))})
         columns.append(evaluator.written_at(points, ["theta_new"])["theta_new"])
     return np.hstack(columns)
 

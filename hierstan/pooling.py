@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from hierstan import sampling
+from hierstan.consistency import check_consistency
 from hierstan.data import GroupedData
 from hierstan.engines import Settings, get_engine
 from hierstan.errors import DataError, PriorError
@@ -185,6 +186,7 @@ class Pooling:
             mixing=self._mixing(data, parameterization),
             prior_only=prior_only,
         )
+        check_consistency(plan)
         chosen = get_engine(engine)
         idata, settings, note = sampling.run(plan, chosen, settings, mend=self._mends)
         return Fit(
@@ -228,7 +230,8 @@ class Pooling:
         predictors = data.predictors is not None and "beta" in self.own_parameters
         if parameterization == "noncentered" and predictors:
             parameterization = "mixed"  # the one program with a vector for an offset
-        lower = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
+        bounds = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
+        lower = {name: bound for name, bound in bounds.items() if bound > -np.inf}
         return render(
             f"{self.name if self.name != 'none' else 'no'}_pooling" + "_marginal" * marginal,
             data.family + "_marginal" * marginal,
@@ -247,7 +250,7 @@ def _check_data(data: object, model: Pooling) -> None:
     if not isinstance(data, GroupedData):
         raise DataError(
             f"fit takes a GroupedData, got {type(data).__name__}. Make one with "
-            "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
+            "GroupedData.from_estimates, .from_counts, .from_arms, .from_events or .from_rows."
         )
     if model.name == "partial" and len(data.groups) < 2:
         raise DataError(

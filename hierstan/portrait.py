@@ -31,6 +31,7 @@ FAMILY_WORDS = {
     "normal": "normal around the group's mean, identity link",
     "student_t": "Student t around the group's mean, identity link",
     "binomial": "successes in trials: binomial, logit link",
+    "two_arm": "events in two arms: binomial, group means are log odds ratios",
     "bernoulli": "success or failure in each row: Bernoulli, logit link",
     "poisson": "events over an exposure: Poisson, log link",
     "neg_binomial": "counts that vary more than Poisson: negative binomial, log link",
@@ -76,7 +77,7 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     if fit.program.edited:
         facts.append(("Templates", f"edited: {fit.model.template_dir or 'HIERSTAN_TEMPLATES'}"))
     tables = [_population(fit)]
-    if fit.model.name != "complete" and "theta" in fit.posterior:
+    if fit.model.name != "complete":
         tables.append(_groups(fit, rows))
     return Page(title, (*facts, *_trust(fit)), tuple(table for table in tables if table.rows))
 
@@ -127,6 +128,8 @@ def _parameterization(fit: Any) -> str:
     words = PARAMETERIZATIONS.get(fit.parameterization, fit.parameterization)
     if fit.prior_only:
         return f"{words}, as draws from the prior always are"
+    if not fit.keeps_theta:
+        words = "marginal: integrated out; its many draws are not kept but made when asked for"
     if getattr(fit.model, "parameterization", None) != "auto":
         return f"{words}, as asked for"
     return f"{words} ({REASONS.get(fit.parameterization, 'auto')})"
@@ -177,7 +180,9 @@ def _groups(fit: Any, limit: int | None) -> Table:
     shown = size if limit is None or size <= limit + 1 else limit
     found = fit.convergence().parameters
     ess = found.loc[found["variable"] == "theta", "ess_bulk"][:shown]
-    lines = _statistics(fit.family.to_response(fit.draws("theta")[:, :shown]), ess)
+    if not fit.keeps_theta:  # drawn anew given each draw of the other parameters
+        ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
+    lines = _statistics(fit.family.to_response(fit.theta(groups=slice(0, shown))), ess)
     labels = plain_labels(fit.data.groups)[:shown]
     header = (f"{fit.data.columns.get('group', 'group')} ({fit.family.mean_words})", *_header())
     more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""

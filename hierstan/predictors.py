@@ -68,7 +68,7 @@ def take(table: Table, groups: pd.Index, rows: pd.DataFrame | None) -> pd.DataFr
         by_group = rows[["group", *own]].astype(float).groupby("group")
         low, high = by_group.min().to_numpy(), by_group.max().to_numpy()
     _check_constant(table, low, high, groups)
-    names = pd.Index(own.values(), tupleize_cols=False, name="predictor")
+    names = pd.Index(list(own.values()), tupleize_cols=False, name="predictor")
     return pd.DataFrame(low, index=groups, columns=names)
 
 

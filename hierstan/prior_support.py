@@ -7,7 +7,7 @@ import warnings
 from hierstan.errors import HierstanWarning, PriorError
 from hierstan.priors import Prior, Uniform
 
-LOCATIONS = ("mu", "theta", "beta")
+LOCATIONS = ("mu", "theta", "beta", "intercept", "slope")
 
 
 def check_prior(parameter: str, prior: object) -> None:

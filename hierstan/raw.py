@@ -143,6 +143,17 @@ def _rate(cells: pd.DataFrame, J: int) -> pd.DataFrame:
     return _table(n, rate, np.sqrt(smoothed * (1 - smoothed) / n), link, link_se)
 
 
+def _odds_ratio(cells: pd.DataFrame, J: int) -> pd.DataFrame:
+    """Log odds ratios of two arms; their variance is the sum of the arms'."""
+    names = {"control": "y", "control_trials": "trials"}
+    columns = ["n", "link", "link_se"]
+    n, treated, se = _rate(cells, J)[columns].to_numpy().T
+    rest = cells.drop(columns=["y", "trials"]).rename(columns=names)
+    m, untreated, other_se = _rate(rest, J)[columns].to_numpy().T
+    link, both = treated - untreated, np.hypot(se, other_se)
+    return _table(n + m, link, both, link, both)
+
+
 def _events(cells: pd.DataFrame, J: int) -> pd.DataFrame:
     y, exposure = _sum(cells, cells["y"], J), _sum(cells, cells["exposure"], J)
     return _table(
@@ -187,6 +198,7 @@ _ESTIMATORS = {
     "lognormal": _lognormal,
     "student_t": _student_t,
     "binomial": _rate,
+    "two_arm": _odds_ratio,
     "bernoulli": _rate,
     "poisson": _events,
     "neg_binomial": _counts,

@@ -104,10 +104,15 @@ def summarised(family: str, cells: pd.DataFrame, n_groups: int) -> pd.DataFrame:
     }
     if family == "normal_known":
         return pd.DataFrame({"estimate": total["y"], "se": total["se"]})
+    if family == "two_arm":
+        names = ("events_treatment", "total_treatment", "rate_treatment")
+        treatment = _rates(total["y"], total["trials"], *names)
+        names = ("events_control", "total_control", "rate_control")
+        return treatment.join(_rates(total["control"], total["control_trials"], *names))
     if family in ("bernoulli", "binomial"):
-        return _rates(total["y"], total["trials"], "successes", "trials")
+        return _rates(total["y"], total["trials"], "successes", "trials", "rate")
     if family == "poisson":
-        return _rates(total["y"], total["exposure"], "events", "exposure")
+        return _rates(total["y"], total["exposure"], "events", "exposure", "rate")
     if family == "gamma":
         return pd.DataFrame({"mean": total["y"], "mean_log": total["mean_log"]})
     if family == "neg_binomial":
@@ -125,9 +130,9 @@ def summarised(family: str, cells: pd.DataFrame, n_groups: int) -> pd.DataFrame:
 # internals --------------------------------------------------------------------------------------
 
 
-def _rates(y: np.ndarray, of: np.ndarray, y_name: str, of_name: str) -> pd.DataFrame:
-    whole = of.astype(np.int64) if of_name == "trials" else of
-    return pd.DataFrame({y_name: y.astype(np.int64), of_name: whole, "rate": y / of})
+def _rates(y: np.ndarray, of: np.ndarray, y_name: str, of_name: str, rate: str) -> pd.DataFrame:
+    whole = of if of_name == "exposure" else of.astype(np.int64)
+    return pd.DataFrame({y_name: y.astype(np.int64), of_name: whole, rate: y / of})
 
 
 def _sd(squares: np.ndarray, count: np.ndarray) -> np.ndarray:

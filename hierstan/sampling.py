@@ -12,10 +12,9 @@ import pandas as pd
 
 from hierstan.data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
-from hierstan.errors import TemplateError
 from hierstan.families import FAMILIES
 from hierstan.parameterization import starting_points
-from hierstan.priors import Prior, Uniform
+from hierstan.priors import Prior
 from hierstan.program import Program
 
 if TYPE_CHECKING:
@@ -24,7 +23,10 @@ if TYPE_CHECKING:
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
 MENDING = 0.99  # adapt_delta of a second attempt
 MIN_BFMI = 0.3
-WRITTEN = ("log_lik", "y_rep", "log_population")
+MAX_THETA = 20_000_000  # draws x groups, 160 MB; above, theta is drawn when it is asked for
+WRITTEN = (
+    "log_lik", "y_rep", "control_rep", "log_population", "theta_mean", "theta_sd",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def stan_data(
         for name, prior in priors.items()
         for number, value in prior.numbers().items()
     }
-    return {**data.stan_data(rows=rows), **numbers, "pointwise": int(pointwise), "draw_theta": 1}
+    flags = {"pointwise": int(pointwise), "draw_theta": 1, "describe_theta": 0}
+    flags["draw_baseline"] = 0  # only where it is kept
+    return {**data.stan_data(rows=rows), **numbers, **flags}
 
 
 def with_observations(entries: Mapping[str, Any], count: int) -> dict[str, Any]:
@@ -73,8 +77,6 @@ def run(
 
     With `mend`, a run that had trouble is repeated once with a smaller step size.
     """
-    if plan.conditional.edited or plan.program.edited:
-        check_consistency(plan)
     tree = _sampled(plan, engine, settings)
     trouble = _trouble(tree) if mend and settings.adapt_delta < MENDING else ""
     if not trouble:
@@ -82,49 +84,6 @@ def run(
     settings = replace(settings, adapt_delta=MENDING)
     note = f"sampled a second time with adapt_delta={MENDING}, since the first time {trouble}"
     return _sampled(plan, engine, settings), settings, note
-
-
-def check_consistency(plan: Plan) -> None:
-    """Make sure that an edited template's model block and its generated quantities agree.
-
-    Between two points that differ in ``theta`` alone, the log density must change by as much as
-    ``log_lik`` and ``log_population`` do, whatever the other parameters; what leave-one-out uses
-    is then what was fitted. The first observation alone tells the likelihood from the population.
-
-    Raises
-    ------
-    TemplateError
-        Naming the statement that was edited in one place only.
-    """
-    from hierstan.engines.stanli import Evaluator
-
-    entries = stan_data(plan.data, plan.priors, pointwise=True)
-    if plan.mixing is not None:
-        entries["weak"] = plan.mixing
-    inits = starting_points(plan.data, plan.priors, chains=2, seed=1)
-    evaluator = Evaluator(plan.conditional, entries)
-    first = Evaluator(plan.conditional, with_observations(entries, 1))
-    if not set(evaluator.parameters) <= set(inits[0]):
-        return
-    moved = "theta" if "theta" in evaluator.parameters else "mu"
-    bounded = isinstance(plan.priors.get("theta"), Uniform)  # flat, but for the change of variables
-    for other in inits:
-        points = {name: np.array([other[name]] * 2) for name in evaluator.parameters}
-        points[moved] = np.array([init[moved] for init in inits])
-        full, one = (np.diff(program.log_density(points))[0] for program in (evaluator, first))
-        log_lik = np.diff(evaluator.written(points, ["log_lik"])["log_lik"], axis=0)[0]
-        _compare("the likelihood", "log_lik", full - one, log_lik[1:].sum(), plan.conditional)
-        if moved == "theta" and not bounded:
-            population = evaluator.written(points, ["log_population"])["log_population"]
-            _compare(
-                "the population of theta",
-                "log_population",
-                one - log_lik[0],
-                np.diff(population.sum(axis=1))[0],
-                plan.conditional,
-            )
-    if moved == "theta" and "theta" not in Evaluator(plan.program, entries).parameters:
-        _check_integrated(plan, entries, inits)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -144,69 +103,37 @@ def _trouble(tree: xr.DataTree) -> str:
 def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     """Return posterior, statistics, pointwise values and data as a DataTree."""
     values = settings.chains * settings.draws * plan.data.n_rows
-    wanted = plan.data.rows is not None and values <= MAX_POINTWISE
+    marginal = "draw_theta" in plan.program.code
+    many = settings.chains * settings.draws * len(plan.data.groups) > MAX_THETA
+    later = marginal and many
+    wanted = plan.data.rows is not None and values <= MAX_POINTWISE and not later
     direct = (
         wanted
         and plan.data.rows is plan.data.cells
         and not plan.prior_only
         and "pointwise" in plan.program.code
     )
-    entries = stan_data(plan.data, plan.priors, pointwise=direct)
+    entries = stan_data(plan.data, plan.priors, pointwise=direct) | {"draw_baseline": 1}
     if plan.mixing is not None:
         entries["weak"] = plan.mixing
     if plan.prior_only:
         entries = with_observations(entries, 0)
+    if later:
+        entries["draw_theta"] = 0
     draws = engine.sample(plan.program, entries, settings, _starts(plan, settings))
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
     if wanted and not direct:
         written = _evaluate(plan, draws, settings)
+    if later:
+        draws.variables.pop("theta", None)
     return _tree(plan, draws, written)
 
 
-def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str, Any]]) -> None:
-    """Make sure that a program without ``theta`` is `conditional` with ``theta`` integrated out.
-
-    Both are normal in ``theta``, so three points give each group's integral exactly.
-    """
-    from hierstan.engines.stanli import Evaluator
-
-    conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, plan.program))
-    draws = {name: np.array([init[name] for init in inits]) for name in conditional.parameters}
-    theta, step = draws["theta"][:1], draws["tau"][:, None]
-    terms = []
-    for shift in (-step, 0 * step, step):
-        written = conditional.written(
-            {**draws, "theta": theta + shift}, ["log_lik", "log_population"]
-        )
-        terms.append(written["log_lik"] + written["log_population"])
-    behind, here, ahead = terms
-    slope, curvature = (ahead - behind) / 2, ahead - 2 * here + behind
-    with np.errstate(invalid="ignore"):  # where it is not normal: the comparison then fails
-        integral = here - slope**2 / (2 * curvature) + np.log(step / np.sqrt(-curvature))
-    joint = conditional.log_density({**draws, "theta": theta + 0 * step})
-    expected = np.diff(joint + (integral - here).sum(axis=1))[0]
-    change = np.diff(integrated.log_density(draws))[0]
-    if not np.isclose(expected, change, rtol=1e-6, atol=1e-6):
-        raise TemplateError(
-            f"{plan.program.name} is not {plan.conditional.name} with theta integrated out: "
-            f"between two values of the other parameters its log density changes by {change:.6g} "
-            f"instead of {expected:.6g}. Edit both in the same way, or use "
-            "parameterization='centered' or 'noncentered', which need one template only."
-        )
-
-
-def _compare(what: str, name: str, model: float, written: float, program: Program) -> None:
-    if np.isclose(model, written, rtol=1e-6, atol=1e-6):
-        return
-    raise TemplateError(
-        f"In {program.name}, the model block and {name} disagree about {what}: between two values "
-        f"of the group means the model's log density changes by {model:.6g}, {name} by "
-        f"{written:.6g}. Edit both in the same way: leave-one-out relies on {name}."
-    )
-
-
 def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
-    return starting_points(plan.data, plan.priors, chains=settings.chains, seed=settings.seed)
+    points = starting_points(plan.data, plan.priors, chains=settings.chains, seed=settings.seed)
+    if "draw_theta" in plan.program.code:  # theta is no parameter
+        points = [{name: point[name] for name in point if name != "theta"} for point in points]
+    return points
 
 
 def _evaluate(plan: Plan, draws: Draws, settings: Settings) -> dict[str, np.ndarray]:
@@ -253,7 +180,13 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
         tree: xr.DataTree = azb.from_dict(
             groups,
             coords={"observation": np.arange(len(observed)), **_coordinates(data)},
-            dims={"theta": ["group"], "beta": ["predictor"], "y": observation, **constant},
+            dims={
+                "theta": ["group"],
+                "baseline": ["group"],
+                "beta": ["predictor"],
+                "y": observation,
+                **constant,
+            },
         )
     return tree
 

@@ -150,7 +150,7 @@ class _Base:
         self.hyper = hyper_draws(fit, DRAWS)
         self.size = len(self.hyper["tau"])
         keep = np.linspace(0, len(fit.draws("tau")) - 1, self.size).astype(int)
-        self.theta = fit.draws("theta")[keep]
+        self.theta = fit.theta(draws=keep)
         self.log_lik = log_lik_of_units(fit, self.hyper, unit)
         self.others = {
             name: _elpd(other, log_lik_of_units(other, hyper_draws(other, DRAWS), unit), unit)

@@ -19,6 +19,7 @@ from hierstan.wording import did_you_mean, listed, show
 
 MAX_VALUES = 50_000_000  # draws x observations, 400 MB
 SIZES = {"normal_known": "se", "binomial": "trials", "bernoulli": "trials", "poisson": "exposure"}
+SIZES["two_arm"] = "trials"  # of the treatment arm
 MEANING = {
     "se": "a standard error, above 0",
     "trials": "a whole number of trials, at least 1",

@@ -16,24 +16,28 @@ from hierstan.wording import did_you_mean, listed, show
 
 def without_group(data: Intake, label: Hashable) -> Intake:
     """Return the data without one group, given by its label."""
+    code = position(data, label)
+    if len(data.groups) == 1:
+        raise DataError(f"Without group {show(label)} no group would be left.")
+    rows = None if data.rows is None else data.rows[data.rows["group"] != code]
+    return _rest(data, data.cells[data.cells["group"] != code], rows)
+
+
+def position(data: Intake, label: Hashable) -> int:
+    """Return the position of a group, given by its label."""
     code_of = {known: code for code, known in enumerate(data.groups.tolist())}
     if not hashable(label) or label not in code_of:
         hint = did_you_mean(label, list(code_of))
         raise DataError(
             f"There is no group {show(label)}.{hint} Groups: {listed(list(code_of), 8)}."
         )
-    if len(code_of) == 1:
-        raise DataError(f"Without group {show(label)} no group would be left.")
-    code = code_of[label]
-    rows = None if data.rows is None else data.rows[data.rows["group"] != code]
-    return _rest(data, data.cells[data.cells["group"] != code], rows)
+    return code_of[label]
 
 
-def only_group(data: Intake, label: Hashable) -> Intake:
-    """Return the data of one group."""
-    code = list(data.groups).index(label)
-    rows = None if data.rows is None else data.rows[data.rows["group"] == code]
-    return _rest(data, data.cells[data.cells["group"] == code], rows)
+def only_groups(data: Intake, codes: np.ndarray) -> Intake:
+    """Return the data of some groups, given by their positions."""
+    rows = None if data.rows is None else data.rows[data.rows["group"].isin(codes)]
+    return _rest(data, data.cells[data.cells["group"].isin(codes)], rows)
 
 
 def without_rows(data: Intake, positions: Iterable[int]) -> Intake:

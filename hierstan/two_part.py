@@ -68,6 +68,8 @@ class TwoPart:
     >>> frame = pd.DataFrame({"segment": list("aaaabbbbcc"),
     ...                       "spent": [0, 12, 0, 9, 0, 0, 0, 30, 0, 0]})
     >>> model = hs.TwoPart(amounts="gamma")
+    >>> model.name
+    'partial'
     >>> fit = model.fit(frame, group="segment", outcome="spent", seed=1, engine="stanli")
     >>> fit.means()[["customers", "buyers", "raw"]].loc["b"].tolist()
     [4.0, 1.0, 7.5]

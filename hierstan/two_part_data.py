@@ -38,12 +38,8 @@ class TwoPartData:
     >>> import pandas as pd
     >>> from hierstan.two_part_data import take
     >>> frame = pd.DataFrame({"segment": ["a", "a", "b", "b", "c"], "spent": [0, 8, 6, 2, 0]})
-    >>> print(take(frame, group="segment", outcome="spent", amounts="gamma").table)
-           customers  buyers  raw
-    group
-    a              2       1  4.0
-    b              2       2  4.0
-    c              1       0  0.0
+    >>> take(frame, group="segment", outcome="spent", amounts="gamma")
+    TwoPartData(gamma: 3 groups, 5 customers, 3 buyers)
     """
 
     rate: GroupedData

@@ -155,7 +155,7 @@ class TwoPartFit:
         """Return some draws of some groups, (s, k); `log` for their logarithms."""
         total = np.zeros(())
         if name != "amount":
-            theta = self.rate.draws("theta")[draws, groups]
+            theta = self.rate.theta(groups, draws)
             total = total - np.logaddexp(0, -theta)
         if name != "rate":
             total = total + self._log_amount(draws, groups)
@@ -163,20 +163,22 @@ class TwoPartFit:
 
     def parts(self) -> Iterator[slice]:
         """Yield the groups a few at a time, so that memory stays bounded."""
-        S, J = self.rate.draws("theta").shape
+        sizes = self.rate.posterior.sizes
+        S, J = sizes["chain"] * sizes["draw"], len(self.groups)
         step = max(1, intervals.BLOCK // S)
         yield from (slice(start, min(start + step, J)) for start in range(0, J, step))
 
     def infinite(self, order: int = 1) -> list[str]:
         """Name for each group the prior that makes a moment of its mean infinite, or nothing."""
-        if order not in self.cache:
+        name = f"infinite {order}"
+        if name not in self.cache:
             buyers = self.data.table["buyers"].tolist()
             because = {
                 n: infinite_because(self.amount, order=order, rows=n, of_mean=True)
                 for n in set(buyers)
             }
-            self.cache[order] = [because[n] for n in buyers]
-        found: list[str] = self.cache[order]
+            self.cache[name] = [because[n] for n in buyers]
+        found: list[str] = self.cache[name]
         return found
 
     def why_infinite(self) -> str:
@@ -200,9 +202,9 @@ class TwoPartFit:
             self.cache["absent"] = new_means(self.amount, int((~bought).sum()), self.amount.seed)
         place = np.where(bought, np.cumsum(bought), np.cumsum(~bought))[groups] - 1
         bought = bought[groups]
-        theta, absent = self.amount.draws("theta")[draws], self.cache["absent"][draws]
-        result = np.empty((len(theta), len(place)))
-        result[:, bought] = theta[:, place[bought]]
+        absent = self.cache["absent"][draws]
+        result = np.empty((len(absent), len(place)))
+        result[:, bought] = self.amount.theta(place[bought], draws)
         result[:, ~bought] = absent[:, place[~bought]]
         if self.data.amount.family == "lognormal":
             result += self.amount.draws("sigma")[draws, None] ** 2 / 2
@@ -259,7 +261,10 @@ def _table(fit: TwoPartFit) -> Table:
         [f"{n:,}" for n in means["customers"]],
         [f"{n:,}" for n in means["buyers"]],
         [f"{rate}%" for rate in numbers(rates, places(rates))],
-        *(numbers(means[column], decimals) for column in ("amount", "raw", *intervals.COLUMNS)),
+        *(
+            numbers(means[column].to_numpy(), decimals)
+            for column in ("amount", "raw", *intervals.COLUMNS)
+        ),
     ]
     header = ("", "customers", "buyers", "rate", "amount", "raw", "mean", "sd", "5%", "95%")
     more = f"… and {size - shown:,} more, see fit.means()" if shown < size else ""

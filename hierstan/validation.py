@@ -56,8 +56,8 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
         if unusable[role] is None
         for rule in KINDS[kind](role, schema[role])
     ]
-    if "trials" in kinds and not any(unusable.values()):
-        rules.append(_at_most_trials())
+    if not any(unusable.values()):
+        rules += [_at_most(part, whole) for part, whole in PARTS if part in kinds]
     n_rows, broken = _counted(table, [*gaps, *rules])
     if n_rows == 0:
         raise DataError("The frame has no rows. Was everything filtered out before?")
@@ -229,16 +229,21 @@ def _binary(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     return [Rule(role, broken, "must be 0 or 1 (or true/false)", cure)]
 
 
-def _at_most_trials() -> Rule:
+def _at_most(part: str, whole: str) -> Rule:
     return Rule(
-        "successes",
-        _number("successes") > _number("trials"),
-        "must not exceed the trials",
-        "Correct those rows. Were successes= and trials= swapped?",
-        ("successes", "trials"),
+        part,
+        _number(part) > _number(whole),
+        f"must not exceed the {whole.replace('_', ' of the ')}",
+        f"Correct those rows. Were {part}= and {whole}= swapped?",
+        (part, whole),
     )
 
 
+PARTS = (  # counts, and what each is a part of
+    ("successes", "trials"),
+    ("events_treatment", "total_treatment"),
+    ("events_control", "total_control"),
+)
 KINDS: dict[str, Callable[[str, nw.dtypes.DType], list[Rule]]] = {
     "binary": _binary,
     "count": _count,

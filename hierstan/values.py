@@ -17,6 +17,7 @@ import pandas as pd
 from hierstan.errors import DataError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.frames import hashable
+from hierstan.group_draws import TILE
 from hierstan.information import group_sizes
 from hierstan.moments import infinite_because
 from hierstan.raw import raw_estimates
@@ -59,12 +60,11 @@ class Values:
 
     def by_draws(self) -> Iterator[np.ndarray]:
         """Yield the values at some draws of all groups, (s, J), chains one after the other."""
-        theta = self.fit.posterior["theta"]
-        step = max(1, BLOCK // self.sizes[1])
-        for chain in range(theta.sizes["chain"]):
-            for start in range(0, theta.sizes["draw"], step):
-                at = {"chain": [chain], "draw": slice(start, start + step)}
-                yield self._on_scale(theta.isel(at).to_numpy()[0], at)
+        S, J = self.sizes
+        step = max(1, BLOCK // J) if self.fit.keeps_theta else TILE[0]
+        for start in range(0, S, step):
+            draws = slice(start, min(start + step, S))
+            yield self._on_scale(self.fit.theta(draws=draws), draws)
 
     def goodness(self) -> Iterator[np.ndarray]:
         """Yield the same in the order of preference: more is better, whatever the scale.
@@ -77,18 +77,16 @@ class Values:
 
     def by_groups(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield some groups, and all draws of their values, (S, K)."""
-        theta = self.fit.posterior["theta"]
         S, J = self.sizes
-        step = max(1, BLOCK // S)
+        step = max(1, BLOCK // S) if self.fit.keeps_theta else TILE[1]
         for start in range(0, J, step):
             part = slice(start, min(start + step, J))
-            block = theta.isel(group=part).to_numpy().reshape(S, -1)
-            yield part, self._on_scale(block, {})
+            yield part, self._on_scale(self.fit.theta(groups=part), slice(None))
 
     def of(self, label: Hashable) -> np.ndarray:
         """Return the draws of one group, (S,)."""
-        theta = self.fit.posterior["theta"].isel(group=[self.position(label)])
-        return self._on_scale(theta.to_numpy().reshape(-1, 1), {})[:, 0]
+        position = np.array([self.position(label)])
+        return self._on_scale(self.fit.theta(groups=position), slice(None))[:, 0]
 
     @property
     def exponential(self) -> bool:
@@ -132,12 +130,11 @@ class Values:
         """Return one number for each group, by label."""
         return pd.Series(numbers, index=self.groups, name=name)
 
-    def _on_scale(self, theta: np.ndarray, at: dict[str, Any]) -> np.ndarray:
+    def _on_scale(self, theta: np.ndarray, draws: slice) -> np.ndarray:
         if self.scale == "link":
             return np.asarray(theta, dtype=float)
         if self.scale == "mean" and self.fit.data.family == "lognormal":
-            sigma = self.fit.posterior["sigma"].isel(at).to_numpy().reshape(-1, 1)
-            theta = theta + sigma**2 / 2
+            theta = theta + self.fit.draws("sigma")[draws, None] ** 2 / 2
         return self.fit.family.to_response(theta)
 
 

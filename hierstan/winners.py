@@ -167,12 +167,17 @@ def _repeated(values: Values, seed: int) -> np.ndarray:
         cells = cells.loc[cells.index.repeat(cells["weight"].astype(int))].assign(weight=1.0)
         cells = cells.reset_index(drop=True)
     which = _which(values.sizes[0], len(cells))
-    y = np.empty((len(which), len(cells)))
-    for part, written in Outcomes(fit, cells, seed=seed, which=which).evaluate(["y_rep"]):
-        y[:, part] = written["y_rep"]
+    names = {f"{name}_rep": name for name in fit.family.replicated}
+    again = {name: np.empty((len(which), len(cells))) for name in names.values()}
+    for part, written in Outcomes(fit, cells, seed=seed, which=which).evaluate(list(names)):
+        for name, block in written.items():
+            again[names[name]][:, part] = block
     if fit.data.family in ("lognormal", "gamma"):
-        y = np.clip(y, 1e-300, 1e300)
-    return np.array([_raw(fit.data, cells.assign(y=again))[column] for again in y])
+        again["y"] = np.clip(again["y"], 1e-300, 1e300)
+    data_sets = (
+        cells.assign(**{name: y[i] for name, y in again.items()}) for i in range(len(which))
+    )
+    return np.array([_raw(fit.data, repetition)[column] for repetition in data_sets])
 
 
 def _repeated_parts(fit: TwoPartFit, seed: int) -> np.ndarray:

@@ -23,6 +23,7 @@ data {
   //% endif
   {{ prior.data }}
   int<lower=0, upper=1> draw_theta; // write theta?
+  int<lower=0, upper=1> describe_theta; // write its conditional mean and sd?
 }
 parameters {
   real{{ bounds.mu }} mu; // population mean
@@ -51,12 +52,21 @@ generated quantities {
   real theta_new = normal_rng(mu, tau);
   //% endif
   vector[draw_theta ? J : 0] theta; // group means
-  if (draw_theta) {
+  vector[describe_theta ? J : 0] theta_mean; // given mu, tau and the data
+  vector[describe_theta ? J : 0] theta_sd;
+  if (draw_theta || describe_theta) {
     //% if predictors
     vector[J] location = mu + x * beta;
     //% else
     real location = mu;
     //% endif
     {{ family.generated_quantities }}
+    if (draw_theta) {
+      theta = to_vector(normal_rng(center, spread));
+    }
+    if (describe_theta) {
+      theta_mean = center;
+      theta_sd = spread;
+    }
   }
 }

@@ -41,6 +41,15 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame = pd.DataFrame({"g": LABELS, "y": y, "n": n})
         frame = frame.merge(by_group)
         return hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n", **more)
+    if family == "two_arm":
+        baseline = -0.5 - 0.6 * theta + 0.8 * rng.normal(size=6)
+        rates = 1 / (1 + np.exp(-np.array([baseline + theta, baseline])))
+        frame = pd.DataFrame({"g": LABELS, "n": n, "m": n + 5}).merge(by_group)
+        frame["y"], frame["c"] = rng.binomial(n, rates[0]), rng.binomial(n + 5, rates[1])
+        return hs.GroupedData.from_arms(
+            frame, group="g", events_treatment="y", total_treatment="n",
+            events_control="c", total_control="m", **more,
+        )  # fmt: skip
     if family == "poisson":
         frame = pd.DataFrame({"g": LABELS, "y": rng.poisson(n * np.exp(theta)), "t": n / 1.0})
         frame = frame.merge(by_group)

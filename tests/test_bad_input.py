@@ -63,6 +63,7 @@ class Case:
     done: list[str] = field(default_factory=list)  # to the frame
     says: str | None = None  # what the error must say, where the frame is not even looked at
     engine: str = "pandas"
+    plain: Any = None  # the rows of a DuckDB relation, in order
 
     def call(self) -> Any:
         """Call the constructor."""
@@ -424,24 +425,26 @@ def spoil_frame(rng: np.random.Generator, case: Case) -> None:
 
 
 def change_engine(rng: np.random.Generator, case: Case) -> None:
-    """Move a plain frame to polars or pyarrow, where it means the same."""
+    """Move a plain frame to another engine, where it means the same."""
     if not all(type(name) is str for name in case.names.values()):
         return
     used = case.frame[list(case.names.values())]
     plain = all(str(t) in ("int64", "float64", "float32", "bool", "str") for t in used.dtypes)
-    if not plain or used.isna().any(axis=None):
+    if not plain or used[case.names["group"]].isna().any():
         return
-    case.engine = str(rng.choice(["polars", "polars lazy", "pyarrow"]))
+    case.engine = str(rng.choice(["polars", "polars lazy", "pyarrow", "duckdb"]))
+    case.done.append(case.engine)
     columns = {name: used[name].to_numpy() for name in used}
-    if case.engine == "pyarrow":
+    columns = {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}
+    if case.engine in ("pyarrow", "duckdb"):
         pa = require("pyarrow")
-        case.frame = pa.table({name: pa.array(list(c), from_pandas=False) if c.dtype == object
-                               else pa.array(c) for name, c in columns.items()})  # fmt: skip
+        nulls = bool(rng.random() < 0.5)  # or NaN
+        case.frame = pa.table({n: pa.array(c, from_pandas=nulls) for n, c in columns.items()})
+        if case.engine == "duckdb":
+            case.plain, case.frame = case.frame, require("duckdb").from_arrow(case.frame)
     else:
-        columns = {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}
         case.frame = require("polars").DataFrame(columns)
         case.frame = case.frame.lazy() if case.engine == "polars lazy" else case.frame
-    case.done.append(case.engine)
 
 
 # what should come out, in plain Python -----------------------------------------------------------
@@ -461,6 +464,7 @@ def in_pandas(case: Case) -> pd.DataFrame:
     frame = case.frame
     if case.engine != "pandas":
         frame = frame.collect() if case.engine == "polars lazy" else frame
+        frame = case.plain if case.engine == "duckdb" else frame
         frame = pd.DataFrame({name: frame[name].to_numpy() for name in case.names.values()})
     return pd.DataFrame(
         {role: list(frame[name]) for role, name in case.names.items()}, dtype=object
@@ -571,7 +575,8 @@ def expected_groups(case: Case, frame: pd.DataFrame) -> list[Hashable]:
     dtype = dtypes(case)["group"]
     if isinstance(dtype, pd.CategoricalDtype):
         return dtype.categories.tolist()
-    return list(dict.fromkeys(frame["group"]))
+    found = list(dict.fromkeys(frame["group"]))
+    return sorted(found) if case.engine == "duckdb" else found  # which promises no order
 
 
 def naive(case: Case, frame: pd.DataFrame, label: Hashable) -> list[tuple[float, ...]]:
@@ -693,11 +698,17 @@ def names_a_row(case: Case, complaint: Complaint, message: str) -> bool:
     """Whether a message names a row that is at fault, where one is."""
     if not complaint.rows:
         return True
-    if case.how == "effect_sizes" and complaint.why in ("above", "one person"):
+    if case.how == "effect_sizes" and complaint.why == "one person":
         groups = in_pandas(case)["group"]
         return any(f"{show(groups.iat[row])} (" in message for row in complaint.rows)
+    if case.engine == "duckdb":  # which has no rows to number
+        groups = in_pandas(case)["group"]
+        names = [f"a row of group {show(groups.iat[row])}: " for row in complaint.rows]
+        return any(name in message for name in names) or " rows" in message
     index = case.frame.index.tolist() if case.engine == "pandas" else range(10**6)
-    return any(show(index[row]) in message for row in complaint.rows)
+    shown = [show(index[row]) for row in complaint.rows]
+    listed = message.partition(" in rows ")[2]
+    return any(f"row {label}: " in message or label in listed for label in shown)
 
 
 def campaign(numbers: range, fitted: int) -> None:
@@ -748,7 +759,11 @@ def test_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
 
 
 @pytest.mark.slow
-def test_many_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
+def test_many_frames_end_in_right_data_or_in_an_error_that_helps(
+    request: pytest.FixtureRequest,
+) -> None:
+    if "slow" not in request.config.getoption("markexpr"):
+        pytest.skip("minutes: pytest -m slow tests/test_bad_input.py -s")
     campaign(range(MANY), fitted=400)
 
 
@@ -789,3 +804,70 @@ def test_arms_of_one_person_name_the_column() -> None:
     frame = pd.DataFrame({**TRIAL, "n2": [9, 1]})
     with pytest.raises(hs.DataError, match=r"^Column 'n2': n_control must .* in 'b' \(1\)\. "):
         hs.effect_sizes(frame, group="trial", measure="MD", **ARMS)
+
+
+# extreme, but legal: fitted for real (more of them: EXTREMES in test_models.py) -------------------
+
+
+def of_rows(family: str, *groups: Any) -> hs.GroupedData:
+    frame = pd.DataFrame({"g": np.repeat(np.arange(len(groups)), [len(ys) for ys in groups])})
+    frame["y"] = np.concatenate(groups)
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+
+
+def many_estimates() -> hs.GroupedData:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": range(5000), "y": rng.normal(2, 1, 5000), "se": 0.5})
+    return hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+
+
+def single_rows(family: str) -> hs.GroupedData:
+    rng = np.random.default_rng(2)
+    y = rng.poisson(np.exp(rng.normal(1, 0.5, 5000)))
+    return of_rows(family, *np.minimum(y, 1 if family == "bernoulli" else 99)[:, None])
+
+
+def huge_among_tiny(family: str) -> hs.GroupedData:
+    rng = np.random.default_rng(3)
+    if family == "normal":
+        return of_rows(family, rng.normal(5, 1, 300_000), [4.0], [6.5], [3.0, 4.0], [7.0])
+    return of_rows(family, rng.poisson(5, 300_000), [4], [6], [0, 3], [9])
+
+
+LEGAL: dict[str, tuple[Callable[[], hs.GroupedData], float, float]] = {  # and mean of theta, error
+    "5,000 estimates": (many_estimates, 2.0, 0.1),
+    "5,000 groups with one count each": (lambda: single_rows("poisson"), 1.0, 0.1),
+    "one huge group among tiny ones": (lambda: huge_among_tiny("normal"), 5.0, 1.5),
+    "one huge group of counts": (lambda: huge_among_tiny("poisson"), math.log(5), 0.7),
+}
+
+
+@pytest.mark.parametrize("case", LEGAL)
+def test_extreme_data_are_fitted(case: str) -> None:
+    make_data, middle, error = LEGAL[case]
+    data = make_data()
+    options = {"warmup": 150, "draws": 100, "chains": 2, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)
+        fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", **options)
+    theta = fit.draws("theta")
+    assert theta.shape == (200, len(data.groups))
+    assert np.isfinite(theta).all()
+    assert abs(theta.mean() - middle) < error
+    if "huge" in case:  # the group that says everything about itself stays where its data are
+        assert abs(theta[:, 0].mean() - middle) < 0.02
+    table = hs.group_means(fit)
+    assert len(table) == len(data.groups)
+    assert (table["lower"] < table["upper"]).all()
+
+
+@pytest.mark.parametrize("family", ROW_FAMILIES)
+def test_two_groups_of_every_family_are_fitted(family: str) -> None:
+    y = [[1, 0, 1], [0, 1]] if family == "bernoulli" else [[1, 2, 4], [3, 2]]
+    options = {"warmup": 500, "draws": 500, "chains": 2, "progress": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)
+        fit = hs.PartialPooling().fit(of_rows(family, *y), seed=1, engine="stanli", **options)
+        assert hs.heterogeneity(fit).verdict
+    assert np.isfinite(fit.draws("theta")).all()
+    assert fit.draws("tau").min() > 0

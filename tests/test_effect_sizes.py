@@ -187,7 +187,10 @@ def test_the_columns_must_be_those_of_the_measure() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"e1": [1, 5]}, r"events_treatment must not exceed total_treatment.*'B' \(5 of 4\)"),
+        (
+            {"e1": [1, 5]},
+            r"'e1' \(events_treatment\) must not exceed the total.*row 1: e1 5 and n1 4",
+        ),
         ({"e2": [1, -1]}, r"'e2' \(events_control\) must not be negative.*row 1: -1"),
         ({"e2": [1, 0.5]}, r"'e2' \(events_control\) must hold whole numbers.*row 1: 0.5"),
         ({"n2": [4, 0]}, r"'n2' \(total_control\) must be at least 1.*row 1: 0"),

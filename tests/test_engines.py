@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +183,7 @@ def test_a_chain_that_cannot_start_says_why(engine: str) -> None:
 
 
 BAD_DATA = {
-    "two dimensions": ({"N": 4, "y": np.zeros((2, 2))}, "'y' must be a number or have one dim"),
+    "three dimensions": ({"y": np.zeros((1, 1, 3))}, "'y' must be a number, a vector or a matrix"),
     "truth values": ({"y": np.array([True, False, True])}, "'y' must hold numbers, got bool"),
     "words": ({"y": ["a", "b", "c"]}, "'y' must hold numbers, got <U1"),
     "objects": ({"y": np.array([1.0, None, 2.0])}, "'y' must hold numbers, got object"),
@@ -205,6 +207,13 @@ def test_data_that_would_be_scrambled_are_refused(engine: str, case: str) -> Non
 def test_data_of_the_wrong_length_are_refused(engine: str, size: int) -> None:
     with pytest.raises(hs.EngineError, match="The program tiny failed: .*y"):
         run_tiny(engine, y=np.zeros(size))
+
+
+def test_a_matrix_keeps_its_rows_and_columns() -> None:
+    code = TINY.replace("  real limit;\n", "  real limit;\n  matrix[2, 3] x;\n", 1)
+    code = code.replace("real low = mu", "row_vector[3] second = x[2];\n  real low = mu")
+    draws = run_tiny("stanli", code, x=np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(draws.variables["second"][0, 0], [3.0, 4.0, 5.0])
 
 
 @ENGINES
@@ -490,3 +499,238 @@ def test_an_interrupt_stops_at_once_and_leaves_nothing(
     assert time.monotonic() - start < 30
     assert list(tmp_path.glob("*")) == []
     assert processes_with(str(tmp_path)) == []
+
+
+# a cache and a machine that misbehave -------------------------------------------------------------
+
+Y2100 = 4_102_444_800.0  # seconds since 1970
+
+
+@pytest.fixture
+def compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of its own with the tiny program in it, copied from the tests' cache; its folder."""
+    from hierstan.engines.cmdstan import CmdStan, cache_folder
+
+    run_tiny("cmdstan")
+    name = f"tiny-{CmdStan()._key(Program('tiny', TINY))}"
+    folder = tmp_path / "cache" / name
+    shutil.copytree(cache_folder() / name, folder)
+    monkeypatch.setenv("HIERSTAN_CACHE", str(folder.parent))
+    return folder
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When the files of a folder were last written."""
+    return {path.name: path.stat().st_mtime_ns for path in (folder, *folder.iterdir())}
+
+
+@pytest.mark.cmdstan
+@pytest.mark.parametrize("program", [0.0, Y2100], ids=["1970", "2100"])
+@pytest.mark.parametrize("source", [0.0, Y2100], ids=["1970", "2100"])
+def test_a_wrong_clock_changes_nothing(program: float, source: float, compiled: Path) -> None:
+    expected = run_tiny("cmdstan")
+    for path, when in ((compiled / "tiny", program), (compiled / "tiny.stan", source)):
+        os.utime(path, (when, when))
+    os.utime(compiled, (Y2100, Y2100))
+    before = times(compiled)
+    draws = run_tiny("cmdstan")
+    np.testing.assert_array_equal(draws.variables["mu"], expected.variables["mu"])
+    assert times(compiled) == before  # nothing was compiled again
+    assert in_cache(compiled.parent) == [compiled.name]
+
+
+@pytest.mark.cmdstan
+def test_cmdstan_that_was_moved_or_upgraded_compiles_anew(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cmdstanpy
+
+    old = Path(cmdstanpy.cmdstan_path())
+    moved = tmp_path / "cmdstan-9.87.0"
+    moved.mkdir()
+    for part in old.iterdir():
+        if part.name != "makefile":
+            (moved / part.name).symlink_to(part)
+    makefile = re.sub(
+        r"(?m)^(CMDSTAN_VERSION *:?=).*", r"\1 9.87.0", (old / "makefile").read_text()
+    )
+    (moved / "makefile").write_text(makefile)
+    before = times(compiled)
+    monkeypatch.setenv("CMDSTAN", str(moved))
+    assert get_engine("cmdstan").version() == "CmdStan 9.87"
+
+    # what a killed build of the new one would have left, by a clock that was ahead
+    key = get_engine("cmdstan")._key(Program("tiny", TINY))  # type: ignore[attr-defined]
+    leftover = compiled.parent / f".tiny-{key}-left"
+    leftover.mkdir()
+    lock = compiled.parent / f".tiny-{key}.lock"
+    lock.touch()
+    for path in (leftover, lock):
+        os.utime(path, (Y2100, Y2100))
+    start = time.monotonic()
+    assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
+    assert in_cache(compiled.parent) == sorted([compiled.name, f"tiny-{key}"])
+    assert time.monotonic() - start < 300  # did not wait for the clock
+
+    monkeypatch.setenv("CMDSTAN", str(old))
+    run_tiny("cmdstan")
+    assert times(compiled) == before  # the old one is still there, and in use
+
+
+@pytest.mark.cmdstan
+def test_cmdstan_that_was_removed_says_so(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CMDSTAN", str(compiled / "cmdstan-2.27.0"))
+    with pytest.raises(hs.EngineError, match="^CmdStan is not installed, or not where CmdStanPy"):
+        run_tiny("cmdstan")
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty": lambda program: program.write_bytes(b""),
+    "another file": lambda program: program.write_bytes(b"\x7fELF, or so it says" * 99),
+    "cut off": lambda program: os.truncate(program, program.stat().st_size // 2),
+    "not to be run": lambda program: program.chmod(0o644),
+}
+
+
+@pytest.mark.cmdstan
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_program_is_an_error_of_ours(how: str, compiled: Path) -> None:
+    DAMAGE[how](compiled / "tiny")
+    with pytest.raises(hs.EngineError, match="^The program tiny failed: "):
+        run_tiny("cmdstan")
+    assert in_cache(compiled.parent) == [compiled.name]
+
+
+@pytest.mark.cmdstan
+def test_a_folder_that_lost_its_program_is_built_again(compiled: Path) -> None:
+    (compiled / "tiny").unlink()
+    assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
+    assert sorted(times(compiled)) == sorted(["tiny", "tiny.stan", compiled.name])
+
+
+@pytest.mark.cmdstan
+def test_a_cache_that_is_only_for_reading_will_do(compiled: Path) -> None:
+    before = times(compiled)
+    for path in (compiled / "tiny.stan", compiled, compiled.parent):
+        path.chmod(0o444 if path.suffix else 0o555)
+    try:
+        assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
+        assert in_cache(compiled.parent) == [compiled.name]
+        assert not list(compiled.parent.glob(".*"))  # not even a lock
+        assert times(compiled) == before
+    finally:
+        for path in (compiled.parent, compiled):
+            path.chmod(0o755)
+
+
+# in a process of its own: engine, largest file, draws
+ALONE = f"""
+import resource, sys
+import numpy as np
+from hierstan.engines import Settings, get_engine
+from hierstan.program import Program
+
+engine, limit, draws = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+if limit:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+settings = Settings(chains=2, warmup=50, draws=draws, progress=False)
+data = {{"N": 1, "y": np.zeros(1), "limit": 100.0}}
+try:
+    found = get_engine(engine).sample(Program("tiny", {TINY!r}), data, settings, [])
+    print(found.variables["mu"].shape)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def alone(
+    engine: str, folder: Path, limit: int = 0, draws: int = 50, **environment: str
+) -> subprocess.Popen[str]:
+    """Start a process that samples the tiny program, with temporary files in `folder`."""
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", ALONE, engine, str(limit), str(draws)],
+        env=os.environ | {"TMPDIR": str(folder)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.cmdstan
+def test_a_disk_that_fills_up_while_sampling_is_an_error_of_ours(
+    compiled: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    out, err = alone("cmdstan", folder, limit=3000, draws=2000).communicate(timeout=120)
+    assert out.startswith("EngineError The program tiny failed: ")
+    assert err == ""
+    assert list(folder.iterdir()) == []
+    assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
+
+
+@pytest.mark.cmdstan
+def test_a_chain_that_is_killed_is_an_error_of_ours(compiled: Path, tmp_path: Path) -> None:
+    # as the kernel does when memory runs out
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    process = alone("cmdstan", folder, draws=400_000)
+    wait_for(lambda: len(list(folder.glob("hierstan-*/*.csv"))) == 2)
+    chain = Path(f"/proc/{process.pid}/task").glob("*/children")
+    children = [int(pid) for file in chain for pid in file.read_text().split()]
+    os.kill(children[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=240)
+    assert out.startswith("EngineError The program tiny failed: ")
+    assert err == ""
+    assert list(folder.iterdir()) == []
+    assert processes_with(str(folder)) == []
+
+
+@pytest.mark.cmdstan
+def test_a_fit_killed_while_sampling_leaves_a_cache_that_works(
+    compiled: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    before = times(compiled)
+    process = alone("cmdstan", folder, draws=10_000_000)
+    wait_for(lambda: list(folder.glob("hierstan-*/*.csv")))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate(timeout=20)
+    wait_for(lambda: processes_with(str(folder)) == [])
+    assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
+    assert times(compiled) == before
+    assert in_cache(compiled.parent) == [compiled.name]
+
+
+@ENGINES
+def test_without_a_home_folder(engine: str, tmp_path: Path) -> None:
+    nowhere = {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "HIERSTAN_CACHE": ""}
+    out, err = alone(engine, tmp_path, **nowhere).communicate(timeout=120)
+    if engine == "stanli":  # which keeps nothing
+        assert (out, err) == ("(2, 50)\n", "")
+        return
+    assert out.startswith("EngineError The compiled program cannot be kept in /dev/null/home")
+    assert "set the environment variable HIERSTAN_CACHE to a folder that can be written" in out
+    assert err == ""
+
+
+# templates with other parameters ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["mu", "tau"])
+def test_a_template_that_renames_a_parameter_ends_in_errors_that_name_it(
+    name: str, tmp_path: Path
+) -> None:
+    hs.copy_templates(tmp_path / "templates")
+    file = tmp_path / "templates" / "partial_pooling.stan"
+    file.write_text(re.sub(rf"(?<![.\w]){name}\b", f"my_{name}", file.read_text()))
+    model = hs.PartialPooling(template_dir=tmp_path / "templates")
+    fit = model.fit(small_data("binomial"), seed=1, engine="stanli", warmup=200, draws=200)
+    assert f"my_{name}" in fit.posterior
+    assert f"my_{name}" in str(hs.summary(fit).index)
+    assert hs.group_means(fit).index.tolist() == list("abcdef")
+    for answer in (hs.heterogeneity, hs.predict, hs.winners_curse):
+        with pytest.raises(hs.HierstanError, match=rf"no variable '{name}'\. It has .*my_{name}"):
+            answer(fit)

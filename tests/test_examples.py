@@ -18,8 +18,19 @@ CLAIMS = {
         "The data cannot tell complete from partial pooling",
         "foreseen best by partial pooling",
     ],
+    "customer_segments.py": [
+        "The truly best is trade fair",
+        "the model's choice is 'trade fair'",
+        "are infinite under the prior tau ~ HalfCauchy(1)",
+    ],
     "edit_a_template.py": ["theta ~ student_t(4, mu, tau);", "student_t_rng(4, mu, tau)"],
     "eight_schools.py": ["The data cannot tell how different the groups are"],
+    "multi_site_trial.py": [
+        "The groups really differ",
+        "Partial pooling: the groups differ",
+        "Latitude explains",
+        "They differ most for Aronson 1948",
+    ],
     "pump_failures.py": ["The groups really differ"],
     "store_satisfaction.py": [
         "Partial pooling predicts best",

@@ -20,28 +20,29 @@ FLOORS = {
     for floor, rooms in {
         # words, programs, priors, families
         0: "csv_file cures datasets display effect_sizes elpd errors families frames labels "
-        "positive_priors prior prior_support priors program records tags template_files "
-        "template_text validation wording plots.style",
+        "plots.style positive_priors prior prior_support priors program records tags "
+        "template_files template_text validation wording",
         # data, templates, engines, measures of convergence
         1: "convergence data engines engines.cmdstan engines.progress engines.stanli "
-        "engines.translation intake kept_data portrait predictors reduction storage subsets templates trust "
-        "two_part_data",
+        "engines.translation intake kept_data portrait predictors reduction storage subsets "
+        "templates trust two_part_data",
         # the fit, and what answers and pictures are made of
-        2: "choices fit folds forecasts information integration intervals moments "
-        "observed_information outcomes parameterization plots.axes plots.density plots.groups "
-        "plots.marks plots.meta_forest plots.replicated raw sampling spread spread_words studies "
-        "two_part_fit values verdict",
+        2: "choices consistency fit folds forecasts group_draws information integration "
+        "intervals moments observed_information outcomes parameterization plots.axes "
+        "plots.density plots.groups plots.marks plots.meta_forest plots.replicated raw "
+        "sampling spread spread_words studies subsampling two_part_fit values verdict",
         # answers
-        3: "advice coefficients comparison decisions diagnostics heterogeneity plots plots.compare plots.forest "
-        "plots.funnel plots.khat plots.population plots.ppc plots.ranks plots.sensitivity plots.shrinkage "
-        "plots.trace plots.uplift "
-        "prediction ranks regret scoring sensitivity shrinkage winners",
+        3: "advice arms coefficients comparison decisions diagnostics heterogeneity plots "
+        "plots.compare plots.forest plots.funnel plots.khat plots.population plots.ppc "
+        "plots.ranks plots.sensitivity plots.shrinkage plots.trace plots.uplift prediction "
+        "ranks regret scoring sensitivity shrinkage winners",
         # models
         4: "keeping models pooling two_part",
         # faces
         5: "arguments calibration calibration_plot certificate cli cross_check generator "
-        "quadrature report report.again report.answers report.grid report.page report.pictures "
-        "report.sections report.whole_file sbc_result scale_grid simulation uniformity",
+        "quadrature report report.again report.answers report.grid report.page "
+        "report.pictures report.sections report.whole_file sbc_result scale_grid simulation "
+        "uniformity",
     }.items()
     for room in rooms.split()
 }
@@ -55,7 +56,7 @@ ENTRANCES = {
     "jinja2": {"templates", "report.page"},
 }
 
-LONGEST_ROOM = 300  # lines
+LONGEST_ROOM = 270  # lines, without docstrings
 
 
 def rooms() -> dict[str, Path]:
@@ -153,8 +154,16 @@ def test_a_heavyweight_enters_through_its_own_room(library: str) -> None:
     assert users <= ENTRANCES[library]
 
 
+def lines_of_code(text: str) -> int:
+    """Count the lines that are no part of a docstring."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, documented)]
+    first = [node.body[0] for node in nodes if ast.get_docstring(node) is not None]
+    return text.count("\n") - sum(s.end_lineno - s.lineno + 1 for s in first)
+
+
 def test_rooms_are_small() -> None:
-    lengths = {room: file.read_text().count("\n") for room, file in rooms().items()}
+    lengths = {room: lines_of_code(file.read_text()) for room, file in rooms().items()}
     assert {room: n for room, n in lengths.items() if n > LONGEST_ROOM} == {}
 
 

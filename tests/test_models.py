@@ -75,14 +75,15 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
         "none": {"theta", "theta_new"},
         "partial": {"mu", "tau", "theta", "theta_new"},
     }
-    slopes = {"beta"} if recipe.predictors else set()
-    assert set(posterior.data_vars) == names[recipe.pooling] | set(family.parameters) | slopes
+    more = {"beta"} if recipe.predictors else set()
+    more |= {"baseline"} if recipe.family == "two_arm" else set()
+    assert set(posterior.data_vars) == names[recipe.pooling] | set(family.parameters) | more
     assert posterior["theta"].dims == ("chain", "draw", "group")
     assert posterior["group"].to_numpy().tolist() == list("abcdef")
     if recipe.predictors:
         assert posterior["beta"].dims == ("chain", "draw", "predictor")
         assert posterior["predictor"].to_numpy().tolist() == ["age", "urban"]
-    for name in set(posterior.data_vars) - {"beta", "theta"}:
+    for name in set(posterior.data_vars) - {"baseline", "beta", "theta"}:
         assert posterior[name].dims == ("chain", "draw")
     stats = tree["sample_stats"].to_dataset()
     assert {str(name): stats[name].dtype.kind for name in stats.data_vars} == STATS

@@ -332,7 +332,7 @@ BAD = {
     "varies": ({"g": list("aabc")}, ["y"], r"group 'a': from 1 to 2.*of groups"),
     "flat": ({"x": 1.0}, ["x"], "Predictor 'x' is the same in every group"),
     "collinear": ({"x": [1, 2, 3, 5], "z": [3, 5, 7, 11]}, ["x", "z"], "'z' says nothing that"),
-    "many": ({"x": [1, 2, 3, 5], "z": [3, 5, 9, 1], "w": [3, 1, 2, 2]}, ["x", "z", "w"], "needs? at"),
+    "many": ({"x": [1, 2, 3, 5], "z": [3, 5, 9, 1], "w": [3, 1, 2, 2]}, list("xzw"), "need at"),
     "unknown": ({"x": [1, 2, 3, 5]}, ["z"], "no column 'z', given as predictors="),
     "twice": ({"x": [1, 2, 3, 5]}, ["x", "x"], "given twice"),
     "one name": ({"x": [1, 2, 3, 5]}, "x", r"a list of columns, such as \['latitude'\]; got 'x'"),

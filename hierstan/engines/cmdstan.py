@@ -105,7 +105,7 @@ class CmdStan:
                     )
                     fit = _interruptible(sample, folder)
             except (RuntimeError, ValueError) as error:
-                raise translated(_console(folder, error), program) from error
+                raise translated(_console(folder, error, executable), program) from error
             return check_finite(_draws(fit))
 
     def evaluate(
@@ -143,7 +143,7 @@ class CmdStan:
                     show_progress=False,
                 )
             except (RuntimeError, ValueError) as error:
-                raise translated(_console(folder, error), program) from error
+                raise translated(_console(folder, error, executable), program) from error
             return check_finite(_draws(fit))
 
     def _require(self) -> None:
@@ -228,18 +228,24 @@ def _quiet() -> contextlib.AbstractContextManager[object]:
     return cmdstanpy.disable_logging()
 
 
-def _console(folder: str, error: Exception) -> str:
+def _console(folder: str, error: Exception, executable: Path) -> str:
     """Return what CmdStan said, from its console files, before they go with their folder."""
     lines = [
         line.strip()
         for path in sorted(Path(folder).rglob("*-stdout.txt"))
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines()
     ]
-    for sign in ("Exception", "rror", "evaluate", ""):
+    for sign in ("Exception", "rror", "evaluate"):
         said = list(dict.fromkeys(line for line in lines if line and sign in line))
         if said:
             return "\n".join(said[-3:])
-    return str(error)
+    if not isinstance(error, RuntimeError):
+        return str(error)
+    return (
+        "a chain ended without saying why. Either it was killed (is there enough memory?), or its "
+        f"disk is full ({Path(folder).parent}), or its compiled program is damaged: then delete "
+        f"{executable.parent}, and it will be compiled again."
+    )
 
 
 def _interruptible(sample: Callable[[], Any], folder: str) -> Any:

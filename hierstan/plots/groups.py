@@ -10,6 +10,7 @@ import pandas as pd
 from hierstan.data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
+from hierstan.intervals import group_summaries
 from hierstan.plots.style import literal
 from hierstan.raw import raw_estimates
 
@@ -62,7 +63,12 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     ``precision`` is each raw estimate's inverse sampling variance on the link scale, with the
     largest as 1.
     """
-    table = summaries(fit, on_scale(fit, fit.draws("theta"), scale), prob)
+    if fit.keeps_theta:
+        table = summaries(fit, on_scale(fit, fit.draws("theta"), scale), prob)
+    else:
+        table = group_summaries(fit, prob, scale).drop(columns="sd").reset_index(drop=True)
+        inner = group_summaries(fit, 0.5, scale)
+        table["inner_lower"], table["inner_upper"] = inner["lower"].array, inner["upper"].array
     raw = raw_estimates(fit.data).reset_index(drop=True)
     names = ("raw", "raw_se") if scale == "response" else ("link", "link_se")
     table["raw"], table["se"] = raw[names[0]], raw[names[1]]
@@ -104,13 +110,15 @@ def group_word(data: GroupedData) -> str:
 
 def outcome_word(data: GroupedData) -> str:
     """Return the user's words for one outcome: the name of the column."""
-    roles = ("estimate", "successes", "events", "outcome")
+    roles = ("estimate", "successes", "events", "events_treatment", "outcome")
     return literal(next((data.columns[role] for role in roles if role in data.columns), "outcome"))
 
 
 def mean_words(fit: Fit, scale: str) -> str:
     """Return what a group's mean is, in the user's words: ``failures / hours``, ``log yield``."""
     data, family = fit.data, fit.family
+    if data.family == "two_arm":
+        return family.mean_words
     words = outcome_word(data)
     for role in ("trials", "exposure"):
         if role in data.columns:
@@ -118,6 +126,13 @@ def mean_words(fit: Fit, scale: str) -> str:
     if data.family not in {"normal_known", "binomial"} and "exposure" not in data.columns:
         words = f"{family.mean_words} of {words}"
     return words if scale == "response" else LINK_WORDS[family.link] + words
+
+
+def rate_words(fit: Fit) -> str:
+    """Return what a group's outcomes average to, which of two arms is the treatment's rate."""
+    if fit.data.family != "two_arm":
+        return mean_words(fit, "response")
+    return f"{outcome_word(fit.data)} / {literal(fit.data.columns['total_treatment'])}"
 
 
 def require(fit: Fit, name: str, picture: str) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
 from hierstan.information import BLOCK, sampling_variance
-from hierstan.observed_information import likelihood_edited
+from hierstan.observed_information import numeric
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -84,7 +84,7 @@ def draw_meta(
 
 
 def _check_logs(fit: Fit) -> None:
-    if fit.data.family != "normal_known":
+    if fit.data.family not in {"normal_known", "two_arm"}:
         raise HierstanError(
             "exponentiate=True is for estimates that are logs of ratios, as in "
             f"GroupedData.from_estimates, but these data are {fit.data.family}. Leave it out: "
@@ -112,7 +112,7 @@ def _weights(fit: Fit) -> np.ndarray:
     J = len(fit.data.groups)
     partial = fit.model.name == "partial"
     tau = fit.draws("tau") if partial else np.zeros(len(fit.draws("mu")))
-    width = J if likelihood_edited(fit) else max(1, BLOCK // len(tau))
+    width = J if numeric(fit) else max(1, BLOCK // len(tau))
     blocks = [slice(start, start + width) for start in range(0, J, width)]
 
     def precisions(block: slice) -> np.ndarray:
@@ -148,7 +148,11 @@ def _frame(
     )
     raw = studies["raw"].to_numpy()
     low, high = layout.limits(centers, raw, lower, upper, log)
-    near = np.r_[centers, raw[(low < raw) & (raw < high)]]
+    # what is not far outside of that comes in whole, the bar of a new study too
+    ends = np.r_[raw, below["lower"], below["upper"]]
+    room = np.sqrt(high / low) if log else (high - low) / 2
+    least, most = (low / room, high * room) if log else (low - room, high + room)
+    near = np.r_[centers, ends[(least < ends) & (ends < most)]]
     low, high = layout.limits(near, raw, lower, upper, log)
     forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     left, right = float(forward(low)), float(forward(high))

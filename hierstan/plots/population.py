@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierstan.fit import Fit
+from hierstan.intervals import group_summaries
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import density
@@ -125,7 +126,7 @@ def _draw_population(ax: Axes, fit: Fit) -> None:
     ax.fill_between(x, heights, where=inside, color=color, alpha=0.18, lw=0)
     ax.plot(x, heights, color=color, lw=1.6)
     top = float(heights.max())
-    means = on_scale(fit, fit.draws("theta"), "response").mean(axis=0)
+    means = group_summaries(fit, PROB, "response")["mean"].to_numpy()
     ax.plot(means, np.full(len(means), -0.06 * top), "|", color=color, ms=8, mew=0.9, clip_on=False)
     _bare(ax, top, floor=-0.12 * top)
     group = group_word(fit.data)

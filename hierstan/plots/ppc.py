@@ -11,7 +11,7 @@ from hierstan.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import bandwidth, density
-from hierstan.plots.groups import group_word, interval, labels, mean_words, outcome_word
+from hierstan.plots.groups import group_word, interval, labels, outcome_word, rate_words
 from hierstan.plots.marks import name_points
 from hierstan.plots.replicated import Replicated, replicated, statistic_of
 
@@ -174,7 +174,7 @@ def _draw_groups(ax: Axes, fit: Fit, data: Replicated, prob: float, height: floa
         layout.leave_unnamed(ax, len(means))
     layout.mark_cut(ax, lower, upper, ys, shade)
     style.grid_lines(ax)
-    ax.set_xlabel(f"{mean_words(fit, 'response')} by {group_word(fit.data)}" + " (log scale)" * log)
+    ax.set_xlabel(f"{rate_words(fit)} by {group_word(fit.data)}" + " (log scale)" * log)
     ax.set_title(f"{group_word(fit.data)} means", color=style.QUIET)
     outside = np.zeros(len(means), dtype=bool)
     outside[order] = out

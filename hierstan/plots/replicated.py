@@ -9,7 +9,7 @@ import numpy as np
 
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
-from hierstan.plots.groups import mean_words, outcome_word
+from hierstan.plots.groups import outcome_word, rate_words
 
 MOST = 1000  # replicated data sets
 
@@ -72,7 +72,7 @@ def replicated(fit: Fit) -> Replicated:
     means = _means(np.vstack([y, y_rep]), sizes, group, J, median)
     discrete = fit.family.columns["y"] == "int"
     scale = 1 if whole else sizes
-    words = outcome_word(fit.data) if whole else mean_words(fit, "response")
+    words = outcome_word(fit.data) if whole else rate_words(fit)
     return Replicated(
         y / scale, y_rep / scale, means[0], means[1:], discrete, positive, whole, words
     )

@@ -19,6 +19,7 @@ MAKERS = {
     "estimate": "from_estimates",
     "successes": "from_counts",
     "events": "from_events",
+    "events_treatment": "from_arms",
     "outcome": "from_rows",
 }
 

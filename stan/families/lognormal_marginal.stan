@@ -22,5 +22,5 @@ generated quantities {
   vector[J] se = sigma ./ sqrt(count);
   vector[J] total = sqrt(square(tau) + square(se));
   vector[J] center = location + square(tau ./ total) .* (log(y) - location);
-  theta = to_vector(normal_rng(center, tau * se ./ total));
+  vector[J] spread = tau * se ./ total;
 }

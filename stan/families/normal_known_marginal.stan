@@ -11,5 +11,5 @@ model {
 generated quantities {
   vector[J] total = sqrt(square(tau) + square(se));
   vector[J] center = location + square(tau ./ total) .* (y - location);
-  theta = to_vector(normal_rng(center, tau * se ./ total));
+  vector[J] spread = tau * se ./ total;
 }

@@ -1,0 +1,146 @@
+"""Very many groups: theta drawn when asked for, exact summaries, leave-one-out from a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import hierstan as hs
+from hierstan import group_draws, sampling, subsampling
+from hierstan.intervals import mixture_quantile
+
+QUICK: dict[str, Any] = {"seed": 5, "engine": "stanli", "progress": False}
+
+
+def known(J: int = 60, seed: int = 3) -> hs.GroupedData:
+    rng = np.random.default_rng(seed)
+    se = rng.uniform(0.5, 2, J)
+    frame = pd.DataFrame({"g": range(J), "y": 3 + rng.normal(size=J) + se * rng.normal(size=J)})
+    return hs.GroupedData.from_estimates(frame.assign(se=se), group="g", estimate="y", se="se")
+
+
+def rows(family: str, J: int = 60) -> hs.GroupedData:
+    rng = np.random.default_rng(4)
+    group = rng.integers(0, J, 8 * J)
+    y = rng.normal(0, 0.6, J)[group] + 0.8 * rng.normal(size=8 * J)
+    frame = pd.DataFrame({"g": group, "y": np.exp(y) if family == "lognormal" else y})
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+
+
+DATA = {
+    "normal_known": known,
+    "normal": lambda: rows("normal"),
+    "lognormal": lambda: rows("lognormal"),
+}
+
+
+@pytest.fixture
+def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[hs.Fit, hs.Fit]:
+    """Fit the same data twice: with theta kept, and with theta made on demand."""
+    data = DATA[request.param]()
+    kept = hs.PartialPooling().fit(data, **QUICK)
+    monkeypatch.setattr(sampling, "MAX_THETA", 1)
+    monkeypatch.setattr(group_draws, "TILE", (170, 7))
+    return kept, hs.PartialPooling().fit(data, **QUICK)
+
+
+each_family = pytest.mark.parametrize("pair", DATA, indirect=True)
+
+
+@each_family
+def test_both_ways_say_the_same(pair: tuple[hs.Fit, hs.Fit]) -> None:
+    kept, made = pair
+    assert kept.keeps_theta
+    assert not made.keeps_theta
+    assert "theta" not in made.posterior
+    for name in kept.priors:
+        np.testing.assert_allclose(kept.draws(name).mean(), made.draws(name).mean(), rtol=0.05)
+    for scale in ("response", "link"):
+        one, other = (hs.group_means(fit, scale=scale) for fit in pair)
+        error = one["sd"] / np.sqrt(len(kept.draws("mu")) / 4)
+        assert (np.abs(one["mean"] - other["mean"]) < 5 * error).all()
+        np.testing.assert_allclose(one["sd"], other["sd"], rtol=0.12)
+        for end in ("lower", "upper"):
+            assert (np.abs(one[end] - other[end]) < 12 * error).all()
+
+
+@each_family
+def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, hs.Fit]) -> None:
+    _, made = pair
+    whole = made.theta()
+    assert whole.shape == (4000, 60)
+    np.testing.assert_array_equal(made.theta(groups=slice(5, 9)), whole[:, 5:9])
+    some, few = np.array([59, 3, 3, 20]), np.array([3999, 0, 171])
+    np.testing.assert_array_equal(made.theta(some, few), whole[np.ix_(few, some)])
+    np.testing.assert_allclose(
+        whole.mean(axis=0), hs.group_means(made, scale="link")["mean"], atol=0.08
+    )
+    assert not np.array_equal(whole[:, 0], whole[:, 1])
+    apart = np.corrcoef(whole[:170, 0], whole[170:340, 0])[0, 1]
+    assert abs(apart) < 0.35  # tiles have seeds of their own
+
+
+@each_family
+def test_every_answer_works(pair: tuple[hs.Fit, hs.Fit], tmp_path: Path) -> None:
+    kept, made = pair
+    table = hs.summary(made)
+    assert table.index.tolist() == hs.summary(kept).index.tolist()
+    assert table.loc[table.index.str.startswith("theta["), "mean"].notna().all()
+    for answer in (hs.shrinkage, hs.prob_best, hs.expected_loss, hs.rank_intervals):
+        one, other = (pd.DataFrame(answer(fit)) for fit in pair)
+        assert one.index.equals(other.index)
+        assert other.notna().all(axis=None)
+    best = [hs.prob_best(fit) for fit in pair]
+    np.testing.assert_allclose(*best, atol=0.06)
+    control = made.data.groups[0]
+    np.testing.assert_allclose(
+        *(hs.uplift(fit, control=control)["prob_better"] for fit in pair), atol=0.06
+    )
+    assert hs.heterogeneity(made).verdict
+    assert hs.predict(made, groups=[control], new_groups=1).summary.notna().all(axis=None)
+    assert "not kept but made when asked for" in " ".join(str(made).split())
+    assert hs.diagnose(made).ok
+    for picture in (hs.plot_forest, hs.plot_shrinkage, hs.plot_trace, hs.plot_population):
+        picture(made).savefig(tmp_path / "picture.png")
+    made.save(tmp_path / "fit.nc")
+    loaded = hs.load(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(loaded.theta(), made.theta())
+    with pytest.raises(hs.HierstanError, match=r"are not kept. fit.theta\(groups\) makes"):
+        made.draws("theta")
+
+
+def test_quantiles_of_mixtures() -> None:
+    rng = np.random.default_rng(1)
+    means, sds = rng.normal(0, [0.01, 1, 10], (50, 3)), rng.uniform(0.1, [0.2, 2, 3], (50, 3))
+    for probability in (0.001, 0.05, 0.5, 0.975):
+        found = mixture_quantile(means, sds, probability)
+        reached = stats.norm.cdf(found, means, sds).mean(axis=0)
+        np.testing.assert_allclose(reached, probability, rtol=1e-7)
+    same = mixture_quantile(np.full((9, 1), 2.0), np.full((9, 1), 3.0), 0.9)
+    np.testing.assert_allclose(same, stats.norm.ppf(0.9, 2, 3))
+
+
+@pytest.mark.parametrize("unit", ["observation", "group"])
+@pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
+def test_a_sample_of_groups_stands_for_all(
+    model: type, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = model().fit(rows("normal", J=150), **QUICK)
+    whole = hs.loo(fit, unit=unit, progress=False)
+    fit.cache.clear()
+    monkeypatch.setattr("hierstan.comparison.MAX_GROUPS", 100)
+    monkeypatch.setattr(subsampling, "SAMPLE", 60)
+    found = hs.loo(fit, unit=unit, progress=False)
+    # default priors do not follow the folds of a sample: a difference of its own, and small
+    assert abs(found.elpd - whole.elpd) < 4 * np.hypot(found.mcse, whole.mcse) + 1.5
+    np.testing.assert_allclose(found.se, whole.se, rtol=0.05)
+    assert set(found.method) == {"psis", "subsample"}
+    assert np.isnan(found.pareto_k[found.method == "subsample"]).all()
+    assert found.elpd == pytest.approx(found.elpd_i.sum())
+    assert "subsample" in str(found)
+    assert found.reliable
