@@ -130,6 +130,7 @@ def test_it_has_all_the_answers(schools: Written) -> None:
         "Which pooling do the data support?",
         "What partial pooling did to each group",
         "How different are the groups?",
+        "Which groups are highest, which lowest?",
         "Priors",
         "The Stan programs",
         "How to get these numbers again",
@@ -155,6 +156,27 @@ def test_its_tables_hold_the_numbers(schools: Written) -> None:
     assert ["no", "pooling", *(f"{table.loc['none', name]:.1f}" for name in ("elpd", "se"))] in [
         row[:4] for row in rows
     ]
+
+
+def test_ranks_are_in_either_direction(schools: Written) -> None:
+    rows = [row.split() for row in schools.page.said("tr")]
+    fit = schools.fits["partial"]
+    high, low = (hs.prob_best(fit, larger_is_better=better)["A"] for better in (True, False))
+    expected = f"{hs.rank_intervals(fit).loc['A', 'mean']:.1f}"
+    line = next(row for row in rows if row[:2] == ["A", expected])
+    assert line[-2:] == [f"{high:.0%}", f"{low:.0%}"]
+
+
+def test_slopes_of_predictors_are_told_and_made_again(tmp_path: Path) -> None:
+    frame = hs.load_dataset("eight_schools").assign(size=[3.0, 1, 4, 1, 5, 9, 2, 6])
+    data = hs.GroupedData.from_estimates(
+        frame, group="school", estimate="effect", se="se", predictors=["size"]
+    )
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    text = hs.report(fit, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Change of a group&#39;s mean" in text
+    assert "predictors=[&#39;size&#39;]" in text
+    assert "Beyond what size can explain" in text
 
 
 def test_draws_that_cannot_be_trusted_come_first(schools: Written, tmp_path: Path) -> None:
@@ -246,7 +268,7 @@ def test_nothing_in_the_data_becomes_html(players: Written) -> None:
     assert page.said("h1") == page.said("title") == [TITLE]
     heads = page.said("th")
     for label in (*HOSTILE[:3], *HOSTILE[4:6], *HOSTILE[8:]):
-        assert heads.count(label) == 4  # data, poolings, shrinkage, decisions
+        assert heads.count(label) == 5  # data, poolings, shrinkage, ranks, decisions
     assert {"x" * 119 + "…", "\\u202edesrever", "line\\nbreak"} <= set(heads)
 
 

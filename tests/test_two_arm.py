@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exact import Posterior
+from monte_carlo import TIMES
 from programs import small_data
 from scipy import integrate, special, stats
 
@@ -234,6 +235,8 @@ def reference() -> Reference:
 
 
 def test_the_posterior_is_that_of_quadrature() -> None:
+    import arviz_stats as azs
+
     exact, fit = reference(), fitted()
     share, truth = exact.share(), exact.posterior()
     assert 1 / (share**2).sum() > 1000  # the reference's own effective sample size
@@ -242,20 +245,21 @@ def test_the_posterior_is_that_of_quadrature() -> None:
     for name in (*PRIORS, "theta"):
         draws = fit.draws(name)
         off = np.abs(draws.mean(axis=0) - truth.mean[name])
-        error = np.sqrt(noise[name] + truth.sd[name] ** 2 / 1500)  # of at least so many draws
-        assert (off < 4 * error).all(), name
+        mcse = azs.mcse(fit.posterior[[name]], method="mean")[name].to_numpy()
+        assert (off < TIMES * np.sqrt(noise[name] + mcse**2)).all(), name
         assert draws.std(axis=0) == pytest.approx(truth.sd[name], rel=0.15), name
 
 
 def test_leaving_trials_out_is_that_of_quadrature() -> None:
-    exact, loo = reference(), hs.loo(fitted(), unit="group")
+    short = hs.PartialPooling(priors=PRIORS).fit(bcg(), **{**FAST, "draws": 500})
+    exact, loo = reference(), hs.loo(short, unit="group", progress=False)
     expected = [
         special.logsumexp(exact.log_weight)
         - special.logsumexp(exact.log_weight - exact.log_lik[:, j])
         for j in range(13)
     ]
-    np.testing.assert_allclose(loo.elpd_i, expected, atol=0.3)
-    assert loo.elpd == pytest.approx(sum(expected), abs=0.6)
+    np.testing.assert_allclose(loo.elpd_i, expected, atol=0.2)
+    assert loo.elpd == pytest.approx(sum(expected), abs=0.4)
 
 
 def test_the_bivariate_model_is_the_published_one() -> None:
@@ -357,8 +361,8 @@ def test_predictions_take_the_size_of_the_treatment_arm() -> None:
     assert found.design["trials"].tolist() == [200, 200]
     default = hs.predict(fit, groups=["f"])
     assert default.design["trials"].tolist() == [60]
-    again = hs.score(fit, small_data("two_arm"))
-    assert np.isfinite(again.table.to_numpy(float)).all() if hasattr(again, "table") else again
+    known = hs.predict(fit, small_data("two_arm"))
+    assert known.summary["mean"].between(0, small_data("two_arm").cells["trials"].max()).all()
 
 
 def test_a_fit_is_kept(tmp_path: Path) -> None:
@@ -394,6 +398,22 @@ def test_the_shell_takes_both_arms(tmp_path: Path, capsys: pytest.CaptureFixture
     assert data.cells["control"].tolist() == [4, 6, 2, 9, 3]
     assert main(["compare", str(file), *words[:-2]]) == 2
     assert "--events-treatment needs --total-control beside it" in capsys.readouterr().err
+
+
+def test_an_edited_family_is_taken(tmp_path: Path) -> None:
+    folder = hs.copy_templates(tmp_path / "templates")
+    file = folder / "families" / "two_arm.stan"
+    text = file.read_text()
+    assert text.count("-10 : 10") == 1
+    file.write_text(text.replace("-10 : 10", "-12 : 12"))
+    data = small_data("two_arm")
+    fit = hs.PartialPooling(template_dir=folder).fit(data, **FAST)
+    assert fit.program.edited
+    means = [one.draws("theta").mean(axis=0) for one in (fit, quick_fit())]
+    np.testing.assert_allclose(means[0], means[1], atol=0.25)
+    file.write_text(text.replace("y ~ family(effect,", "y ~ family(2 * effect,"))
+    with pytest.raises(hs.TemplateError, match="disagree about the likelihood"):
+        hs.PartialPooling(template_dir=folder).fit(data, **FAST)
 
 
 # bad input ----------------------------------------------------------------------------------------

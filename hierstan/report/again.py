@@ -79,7 +79,11 @@ def _listed(data: GroupedData) -> str:
 
 def _data(data: GroupedData) -> str:
     maker = next(MAKERS[role] for role in data.columns if role in MAKERS)
-    roles = {role: repr(name) for role, name in data.columns.items()}
+    roles = {
+        role: repr(name) for role, name in data.columns.items() if not role.startswith("predictor ")
+    }
+    if data.predictors is not None:
+        roles["predictors"] = repr(data.predictors.columns.tolist())
     if maker == "from_rows":
         roles["family"] = repr(data.family)
     arguments = ", ".join(f"{role}={name}" for role, name in roles.items())

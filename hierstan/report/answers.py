@@ -7,10 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from hierstan.coefficients import coefficients
+from hierstan.decisions import prob_best
 from hierstan.diagnostics import Diagnosis
 from hierstan.display import numbers, percent, places
 from hierstan.fit import Fit
 from hierstan.heterogeneity import Heterogeneity
+from hierstan.intervals import COLUMNS
+from hierstan.ranks import rank_intervals
 from hierstan.report.grid import Grid, column, estimates, group_grid, text_of
 from hierstan.shrinkage import group_means
 from hierstan.trust import DEPTH
@@ -127,6 +131,43 @@ def spread_grid(fit: Fit, found: Heterogeneity, prob: float) -> Grid:
     header = ("quantity", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
     caption = f"Differences between groups: posterior and equal-tailed {percent(prob)} interval"
     return Grid("spread", caption, header, tuple(rows))
+
+
+def slopes_grid(fit: Fit, prob: float) -> Grid:
+    """Tabulate the slopes of the groups' predictors."""
+    table = coefficients(fit, prob=prob)
+    rows = [
+        (str(name), *numbers(line[:4], places(line[1])), _share(line[4]))
+        for name, *line in table[[*COLUMNS, "prob_positive"]].itertuples()
+    ]
+    ends = (percent((1 - prob) / 2), percent((1 + prob) / 2))
+    share = table.attrs["explained"]["mean"]
+    caption = (
+        f"Change of a group's mean{LINKS[fit.family.link]} for one unit of a predictor; together "
+        f"they explain {_share(share)} of the variance between groups"
+    )
+    return Grid("slopes", caption, ("predictor", "mean", "sd", *ends, "above 0"), tuple(rows))
+
+
+def rank_grid(fit: Fit, prob: float) -> Grid:
+    """Tabulate which groups are highest and lowest, the highest first."""
+    ranks = rank_intervals(fit, prob=prob)
+    order = np.argsort(ranks["mean"].to_numpy(), kind="stable")
+    ranks = ranks.iloc[order]
+    shares = {
+        "probability of being highest": prob_best(fit),
+        "probability of being lowest": prob_best(fit, larger_is_better=False),
+    }
+    columns = {
+        "expected rank": numbers(ranks["mean"].to_numpy(), 1),
+        f"{percent(prob)} interval": [
+            f"{low:,.0f} to {high:,.0f}"
+            for low, high in zip(ranks["lower"], ranks["upper"], strict=True)
+        ],
+        **{name: [_share(float(p)) for p in share.iloc[order]] for name, share in shares.items()},
+    }
+    caption = f"Ranks of the groups by their {fit.family.mean_words}, 1 being the highest"
+    return group_grid(fit.data, "ranks", caption, columns, order=ranks.index.tolist())
 
 
 def decision_grid(fit: Fit, table: pd.DataFrame) -> Grid:

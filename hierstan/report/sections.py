@@ -122,8 +122,16 @@ def spread(fit: Fit, found: Heterogeneity, prob: float) -> dict[str, Any]:
     return {
         "verdict": words,
         "grid": answers.spread_grid(fit, found, prob),
+        "slopes": answers.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
         "picture": picture(plot_population(fit), alt, 1),
     }
+
+
+def ranks(fit: Fit, prob: float) -> dict[str, Any] | None:
+    """Say which groups are highest and lowest; nothing where all have the same mean."""
+    if fit.model.name == "complete" or len(fit.data.groups) < 2:
+        return None
+    return {"grid": answers.rank_grid(fit, prob)}
 
 
 def decisions(fit: Fit, prob: float, choice: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -95,9 +95,9 @@ def run(
     )
 
 
-def again(script: str, *arguments: object, **options: Any) -> Run:
+def again(script: str, *arguments: object, python: str = sys.executable, **options: Any) -> Run:
     """Run this script once more, as a child that measures one thing and prints JSON."""
-    return run([sys.executable, script, "--child", *map(str, arguments)], **options)
+    return run([python, script, "--child", *map(str, arguments)], **options)
 
 
 def report(**answer: object) -> None:

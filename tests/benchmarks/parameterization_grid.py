@@ -96,7 +96,8 @@ def main() -> None:
         print("|---|---:|---|---|---:|---:|---:|---:|---|")
     else:
         print(
-            "family           J  information  sampled as   seconds divergent   R-hat of         ESS of tau"
+            "family           J  information  sampled as   seconds divergent   R-hat of         "
+            "ESS of tau"
         )
     cells, missed = 0, 0
     for J in options.groups:

@@ -14,6 +14,9 @@ The peers are non-centered, and at 1,000 groups and more also centered: the bett
 peers' caches of compiled code are empty for every process, unless --warm runs each twice and counts
 the second.
 
+hierstan runs in the same environment, unless --hierstan-python names the Python of another: xarray
+and SciPy import jax and numba where they are installed, which costs hierstan a second when cold.
+
 Run, in an environment made from requirements-peers.txt, which says how:
 
     python tests/benchmarks/peers.py [--only cold|draws] [--groups 8 50 1000 20000] [--timeout 300]
@@ -49,6 +52,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="cold starts of each system")
     parser.add_argument("--timeout", type=float, default=300, help="seconds for each process")
     parser.add_argument("--warm", action="store_true", help="keep the peers' compilation caches")
+    parser.add_argument(
+        "--hierstan-python",
+        default=sys.executable,
+        help="another environment's, for hierstan alone",
+    )
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -81,6 +89,7 @@ def cold_table(options: argparse.Namespace) -> None:
                     "cold",
                     system,
                     what,
+                    python=options.hierstan_python if system == "hierstan" else sys.executable,
                     timeout=options.timeout,
                     environment=fresh(folder),
                 )
@@ -155,6 +164,7 @@ def measured(options: argparse.Namespace, system: str, family: str, J: int, way:
                 family,
                 J,
                 way,
+                python=options.hierstan_python if system == "hierstan" else sys.executable,
                 timeout=options.timeout,
                 environment=fresh(folder),
             )
