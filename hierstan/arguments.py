@@ -25,6 +25,7 @@ examples:
   hierstan compare pumps.csv --group pump --events failures --exposure hours
   hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \
       --events-control ill_without --total-control without
+  hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
   hierstan compare orders.csv --group shop --outcome amount --family lognormal
 
 """
@@ -166,6 +167,13 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         ("outcome", kinds, "one outcome per row, perhaps with --family"),
     ):
         where.add_argument(flag(option), metavar="COLUMN", help=text, required=option == "group")
+    names.add_argument(
+        "--predictors",
+        metavar="COLUMN",
+        nargs="+",
+        default=[],
+        help="numbers that describe the groups, such as a trial's latitude",
+    )
     parser.add_argument(
         "--family",
         choices=FAMILIES,

@@ -109,16 +109,19 @@ def _read(options: Namespace) -> GroupedData:
     from hierstan.data import GroupedData
 
     columns: dict[str, str] = options.columns
-    frame = read_columns(options.file, {flag(role): name for role, name in columns.items()})
+    wanted = {flag(role): name for role, name in columns.items()}
+    predictors = {f"--predictors {number}": n for number, n in enumerate(options.predictors, 1)}
+    frame = read_columns(options.file, wanted | predictors)
+    more = {"predictors": options.predictors}
     if options.kind == "estimate":
-        return GroupedData.from_estimates(frame, **columns)
+        return GroupedData.from_estimates(frame, **columns, **more)
     if options.kind == "successes":
-        return GroupedData.from_counts(frame, **columns)
+        return GroupedData.from_counts(frame, **columns, **more)
     if options.kind == "events_treatment":
-        return GroupedData.from_arms(frame, **columns)
+        return GroupedData.from_arms(frame, **columns, **more)
     if options.kind == "events":
-        return GroupedData.from_events(frame, **columns)
-    return GroupedData.from_rows(frame, **columns, family=options.family or "normal")
+        return GroupedData.from_events(frame, **columns, **more)
+    return GroupedData.from_rows(frame, **columns, **more, family=options.family or "normal")
 
 
 def _answer(data: GroupedData, options: Namespace) -> None:
@@ -137,6 +140,8 @@ def _answer(data: GroupedData, options: Namespace) -> None:
     _print_filled(comparison.verdict)
     _print_diagnoses(fits)
     _print_groups(fits, options.prob)
+    if "beta" in partial.posterior:
+        _print_slopes(partial, options.prob)
     _print_differences(partial, options.prob)
     if options.plot:
         _plot(partial, options.plot)
@@ -212,6 +217,20 @@ def _columns(fits: Mapping[str, Fit], prob: float) -> dict[str, list[str]]:
     }
     columns = {name: numbers(values.to_numpy(), decimals) for name, values in found.items()}
     return {**columns, "pooled": numbers(ledger["pooling_factor"].to_numpy(), 2)}
+
+
+def _print_slopes(fit: Fit, prob: float) -> None:
+    from hierstan.coefficients import coefficients
+    from hierstan.display import Table, numbers, percent, places, printable
+
+    found = coefficients(fit, prob=prob)
+    header = ("for one unit of", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
+    rows = tuple(
+        (printable(str(name), LEAST_LABEL), *numbers(line, places(line[1])))
+        for name, *line in found[["mean", "sd", "lower", "upper"]].itertuples()
+    )
+    print("\nHow group means change with the predictors, by partial pooling.\n")
+    print(Table(header, rows).text())
 
 
 def _print_differences(fit: Fit, prob: float) -> None:

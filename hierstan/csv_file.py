@@ -155,7 +155,7 @@ def _check_header(header: list[str], wanted: Mapping[str, str], name: str, first
                     + "."
                 )
         raise DataError(
-            f"{name} has no column {show(column)}, given as {option}."
+            f"{name} has no column {show(column)}, given as {option.split()[0]}."
             f"{did_you_mean(column, header)} It has {listed(header, 20)}."
         )
 

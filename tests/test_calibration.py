@@ -259,6 +259,7 @@ def test_plot_sbc_draws_both_kinds(tmp_path: Path) -> None:
 CAMPAIGN_PRIORS = {
     "mu": hs.Normal(0, 1),
     "theta": hs.Normal(0, 1),
+    "beta": hs.Normal(0, 0.7),
     "tau": hs.LogNormal(-0.5, 0.4),
     "sigma": hs.LogNormal(0, 0.4),
     "nu": hs.Gamma(4, 0.5),
@@ -274,31 +275,35 @@ class Case:
     pooling: str
     family: str
     parameterization: str | None = None
+    predictors: bool = False
 
     def __str__(self) -> str:
-        return "-".join(filter(None, (self.pooling, self.family, self.parameterization)))
+        more = "predictors" if self.predictors else None
+        return "-".join(filter(None, (self.pooling, self.family, self.parameterization, more)))
 
     def result(self, replicates: int, seed: int) -> SBCResult:
         """Run it."""
-        data, options = small_data(self.family), {}
+        data, options = small_data(self.family, self.predictors), {}
         if self.parameterization:
             options["parameterization"] = self.parameterization
         model = POOLINGS[self.pooling](**options)
         if self.parameterization != "auto":
-            names = model.prior_names(self.family)
+            names = model.prior_names(data)
             model = replace(model, priors={name: CAMPAIGN_PRIORS[name] for name in names})
         return hs.sbc(model, data, replicates=replicates, **{**QUICK, "seed": seed, "n_jobs": -1})
 
 
 CASES = [
-    Case(pooling, family, way)
+    Case(pooling, family, way, predictors)
     for family in FAMILIES
-    for pooling, way in (
-        ("partial", "auto"),
-        ("partial", "centered"),
-        ("partial", "noncentered"),
-        ("complete", None),
-        ("none", None),
+    for pooling, way, predictors in (
+        ("partial", "auto", False),
+        ("partial", "centered", False),
+        ("partial", "noncentered", False),
+        ("partial", "auto", True),
+        ("complete", None, False),
+        ("complete", None, True),
+        ("none", None, False),
     )
 ]
 

@@ -378,3 +378,18 @@ def test_warnings_are_one_line(
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert main(["demo"]) == 0
     assert capsys.readouterr().err == "hierstan: warning: mind this\n"
+
+
+def test_predictors_are_used_and_their_slopes_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "schools.csv"
+    hs.load_dataset("eight_schools").assign(size=[3, 1, 4, 1, 5, 9, 2, 6]).to_csv(file, index=False)
+    columns = ["--group", "school", "--estimate", "effect", "--se", "se", "--engine", "stanli"]
+    assert main(["compare", str(file), *columns, "--predictors", "size"]) == 0
+    said = capsys.readouterr().out
+    assert "How group means change with the predictors" in said
+    assert re.search(r"^size +-?\d", said, re.MULTILINE)
+    assert "Beyond what size can explain" in said
+    assert main(["compare", str(file), *columns, "--predictors", "sise"]) == 1
+    assert "no column 'sise', given as --predictors. Did you mean 'size'" in capsys.readouterr().err

@@ -16,12 +16,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from measuring import machine, middle
+from measuring import machine
 
 import hierstan as hs
 
@@ -82,10 +80,19 @@ def with_hierstan(frame: pd.DataFrame) -> hs.Fit:
     return hs.PartialPooling(priors=priors).fit(data, seed=1, engine="stanli", progress=False)
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    found = call()
-    return time.perf_counter() - start, found
+def once(frame: pd.DataFrame, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray], hs.Fit]:
+    """Return seconds of the direct sampler, the fit, all theta and the means; and both results."""
+    y, se = frame["y"].to_numpy(), frame["se"].to_numpy()
+    times = [time.perf_counter()]
+    exact = direct(y, se, np.random.default_rng(seed))
+    times.append(time.perf_counter())
+    fit = with_hierstan(frame)
+    times.append(time.perf_counter())
+    fit.theta()
+    times.append(time.perf_counter())
+    hs.group_means(fit)
+    times.append(time.perf_counter())
+    return np.diff(times), exact, fit
 
 
 def main() -> None:
@@ -102,16 +109,12 @@ def main() -> None:
     )
     for J in options.groups:
         frame = simulated(J)
-        y, se = frame["y"].to_numpy(), frame["se"].to_numpy()
-        times: list[tuple[float, float, float, float]] = []
-        for repetition in range(options.repeat):
-            rng = np.random.default_rng(repetition)
-            limit, exact = timed(lambda rng=rng: direct(y, se, rng))
-            fitting, fit = timed(lambda: with_hierstan(frame))
-            making, _ = timed(fit.theta)
-            summing, _ = timed(lambda fit=fit: hs.group_means(fit))
-            times.append((limit, fitting, fitting + making, summing))
-        limit, fitting, everything, summing = map(middle, zip(*times, strict=True))
+        times = []
+        for seed in range(options.repeat):
+            seconds, exact, fit = once(frame, seed)
+            times.append(seconds)
+        limit, fitting, making, summing = np.median(times, axis=0)
+        everything = fitting + making
         measures = fit.convergence().parameters.loc["tau"]
         tau = exact["tau"]
         error = np.hypot(measures["mcse_mean"], tau.std(ddof=1) / np.sqrt(S))
