@@ -153,8 +153,9 @@ class GroupedData:
         """Take the events in both arms of each of several trials.
 
         The group means are log odds ratios, treatment against control, and each trial has a
-        baseline of its own, the log-odds of its control arm, which may go with its odds ratio.
-        `effect_sizes` boils two arms down to an estimate and a standard error instead.
+        baseline of its own, the log-odds of its control arm, which may go with its odds ratio (see
+        `arms`). `predict` foresees the treatment arm of a trial with a new baseline, drawn given
+        its odds ratio. `effect_sizes` boils two arms down to an estimate and a standard error.
 
         Parameters
         ----------

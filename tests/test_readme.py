@@ -76,3 +76,16 @@ def test_numbers_may_differ_in_their_last_digits_only() -> None:
     assert printed.differences("tau 1,234", "tau 1,235") == []
     assert printed.differences("the groups differ", "the groups agree") != []
     assert printed.differences("one line", "one line\nand another") != []
+
+
+def test_the_table_of_winners_is_the_scripts() -> None:
+    shown = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in printed.README.read_text(encoding="utf-8").split("\n")
+        if line.startswith(("| raw rate", "| partial pooling | "))
+    ]
+    gallery = printed.GALLERY.read_text(encoding="utf-8").split("\n")
+    assert len(shown) == 3
+    for name, *numbers in shown:
+        lines = [line[len(name) :].split() for line in gallery if line.startswith(f"{name}  ")]
+        assert any(line[:5] == numbers for line in lines), name

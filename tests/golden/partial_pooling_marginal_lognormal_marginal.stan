@@ -25,6 +25,7 @@ data {
   real<lower=0> tau_scale;
   real<lower=0> sigma_scale;
   int<lower=0, upper=1> draw_theta; // write theta?
+  int<lower=0, upper=1> describe_theta; // write its conditional mean and sd?
 }
 parameters {
   real mu; // population mean
@@ -43,11 +44,20 @@ generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[draw_theta ? J : 0] theta; // group means
-  if (draw_theta) {
+  vector[describe_theta ? J : 0] theta_mean; // given mu, tau and the data
+  vector[describe_theta ? J : 0] theta_sd;
+  if (draw_theta || describe_theta) {
     real location = mu;
     vector[J] se = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(se));
     vector[J] center = location + square(tau ./ total) .* (log(y) - location);
-    theta = to_vector(normal_rng(center, tau * se ./ total));
+    vector[J] spread = tau * se ./ total;
+    if (draw_theta) {
+      theta = to_vector(normal_rng(center, spread));
+    }
+    if (describe_theta) {
+      theta_mean = center;
+      theta_sd = spread;
+    }
   }
 }
