@@ -116,8 +116,9 @@ class Outcomes:
     def _theta(self, codes: np.ndarray) -> np.ndarray:
         """Return the means of some groups, known and new, (S, K)."""
         J = len(self.fit.data.groups)
-        known = self.fit.theta(groups=codes[codes < J])
-        return self._picked(np.hstack([known, self._means[:, codes[codes >= J] - J]]))
+        draws = slice(None) if self.which is None else self.which
+        known = self.fit.theta(codes[codes < J], draws)
+        return np.hstack([known, self._picked(self._means[:, codes[codes >= J] - J])])
 
     def _picked(self, values: np.ndarray) -> np.ndarray:
         return values if self.which is None else values[self.which]

@@ -113,13 +113,23 @@ def test_a_prior_is_checked_against_its_own_replications(tmp_path: Path) -> None
     check_picture(figure, tmp_path)
 
 
-def test_a_fit_without_replications_says_why_and_what_to_do() -> None:
+def many_rows(n: int) -> hs.Fit:
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"g": rng.integers(0, 5, 2600), "y": rng.normal(size=2600)})
-    fit = hs.PartialPooling().fit(
-        hs.GroupedData.from_rows(frame, group="g", outcome="y"), **OPTIONS
-    )
-    with pytest.raises(
-        hs.HierstanError, match="no posterior_predictive: they were too many .*2,60"
-    ):
-        hs.plot_ppc(fit)
+    frame = pd.DataFrame({"g": rng.integers(0, 5, n), "y": rng.normal(3, 2, size=n)})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y")
+    return hs.PartialPooling().fit(data, **OPTIONS)
+
+
+def test_replications_that_were_not_kept_are_drawn_again(tmp_path: Path) -> None:
+    fit = many_rows(2600)
+    assert "posterior_predictive" not in fit.idata.children
+    data = replicated(fit)
+    assert data.y_rep.shape[1] == 2600
+    assert abs(data.y_rep.mean() - data.y.mean()) < 0.1
+    assert abs(data.y_rep.std() / data.y.std() - 1) < 0.05
+    check_picture(hs.plot_ppc(fit), tmp_path)
+
+
+def test_rows_that_are_gone_cannot_be_replicated() -> None:
+    with pytest.raises(hs.HierstanError, match="20,001 rows of this fit were reduced"):
+        hs.plot_ppc(many_rows(20_001))

@@ -9,9 +9,12 @@ import numpy as np
 
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
+from hierstan.outcomes import Outcomes
 from hierstan.plots.groups import outcome_word, rate_words
 
 MOST = 1000  # replicated data sets
+MOST_VALUES = 20_000_000  # of them together, where they have to be drawn again; but at least
+LEAST = 60  # data sets
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
     "mean": np.mean,
@@ -44,23 +47,16 @@ class Replicated:
 def replicated(fit: Fit) -> Replicated:
     """Return the outcomes and at most 1,000 replicated data sets.
 
+    Those that a fit of many observations did not keep are drawn again, fewer of them.
+
     Raises
     ------
     HierstanError
-        If the fit has none: there were too many observations to keep them.
+        If the single observations are gone: more than 20,000 rows, reduced to summaries.
     """
-    name = "prior_predictive" if fit.prior_only else "posterior_predictive"
-    if name not in fit.idata.children:
-        raise HierstanError(
-            f"plot_ppc needs replicated outcomes, but this fit has no {name}: they were too many "
-            f"to keep for {fit.data.n_rows:,} observations. Fit with fewer draws or, above "
-            "20,000 rows, a sample of the rows."
-        )
     constant = fit.idata["constant_data"].to_dataset()
     y = fit.idata["observed_data"]["y"].to_numpy().astype(float)
-    y_rep = fit.idata[name]["y"].transpose("chain", "draw", ...).to_numpy()
-    y_rep = y_rep.reshape(-1, len(y))
-    y_rep = y_rep[:: -(-len(y_rep) // MOST)].astype(float)
+    y_rep = _kept(fit, len(y))
     sizes = next(
         (constant[size].to_numpy() for size in ("trials", "exposure") if size in constant), 1
     )
@@ -93,6 +89,28 @@ def statistic_of(
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _kept(fit: Fit, N: int) -> np.ndarray:
+    """Return replicated outcomes, (R, N): the fit's own, or else new ones."""
+    name = "prior_predictive" if fit.prior_only else "posterior_predictive"
+    if name in fit.idata.children:
+        y_rep = fit.idata[name]["y"].transpose("chain", "draw", ...).to_numpy().reshape(-1, N)
+        return y_rep[:: -(-len(y_rep) // MOST)].astype(float)
+    if fit.data.rows is None:
+        raise HierstanError(
+            f"plot_ppc needs single observations, but the {fit.data.n_rows:,} rows of this fit "
+            "were reduced to summaries. Fit a sample of the rows, 20,000 at most."
+        )
+    S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    few = int(np.clip(MOST_VALUES // N, LEAST, min(MOST, S)))
+    which = np.linspace(0, S - 1, few).astype(int)
+    y_rep = np.empty((few, N))
+    for part, written in Outcomes(fit, fit.data.rows, seed=fit.seed, which=which).evaluate(
+        ["y_rep"]
+    ):
+        y_rep[:, part] = written["y_rep"]
+    return y_rep
 
 
 def _means(y: np.ndarray, sizes: np.ndarray, group: np.ndarray, J: int, median: bool) -> np.ndarray:

@@ -25,6 +25,7 @@ Run, in an environment made from requirements-peers.txt, which says how:
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -111,7 +112,7 @@ def cold_table(options: argparse.Namespace) -> None:
 
 def draws_table(options: argparse.Namespace, family: str, J: int) -> None:
     """Print time and effective draws per second of each system, as a ratio to hierstan's."""
-    print(f"\n{family}, {J:,} groups")
+    print(f"\n{family}, {J:,} groups (load {os.getloadavg()[0]:.1f})")
     print(
         f"{'system':<22} {'whole [s]':>9} {'ESS tau':>8} {'R-hat':>6} {'div.':>5} {'ESS/s':>9} "
         f"{'hierstan/it':>11} | {'sampling [s]':>12} {'ESS/s':>9} {'hierstan/it':>11} "
