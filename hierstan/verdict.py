@@ -19,6 +19,7 @@ CLEAR = 4.0  # |elpd difference| below which models cannot be told apart (Sivula
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
 NEAR_ZERO = 0.7  # of the typical standard error within a group: tau below it is near zero
 APART = 0.3  # of the same: tau above it means that the groups differ
+OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 ROUNDS = 2000
 
 
@@ -153,92 +154,146 @@ def _difference(a: Elpd, b: Elpd) -> str:
     return f"{apart.sum():+.1f} ± {np.sqrt(len(apart) * np.var(apart, ddof=1)):.1f}"
 
 
+@dataclass(frozen=True)
+class _Evidence:
+    """What a verdict on the three poolings rests on.
+
+    Attributes
+    ----------
+    complete, none, partial : Elpd
+    low, high : float
+        From where on and up to where tau may be, 95% sure of each; `high` may be the user's limit.
+    noise : float
+        The typical standard error within a group.
+    own : float
+        The weight of a group's own data in its partially pooled estimate.
+    """
+
+    complete: Elpd
+    none: Elpd
+    partial: Elpd
+    low: float
+    high: float
+    noise: float
+    own: float
+
+    @property
+    def lumped_worse(self) -> bool:
+        """Whether complete pooling predicts worse than partial pooling."""
+        return clearly_worse(self.complete, self.partial)
+
+    @property
+    def alone_worse(self) -> bool:
+        """Whether no pooling predicts worse than partial pooling."""
+        return clearly_worse(self.none, self.partial)
+
+    @property
+    def equal(self) -> str:
+        """Say how little complete and partial pooling differ."""
+        what = "single outcomes" if self.partial.unit == "observation" else "whole groups"
+        how = (
+            f"they predict {what} about equally well"
+            if abs(self.partial.elpd - self.complete.elpd) < CLEAR
+            else f"how well they predict {what} differs by less than two standard errors"
+        )
+        return f"{how} ({_difference(self.partial, self.complete)} for partial pooling)"
+
+
+Judgement = tuple[str, str | None]  # words, and the pooling that they are for
+
+
 def _judge_poolings(
     results: Mapping[str, Elpd],
     fits: Mapping[str, Fit],
     poolings: Mapping[str, str],
     tau_limit: float | None,
-) -> tuple[str, str | None]:
-    complete, none, partial = (results[poolings[key]] for key in ("complete", "none", "partial"))
-    low, tau, noise, kept = _tau_facts(fits[poolings["partial"]])
-    tau = tau if tau_limit is None else tau_limit
-    apart = low > APART * noise
-    lumped_worse, alone_worse = clearly_worse(complete, partial), clearly_worse(none, partial)
-    if clearly_worse(partial, none) and clearly_worse(complete, none):
-        return (
-            (
-                "No pooling predicts best: the groups are not like draws from one population "
-                f"(partial pooling: {_difference(partial, none)}). Estimate each group on its own."
-            ),
-            poolings["none"],
-        )
-    if lumped_worse and alone_worse:
-        return (
-            (
-                "Partial pooling predicts best. The groups differ, so lumping them together loses "
-                f"accuracy ({_difference(complete, partial)}), and they have enough in common that "
-                f"estimating each alone loses too ({_difference(none, partial)})."
-            ),
-            poolings["partial"],
-        )
-    if lumped_worse:
-        ending = f"no pooling does about as well as partial pooling ({_difference(none, partial)})"
-        if kept > 0.9:
-            return (
-                (
-                    "The groups clearly differ "
-                    f"(complete pooling: {_difference(complete, partial)}), "
-                    f"and {ending}: each group's own data hold {kept:.0%} of the weight in its "
-                    "estimate. Estimating each group on its own is adequate."
-                ),
-                poolings["none"],
-            )
-        return (
-            (
-                f"The groups clearly differ (complete pooling: {_difference(complete, partial)}); "
-                f"{ending}. Partial pooling is the safer of the two: it also says what a new group "
-                "may look like."
-            ),
-            poolings["partial"],
-        )
-    if clearly_worse(partial, complete):
-        return (
-            (
-                "Complete pooling predicts best: the data show no difference between groups "
-                "that would be worth a parameter "
-                f"(partial pooling: {_difference(partial, complete)})."
-            ),
-            poolings["complete"],
-        )
-    if tau < NEAR_ZERO * noise:
-        return (
-            (
-                "Complete pooling is adequate: tau is near zero (95% sure that it is below "
-                f"{tau:.3g}, against a typical standard error of {noise:.3g} within a group), and "
-                f"partial pooling predicts no better ({_difference(partial, complete)})."
-            ),
-            poolings["complete"],
-        )
-    what = "single outcomes" if partial.unit == "observation" else "whole groups"
-    how = (
-        f"they predict {what} about equally well"
-        if abs(partial.elpd - complete.elpd) < CLEAR
-        else f"how well they predict {what} differs by less than two standard errors"
+) -> Judgement:
+    """Say what the first rule that applies has to say."""
+    low, high, noise, own = _tau_facts(fits[poolings["partial"]])
+    evidence = _Evidence(
+        **{key: results[poolings[key]] for key in ("complete", "none", "partial")},
+        low=low,
+        high=high if tau_limit is None else tau_limit,
+        noise=noise,
+        own=own,
     )
-    equal = f"{how} ({_difference(partial, complete)} for partial pooling)"
-    if apart:
-        return (
-            (
-                f"Partial pooling: the groups differ, since tau is at least {low:.3g} (95% sure), "
-                "though complete and partial pooling are hard to tell apart by leave-one-out: "
-                f"{equal}."
-            ),
-            poolings["partial"],
-        )
-    worse = f" No pooling is worse ({_difference(none, partial)})." if alone_worse else ""
+    rules = (_unlike_a_population, _different_and_alike, _different, _equal, _near_equal)
+    words, pooling = next(filter(None, (rule(evidence) for rule in rules)), _undecided(evidence))
+    return words, None if pooling is None else poolings[pooling]
+
+
+def _unlike_a_population(e: _Evidence) -> Judgement | None:
+    if not (clearly_worse(e.partial, e.none) and clearly_worse(e.complete, e.none)):
+        return None
     words = (
-        f"The data cannot tell complete from partial pooling: {equal}, and tau may be anything up "
-        f"to {tau:.3g}.{worse} Partial pooling is the safer choice, since it covers both."
+        "No pooling predicts best: the groups are not like draws from one population (partial "
+        f"pooling: {_difference(e.partial, e.none)}). Estimate each group on its own."
+    )
+    return words, "none"
+
+
+def _different_and_alike(e: _Evidence) -> Judgement | None:
+    if not (e.lumped_worse and e.alone_worse):
+        return None
+    words = (
+        "Partial pooling predicts best. The groups differ, so lumping them together loses accuracy "
+        f"({_difference(e.complete, e.partial)}), and they have enough in common that estimating "
+        f"each alone loses too ({_difference(e.none, e.partial)})."
+    )
+    return words, "partial"
+
+
+def _different(e: _Evidence) -> Judgement | None:
+    if not e.lumped_worse:
+        return None
+    apart = f"The groups clearly differ (complete pooling: {_difference(e.complete, e.partial)})"
+    as_well = f"no pooling does about as well as partial pooling ({_difference(e.none, e.partial)})"
+    if e.own > OWN:
+        words = (
+            f"{apart}, and {as_well}: each group's own data hold {e.own:.0%} of the weight in its "
+            "estimate. Estimating each group on its own is adequate."
+        )
+        return words, "none"
+    words = (
+        f"{apart}; {as_well}. Partial pooling is the safer of the two: it also says what a new "
+        "group may look like."
+    )
+    return words, "partial"
+
+
+def _equal(e: _Evidence) -> Judgement | None:
+    difference = _difference(e.partial, e.complete)
+    if clearly_worse(e.partial, e.complete):
+        words = (
+            "Complete pooling predicts best: the data show no difference between groups that would "
+            f"be worth a parameter (partial pooling: {difference})."
+        )
+        return words, "complete"
+    if e.high < NEAR_ZERO * e.noise:
+        words = (
+            "Complete pooling is adequate: tau is near zero (95% sure that it is below "
+            f"{e.high:.3g}, against a typical standard error of {e.noise:.3g} within a group), and "
+            f"partial pooling predicts no better ({difference})."
+        )
+        return words, "complete"
+    return None
+
+
+def _near_equal(e: _Evidence) -> Judgement | None:
+    if e.low <= APART * e.noise:
+        return None
+    words = (
+        f"Partial pooling: the groups differ, since tau is at least {e.low:.3g} (95% sure), though "
+        f"complete and partial pooling are hard to tell apart by leave-one-out: {e.equal}."
+    )
+    return words, "partial"
+
+
+def _undecided(e: _Evidence) -> Judgement:
+    worse = f" No pooling is worse ({_difference(e.none, e.partial)})." if e.alone_worse else ""
+    words = (
+        f"The data cannot tell complete from partial pooling: {e.equal}, and tau may be anything "
+        f"up to {e.high:.3g}.{worse} Partial pooling is the safer choice, since it covers both."
     )
     return words, None
 

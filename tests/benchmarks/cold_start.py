@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import tempfile
 
 from measuring import machine, middle, run
 
@@ -60,11 +61,14 @@ def main() -> None:
     options = parser.parse_args()
     print(machine("hierstan", "stanli", "pandas", "xarray", "arviz-base", "arviz-stats"))
     print(
-        f"\n{'process':<32} {'min [s]':>8} {'median':>7} {'max':>7} {'GiB':>5} {'ratio':>6}  target"
+        f"\n{'process':<32} {'min [s]':>8} {'median':>7} {'max':>7} {'CPU':>5} {'GiB':>5} "
+        f"{'ratio':>6}  target"
     )
     base = 0.0
     for name, (arguments, target) in COMMANDS.items():
-        runs = [run([sys.executable, *arguments]) for _ in range(options.repeat + 1)]
+        with tempfile.TemporaryDirectory() as folder:  # the demo writes a picture where it is
+            command = [sys.executable, *arguments]
+            runs = [run(command, folder=folder) for _ in range(options.repeat + 1)]
         failed = next((found for found in runs if found.failure), None)
         if failed:
             print(f"{name:<32} {failed.failure}")
@@ -75,6 +79,7 @@ def main() -> None:
         verdict = f"{target:g} s, {'met' if typical < target else 'MISSED'}" if target else ""
         print(
             f"{name:<32} {min(seconds):>8.3f} {typical:>7.3f} {max(seconds):>7.3f} "
+            f"{middle(found.cpu for found in runs[1:]):>5.2f} "
             f"{max(found.peak for found in runs):>5.2f} {typical / base:>5.1f}x  {verdict}",
             flush=True,
         )

@@ -26,6 +26,8 @@ class Run:
     ----------
     seconds : float
         From just before the process was started to its end.
+    cpu : float
+        Processor seconds, user and system, of it and of the children it waited for.
     peak : float
         Peak resident memory in GiB of the largest single process: it, or a child it waited for.
     status : int
@@ -37,6 +39,7 @@ class Run:
     """
 
     seconds: float
+    cpu: float
     peak: float
     status: int
     timed_out: bool
@@ -54,7 +57,11 @@ class Run:
 
 
 def run(
-    command: Sequence[str], *, timeout: float = 600, environment: dict[str, str] | None = None
+    command: Sequence[str],
+    *,
+    timeout: float = 600,
+    environment: dict[str, str] | None = None,
+    folder: str | None = None,
 ) -> Run:
     """Run a command to its end, or to the timeout, and return what it took."""
     start = time.perf_counter()
@@ -64,6 +71,7 @@ def run(
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **(environment or {})},
+        cwd=folder,
         start_new_session=True,  # so that the timeout ends its children too
     )
     late = threading.Event()
@@ -86,6 +94,7 @@ def run(
     scale = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return Run(
         seconds,
+        usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss * scale / GIB,
         process.returncode,
         late.is_set(),

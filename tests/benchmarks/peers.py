@@ -78,7 +78,9 @@ def main() -> None:
 def cold_table(options: argparse.Namespace) -> None:
     """Print seconds from process start to summary: with empty and with filled caches."""
     print("\nEight schools, cold process to printed summary [s]")
-    print(f"{'system':<34} {'first':>7} {'median':>7} {'min':>7} {'GiB':>6} {'ratio':>7}")
+    print(
+        f"{'system':<34} {'first':>7} {'median':>7} {'min':>7} {'CPU':>6} {'GiB':>6} {'ratio':>7}"
+    )
     kinds = [("hierstan", "three"), ("hierstan", "partial")]
     kinds += [(system, "partial") for system in options.systems if system != "hierstan"]
     base = 0.0
@@ -105,6 +107,7 @@ def cold_table(options: argparse.Namespace) -> None:
         base = base or typical
         print(
             f"{name:<34} {seconds[0]:>7.2f} {typical:>7.2f} {min(seconds[1:]):>7.2f} "
+            f"{middle(run.cpu for run in runs[1:]):>6.2f} "
             f"{max(run.peak for run in runs):>6.2f} {typical / base:>6.1f}x",
             flush=True,
         )
