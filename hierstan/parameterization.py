@@ -20,11 +20,11 @@ def noncentered_groups(data: GroupedData) -> np.ndarray:
     Q-profile interval: centering a group that the population might know better is what makes chains
     diverge.
     """
-    from scipy import stats
+    from scipy import special
 
     raw = raw_estimates(data)
     freedom = max(len(raw) - data.design.shape[1], 1)
-    low = between_variance(raw, data.design, float(stats.chi2.ppf(0.975, freedom)))
+    low = between_variance(raw, data.design, float(special.chdtri(freedom, 0.025)))
     return (raw["link_se"].to_numpy() ** 2 >= low).astype(float)
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import traceback
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ from hierstan.template_text import (
 )
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 _SLOT = re.compile(r"\{\{ (.*?) \}\}")
@@ -228,7 +229,7 @@ def _rendered(
     import jinja2
 
     try:
-        return environment.from_string(text).render(context)
+        return _compiled(environment, text).render(context)
     except jinja2.TemplateSyntaxError as error:
         line, words = error.lineno, error.message or ""
         cause: Exception = error
@@ -251,6 +252,12 @@ def _indent_slots(text: str) -> str:
 
 def _extra(match: re.Match[str]) -> str:
     return match[1] if match[2] == "prior.data" else match[1][2:]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(environment: SandboxedEnvironment, text: str) -> Template:
+    """Compile a text once: many fits of one model render the same texts."""
+    return environment.from_string(text)
 
 
 @cache

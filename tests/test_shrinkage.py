@@ -101,7 +101,9 @@ def test_the_ledger_adds_up() -> None:
     directions = table["toward"]
     assert directions[["A", "G", "H"]].tolist() == ["down"] * 3
     assert directions[["C", "E", "F"]].tolist() == ["up"] * 3
-    assert directions["B"] == "none"  # it has the population's mean already
+    still = table["moved"].abs() < 0.05 * table["sd"]
+    assert (directions == "none").equals(still)
+    assert still.sum() <= 1  # B, which has the population's mean already
     assert table["n"].tolist() == [1] * 8
     assert table.attrs["unit"] == "estimates"
     assert "equal-tailed 80% interval" in table.attrs["caption"]
