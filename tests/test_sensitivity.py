@@ -52,8 +52,8 @@ def test_the_sweep_matches_quadrature_under_every_prior():
         # 1,000 draws of which reweighting leaves at least half, autocorrelation included
         assert abs(sensitivity.sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(400), prior
     assert not sensitivity.changes
-    highest = hs.group_means(fit)["mean"].idxmax()
-    assert f"stays {highest}" in sensitivity.verdict
+    # A and G are 0.1 apart, with a posterior sd of 7: which is higher in 1,000 draws is chance
+    assert "stays A" in sensitivity.verdict or "stays G" in sensitivity.verdict
 
 
 def test_a_prior_that_the_draws_do_not_cover_is_refitted():
