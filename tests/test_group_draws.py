@@ -130,11 +130,11 @@ def test_quantiles_of_mixtures() -> None:
 def test_a_sample_of_groups_stands_for_all(
     model: type, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit = model().fit(rows("normal", J=150), **QUICK)
+    fit = model().fit(rows("normal", J=80), **QUICK)
     whole = hs.loo(fit, unit=unit, progress=False)
     fit.cache.clear()
-    monkeypatch.setattr("hierstan.comparison.MAX_GROUPS", 100)
-    monkeypatch.setattr(subsampling, "SAMPLE", 60)
+    monkeypatch.setattr("hierstan.comparison.MAX_GROUPS", 50)
+    monkeypatch.setattr(subsampling, "SAMPLE", 40)
     found = hs.loo(fit, unit=unit, progress=False)
     # default priors do not follow the folds of a sample: a difference of its own, and small
     assert abs(found.elpd - whole.elpd) < 4 * np.hypot(found.mcse, whole.mcse) + 1.5
