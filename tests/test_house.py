@@ -29,8 +29,8 @@ FLOORS = {
         # the fit, and what answers and pictures are made of
         2: "choices consistency fit folds forecasts group_draws information integration "
         "intervals moments observed_information outcomes parameterization plots.axes "
-        "plots.density plots.groups plots.marks plots.meta_forest plots.replicated raw "
-        "sampling spread spread_words studies subsampling two_part_fit values verdict",
+        "plots.density plots.groups plots.marks plots.meta_forest plots.replicated pooling_rules "
+        "raw sampling spread spread_words studies subsampling two_part_fit values verdict",
         # answers
         3: "advice arms coefficients comparison decisions diagnostics heterogeneity plots "
         "plots.compare plots.forest plots.funnel plots.khat plots.population plots.ppc "

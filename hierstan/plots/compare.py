@@ -11,7 +11,7 @@ import pandas as pd
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.axes import write_columns
-from hierstan.verdict import CLEAR
+from hierstan.pooling_rules import CLEAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
