@@ -13,6 +13,7 @@ from hierstan import intake, reduction, subsets
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
 from hierstan.frames import open_table
+from hierstan.labels import position
 from hierstan.predictors import roles, standardized
 from hierstan.wording import did_you_mean, show
 
@@ -325,7 +326,7 @@ class GroupedData:
         >>> data.only("A")
         GroupedData(normal_known: 1 group, 1 row)
         """
-        return self.only_groups(np.array([subsets.position(self._parts(), label)]))
+        return self.only_groups(np.array([position(self.groups, label)]))
 
     def only_groups(self, positions: np.ndarray) -> GroupedData:
         """Return the data of some groups, given by their 0-based positions in `groups`.

@@ -15,7 +15,8 @@ from hierstan.errors import HierstanWarning
 from hierstan.fit import Fit
 from hierstan.moments import infinite_because
 from hierstan.outcomes import Outcomes
-from hierstan.studies import Study, check_size, coordinate
+from hierstan.sampling import coordinate
+from hierstan.studies import Study, check_size
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hierstan.errors import DataError
 from hierstan.frames import Frame, Table, collected, hashable
-from hierstan.wording import broken_by, listed, show
+from hierstan.wording import broken_by, did_you_mean, listed, show
 
 
 def fetch_rows(table: Table) -> tuple[pd.Index, pd.DataFrame]:
@@ -35,6 +35,18 @@ def fetch_cells(table: Table, cells: Frame) -> tuple[pd.Index, pd.DataFrame]:
         first = table.numbered().group_by("group").agg(nw.col("row").min())
         order = collected(first).sort("row")["group"].to_list()
     return _coded(table, collected(cells), order)
+
+
+def position(groups: pd.Index, label: Any) -> int:
+    """Return the position of a group, given by its label."""
+    code_of = {known: code for code, known in enumerate(groups)}
+    if not hashable(label) or label not in code_of:
+        known = list(code_of)
+        raise DataError(
+            f"There is no group {show(label)}.{did_you_mean(label, known)} "
+            f"Groups: {listed(known, 8)}."
+        )
+    return code_of[label]
 
 
 # internals --------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hierstan import intervals
+from hierstan import choices, intervals
 from hierstan.display import percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
@@ -66,7 +66,7 @@ def rank_probabilities(
         raise HierstanError(f"{k:,} ranks of {J:,} groups are too many. Ask for fewer: top=10.")
     counts = np.zeros(J * k)
     for block in values.goodness():
-        order, tied = _order(block)
+        order, tied = choices.ordered(block)
         alone = order[~tied, :k]
         counts += np.bincount((alone * k + np.arange(k)).ravel(), minlength=J * k)
         equal = np.ptp(block, axis=1) == 0  # complete pooling, at every draw
@@ -156,17 +156,8 @@ def rank_intervals(
     """
     values = values_of(fit, scale, larger_is_better)
     prob = intervals.check_prob(prob)
-    S, J = values.sizes
-    ranks = np.empty((S, J), dtype=np.uint16 if J < 2**16 else np.uint32)
-    rng = np.random.default_rng(1)
-    start = 0
-    for block in values.goodness():
-        order, tied = _order(block)
-        for row in np.flatnonzero(tied):
-            order[row] = np.lexsort((rng.random(J), -block[row]))
-        places = np.arange(1, J + 1, dtype=ranks.dtype)
-        np.put_along_axis(ranks[start : start + len(block)], order, places[None, :], axis=1)
-        start += len(block)
+    ranks = choices.ranks(values)
+    S, J = ranks.shape
     table = np.empty((4, J))
     step = max(1, intervals.BLOCK // S)
     tail = (1 - prob) / 2
@@ -189,13 +180,6 @@ def _checked_top(k: int, J: int, name: str) -> int:
     if not whole or not 1 <= k <= J:
         raise HierstanError(f"{name}= must be a whole number from 1 to {J}, got {k!r}.")
     return int(k)
-
-
-def _order(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the groups from best to worst at each draw, (s, J), and which draws have ties."""
-    order = np.argsort(-block, axis=1, kind="stable")
-    ordered = np.take_along_axis(block, order, axis=1)
-    return order, (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
 
 
 def _share(counts: np.ndarray, ordered: np.ndarray, places: np.ndarray) -> None:

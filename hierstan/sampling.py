@@ -86,6 +86,18 @@ def run(
     return _sampled(plan, engine, settings), settings, note
 
 
+def coordinate(groups: pd.Index) -> np.ndarray:
+    """Return the group labels as a coordinate; labels of any type stay themselves."""
+    values = groups.to_numpy()
+    if values.dtype.kind in "iufbM":
+        return values
+    labels = np.empty(len(groups), dtype=object)
+    labels[:] = list(groups)
+    if all(isinstance(label, str) for label in labels):
+        return labels.astype(str)
+    return labels
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -192,19 +204,7 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
 
 
 def _coordinates(data: GroupedData) -> dict[str, np.ndarray]:
-    found = {"group": _coordinate(data.groups)}
+    found = {"group": coordinate(data.groups)}
     if data.predictors is not None:
         found["predictor"] = np.array([str(name) for name in data.predictors.columns])
     return found
-
-
-def _coordinate(groups: pd.Index) -> np.ndarray:
-    """Return the group labels as a coordinate; labels of any type stay themselves."""
-    values = groups.to_numpy()
-    if values.dtype.kind in "iufbM":
-        return values
-    labels = np.empty(len(groups), dtype=object)
-    labels[:] = list(groups)
-    if all(isinstance(label, str) for label in labels):
-        return labels.astype(str)
-    return labels

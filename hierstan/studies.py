@@ -132,18 +132,6 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def coordinate(labels: pd.Index) -> np.ndarray:
-    """Return labels as a coordinate; those of any type stay themselves."""
-    values = labels.to_numpy()
-    if values.dtype.kind in "iufbM":
-        return values
-    if all(isinstance(label, str) for label in labels):
-        return values.astype(str)
-    plain = np.empty(len(labels), dtype=object)
-    plain[:] = list(labels)
-    return plain
-
-
 # internals ------------------------------------------------------------------------------------
 
 

@@ -8,30 +8,19 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import DataError
-from hierstan.frames import hashable
 from hierstan.intake import MAX_ROWS, Intake
+from hierstan.labels import position
 from hierstan.reduction import collapse_in_pandas
-from hierstan.wording import did_you_mean, listed, show
+from hierstan.wording import listed, show
 
 
 def without_group(data: Intake, label: Hashable) -> Intake:
     """Return the data without one group, given by its label."""
-    code = position(data, label)
+    code = position(data.groups, label)
     if len(data.groups) == 1:
         raise DataError(f"Without group {show(label)} no group would be left.")
     rows = None if data.rows is None else data.rows[data.rows["group"] != code]
     return _rest(data, data.cells[data.cells["group"] != code], rows)
-
-
-def position(data: Intake, label: Hashable) -> int:
-    """Return the position of a group, given by its label."""
-    code_of = {known: code for code, known in enumerate(data.groups.tolist())}
-    if not hashable(label) or label not in code_of:
-        hint = did_you_mean(label, list(code_of))
-        raise DataError(
-            f"There is no group {show(label)}.{hint} Groups: {listed(list(code_of), 8)}."
-        )
-    return code_of[label]
 
 
 def only_groups(data: Intake, codes: np.ndarray) -> Intake:

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.errors import DataError, HierstanError, HierstanWarning
+from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import Fit
-from hierstan.frames import hashable
 from hierstan.group_draws import TILE
 from hierstan.information import group_sizes
+from hierstan.labels import position
 from hierstan.moments import infinite_because
 from hierstan.raw import raw_estimates
 from hierstan.two_part_fit import CURE, TwoPartFit
-from hierstan.wording import did_you_mean, listed, show
+from hierstan.wording import show
 
 BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
 SCALES = ("response", "link", "mean")
@@ -117,14 +117,7 @@ class Values:
 
     def position(self, label: Hashable) -> int:
         """Return the position of a group, given by its label."""
-        code_of = {known: code for code, known in enumerate(self.groups)}
-        if not hashable(label) or label not in code_of:
-            known = list(code_of)
-            raise DataError(
-                f"There is no group {show(label)}.{did_you_mean(label, known)} "
-                f"Groups: {listed(known, 8)}."
-            )
-        return code_of[label]
+        return position(self.groups, label)
 
     def series(self, numbers: np.ndarray, name: str) -> pd.Series:
         """Return one number for each group, by label."""

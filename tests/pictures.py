@@ -142,3 +142,14 @@ def _texts(fig: Figure) -> list[Text]:
         for text in fig.findobj(Text)
         if text.get_visible() and text.get_text().strip() and text not in hidden
     ]
+
+
+def names(figure: Figure) -> list[str]:
+    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
+
+def column(figure: Figure, header: str) -> list[str]:
+    """The texts of a column of figures at the right, from the top."""
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    start, rows = texts.index(header), len(names(figure))
+    return texts[start - rows : start]

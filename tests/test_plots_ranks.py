@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
-from pictures import check_picture, close, fit_of, segments, words
+from pictures import check_picture, close, column, fit_of, names, segments, words
 
 import hierstan as hs
 from hierstan.plots.style import INK, POOLING_COLORS, tint
@@ -17,17 +16,6 @@ from hierstan.plots.style import INK, POOLING_COLORS, tint
 def _closed() -> Iterator[None]:
     yield
     close()
-
-
-def names(figure: Figure) -> list[str]:
-    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
-
-
-def column(figure: Figure, header: str) -> list[str]:
-    """The texts of a column of figures at the right, from the top."""
-    texts = [text.get_text() for text in figure.axes[0].texts]
-    start, rows = texts.index(header), len(names(figure))
-    return texts[start - rows : start]
 
 
 @pytest.mark.parametrize(

@@ -119,9 +119,10 @@ def test_complete_pooling_is_the_limit_of_small_tau(family: str) -> None:
         priors={**own, "tau": hs.HalfNormal(1e-3)}, parameterization="noncentered"
     )
     near = tight.fit(data, **QUICK)
-    for name in ("mu", "beta"):
-        apart = np.abs(complete.draws(name).mean(axis=0) - near.draws(name).mean(axis=0))
-        assert (apart < 0.15 * complete.draws(name).std(axis=0)).all()
+    names = ["mu", "beta[age]", "beta[urban]"]
+    tables = [hs.summary(fit).loc[names] for fit in (complete, near)]
+    apart = np.abs(tables[0]["mean"] - tables[1]["mean"])
+    assert (apart < 4 * np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])).all()
 
 
 def test_no_pooling_has_no_use_for_predictors() -> None:
@@ -151,8 +152,8 @@ def test_leave_one_group_out_is_exact() -> None:
         whole - exact_of(data, np.delete(np.arange(13), left_out)).log_marginal
         for left_out in range(13)
     ]
-    np.testing.assert_allclose(found.elpd_i, wanted, atol=0.15)
-    assert abs(found.elpd - np.sum(wanted)) < max(0.1, 4 * found.mcse)
+    assert (np.abs(found.elpd_i - wanted) < 4 * found.mcse_i).all()
+    assert abs(found.elpd - np.sum(wanted)) < 4 * found.mcse
 
 
 def test_predictors_that_explain_the_groups_are_preferred() -> None:
@@ -249,7 +250,8 @@ def test_pooling_factors_leave_room_for_the_slopes() -> None:
     borrowed = hs.shrinkage(fit)["borrowed"].to_numpy()
     V = fit.data.cells["se"].to_numpy() ** 2
     left = 1 / (borrowed + 1)
-    assert (left * V < fit.draws("theta").var(axis=0) * 1.02).all()
+    noise = 4 * np.sqrt(2 / hs.summary(fit)["ess_bulk"].filter(like="theta[").to_numpy())
+    assert (left * V < fit.draws("theta").var(axis=0) * (1 + noise)).all()
 
 
 def test_a_fit_with_predictors_is_kept(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) ->
     """
     values = values_of(fit, "link", larger_is_better)
     prob = intervals.check_prob(prob)
-    ranks = _ranks(values)
+    ranks = choices.ranks(values)
     table = _table(values, ranks, prob)
     if fit.model.name != "complete":  # there all ranks are a matter of chance
         table = table.sort_values("mean", kind="stable")
@@ -83,25 +83,6 @@ def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) ->
 
 
 # internals ------------------------------------------------------------------------------------
-
-
-def _ranks(values: Values) -> np.ndarray:
-    """Return the rank of every group at every draw, (S, J); ties as in `hierstan.rank_intervals`.
-
-    That is, broken at random and always in the same way.
-    """
-    S, J = values.sizes
-    ranks = np.empty((S, J), dtype=np.uint16 if J < 2**16 else np.uint32)
-    rng, start = np.random.default_rng(1), 0
-    places = np.arange(1, J + 1, dtype=ranks.dtype)[None, :]
-    for block in values.goodness():
-        order = np.argsort(-block, axis=1, kind="stable")
-        ordered = np.take_along_axis(block, order, axis=1)
-        for row in np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1)):
-            order[row] = np.lexsort((rng.random(J), -block[row]))
-        np.put_along_axis(ranks[start : start + len(block)], order, places, axis=1)
-        start += len(block)
-    return ranks
 
 
 def _table(values: Values, ranks: np.ndarray, prob: float) -> pd.DataFrame:
