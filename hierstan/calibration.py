@@ -150,7 +150,7 @@ class _Task:
                 ranks = self._ranks(fit, simulation)
         except EngineError as error:
             return _Outcome({}, str(error))
-        return _Outcome(ranks, "", unmixed, bool(fit.idata.sample_stats["diverging"].any()))
+        return _Outcome(ranks, "", unmixed, bool(fit.sampled["sample_stats"]["diverging"].any()))
 
     def _fit(self, data: GroupedData, seed: int) -> tuple[Fit, bool]:
         """Fit, once more with more draws if these would not be independent once thinned."""

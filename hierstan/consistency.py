@@ -29,9 +29,7 @@ def check_consistency(plan: Plan) -> None:
 
     if not (plan.conditional.edited or plan.program.edited):
         return
-    entries = stan_data(plan.data, plan.priors, pointwise=True)
-    if plan.mixing is not None:
-        entries["weak"] = plan.mixing
+    entries = {**stan_data(plan.data, plan.priors, pointwise=True), **plan.scale}
     inits = starting_points(plan.data, plan.priors, chains=2, seed=1)
     evaluator = Evaluator(plan.conditional, entries)
     first = Evaluator(plan.conditional, with_observations(entries, 1))

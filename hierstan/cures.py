@@ -50,7 +50,7 @@ def against_divergences(setup: Setup) -> str:
     """Return what helps against divergences: first the most likely reason's cure."""
     other = other_parameterization(setup)
     steps = (higher_delta(setup), tighter_prior(setup))
-    if setup.requested != "auto" or setup.parameterization == "centered":
+    if setup.requested != "auto":
         return in_turn(other, *steps)
     return in_turn(*steps, other)
 
@@ -61,9 +61,7 @@ def other_parameterization(setup: Setup) -> str:
         return ""
     if setup.requested != "auto":
         return "leave the choice to parameterization='auto'"
-    others = {"centered": "noncentered", "mixed": "noncentered", "noncentered": "centered"}
-    other = others.get(setup.parameterization or "")
-    return f"try parameterization={other!r}" if other else ""
+    return "try parameterization='noncentered'" if setup.parameterization == "mixed" else ""
 
 
 def higher_delta(setup: Setup) -> str:

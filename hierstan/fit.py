@@ -36,10 +36,8 @@ class Fit:
     model : CompletePooling, NoPooling or PartialPooling
         The configuration that was fitted.
     data : GroupedData
-    idata : xarray.DataTree
-        posterior, sample_stats, log_likelihood, posterior_predictive, observed_data and
-        constant_data, as ArviZ expects them. With ``prior_only=True``: prior, prior_predictive and
-        sample_stats_prior instead of the first four.
+    sampled : xarray.DataTree
+        What was sampled: `idata` without what is computed from it when it is asked for.
     priors : dict of str to Prior
         The priors as used, defaults included.
     engine : str
@@ -73,7 +71,7 @@ class Fit:
 
     model: Any
     data: GroupedData
-    idata: xr.DataTree
+    sampled: xr.DataTree
     priors: dict[str, Prior]
     engine: str
     seed: int
@@ -91,6 +89,24 @@ class Fit:
         return FAMILIES[self.data.family]
 
     @property
+    def idata(self) -> xr.DataTree:
+        """All that ArviZ expects, as it expects it.
+
+        posterior, sample_stats, log_likelihood, posterior_predictive, observed_data and
+        constant_data. With ``prior_only=True``: prior, prior_predictive and sample_stats_prior
+        instead of the first four. The log likelihood and replicated outcomes of every row are
+        computed when this is first asked for, up to 10 million values of each.
+        """
+        if "pointwise" not in self.cache:
+            from hierstan.pointwise import pointwise
+
+            self.cache["pointwise"] = True
+            found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
+            for name, dataset in found.items():
+                self.sampled[name] = dataset
+        return self.sampled
+
+    @property
     def stan_code(self) -> str:
         """The Stan program that was sampled."""
         return self.program.code
@@ -98,7 +114,7 @@ class Fit:
     @property
     def posterior(self) -> xr.Dataset:
         """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
-        return self.idata["prior" if self.prior_only else "posterior"].to_dataset()
+        return self.sampled["prior" if self.prior_only else "posterior"].to_dataset()
 
     def draws(self, name: str) -> np.ndarray:
         """Return the draws of one variable, chains concatenated.
@@ -223,7 +239,7 @@ class Fit:
         0
         """
         if "convergence" not in self.cache:
-            stats = self.idata["sample_stats_prior" if self.prior_only else "sample_stats"]
+            stats = self.sampled["sample_stats_prior" if self.prior_only else "sample_stats"]
             self.cache["convergence"] = check_convergence(self.posterior, stats.to_dataset())
         found: Convergence = self.cache["convergence"]
         return found

@@ -58,7 +58,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
         return Fit(
             model=_model(records.entry(record, "model", dict)),
             data=data,
-            idata=tree,
+            sampled=tree,
             priors=priors or {},
             engine=records.entry(record, "engine", str),
             seed=records.entry(record, "seed", int),

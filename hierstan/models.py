@@ -10,7 +10,6 @@ from hierstan.data import GroupedData
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.parameterization import noncentered_groups
 from hierstan.pooling import Pooling
 from hierstan.priors import Prior
 
@@ -84,8 +83,9 @@ class PartialPooling(Pooling):
     parameterization : {"auto", "centered", "noncentered", "marginal"}
         How the sampler sees ``theta``; the posterior is the same. ``"marginal"`` integrates
         ``theta`` out where that is closed form (normal and lognormal families). ``"auto"`` takes it
-        there, unless the templates were edited, and elsewhere centers the groups whose own data say
-        more about them than the population does (Papaspiliopoulos, Roberts and Sköld 2007,
+        there, unless the templates were edited, and elsewhere centers each group as far as its own
+        data say more about it than the population does, measuring ``theta[j]`` from where both
+        together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
         doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
         with ``adapt_delta=0.99``, which ``fit.note`` says.
 
@@ -132,8 +132,7 @@ class PartialPooling(Pooling):
             return self.parameterization
         if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
             return "marginal"
-        share = noncentered_groups(data)
-        return "noncentered" if share.all() else "centered" if not share.any() else "mixed"
+        return "mixed"
 
 
 def fit_poolings(

@@ -1,31 +1,75 @@
-"""Which group means to sample centered, which non-centered, and where to start."""
+"""What the sampler measures group means from, and where it starts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy import special
 
 from hierstan.data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.raw import between_variance, raw_estimates, regression
 
+STEPS = 20
+LONGEST = 1.0  # step on the link scale, against overshooting
 
-def noncentered_groups(data: GroupedData) -> np.ndarray:
-    """Whether each group's own data say less about its mean than the population does, shape (J,).
 
-    The population's variance is taken at a low but plausible value, the lower limit of the 95%
-    Q-profile interval: centering a group that the population might know better is what makes chains
-    diverge.
+def sampling_scale(data: GroupedData, *, own_data: bool = True) -> dict[str, Any]:
+    """Return what a mixed program is told about the groups, as data of the program.
+
+    Given ``tau``, a normal approximation to a group's likelihood puts ``theta[j]`` at the average
+    of its own estimate and the population's mean, weighted by their precisions. Measured from
+    there, in units of its standard deviation, it hardly depends on the other parameters: centered
+    where the data say much, non-centered where they say little, and in between otherwise
+    (Papaspiliopoulos, Roberts and Sköld 2007, doi:10.1214/088342307000000014, section 3).
+
+    Parameters
+    ----------
+    data : GroupedData
+    own_data : bool
+        False counts the groups' own data for nothing, which makes every group non-centered.
+
+    Returns
+    -------
+    dict
+        ``estimate`` and ``precision``, (J,), on the link scale; ``tiny``, far below any ``tau``
+        that the data could tell from 0, and far above rounding.
     """
-    from scipy import special
+    estimate, precision = normal_approximation(data)
+    tiny = 1e-8 / float(np.sqrt(np.median(precision)))
+    if not own_data:
+        estimate, precision = np.zeros_like(estimate), np.zeros_like(precision)
+    return {"estimate": estimate, "precision": precision, "tiny": tiny}
 
+
+def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each group's own data say about its mean, as estimate and precision, (J,) each.
+
+    Log likelihoods are expanded around where the group's data and the population together put its
+    mean, as penalized quasi-likelihood does (Breslow and Clayton 1993,
+    doi:10.1080/01621459.1993.10594284): a normal approximation around its own estimate says too
+    much where there are few events.
+    """
     raw = raw_estimates(data)
-    freedom = max(len(raw) - data.design.shape[1], 1)
-    low = between_variance(raw, data.design, float(special.chdtri(freedom, 0.025)))
-    return (raw["link_se"].to_numpy() ** 2 >= low).astype(float)
+    estimate, precision = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** -2.0
+    if data.family not in _INFORMATION:
+        return estimate, precision
+    information = _INFORMATION[data.family]
+    to_response, slope_of = _RESPONSE[FAMILIES[data.family].link]
+    tau2 = _typical_variance(data, raw)
+    mode = None
+    for _ in range(STEPS):
+        weights = 1 / (1 / precision + tau2)
+        center = data.design @ regression(estimate, data.design, weights)
+        aim = estimate + (center - estimate) / (1 + tau2 * precision)
+        mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
+        precision = information(raw, mode)
+        estimate = mode + (raw["raw"].to_numpy() - to_response(mode)) / slope_of(mode)
+    return estimate, precision
 
 
 def starting_points(
@@ -38,12 +82,9 @@ def starting_points(
     """
     family = FAMILIES[data.family]
     typical = family.default_priors(data.cells)
-    raw = raw_estimates(data)
-    link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
-    J = len(link)
+    estimate, precision = normal_approximation(data)
     design = data.design
-    freedom = J - design.shape[1]
-    tau2 = between_variance(raw, design, freedom) if freedom > 0 else 0.0
+    typical_spread = np.sqrt(_typical_variance(data, raw_estimates(data)))
     points = []
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
@@ -54,18 +95,17 @@ def starting_points(
             )
             for name in family.parameters
         }
-        spread = np.sqrt(tau2 + 0.1 * np.median(variance)) * np.exp(rng.uniform(-0.7, 0.7))
+        spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
         if "tau" in priors:  # a prior may know better than the data
             spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
-        slopes = regression(link, design, 1 / (variance + spread**2))
-        own = spread**2 / (spread**2 + variance)
+        slopes = regression(estimate, design, 1 / (1 / precision + spread**2))
+        left = 1 / (1 + spread**2 * precision)
         center = design @ slopes
         point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
         point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
         point["tau"] = spread
-        point["theta"] = (
-            own * link + (1 - own) * center + spread * np.sqrt(1 - own) * rng.normal(size=J)
-        )
+        noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
+        point["theta"] = estimate + (center - estimate) * left + noise
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])
         points.append({name: np.asarray(value).tolist() for name, value in point.items()})
@@ -73,6 +113,40 @@ def starting_points(
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _typical_variance(data: GroupedData, raw: pd.DataFrame) -> float:
+    """Return a variance between groups that is plausible, and not 0."""
+    freedom = len(raw) - data.design.shape[1]
+    found = between_variance(raw, data.design, freedom) if freedom > 0 else 0.0
+    return found + 0.1 * float((raw["link_se"] ** 2).median())
+
+
+def _p_times_q(theta: np.ndarray) -> np.ndarray:
+    return special.expit(theta) * special.expit(-theta)
+
+
+def _of_counts(raw: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+    """Return the information of negative binomial rows, at their moments' overdispersion."""
+    n, link, link_se = raw[["n", "link", "link_se"]].to_numpy().T
+    return np.asarray(n / (np.exp(-theta) + n * link_se**2 - np.exp(-link)))
+
+
+# The information of a group's data at a mean theta, given that at its own estimate.
+_INFORMATION: dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]] = {
+    "binomial": lambda raw, theta: raw["n"].to_numpy() * _p_times_q(theta),
+    "bernoulli": lambda raw, theta: raw["n"].to_numpy() * _p_times_q(theta),
+    "poisson": lambda raw, theta: (
+        np.exp(theta - raw["link"].to_numpy()) * raw["link_se"].to_numpy() ** -2.0
+    ),
+    "neg_binomial": _of_counts,
+    "gamma": lambda raw, theta: raw["link_se"].to_numpy() ** -2.0,
+}
+_Function = Callable[[np.ndarray], np.ndarray]
+_RESPONSE: dict[str, tuple[_Function, _Function]] = {
+    "logit": (special.expit, _p_times_q),
+    "log": (np.exp, np.exp),
+}
 
 
 def _inside(value: Any, prior: Prior) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from hierstan.engines import Settings, get_engine
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.parameterization import noncentered_groups
+from hierstan.parameterization import sampling_scale
 from hierstan.prior_support import check_prior
 from hierstan.priors import Prior
 from hierstan.program import Program
 from hierstan.templates import render
+
+MANY_GROUPS = 100  # from here on cost counts for more than a rare divergence
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +127,7 @@ class Pooling:
         warmup: int = 1000,
         draws: int = 1000,
         seed: int | None = None,
-        adapt_delta: float = 0.9,
+        adapt_delta: float | None = None,
         engine: str = "auto",
         progress: bool = True,
         prior_only: bool = False,
@@ -140,8 +142,9 @@ class Pooling:
         seed : int, optional
             From 1 to 2^31 - 1. The same seed on the same engine gives the same draws; without one,
             a random one is taken and kept in ``fit.seed``.
-        adapt_delta : float
-            Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences.
+        adapt_delta : float, optional
+            Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
+            default 0.9, and 0.85 with more than 100 groups, where steps are dear and few diverge.
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.
@@ -174,7 +177,7 @@ class Pooling:
             warmup=warmup,
             draws=draws,
             seed=_random_seed() if seed is None else seed,
-            adapt_delta=adapt_delta,
+            adapt_delta=_adapt_delta(data) if adapt_delta is None else adapt_delta,
             progress=progress,
         )
         parameterization = self._parameterization(data, prior_only=prior_only)
@@ -183,16 +186,16 @@ class Pooling:
             priors=priors,
             program=self._render(data, priors, parameterization),
             conditional=self._render(data, priors, self._conditional),
-            mixing=self._mixing(data, parameterization),
+            scale=self._scale(data, parameterization),
             prior_only=prior_only,
         )
         check_consistency(plan)
         chosen = get_engine(engine)
-        idata, settings, note = sampling.run(plan, chosen, settings, mend=self._mends)
+        sampled, settings, note = sampling.run(plan, chosen, settings, mend=self._mends)
         return Fit(
             model=self,
             data=data,
-            idata=idata,
+            sampled=sampled,
             priors=priors,
             engine=chosen.version(),
             seed=settings.seed,
@@ -215,12 +218,12 @@ class Pooling:
     def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
         return None
 
-    def _mixing(self, data: GroupedData, parameterization: str | None) -> np.ndarray | None:
-        """Return what a mixed program is told: which groups are non-centered."""
+    def _scale(self, data: GroupedData, parameterization: str | None) -> dict[str, Any]:
+        """Return what a mixed program is told about the groups."""
         if parameterization == "mixed":
-            return noncentered_groups(data)
-        all_of_them = parameterization == "noncentered" and data.predictors is not None
-        return np.ones(len(data.groups)) if all_of_them else None
+            return sampling_scale(data)
+        noncentered = parameterization == "noncentered" and data.predictors is not None
+        return sampling_scale(data, own_data=False) if noncentered else {}
 
     def _render(
         self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
@@ -257,6 +260,10 @@ def _check_data(data: object, model: Pooling) -> None:
             f"Partial pooling cannot learn how much groups differ (tau) from the single group "
             f"{data.groups[0]!r}. Use CompletePooling, or data with more groups."
         )
+
+
+def _adapt_delta(data: GroupedData) -> float:
+    return 0.85 if len(data.groups) > MANY_GROUPS else 0.9
 
 
 def _random_seed() -> int:

@@ -43,13 +43,11 @@ PARAMETERIZATIONS = {
     "marginal": "marginal: integrated out, then drawn exactly",
     "centered": "centered",
     "noncentered": "non-centered",
-    "mixed": "mixed: centered for some groups, non-centered for the others",
+    "mixed": "between centered and non-centered",
 }
 REASONS = {
     "marginal": "auto: closed form in this family",
-    "centered": "auto: each group's own data tell more about it than the others do",
-    "noncentered": "auto: no group's own data clearly outweigh what the others tell about it",
-    "mixed": "auto: centered where a group's own data outweigh what the others tell about it",
+    "mixed": "auto: the more a group's own data say, the more centered",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,14 +34,15 @@ class Plan:
     """Everything a run needs: the data, the priors and the programs.
 
     `program` is sampled. `conditional` is the same model with ``theta`` as a plain parameter; its
-    ``log_lik`` and ``y_rep`` are evaluated at the draws.
+    ``log_lik`` and ``y_rep`` are evaluated at the draws. `scale` is what a mixed program is told
+    about the groups, see `hierstan.parameterization.sampling_scale`.
     """
 
     data: GroupedData
     priors: Mapping[str, Prior]
     program: Program
     conditional: Program
-    mixing: np.ndarray | None = None
+    scale: Mapping[str, Any] = field(default_factory=dict)
     prior_only: bool = False
 
 
@@ -65,7 +66,9 @@ def with_observations(entries: Mapping[str, Any], count: int) -> dict[str, Any]:
     arrays = {
         name: value[:count]
         for name, value in entries.items()
-        if name not in ("weak", "x_new") and np.ndim(value) == 1 and len(value) == N
+        if name not in ("estimate", "precision", "x_new")
+        and np.ndim(value) == 1
+        and len(value) == N
     }
     return {**entries, **arrays, "N": min(N, count)}
 
@@ -98,6 +101,11 @@ def coordinate(groups: pd.Index) -> np.ndarray:
     return labels
 
 
+def keeps_pointwise(data: GroupedData, draws: int) -> bool:
+    """Whether there is room for ``log_lik`` and ``y_rep`` of every row at every draw."""
+    return data.rows is not None and draws * data.n_rows <= MAX_POINTWISE
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -113,29 +121,24 @@ def _trouble(tree: xr.DataTree) -> str:
 
 
 def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
-    """Return posterior, statistics, pointwise values and data as a DataTree."""
-    values = settings.chains * settings.draws * plan.data.n_rows
-    marginal = "draw_theta" in plan.program.code
-    many = settings.chains * settings.draws * len(plan.data.groups) > MAX_THETA
-    later = marginal and many
-    wanted = plan.data.rows is not None and values <= MAX_POINTWISE and not later
-    direct = (
-        wanted
+    """Return posterior, statistics and data as a DataTree."""
+    size = settings.chains * settings.draws
+    later = "draw_theta" in plan.program.code and size * len(plan.data.groups) > MAX_THETA
+    edited = (  # an edited template may ask for what the embedded engine has not
+        plan.program.edited
         and plan.data.rows is plan.data.cells
         and not plan.prior_only
         and "pointwise" in plan.program.code
+        and keeps_pointwise(plan.data, size)
     )
-    entries = stan_data(plan.data, plan.priors, pointwise=direct) | {"draw_baseline": 1}
-    if plan.mixing is not None:
-        entries["weak"] = plan.mixing
+    entries = stan_data(plan.data, plan.priors, pointwise=edited) | {"draw_baseline": 1}
+    entries |= plan.scale
     if plan.prior_only:
         entries = with_observations(entries, 0)
     if later:
         entries["draw_theta"] = 0
     draws = engine.sample(plan.program, entries, settings, _starts(plan, settings))
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
-    if wanted and not direct:
-        written = _evaluate(plan, draws, settings)
     if later:
         draws.variables.pop("theta", None)
     return _tree(plan, draws, written)
@@ -148,18 +151,6 @@ def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     return points
 
 
-def _evaluate(plan: Plan, draws: Draws, settings: Settings) -> dict[str, np.ndarray]:
-    """Evaluate log_lik and y_rep of every row at the draws."""
-    from hierstan.engines.stanli import Evaluator
-
-    entries = stan_data(plan.data, plan.priors, rows=True, pointwise=True)
-    evaluator = Evaluator(plan.conditional, entries, settings.seed)
-    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.variables.items()}
-    names = ["y_rep"] if plan.prior_only else ["log_lik", "y_rep"]
-    shape = (settings.chains, settings.draws, -1)
-    return {name: value.reshape(shape) for name, value in evaluator.written(flat, names).items()}
-
-
 def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.DataTree:
     import arviz_base as azb
 
@@ -170,12 +161,10 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
     for name in ("tree_depth", "n_steps"):
         stats[name] = stats[name].astype(np.int64)
     groups["sample_stats"] = stats
-    if "log_lik" in written and not plan.prior_only:
-        groups["log_likelihood"] = {"y": written["log_lik"]}
-    if "y_rep" in written:
+    if {"log_lik", "y_rep"} <= set(written):
         rep = written["y_rep"]
         rep = rep.astype(np.int64) if family.columns["y"] == "int" else rep
-        groups["prior_predictive" if plan.prior_only else "posterior_predictive"] = {"y": rep}
+        groups |= {"log_likelihood": {"y": written["log_lik"]}, "posterior_predictive": {"y": rep}}
     observed = data.cells if data.rows is None else data.rows
     groups["observed_data"] = {"y": observed["y"].to_numpy()}
     groups["constant_data"] = {

@@ -11,17 +11,17 @@
 functions {
   {{ family.functions }}
   //% if parameterization == "mixed"
+  // where its own data and the population together expect each group's mean
   //% if predictors
-  vector zero(vector weak, vector mean) {
-    return weak .* mean; // 0 for a centered group
-  }
+  vector expected(vector mean, real tau, vector estimate, vector precision) {
   //% else
-  vector zero(vector weak, real mean) {
-    return weak * mean; // 0 for a centered group
-  }
+  vector expected(real mean, real tau, vector estimate, vector precision) {
   //% endif
-  vector unit(vector weak, real tau) {
-    return weak * tau + (1 - weak); // 1 for a centered group
+    return estimate + (mean - estimate) ./ (1 + square(tau) * precision);
+  }
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return inv_sqrt(inv_square(tau + tiny) + precision);
   }
   //% endif
 }
@@ -38,7 +38,11 @@ data {
   {{ prior.data }}
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
   //% if parameterization == "mixed"
-  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
+  // about what each group's own data say: theta is measured from there, which
+  // changes how well it is sampled, not its posterior
+  vector[J] estimate;
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
   //% endif
 }
 parameters {
@@ -51,12 +55,16 @@ parameters {
   vector[J] theta; // group means
   //% elif parameterization == "noncentered"
   vector<offset=mu, multiplier=tau>[J] theta; // group means
-  //% elif predictors
+  //% else
+  //% if predictors
   // group means
-  vector<offset=zero(weak, mu + x * beta), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=expected(mu + x * beta, tau, estimate, precision),
+         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
   //% else
   // group means
-  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=expected(mu, tau, estimate, precision),
+         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
+  //% endif
   //% endif
   {{ family.parameters }}
 }

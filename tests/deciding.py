@@ -84,7 +84,7 @@ def fit_of(
     return hs.Fit(
         model=model,
         data=data,
-        idata=xr.DataTree.from_dict({"posterior": posterior}),
+        sampled=xr.DataTree.from_dict({"posterior": posterior}),
         priors=model.resolve_priors(data),
         engine="none",
         seed=1,

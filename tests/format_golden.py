@@ -40,13 +40,16 @@ def recent_stanc(folder: Path) -> Path:
 
 
 def formatted(code: str, stanc: Path, width: int) -> str:
-    """Return a program as `stanc --auto-format` writes it."""
+    """Return a program as `stanc --auto-format` writes it.
+
+    But for the line of two blanks that it puts before a declaration of two lines.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         before, after = Path(scratch, "before.stan"), Path(scratch, "after.stan")
         before.write_text(code)
         options = ["--auto-format", f"--max-line-length={width}", f"--o={after}"]
         subprocess.run([stanc, *options, before], check=True)
-        return after.read_text()
+        return after.read_text().replace("\n  \n", "\n")
 
 
 def main() -> None:

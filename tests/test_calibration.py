@@ -265,6 +265,9 @@ CAMPAIGN_PRIORS = {
     "nu": hs.Gamma(4, 0.5),
     "phi": hs.LogNormal(1, 0.5),
     "shape": hs.LogNormal(1, 0.5),
+    "intercept": hs.Normal(-0.5, 0.7),
+    "slope": hs.Normal(0, 0.7),
+    "spread": hs.LogNormal(-0.5, 0.4),
 }
 
 

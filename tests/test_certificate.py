@@ -151,7 +151,7 @@ def test_wrong_draws_are_not_certified() -> None:
         .to_dataset()
         .assign(mu=fit.posterior["mu"] + 0.15 * fit.posterior["mu"].std())
     )
-    off = hs.certify(replace(fit, idata=shifted)).table
+    off = hs.certify(replace(fit, sampled=shifted)).table
     assert abs(off.loc["mu", "mean_z"]) > 4
     assert off["mean_z"].drop("mu").abs().max() < 4
 

@@ -85,7 +85,7 @@ def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.Fixt
     model = replace(model, priors=model.resolve_priors(data))
     entries = stan_data(data, model.priors, pointwise=True)
     if recipe.parameterization == "mixed":
-        entries["weak"] = np.array([1.0, 1, 1, 0, 0, 0])
+        entries |= model._scale(data, "mixed")
     checked = compare_engines(program, entries, _points(model, data, program, entries, 1))
     print(f"| {recipe} | {checked.error:.1e} |")
     assert checked.ok, str(checked)

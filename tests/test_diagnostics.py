@@ -44,7 +44,7 @@ def with_draws(fit: hs.Fit, posterior: xr.Dataset) -> hs.Fit:
     """The same fit with other draws."""
     groups = {path: node.to_dataset() for path, node in fit.idata.subtree_with_keys}
     idata = xr.DataTree.from_dict(groups | {"posterior": posterior})
-    return dataclasses.replace(fit, idata=idata, cache={})
+    return dataclasses.replace(fit, sampled=idata, cache={})
 
 
 # summary ----------------------------------------------------------------------------------------

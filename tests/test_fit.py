@@ -99,7 +99,7 @@ def test_print_fits_a_terminal(
 
 
 def test_print_explains_the_parameterization(players: hs.Fit, branches: hs.Fit) -> None:
-    assert re.search(r"theta +non-centered \(auto: no group's own data", str(players))
+    assert re.search(r"theta +between centered and non-centered \(auto: the more a", str(players))
     assert re.search(r"theta +marginal: integrated out, then drawn exactly \(auto:", str(branches))
     asked = fitted(hs.PartialPooling(parameterization="centered"), branches.data, draws=100)
     assert re.search(r"theta +centered, as asked for", str(asked))

@@ -28,7 +28,7 @@ FLOORS = {
         "templates trust two_part_data",
         # the fit, and what answers and pictures are made of
         2: "choices consistency fit folds forecasts group_draws information integration "
-        "intervals moments observed_information outcomes parameterization plots.axes "
+        "intervals moments observed_information outcomes parameterization plots.axes pointwise "
         "plots.density plots.groups plots.marks plots.meta_forest plots.replicated pooling_rules "
         "raw sampling spread spread_words studies subsampling two_part_fit values verdict",
         # answers

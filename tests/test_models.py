@@ -16,7 +16,7 @@ import hierstan as hs
 from hierstan import sampling
 from hierstan.engines import Settings, get_engine
 from hierstan.families import FAMILIES
-from hierstan.parameterization import noncentered_groups
+from hierstan.fit import Fit
 
 # Every pooling and parameterization that CmdStan compiles by default, with test_exactness.py's.
 REPRESENTATIVE = [
@@ -40,16 +40,28 @@ def tree_of(recipe: Recipe, engine: str) -> xr.DataTree:
     """Sample one program, with the default priors."""
     model, data = POOLINGS[recipe.pooling](), recipe.data()
     priors = model.resolve_priors(data)
-    mixed = recipe.parameterization == "mixed"
     plan = sampling.Plan(
         data=data,
         priors=priors,
         program=recipe.program(),
         conditional=model._render(data, priors, model._conditional),
-        mixing=np.arange(6.0) % 2 if mixed else None,
+        scale=model._scale(data, recipe.parameterization),
     )
     settings = Settings(warmup=600, draws=600, seed=5, adapt_delta=0.95, progress=False)
-    return sampling.run(plan, get_engine(engine), settings)[0]
+    sampled, _, _ = sampling.run(plan, get_engine(engine), settings)
+    fit = Fit(
+        model=model,
+        data=data,
+        sampled=sampled,
+        priors=priors,
+        engine=engine,
+        seed=5,
+        options=vars(settings),
+        program=plan.program,
+        conditional=plan.conditional,
+        parameterization=recipe.parameterization,
+    )
+    return fit.idata
 
 
 def layout(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
@@ -161,15 +173,13 @@ def test_every_parameterization_agrees(family: str, predictors: bool) -> None:
             assert bool((apart < 5 * np.hypot(errors[0][name], error[name])).all()), name
 
 
-def test_auto_integrates_where_it_can_and_else_looks_at_the_groups() -> None:
+def test_auto_integrates_where_it_can() -> None:
     ways = {}
     for family in FAMILIES:
         data = small_data(family)
         ways[family] = hs.PartialPooling()._parameterization(data)
         if not FAMILIES[family].marginal:
-            share = noncentered_groups(data)
-            expected = "noncentered" if share.all() else "mixed" if share.any() else "centered"
-            assert ways[family] == expected
+            assert ways[family] == "mixed"
     assert {ways[name] for name in FAMILIES if FAMILIES[name].marginal} == {"marginal"}
     with pytest.raises(hs.DataError, match=r"needs a family whose group means .*lognormal, normal"):
         hs.PartialPooling(parameterization="marginal").fit(small_data("binomial"))

@@ -54,8 +54,8 @@ def replicated(fit: Fit) -> Replicated:
     HierstanError
         If the single observations are gone: more than 20,000 rows, reduced to summaries.
     """
-    constant = fit.idata["constant_data"].to_dataset()
-    y = fit.idata["observed_data"]["y"].to_numpy().astype(float)
+    constant = fit.sampled["constant_data"].to_dataset()
+    y = fit.sampled["observed_data"]["y"].to_numpy().astype(float)
     y_rep = _kept(fit, len(y))
     sizes = next(
         (constant[size].to_numpy() for size in ("trials", "exposure") if size in constant), 1

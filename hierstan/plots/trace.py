@@ -55,7 +55,7 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
     colors: Any = {} if compact else {"color": list(CHAINS)}
     with style.quiet():
         plots = azp.plot_trace_dist(
-            fit.idata,
+            fit.sampled,
             var_names=names,
             group="prior" if fit.prior_only else "posterior",
             compact=compact,
@@ -100,7 +100,7 @@ def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
 
 
 def _divergences(fit: Fit) -> tuple[int, int]:
-    stats = fit.idata["sample_stats_prior" if fit.prior_only else "sample_stats"]
+    stats = fit.sampled["sample_stats_prior" if fit.prior_only else "sample_stats"]
     diverging = stats["diverging"].to_numpy()
     return int(diverging.sum()), diverging.size
 

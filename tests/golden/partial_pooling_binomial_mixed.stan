@@ -10,11 +10,13 @@ functions {
   real family_lpmf(array[] int y, vector theta, array[] int trials) {
     return binomial_logit_lupmf(y | trials, theta);
   }
-  vector zero(vector weak, real mean) {
-    return weak * mean; // 0 for a centered group
+  // where its own data and the population together expect each group's mean
+  vector expected(real mean, real tau, vector estimate, vector precision) {
+    return estimate + (mean - estimate) ./ (1 + square(tau) * precision);
   }
-  vector unit(vector weak, real tau) {
-    return weak * tau + (1 - weak); // 1 for a centered group
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return inv_sqrt(inv_square(tau + tiny) + precision);
   }
 }
 data {
@@ -27,13 +29,18 @@ data {
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
-  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
+  // about what each group's own data say: theta is measured from there, which
+  // changes how well it is sampled, not its posterior
+  vector[J] estimate;
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
 }
 parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=zero(weak, mu), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=expected(mu, tau, estimate, precision),
+         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
 }
 model {
   mu ~ normal(mu_location, mu_scale);

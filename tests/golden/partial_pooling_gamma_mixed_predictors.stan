@@ -18,11 +18,13 @@ functions {
                          log(shape) - theta + mean_log - y .* exp(-theta))
            - dot_product(count, mean_log) - sum(count) * lgamma(shape);
   }
-  vector zero(vector weak, vector mean) {
-    return weak .* mean; // 0 for a centered group
+  // where its own data and the population together expect each group's mean
+  vector expected(vector mean, real tau, vector estimate, vector precision) {
+    return estimate + (mean - estimate) ./ (1 + square(tau) * precision);
   }
-  vector unit(vector weak, real tau) {
-    return weak * tau + (1 - weak); // 1 for a centered group
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return inv_sqrt(inv_square(tau + tiny) + precision);
   }
 }
 data {
@@ -43,14 +45,19 @@ data {
   real shape_location;
   real<lower=0> shape_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
-  vector<lower=0, upper=1>[J] weak; // 1: weakly informed, so non-centered
+  // about what each group's own data say: theta is measured from there, which
+  // changes how well it is sampled, not its posterior
+  vector[J] estimate;
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
 }
 parameters {
   real mu; // population mean
   vector[K] beta; // change for one unit of a predictor
   real<lower=0> tau; // population standard deviation
   // group means
-  vector<offset=zero(weak, mu + x * beta), multiplier=unit(weak, tau)>[J] theta;
+  vector<offset=expected(mu + x * beta, tau, estimate, precision),
+         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
   real<lower=0> shape; // coefficient of variation = 1 / sqrt(shape)
 }
 model {
