@@ -220,10 +220,9 @@ class Pooling:
 
     def _scale(self, data: GroupedData, parameterization: str | None) -> dict[str, Any]:
         """Return what a mixed program is told about the groups."""
-        if parameterization == "mixed":
-            return sampling_scale(data)
-        noncentered = parameterization == "noncentered" and data.predictors is not None
-        return sampling_scale(data, own_data=False) if noncentered else {}
+        if parameterization not in ("mixed", "noncentered"):
+            return {}
+        return sampling_scale(data, own_data=parameterization == "mixed")
 
     def _render(
         self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
@@ -231,8 +230,8 @@ class Pooling:
         family = FAMILIES[data.family]
         marginal = parameterization == "marginal"
         predictors = data.predictors is not None and "beta" in self.own_parameters
-        if parameterization == "noncentered" and predictors:
-            parameterization = "mixed"  # the one program with a vector for an offset
+        if parameterization == "noncentered":
+            parameterization = "mixed"  # with groups whose own data count for nothing
         bounds = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
         lower = {name: bound for name, bound in bounds.items() if bound > -np.inf}
         return render(

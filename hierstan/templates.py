@@ -64,7 +64,7 @@ def render(
     lower_bounds : mapping of str to float
         The lower bound of each parameter that has one.
     parameterization : str, optional
-        ``"centered"``, ``"noncentered"`` or ``"mixed"``, for templates that ask.
+        ``"centered"`` or ``"mixed"``, for templates that ask.
     predictors : bool
         Whether the group means depend on predictors, for templates that ask.
     template_dir : path-like, optional

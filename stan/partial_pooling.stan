@@ -53,8 +53,6 @@ parameters {
   real{{ bounds.tau }} tau; // population standard deviation
   //% if parameterization == "centered"
   vector[J] theta; // group means
-  //% elif parameterization == "noncentered"
-  vector<offset=mu, multiplier=tau>[J] theta; // group means
   //% else
   //% if predictors
   // group means

@@ -98,8 +98,6 @@ def _recipes() -> list[Recipe]:
         found += [Recipe("complete", family.name), Recipe("none", family.name)]
         ways = ["centered", "noncentered", "mixed"] + ["marginal"] * family.marginal
         found += [Recipe("partial", family.name, way) for way in ways]
-        # with predictors, non-centered is mixed with every group non-centered
-        ways.remove("noncentered")
         found.append(Recipe("complete", family.name, predictors=True))
         found += [Recipe("partial", family.name, way, predictors=True) for way in ways]
     return found

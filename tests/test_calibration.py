@@ -209,7 +209,8 @@ def test_a_reparameterized_template_is_checked_against_the_shipped_one(tmp_path:
     old = "  real{{ bounds.tau }} tau; // population standard deviation\n"
     folder = edited(tmp_path, POOLING, old, "  real log_tau;\n")
     path = folder / POOLING
-    text = path.read_text().replace("multiplier=tau>", "multiplier=exp(log_tau)>")
+    text = path.read_text().replace(", tau, estimate", ", exp(log_tau), estimate")
+    text = text.replace("uncertainty(tau,", "uncertainty(exp(log_tau),")
     derived = "transformed parameters {\n  real<lower=0> tau = exp(log_tau);\n}\n"
     path.write_text(text.replace("\nmodel {", f"\n{derived}model {{"))
     model = hs.PartialPooling(priors=WIDE, template_dir=folder, parameterization="noncentered")

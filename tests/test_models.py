@@ -11,12 +11,17 @@ import pandas as pd
 import pytest
 import xarray as xr
 from programs import POOLINGS, RECIPES, Recipe, small_data
+from scipy import special
 
 import hierstan as hs
 from hierstan import sampling
 from hierstan.engines import Settings, get_engine
+from hierstan.engines.stanli import Evaluator
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
+from hierstan.parameterization import normal_approximation
+from hierstan.program import Program
+from hierstan.raw import raw_estimates
 
 # Every pooling and parameterization that CmdStan compiles by default, with test_exactness.py's.
 REPRESENTATIVE = [
@@ -185,6 +190,49 @@ def test_auto_integrates_where_it_can() -> None:
         hs.PartialPooling(parameterization="marginal").fit(small_data("binomial"))
     with pytest.raises(hs.PriorError, match="parameterization must be one of auto, centered"):
         hs.PartialPooling(parameterization="non-centered")
+
+
+def log_densities(program: Program, entries: dict[str, Any], points: list[Any]) -> list[float]:
+    model = Evaluator(program, entries)._model
+    return [model.log_density(np.array(point), propto=True, jacobian=True) for point in points]
+
+
+def test_no_tau_is_so_small_that_theta_minus_mu_is_lost_in_rounding() -> None:
+    # else ((theta - mu) / tau)^2 is 0, and chains that get there never come back
+    data = small_data("binomial", True)
+    model = hs.PartialPooling(parameterization="noncentered")
+    priors = model.resolve_priors(data)
+    program = model.program(data)
+    entries = {**sampling.stan_data(data, priors), **model._scale(data, "noncentered")}
+    z = [2.0, -1, 1, 2, -2, 1]
+    found = log_densities(
+        program, entries, [[-0.7, 0, 0, np.log(tau), *z] for tau in (1e-3, 1e-20)]
+    )
+    assert found[1] < found[0] - 1e6
+
+
+@pytest.mark.parametrize("family", ["binomial", "bernoulli", "poisson", "neg_binomial", "gamma"])
+def test_the_normal_approximation_matches_the_likelihood_where_it_is_made(family: str) -> None:
+    # the estimate and precision of a normal log likelihood with the same slope at the mode
+    data = small_data(family)
+    estimate, precision = normal_approximation(data)
+    raw = raw_estimates(data)
+    sums = np.bincount(data.cells["group"], weights=data.cells["y"], minlength=6)
+    n, link, error = raw[["n", "link", "link_se"]].to_numpy().T
+    if family in ("binomial", "bernoulli"):
+        away = np.sqrt(1 - 4 * precision / n) / 2
+        rates = np.array([0.5 - away, 0.5 + away])  # both have this information
+        there = special.logit(rates) + (sums / n - rates) * n / precision
+        assert np.abs(there - estimate).min(axis=0).max() < 1e-6
+    elif family == "poisson":
+        exposure = data.cells["exposure"].to_numpy()
+        modes = np.log(precision / exposure)
+        np.testing.assert_allclose(modes + sums / precision - 1, estimate, atol=1e-6)
+    elif family == "gamma":
+        np.testing.assert_allclose(precision, error**-2.0)
+    else:
+        modes = -np.log(n / precision - (n * error**2 - np.exp(-link)))
+        np.testing.assert_allclose(modes + raw["raw"] / np.exp(modes) - 1, estimate, atol=1e-6)
 
 
 # the prior alone --------------------------------------------------------------------------------
