@@ -57,14 +57,11 @@ class Intake(NamedTuple):
 def take_estimates(table: Table) -> Intake:
     """Check and take estimates with standard errors, one row per group."""
     check(table, {"estimate": "real", "se": "positive", **predictors.kinds(table)})
-    taken = _take_all(table, "normal_known")
-    _check_one_row_per_group(
-        taken,
-        table,
+    cure = (
         "If each row is an observation, use GroupedData.from_rows; if not, combine each group's "
-        "estimates first.",
+        "estimates first."
     )
-    return taken
+    return _take_all(table, "normal_known", once=cure)
 
 
 def take_arms(table: Table) -> Intake:
@@ -72,10 +69,8 @@ def take_arms(table: Table) -> Intake:
     arms = ("treatment", "control")
     kinds = {f"events_{arm}": "count" for arm in arms} | {f"total_{arm}": "trials" for arm in arms}
     check(table, {**kinds, **predictors.kinds(table)})
-    taken = _take_all(table, "two_arm")
     cure = "Add up the rows of each trial, or name its comparisons apart."
-    _check_one_row_per_group(taken, table, cure)
-    return taken
+    return _take_all(table, "two_arm", once=cure)
 
 
 def take_counts(table: Table) -> Intake:
@@ -120,10 +115,13 @@ def _fetched(table: Table) -> tuple[pd.Index, pd.DataFrame]:
     return groups, rows.rename(columns=NAMES)
 
 
-def _take_all(table: Table, family: str) -> Intake:
+def _take_all(table: Table, family: str, *, once: str = "") -> Intake:
+    """Take all rows; `once` is the cure where a group has several and may not."""
     groups, rows = _fetched(table)
     cells = single(family, rows)
     taken = Intake(family, groups, cells, cells, len(cells), table.names)
+    if once:
+        _check_one_row_per_group(taken, table, once)
     return _with_predictors(taken, table, rows)
 
 

@@ -118,7 +118,7 @@ def _to_predictors(record: Any, groups: pd.Index) -> dict[str, pd.DataFrame]:
     if not isinstance(record, dict):
         raise Damaged("the predictors should be a record")
     names = [to_label(name) for name in entry(record, "names", list)]
-    columns = pd.Index(names, tupleize_cols=False, name="predictor")
+    columns = pd.Index(names, dtype=object, tupleize_cols=False, name="predictor")
     try:
         values = np.array(entry(record, "values", list), dtype=float)
         scales = {part: np.array(entry(record, part, list), dtype=float) for part in ("mean", "sd")}

@@ -48,7 +48,8 @@ def pointwise(
     names = {"posterior_predictive": "y_rep", "log_likelihood": "log_lik"}
     names = {"prior_predictive": "y_rep"} if prior_only else names
     shape = draws.sizes["chain"], draws.sizes["draw"]
-    if names.keys() <= set(sampled.children) or not keeps_pointwise(data, shape[0] * shape[1]):
+    known = names.keys() <= set(sampled.children)
+    if known or "theta" not in draws or not keeps_pointwise(data, shape[0] * shape[1]):
         return {}
     entries = stan_data(data, priors, rows=True, pointwise=True)
     evaluator = Evaluator(conditional, entries, seed)

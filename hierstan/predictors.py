@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import Any
 
 import narwhals as nw
@@ -15,15 +15,20 @@ from hierstan.labels import fetch_cells
 from hierstan.wording import broken_by, listed, show
 
 ROLE = "predictor"
+LEAST_SD = 1e-145  # whose square is still a number
 
 
 def roles(predictors: Any) -> dict[str, Hashable]:
     """Give each predictor's column a role of its own."""
-    if isinstance(predictors, str | bytes) or not isinstance(predictors, Iterable):
+    try:
+        names = None if isinstance(predictors, str | bytes) else list(predictors)
+    except TypeError:
+        names = None
+    if names is None:
         raise DataError(
             f"predictors= takes a list of columns, such as ['latitude']; got {show(predictors)}."
         )
-    return {f"{ROLE} {number}": name for number, name in enumerate(predictors, 1)}
+    return {f"{ROLE} {number}": name for number, name in enumerate(names, 1)}
 
 
 def kinds(table: Table) -> dict[str, str]:
@@ -68,7 +73,7 @@ def take(table: Table, groups: pd.Index, rows: pd.DataFrame | None) -> pd.DataFr
         by_group = rows[["group", *own]].astype(float).groupby("group")
         low, high = by_group.min().to_numpy(), by_group.max().to_numpy()
     _check_constant(table, low, high, groups)
-    names = pd.Index(list(own.values()), tupleize_cols=False, name="predictor")
+    names = pd.Index(list(own.values()), dtype=object, tupleize_cols=False, name="predictor")
     return pd.DataFrame(low, index=groups, columns=names)
 
 
@@ -94,9 +99,18 @@ def standards(predictors: pd.DataFrame) -> pd.DataFrame:
             f"Predictor {listed(flat)} is the same in every group, so that it cannot explain "
             "their differences. Leave it out."
         )
+    vanishing = predictors.columns[(table["sd"] < LEAST_SD).to_numpy()].tolist()
+    if vanishing:
+        raise DataError(
+            f"Predictor {listed(vanishing)} differs so little between the groups that the squares "
+            "of the differences vanish. Give it in a smaller unit."
+        )
     x = standardized(predictors, table)
+    rounding = (predictors.abs().max() / table["sd"]).max() * np.finfo(float).eps
     for k in range(1, K):
-        if np.linalg.matrix_rank(np.column_stack([np.ones(J), x[:, : k + 1]])) < k + 2:
+        design = np.column_stack([np.ones(J), x[:, : k + 1]])
+        values = np.linalg.svd(design, compute_uv=False)
+        if values[-1] < J * max(values[0] * np.finfo(float).eps, rounding):
             raise DataError(
                 f"Predictor {show(predictors.columns[k])} says nothing that the others do not say "
                 f"already: it is a sum of multiples of {listed(predictors.columns[:k].tolist())} "
@@ -123,10 +137,16 @@ def _check_constant(table: Table, low: np.ndarray, high: np.ndarray, groups: pd.
         broken = np.flatnonzero(low[:, k] != high[:, k])
         if broken.size:
             told = [
-                f"group {show(groups[j])}: from {low[j, k]:g} to {high[j, k]:g}" for j in broken[:3]
+                f"group {show(groups[j])}: from {_plain(low[j, k])} to {_plain(high[j, k])}"
+                for j in broken[:3]
             ]
             raise DataError(
                 f"{table.column(role)} must be the same in all rows of a group; "
-                f"{broken_by(int(broken.size), len(low), told)}. Predictors are of groups here: "
-                "average the column by group first, or make it part of the group's label."
+                f"{broken_by(int(broken.size), len(low), told, noun='groups')}. Predictors are of "
+                "groups here: average the column by group first, or make it part of the group's "
+                "label."
             )
+
+
+def _plain(value: float) -> str:
+    return repr(float(value)).removesuffix(".0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,12 @@ from hierstan.elpd import GOOD_K, Elpd, psis, smoothed_weights, summarised
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.folds import hyper_draws, log_lik_of_units, unit_labels
+from hierstan.parameterization import normal_approximation
 from hierstan.priors import Prior
+from hierstan.subsampling import MAX_GROUPS, sampled_groups, subsampled
 
 DRAWS = 1000
+HIGHEST = 100  # groups, of very many, that may be the highest under another prior
 SENSITIVE = 0.05  # power-scaling measure above which a quantity is called sensitive
 
 
@@ -67,7 +70,8 @@ def prior_sensitivity(
     Two looks: the priors of ``mu`` and ``tau`` are made slightly stronger and weaker
     (power-scaling), and the prior of ``tau`` is exchanged for other families with the same median.
     Both reweight the draws there are; where the weights fail (Pareto k > 0.7), the model is fitted
-    again.
+    again. Of more than 5,000 groups it looks at the means of a sample and of the highest ones, and
+    leaves a sample out, as `loo` does.
 
     Parameters
     ----------
@@ -150,10 +154,11 @@ class _Base:
         self.hyper = hyper_draws(fit, DRAWS)
         self.size = len(self.hyper["tau"])
         keep = np.linspace(0, len(fit.draws("tau")) - 1, self.size).astype(int)
-        self.theta = fit.theta(draws=keep)
-        self.log_lik = log_lik_of_units(fit, self.hyper, unit)
+        self.shown = _shown(fit)
+        self.theta = fit.theta(self.shown, keep)
+        self.elpd = _estimator(fit, self.hyper, unit)
         self.others = {
-            name: _elpd(other, log_lik_of_units(other, hyper_draws(other, DRAWS), unit), unit)
+            name: _estimator(other, hyper_draws(other, DRAWS), unit)(0.0)
             for name, other in fits.items()
             if other is not fit
         }
@@ -167,14 +172,14 @@ class _Base:
         means = weights @ self.theta
         if self.reference is None:
             self.reference = means
-        result = _elpd(self.fit, self.log_lik, self.unit, log_ratio[:, None])
+        result = self.elpd(log_ratio[:, None])
         row = {
             "prior": label,
             "mean": float(weights @ tau),
             "lower": _quantile(tau, weights, 0.05),
             "upper": _quantile(tau, weights, 0.95),
             "mu": float(weights @ self.hyper["mu"]),
-            "best": self.fit.data.groups[int(np.argmax(means))],
+            "best": self.fit.data.groups[int(self.shown[np.argmax(means)])],
             "rank_correlation": _rank_correlation(means, self.reference),
             "elpd": result.elpd,
         }
@@ -188,15 +193,31 @@ class _Base:
         return {**row, "pareto_k": k, "method": method}
 
 
-def _elpd(fit: Fit, log_lik: np.ndarray, unit: str, correction: np.ndarray | float = 0.0) -> Elpd:
-    return summarised(
-        psis(log_lik, correction),
-        log_lik,
-        unit=unit,
-        method=np.full(log_lik.shape[1], "psis" if len(log_lik) > 1 else "exact"),
-        labels=unit_labels(fit, unit),
+def _estimator(
+    fit: Fit, hyper: Mapping[str, np.ndarray], unit: str
+) -> Callable[[np.ndarray | float], Elpd]:
+    """Return the function that leaves units out, given the logarithm of weights of the draws."""
+    if len(fit.data.groups) > MAX_GROUPS:
+        return lambda correction: subsampled(fit, hyper, unit, correction)
+    log_lik = log_lik_of_units(fit, hyper, unit)
+    method = np.full(log_lik.shape[1], "psis" if len(log_lik) > 1 else "exact")
+    labels = unit_labels(fit, unit)
+    return lambda correction: summarised(
+        psis(log_lik, correction), log_lik, unit=unit, method=method, labels=labels,
         model=fit.model.name,
-    )
+    )  # fmt: skip
+
+
+def _shown(fit: Fit) -> np.ndarray:
+    """Return the groups whose means are looked at; of very many a sample and the highest."""
+    if len(fit.data.groups) <= MAX_GROUPS:
+        return np.arange(len(fit.data.groups))
+    estimate, precision = normal_approximation(fit.data)
+    slopes = [fit.draws("beta").mean(axis=0)] if "beta" in fit.priors else []
+    center = fit.data.design @ np.concatenate([[fit.draws("mu").mean()], *slopes])
+    left = 1 / (1 + fit.draws("tau").mean() ** 2 * precision)
+    highest = np.argsort(estimate + (center - estimate) * left)[-HIGHEST:]
+    return np.union1d(sampled_groups(fit), highest)
 
 
 def _reweighted_or_refitted(base: _Base, prior: Prior) -> dict[str, Any]:
@@ -236,17 +257,21 @@ def _power(fit: Fit) -> pd.DataFrame:
     import arviz_base as azb
     from arviz_stats import psense_summary  # type: ignore[attr-defined]
 
-    shape = fit.posterior["tau"].shape
-    hyper = {name: fit.draws(name) for name in hyper_draws(fit, 1)}
+    J = len(fit.data.groups)
+    hyper = hyper_draws(fit, len(fit.draws("tau")) if J <= MAX_GROUPS else DRAWS)
+    shape = (fit.posterior.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
     names = [name for name in ("mu", "tau") if name in fit.priors]
-    total = log_lik_of_units(fit, hyper, "group").sum(axis=1)
+    total = np.zeros(len(hyper["tau"]))
+    for block in np.array_split(np.arange(J), -(-J // MAX_GROUPS)):
+        data = fit.data.only_groups(block)
+        total += log_lik_of_units(fit, hyper, "group", data=data).sum(axis=1)
     tree = azb.from_dict(
         {
             "posterior": {name: hyper[name].reshape(shape) for name in names},
             "log_prior": {
                 name: fit.priors[name].log_density(hyper[name]).reshape(shape) for name in names
             },
-            "log_likelihood": {"y": total.reshape(*shape, 1)},
+            "log_likelihood": {"y": total.reshape(shape)[..., None]},
         }
     )
     log = logging.getLogger("arviz_stats")

@@ -22,16 +22,26 @@ SAMPLE = 1_000
 SEED = 1  # the same groups for every model, so that differences are those of pairs
 
 
-def subsampled(fit: Fit, hyper: Mapping[str, np.ndarray], unit: str) -> Elpd:
-    """Leave out the units of a sample of groups; see `hierstan.loo`."""
+def sampled_groups(fit: Fit) -> np.ndarray:
+    """Return the positions of the sample of groups, in order."""
     J = len(fit.data.groups)
-    chosen = np.sort(np.random.default_rng(SEED).choice(J, SAMPLE, replace=False))
+    return np.sort(np.random.default_rng(SEED).choice(J, SAMPLE, replace=False))
+
+
+def subsampled(
+    fit: Fit,
+    hyper: Mapping[str, np.ndarray],
+    unit: str,
+    correction: np.ndarray | float = 0.0,
+) -> Elpd:
+    """Leave out the units of a sample of groups: see `hierstan.loo`; of `correction`, `psis`."""
+    chosen = sampled_groups(fit)
     center = {name: values.mean(axis=0)[None] for name, values in hyper.items()}
     elpd_i = log_lik_of_units(fit, center, unit)[0]
     U = len(elpd_i)
     sampled = np.isin(_group_of_units(fit.data, unit), chosen)
     log_lik = log_lik_of_units(fit, hyper, unit, data=fit.data.only_groups(chosen))
-    left_out = psis(log_lik)
+    left_out = psis(log_lik, correction)
     change = left_out.elpd_i - elpd_i[sampled]
     elpd_i[~sampled] += change.mean()
     elpd_i[sampled] = left_out.elpd_i

@@ -22,11 +22,13 @@ def listed(values: Sequence[Any] | np.ndarray, limit: int = 3) -> str:
     return ", ".join(show(value) for value in values[:limit]) + more
 
 
-def broken_by(count: int, n_rows: int, rows: Sequence[str], limit: int = 3) -> str:
-    """Say how many rows break a rule, and describe the first of them."""
+def broken_by(
+    count: int, n_rows: int, rows: Sequence[str], limit: int = 3, *, noun: str = "rows"
+) -> str:
+    """Say how many rows (or others, by `noun`) break a rule, and describe the first of them."""
     verb = "breaks" if count == 1 else "break"
     more = ", ..." if count > min(len(rows), limit) else ""
-    return f"{count:,} of {n_rows:,} rows {verb} this: {', '.join(rows[:limit])}{more}"
+    return f"{count:,} of {n_rows:,} {noun} {verb} this: {', '.join(rows[:limit])}{more}"
 
 
 def marked(labels: Any, which: np.ndarray, texts: Sequence[str], limit: int = 5) -> str:

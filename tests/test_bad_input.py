@@ -46,6 +46,7 @@ ROW_FAMILIES = {
     "poisson": "count",
     "student_t": "real",
 }
+ONCE = ("estimates", "effect_sizes", "arms")  # one row per group
 MEASURES = ("OR", "RR", "RD", "MD", "SMD")
 TABLE = {"events": "count", "total": "trials", "mean": "real", "sd": "positive", "n": "trials"}
 
@@ -55,12 +56,13 @@ class Case:
     """A call of a constructor, and what was done to its frame."""
 
     number: int
-    how: str  # estimates, counts, events, rows or effect_sizes
+    how: str  # estimates, counts, events, rows, arms or effect_sizes
     detail: str  # the family of rows, or the measure
     kinds: dict[str, str]  # what the column of each role must hold
     names: dict[str, Any] = field(default_factory=dict)  # role -> column
     frame: Any = None
     done: list[str] = field(default_factory=list)  # to the frame
+    given: Callable[[list[Any]], Any] = list  # how the names of the predictors are given
     says: str | None = None  # what the error must say, where the frame is not even looked at
     engine: str = "pandas"
     plain: Any = None  # the rows of a DuckDB relation, in order
@@ -69,8 +71,12 @@ class Case:
         """Call the constructor."""
         if self.how == "effect_sizes":
             return hs.effect_sizes(self.frame, measure=self.detail, **self.names)
-        more = {"family": self.detail} if self.how == "rows" else {}
-        return getattr(hs.GroupedData, f"from_{self.how}")(self.frame, **self.names, **more)
+        x = predictors(self)
+        more: dict[str, Any] = {"family": self.detail} if self.how == "rows" else {}
+        if x or self.given is not list:
+            more["predictors"] = self.given([self.names[role] for role in x])
+        names = {role: name for role, name in self.names.items() if role not in x}
+        return getattr(hs.GroupedData, f"from_{self.how}")(self.frame, **names, **more)
 
     def __str__(self) -> str:
         frame = self.frame
@@ -87,11 +93,13 @@ def make(number: int) -> Case:
     """Make a case from its number."""
     rng = np.random.default_rng([number, 20])
     case = blank(number, rng)
-    J = int(rng.integers(1, 9))
-    once = case.how in ("estimates", "effect_sizes")
+    K = int(rng.integers(1, 3)) if case.how != "effect_sizes" and rng.random() < 0.25 else 0
+    J = int(rng.integers(K + 2 if K else 1, 9))
+    once = case.how in ONCE
     codes = rng.permutation(J) if once else np.append(np.arange(J), rng.integers(0, J, 3 * J))
     codes = codes if once else rng.permutation(codes)
     columns = {"group": labels(rng, case, J, codes), **values(rng, case, len(codes))}
+    columns |= predictor_values(rng, case, K, columns["group"])
     for _ in range(rng.choice([0, 1, 2], p=[0.25, 0.6, 0.15])):
         plant(rng, case, columns)
     case.names = column_names(rng, case)
@@ -109,7 +117,8 @@ def make(number: int) -> Case:
 
 def blank(number: int, rng: np.random.Generator) -> Case:
     """Choose the constructor."""
-    how = rng.choice(["estimates", "counts", "events", "rows", "rows", "rows", "effect_sizes"])
+    choices = ["estimates", "counts", "events", "rows", "rows", "rows", "effect_sizes", "arms"]
+    how = str(rng.choice(choices))
     if how == "estimates":
         return Case(number, how, "", {"estimate": "real", "se": "positive"})
     if how == "counts":
@@ -120,11 +129,11 @@ def blank(number: int, rng: np.random.Generator) -> Case:
     if how == "rows":
         family = str(rng.choice(list(ROW_FAMILIES)))
         return Case(number, how, family, {"outcome": ROW_FAMILIES[family]})
-    measure = str(rng.choice(MEASURES))
-    parts = ("events", "total") if measure in ("OR", "RR", "RD") else ("mean", "sd", "n")
+    measure = str(rng.choice(MEASURES)) if how == "effect_sizes" else ""
+    parts = ("mean", "sd", "n") if measure in ("MD", "SMD") else ("events", "total")
     arms = ("treatment", "control")
     kinds = {f"{part}_{arm}": TABLE[part] for arm in arms for part in parts}
-    return Case(number, "effect_sizes", measure, kinds)
+    return Case(number, how, measure, kinds)
 
 
 LABELS: dict[str, Callable[[int], Any]] = {
@@ -193,17 +202,59 @@ def values(rng: np.random.Generator, case: Case, n: int) -> dict[str, pd.Series]
     return {role: dress(rng, kind, columns[role]) for role, kind in case.kinds.items()}
 
 
+PREDICTORS: list[dict[str, Callable[[np.random.Generator, int], Any]]] = [
+    {  # no two of which, one from each, lie on a line
+        "amounts": lambda rng, J: rng.normal(rng.normal(0, 3), 1, J) * 10.0 ** rng.integers(-3, 7),
+        "whole numbers": lambda rng, J: rng.permutation(J) + rng.choice([0, 100]),
+    },
+    {
+        "shares": lambda rng, J: rng.random(J),
+        "squares": lambda rng, J: rng.permutation(J) ** 2,
+        "an indicator": lambda rng, J: rng.permutation(J) == 0,
+    },
+]
+GIVEN: list[Callable[[list[Any]], Any]] = [
+    *(list, tuple, iter),
+    lambda names: pd.Index(names, dtype=object, tupleize_cols=False),
+]
+
+
+def predictor_values(
+    rng: np.random.Generator, case: Case, K: int, group: pd.Series
+) -> dict[str, pd.Series]:
+    """Add predictors: columns that are the same in all rows of a group, and differ between them."""
+    columns = {}
+    code = {label: j for j, label in enumerate(dict.fromkeys(group))}
+    for k, which in enumerate(rng.permutation(2)[:K], 1):
+        kind = str(rng.choice(list(PREDICTORS[which])))
+        made = PREDICTORS[which][kind](rng, len(code))
+        case.kinds[f"predictor {k}"] = "predictor"
+        case.done.append(f"predictor {k}: {kind}")
+        column = pd.Series(np.array([made[code[label]] for label in group]))
+        columns[f"predictor {k}"] = dress(rng, "predictor", column)
+    if K:
+        case.given = GIVEN[rng.integers(len(GIVEN))]
+    return columns
+
+
+def predictors(case: Case) -> list[str]:
+    """Return the roles of the predictors."""
+    return [role for role, kind in case.kinds.items() if kind == "predictor"]
+
+
 def below(case: Case) -> dict[str, str]:
     """Which counts must not exceed which others."""
     if case.how == "counts":
         return {"successes": "trials"}
-    if case.how == "effect_sizes" and "events_control" in case.kinds:
+    if "events_control" in case.kinds:
         return {f"events_{arm}": f"total_{arm}" for arm in ("treatment", "control")}
     return {}
 
 
 def dress(rng: np.random.Generator, kind: str, column: pd.Series) -> pd.Series:
     """Give a column one of the dtypes that hold such numbers."""
+    if kind == "predictor":
+        kind = {"f": "real", "b": "binary"}.get(column.dtype.kind, "count")
     if rng.random() < 0.6:
         return column
     if kind in ("real", "positive"):
@@ -292,6 +343,26 @@ VALUE_FAULTS: dict[str, Callable[[np.random.Generator, pd.Series], pd.Series]] =
     "subnormal": some(5e-324, float),
     "1e4000": lambda rng, column: at(rng, column, np.longdouble("1e4000"), np.longdouble),
 }
+PREDICTOR_FAULTS: dict[str, Callable[[np.random.Generator, pd.Series, pd.Series], pd.Series]] = {
+    "differs": lambda rng, column, _: at(rng, column, column.astype(float).max() + 1, float),
+    "differs by rounding": lambda rng, column, _: at(
+        rng, column, math.nextafter(float(column.iloc[0]), math.inf), float
+    ),
+    "of rows": lambda rng, column, _: pd.Series(rng.normal(size=len(column))),
+    "constant": lambda _, column, __: column.astype(float) * 0 + 3.1,
+    "zeros": lambda _, column, __: pd.Series(0, index=column.index),
+    "always true": lambda _, column, __: pd.Series(True, index=column.index),
+    "hardly differs": lambda _, column, __: 7e3 + column.astype(float) * 1e-12,
+    "huge": lambda _, column, __: column.astype(float) / column.astype(float).abs().max() * 1e145,
+    "small": lambda _, column, __: column.astype(float) / column.astype(float).abs().max() / 1e140,
+    "the same": lambda _, __, other: other.copy(),
+    "reversed": lambda _, __, other: -other.astype(float),
+    "on a line": lambda _, __, other: 1 - 2 * other.astype(float),
+    "nearly on a line": lambda rng, _, other: at(
+        rng, other.astype(float) / 4, other.astype(float).max() * 0.26, float
+    ),
+    "on a line but for rounding": lambda _, __, other: other.astype(float) / 3 + 1e3,
+}
 LABEL_FAULTS: dict[str, Any] = {
     "None": None,
     "NaN": math.nan,
@@ -316,10 +387,16 @@ def plant(rng: np.random.Generator, case: Case, columns: dict[str, pd.Series]) -
         case.done.append(f"{low} and {high} swapped")
         return
     if role != "group":
-        fault = str(rng.choice(list(VALUE_FAULTS)))
+        x = predictors(case)
+        own = role in x and rng.random() < 0.6
+        fault = str(rng.choice(list(PREDICTOR_FAULTS if own else VALUE_FAULTS)))
+        other = next((columns[each] for each in x if each != role), columns[role])
         try:
             with warnings.catch_warnings(action="error"):
-                columns[role] = VALUE_FAULTS[fault](rng, columns[role])
+                if own:
+                    columns[role] = PREDICTOR_FAULTS[fault](rng, columns[role], other)
+                else:
+                    columns[role] = VALUE_FAULTS[fault](rng, columns[role])
         except (TypeError, ValueError, ArithmeticError, NotImplementedError, Warning):
             return  # not with what an earlier fault has left
         case.done.append(f"{role}: {fault}")
@@ -354,6 +431,7 @@ NAMES: list[Any] = [
     *(0, 1, -1, 2.5, ("a", "b"), (), b"bytes", 2**70, frozenset({1}), pd.Timestamp("2024-01-01")),
     *("Ünï\n", "x" * 200, "select", "a.b", "`tick`", "events_treatment", "squares", "exposure"),
 ]  # fmt: skip
+NOT_LISTS: list[Any] = ["y", b"y", "", None, 3, 2.5, len, list, pd.Timestamp("2024-01-01")]
 
 
 def column_names(rng: np.random.Generator, case: Case) -> dict[str, Any]:
@@ -386,9 +464,12 @@ def dress_index(rng: np.random.Generator, case: Case) -> None:
 
 def spoil_frame(rng: np.random.Generator, case: Case) -> None:
     """Spoil the frame as a whole, or the call; note what the error must say."""
-    role = str(rng.choice(list(case.names)))
-    name, frame = case.names[role], case.frame
-    kind = rng.choice(["missing", "doubled", "twice", "empty", "index", "type", "name", "none"])
+    role, x = str(rng.choice(list(case.names))), predictors(case)
+    if x and rng.random() < 0.5:
+        role = str(rng.choice(x))
+    name, frame, given = case.names[role], case.frame, "predictors" if role in x else role
+    kinds = ["missing", "doubled", "twice", "empty", "index", "type", "name", "none"]
+    kind = rng.choice(kinds + ["list"] * (case.how != "effect_sizes"))
     if kind == "missing":
         case.frame, case.says = frame.drop(columns=[name]), f"There is no column {show(name)}"
     elif kind == "doubled":
@@ -396,14 +477,14 @@ def spoil_frame(rng: np.random.Generator, case: Case) -> None:
         case.frame.columns = pd.Index([*frame.columns, name], tupleize_cols=False)
         case.says = f"several columns of the same name: {show(name)}"
     elif kind == "twice":
-        other = next(r for r in case.names if r != role)
+        other = str(rng.choice([r for r in case.names if r != role]))
         case.names[role], case.says = case.names[other], f"{show(case.names[other])} is given twice"
     elif kind == "empty":
         case.frame, case.says = frame.head(0), "no rows"
     elif kind == "index":
         spare = case.names[role] = "in the index"
         case.frame = frame.rename_axis(["in the index", *([None] * (frame.index.nlevels - 1))])
-        case.says = f"There is no column '{spare}', given as {role}=. It is in the frame's index"
+        case.says = f"There is no column '{spare}', given as {given}=. It is in the frame's index"
     elif kind == "type":
         wrong = (
             None,
@@ -418,7 +499,11 @@ def spoil_frame(rng: np.random.Generator, case: Case) -> None:
         )
         case.frame, case.says = wrong[rng.integers(len(wrong))], "frame= takes a pandas or polars"
     elif kind == "name":
-        case.names[role], case.says = [name], f"{role}= takes the name of one column"
+        case.names[role], case.says = [name], f"{given}= takes the name of one column"
+    elif kind == "list":
+        single = NOT_LISTS[rng.integers(len(NOT_LISTS))]
+        case.given = lambda _: single
+        case.says = f"predictors= takes a list of columns, such as ['latitude']; got {show(single)}"
     else:
         case.frame, case.says = frame[[]], "The frame has no columns"
     case.done.append(f"frame: {kind}")
@@ -432,7 +517,8 @@ def change_engine(rng: np.random.Generator, case: Case) -> None:
     plain = all(str(t) in ("int64", "float64", "float32", "bool", "str") for t in used.dtypes)
     if not plain or used[case.names["group"]].isna().any():
         return
-    case.engine = str(rng.choice(["polars", "polars lazy", "pyarrow", "duckdb"]))
+    engines = ["polars", "polars lazy", "pyarrow", "duckdb"]
+    case.engine = str(rng.choice(engines[:-1] if "" in used else engines))  # DuckDB would rename it
     case.done.append(case.engine)
     columns = {name: used[name].to_numpy() for name in used}
     columns = {n: c.tolist() if c.dtype == object else c for n, c in columns.items()}
@@ -457,6 +543,8 @@ class Complaint:
     column: Any
     rows: list[int]  # positions; none where no row is at fault more than others
     why: str
+    says: str = ""  # what the message must say, where it is not of one column's rows
+    sure: bool = True  # or a matter of rounding: either way is fine
 
 
 def in_pandas(case: Case) -> pd.DataFrame:
@@ -501,14 +589,14 @@ def usable(dtype: Any, kind: str) -> bool:
     if isinstance(dtype, (pd.SparseDtype, pd.CategoricalDtype)):
         return False
     if pd.api.types.is_bool_dtype(dtype):
-        return kind == "binary"
+        return kind in ("binary", "predictor")
     return bool(pd.api.types.is_numeric_dtype(dtype)) and dtype.kind != "c" and dtype.itemsize <= 8
 
 
 def broken(kind: str, role: str, value: Any) -> bool:
     """Whether a number breaks a rule of its kind."""
     value = value if isinstance(value, int) else float(value)
-    if kind in ("real", "positive") and not -1e145 <= value <= 1e145:
+    if kind in ("real", "positive", "predictor") and not -1e145 <= value <= 1e145:
         return True
     if kind == "positive":
         return value <= 0 or (role != "outcome" and value < 1e-145)
@@ -541,7 +629,11 @@ def complaints(case: Case) -> list[Complaint]:
         for role in ("n_treatment", "n_control"):
             one = [i for i, n in enumerate(frame[role]) if n == 1]
             found += [Complaint(case.names[role], one, "one person")] * bool(one)
-    return found + unhashable(case, frame) + of_groups(case, frame, types["group"])
+    found += unhashable(case, frame) + of_groups(case, frame, types["group"])
+    unfit = {complaint.column for complaint in found}
+    if unfit.isdisjoint(case.names[role] for role in predictors(case)):
+        found += of_predictors(case, frame)
+    return found
 
 
 def unhashable(case: Case, frame: pd.DataFrame) -> list[Complaint]:
@@ -557,7 +649,7 @@ def of_groups(case: Case, frame: pd.DataFrame, dtype: Any) -> list[Complaint]:
     name, found = case.names["group"], []
     times = Counter(frame["group"])
     doubled = [i for i, label in enumerate(frame["group"]) if times[label] > 1]
-    if case.how in ("estimates", "effect_sizes") and doubled:
+    if case.how in ONCE and doubled:
         found.append(Complaint(name, [] if case.how == "effect_sizes" else doubled, "repeated"))
     if isinstance(dtype, pd.CategoricalDtype) and len(dtype.categories) > len(times):
         found.append(Complaint(name, [], "unobserved"))
@@ -568,6 +660,52 @@ def of_groups(case: Case, frame: pd.DataFrame, dtype: Any) -> list[Complaint]:
         if max(sums.values()) > INT_MAX:
             found.append(Complaint(case.names["outcome"], [], "sum"))
     return found
+
+
+def of_predictors(case: Case, frame: pd.DataFrame) -> list[Complaint]:
+    """Find predictors that differ within a group, or that the groups cannot tell apart."""
+    x, found, exact = predictors(case), [], {}
+    if not x or unhashable(case, frame):
+        return []
+    for role in x:
+        seen: dict[Hashable, set[float]] = {}
+        for label, value in zip(frame["group"], frame[role], strict=True):
+            seen.setdefault(label, set()).add(float(value))
+        rows = [i for i, label in enumerate(frame["group"]) if len(seen[label]) > 1]
+        found += [Complaint(case.names[role], rows, "differs within a group")] * bool(rows)
+        exact[role] = [fractions.Fraction(min(values)) for values in seen.values()]
+    if found:
+        return found
+    n_groups = len(exact[x[0]])
+    if n_groups < len(x) + 2:
+        says = f"{len(x)} predictor{'s' * (len(x) > 1)} of {n_groups} groups: "
+        found.append(Complaint(None, [], "too few groups", says))
+    for role in x:
+        says = f"Predictor {show(case.names[role])} is the same in every group"
+        found += [Complaint(case.names[role], [], "constant", says)] * (len({*exact[role]}) < 2)
+        spread = float(max(exact[role]) - min(exact[role]))
+        says = f"Predictor {show(case.names[role])} differs so little between the groups"
+        lost = Complaint(case.names[role], [], "hardly differs", says, sure=spread < 1e-146)
+        found += [lost] * (0 < spread < 1e-144)
+    if len(x) == 2 and not found:
+        off = off_a_line(exact[x[0]], exact[x[1]])
+        first, last = (show(case.names[role]) for role in x)
+        says = f"Predictor {last} says nothing that the others do not say already: "
+        says += f"it is a sum of multiples of {first} and a constant"
+        alike = Complaint(case.names[x[1]], [], "collinear", says, sure=off == 0)
+        sizes = [
+            float(max(map(abs, exact[role])) / (max(exact[role]) - min(exact[role]))) for role in x
+        ]
+        found += [alike] * (off < max(1e-26, (1e-14 * n_groups * max(sizes)) ** 2))
+    return found
+
+
+def off_a_line(x: list[fractions.Fraction], y: list[fractions.Fraction]) -> float:
+    """Return the share of a variance that another column does not explain: 0 on a line."""
+    means = sum(x) / len(x), sum(y) / len(y)
+    products = [(a - means[0], b - means[1]) for a, b in zip(x, y, strict=True)]
+    xx, yy = sum(a * a for a, _ in products), sum(b * b for _, b in products)
+    return float(1 - sum(a * b for a, b in products) ** 2 / (xx * yy))
 
 
 def expected_groups(case: Case, frame: pd.DataFrame) -> list[Hashable]:
@@ -582,7 +720,8 @@ def expected_groups(case: Case, frame: pd.DataFrame) -> list[Hashable]:
 def naive(case: Case, frame: pd.DataFrame, label: Hashable) -> list[tuple[float, ...]]:
     """Reduce the rows of a group, by the textbook and one at a time."""
     mine = [i for i, other in enumerate(frame["group"]) if other == label]
-    column = {role: [float(frame[role].iat[i]) for i in mine] for role in case.kinds}
+    roles = [role for role in case.kinds if role not in predictors(case)]
+    column = {role: [float(frame[role].iat[i]) for i in mine] for role in roles}
     if case.how != "rows":
         return list(zip(*column.values(), *([[1.0] * len(mine)] * (len(column) < 2)), strict=True))
     y, n = column["outcome"], float(len(mine))
@@ -623,6 +762,28 @@ def check_data(case: Case, data: hs.GroupedData) -> None:
     assert entries["J"] == len(groups)
     assert entries["group"].min() == 1
     assert data.to_frame()["n"].sum() == len(frame)
+    check_predictors(case, frame, data)
+
+
+def check_predictors(case: Case, frame: pd.DataFrame, data: hs.GroupedData) -> None:
+    """Hold the predictors, and what the program reads of them, against the naive computation."""
+    x, entries = predictors(case), data.stan_data()
+    if not x:
+        assert data.predictors is None
+        assert "x" not in entries
+        return
+    assert data.predictors.index.equals(data.groups)
+    assert data.predictors.columns.tolist() == [case.names[role] for role in x]
+    assert entries["K"] == len(x)
+    for k, role in enumerate(x):
+        by_label = {label: float(v) for label, v in zip(frame["group"], frame[role], strict=True)}
+        expected = [by_label[label] for label in data.groups]
+        assert data.predictors.iloc[:, k].tolist() == expected
+        mean = math.fsum(expected) / len(expected)
+        sd = math.sqrt(math.fsum((v - mean) ** 2 for v in expected) / (len(expected) - 1))
+        lost = 1e-15 * max(map(abs, expected)) / sd  # where the mean is large against the spread
+        z = [(v - mean) / sd for v in expected]
+        np.testing.assert_allclose(entries["x"][:, k], z, rtol=1e-9, atol=1e-12 + 8 * lost)
 
 
 def check_sizes(case: Case, found: pd.DataFrame) -> None:
@@ -682,14 +843,15 @@ def outcome(case: Case) -> tuple[str, Any]:
         assert case.says in str(made)
         return "refused: the frame as a whole", None
     wrong = complaints(case)
-    if not wrong:
-        assert not refused, f"a good frame is refused: {made}"
+    if not refused and not any(complaint.sure for complaint in wrong):
         (check_sizes if case.how == "effect_sizes" else check_data)(case, made)
         return "right data", made
     assert refused, f"nobody minds {wrong}"
+    assert wrong, f"a good frame is refused: {made}"
     message = str(made)
     for complaint in wrong:
-        if f"Column {complaint.column!r}" in message and names_a_row(case, complaint, message):
+        says = complaint.says or f"Column {complaint.column!r}"
+        if says in message and names_a_row(case, complaint, message):
             return f"refused: {complaint.why}", None
     raise AssertionError(f"{message!r} does not name the column and a row of {wrong}")
 
@@ -698,6 +860,9 @@ def names_a_row(case: Case, complaint: Complaint, message: str) -> bool:
     """Whether a message names a row that is at fault, where one is."""
     if not complaint.rows:
         return True
+    if complaint.why == "differs within a group":
+        groups = in_pandas(case)["group"]
+        return any(f"group {show(groups.iat[row])}: from " in message for row in complaint.rows)
     if case.how == "effect_sizes" and complaint.why == "one person":
         groups = in_pandas(case)["group"]
         return any(f"{show(groups.iat[row])} (" in message for row in complaint.rows)
@@ -751,7 +916,13 @@ def fit(case: Case, data: hs.GroupedData) -> str:
     assert found.draws("theta").shape == (50, len(data.groups))
     assert np.isfinite(found.draws("theta")).all()
     assert hs.group_means(found).index.tolist() == data.groups.tolist()
-    return "fitted"
+    if not predictors(case):
+        return "fitted"
+    if model.name != "none":  # which has no use for them
+        slopes = hs.coefficients(found)
+        assert slopes.index.tolist() == data.predictors.columns.tolist()
+        assert np.isfinite(slopes.to_numpy()).all()
+    return "fitted, with predictors"
 
 
 def test_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
@@ -774,12 +945,21 @@ def test_a_case_is_the_same_each_time() -> None:
 
 def test_what_is_wrong_is_seen() -> None:
     found: Counter[str] = Counter()
-    for number in range(300):
+    for number in range(600):
         case = make(number)
         if case.says is None:
             found.update({complaint.why for complaint in complaints(case)})
     common = {"above", "missing", "repeated", "type", "unhashable", "unobserved", "value"}
+    common |= {"collinear", "constant", "differs within a group", "too few groups"}
     assert common <= {*found}
+
+
+def test_predictors_are_good_to_begin_with() -> None:
+    for number in range(200):
+        rng, case = np.random.default_rng(number), Case(number, "estimates", "", {})
+        columns = predictor_values(rng, case, 2, pd.Series(range(4 + number % 5)))
+        x, y = ([fractions.Fraction(float(v)) for v in columns[role]] for role in predictors(case))
+        assert off_a_line(x, y) > 1e-9  # and so they differ between the groups
 
 
 # found by the campaign, or next to what it found --------------------------------------------------
@@ -804,6 +984,47 @@ def test_arms_of_one_person_name_the_column() -> None:
     frame = pd.DataFrame({**TRIAL, "n2": [9, 1]})
     with pytest.raises(hs.DataError, match=r"^Column 'n2': n_control must .* in 'b' \(1\)\. "):
         hs.effect_sizes(frame, group="trial", measure="MD", **ARMS)
+
+
+ESTIMATES = pd.DataFrame({"g": list("abcdef"), "y": [1.0, 2, 4, 3, 5, 2], "se": 1.0})
+
+
+def with_predictors(names: Any, **columns: Any) -> hs.GroupedData:
+    frame, roles = ESTIMATES.assign(**columns), {"group": "g", "estimate": "y", "se": "se"}
+    return hs.GroupedData.from_estimates(frame, **roles, predictors=names)
+
+
+def test_a_predictor_whose_spread_vanishes_is_refused() -> None:
+    with pytest.raises(hs.DataError, match="'x' differs so little between the groups"):
+        with_predictors(["x"], x=[0, 0, 0, 0, 0, 1e-170])
+
+
+def test_a_predictor_in_another_unit_is_refused() -> None:
+    year = np.array([2003.0, 2001, 2005, 2000, 2004, 2002])
+    with pytest.raises(hs.DataError, match="'w' says nothing that the others do not say"):
+        with_predictors(["x", "w"], x=year, w=year / 7)
+
+
+def test_an_array_without_a_dimension_is_no_list_of_predictors() -> None:
+    with pytest.raises(hs.DataError, match="predictors= takes a list of columns"):
+        with_predictors(np.array("x"), x=range(6))
+
+
+def test_what_differs_within_a_group_is_counted_and_shown() -> None:
+    frame = pd.DataFrame({"g": list("aabc"), "y": 1.0, "day": [20240101, 20240102, 3, 4]})
+    with pytest.raises(hs.DataError, match=r"1 of 3 groups .*'a': from 20240101.* to 20240102"):
+        hs.GroupedData.from_rows(frame, group="g", outcome="y", predictors=["day"])
+
+
+def test_a_repeated_trial_is_called_that_whatever_its_predictor() -> None:
+    with pytest.raises(hs.DataError, match="must name each group once"):
+        with_predictors(["x"], g=list("aabcde"), x=range(6))
+
+
+def test_a_predictor_is_called_what_the_frame_calls_it() -> None:
+    frame = ESTIMATES.assign(a=0, b=3).rename(columns={"a": 1, "b": 2.5})
+    with pytest.raises(hs.DataError, match=r"^Predictor 1, 2\.5 "):
+        hs.GroupedData.from_rows(frame, group="g", outcome="y", predictors=[1, 2.5])
 
 
 # extreme, but legal: fitted for real (more of them: EXTREMES in test_models.py) -------------------

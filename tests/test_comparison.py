@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from programs import small_data
 from scipy import stats
 from scipy.special import logsumexp
 
 import hierstan as hs
+from hierstan.folds import hyper_draws, log_lik_of_units
+from hierstan.integration import Integrand
 
 SEED = 20261122
 MU, TAU = hs.Normal(-1, 1), hs.HalfNormal(1)
@@ -320,3 +323,29 @@ def test_too_little_data_prefer_nothing():
     comparison = hs.compare(hs.fit_poolings(data, seed=SEED, engine="stanli"))
     assert comparison.preferred is None
     assert "cannot tell" in comparison.verdict
+
+
+# parabolas ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", ["observation", "group"])
+@pytest.mark.parametrize("family", ["normal_known", "normal", "lognormal"])
+def test_three_points_of_a_parabola_give_what_the_nodes_give(
+    family: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in (hs.PartialPooling(), hs.NoPooling()):
+        fit = model.fit(small_data(family), seed=1, engine="stanli", draws=50, progress=False)
+        hyper = hyper_draws(fit, 50)
+        integrand = Integrand(fit.conditional, fit.priors, fit.data, hyper, unit == "observation")
+        assert integrand.parabolic(None)
+        exactly = log_lik_of_units(fit, hyper, unit)
+        with monkeypatch.context() as patch:
+            patch.setattr(Integrand, "parabolic", lambda *_: False)
+            np.testing.assert_allclose(log_lik_of_units(fit, hyper, unit), exactly, atol=1e-7)
+
+
+def test_other_families_are_no_parabolas() -> None:
+    for family in ("binomial", "poisson", "student_t", "gamma"):
+        fit = hs.NoPooling().fit(small_data(family), seed=1, engine="stanli", draws=5)
+        integrand = Integrand(fit.conditional, fit.priors, fit.data, hyper_draws(fit, 5), True)
+        assert not integrand.parabolic(None), family

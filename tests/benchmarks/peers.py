@@ -268,9 +268,12 @@ def with_hierstan(
     family: str, values: dict[str, Any], scales: dict[str, float], way: str
 ) -> dict[str, Any]:
     """Fit by one call."""
+    import scipy.optimize
+    import scipy.stats  # noqa: F401
+
     import hierstan as hs
 
-    # Complete pooling of other data: it imports everything, as `import pymc` does at once.
+    # Complete pooling of other data: it imports the rest, as `import pymc` does at once.
     other = {"y": [1.0, 2.0], "se": [1.0, 1.0]}
     hs.CompletePooling().fit(grouped("normal", other), seed=1, engine="stanli", progress=False)
     priors = {"mu": hs.Normal(0, scales["mu"]), "tau": hs.HalfNormal(scales["tau"])}
