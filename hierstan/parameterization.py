@@ -72,6 +72,21 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
     return estimate, precision
 
 
+def starting_variances(data: GroupedData) -> dict[str, np.ndarray]:
+    """Return rough posterior variances of ``mu``, ``beta`` and ``log(tau)``.
+
+    With many groups they are small. A sampler that has to find that out takes short steps, and many
+    of them, for as long.
+    """
+    _, precision = normal_approximation(data)
+    tau2 = _typical_variance(data, raw_estimates(data))
+    weights = 1 / (1 / precision + tau2)
+    of_mean = np.diag(np.linalg.pinv((data.design.T * weights) @ data.design, hermitian=True))
+    with np.errstate(divide="ignore"):
+        of_tau = np.minimum(0.5 / np.sum((tau2 * weights) ** 2), 1.0)
+    return {"mu": of_mean[:1], "beta": of_mean[1:], "tau": of_tau}
+
+
 def starting_points(
     data: GroupedData, priors: Mapping[str, Prior], *, chains: int, seed: int
 ) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ import pandas as pd
 from hierstan.data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
 from hierstan.families import FAMILIES
-from hierstan.parameterization import starting_points
-from hierstan.priors import Prior
+from hierstan.parameterization import starting_points, starting_variances
+from hierstan.priors import Prior, Uniform
 from hierstan.program import Program
 
 if TYPE_CHECKING:
@@ -137,7 +137,9 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         entries = with_observations(entries, 0)
     if later:
         entries["draw_theta"] = 0
-    draws = engine.sample(plan.program, entries, settings, _starts(plan, settings))
+    draws = engine.sample(
+        plan.program, entries, settings, _starts(plan, settings), _inv_metric(plan, entries)
+    )
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
     if later:
         draws.variables.pop("theta", None)
@@ -149,6 +151,20 @@ def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     if "draw_theta" in plan.program.code:  # theta is no parameter
         points = [{name: point[name] for name in point if name != "theta"} for point in points]
     return points
+
+
+def _inv_metric(plan: Plan, entries: Mapping[str, Any]) -> np.ndarray | None:
+    """Return variances for adaptation to start from, where theta is measured in its own units."""
+    if not plan.scale or plan.program.edited or plan.prior_only:
+        return None
+    from hierstan.engines.stanli import Evaluator
+
+    places = Evaluator(plan.program, entries).parameters
+    found = np.ones(max(columns.stop for columns in places.values()))
+    for name, variance in starting_variances(plan.data).items():
+        if name in plan.priors and not isinstance(plan.priors[name], Uniform):
+            found[places[name]] = variance
+    return found
 
 
 def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.DataTree:

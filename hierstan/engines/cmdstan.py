@@ -71,6 +71,7 @@ class CmdStan:
         data: Mapping[str, Any],
         settings: Settings,
         inits: Sequence[Mapping[str, Any]],
+        inv_metric: np.ndarray | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
         import cmdstanpy
@@ -96,6 +97,7 @@ class CmdStan:
                         adapt_delta=settings.adapt_delta,
                         max_treedepth=MAX_TREE_DEPTH,
                         inits=starts,
+                        metric=None if inv_metric is None else {"inv_metric": inv_metric.tolist()},
                         output_dir=folder,
                         sig_figs=SIGNIFICANT_FIGURES,
                         show_progress=False,

@@ -46,6 +46,7 @@ class Stanli:
         data: Mapping[str, Any],
         settings: Settings,
         inits: Sequence[Mapping[str, Any]],
+        inv_metric: np.ndarray | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
         import stanli
@@ -63,6 +64,7 @@ class Stanli:
                 delta=settings.adapt_delta,
                 max_depth=MAX_TREE_DEPTH,
                 inits=_unconstrained(model, inits),
+                inv_metric=inv_metric,
                 refresh=refresh,
             )
         variables = {name: fit.draws(name) for name in fit.variables}
