@@ -253,13 +253,15 @@ def test_the_posterior_is_that_of_quadrature() -> None:
 def test_leaving_trials_out_is_that_of_quadrature() -> None:
     short = hs.PartialPooling(priors=PRIORS).fit(bcg(), **{**FAST, "draws": 500})
     exact, loo = reference(), hs.loo(short, unit="group", progress=False)
-    expected = [
-        special.logsumexp(exact.log_weight)
-        - special.logsumexp(exact.log_weight - exact.log_lik[:, j])
-        for j in range(13)
-    ]
-    np.testing.assert_allclose(loo.elpd_i, expected, atol=0.2)
-    assert loo.elpd == pytest.approx(sum(expected), abs=0.4)
+    without = exact.log_weight[:, None] - exact.log_lik
+    expected = special.logsumexp(exact.log_weight) - special.logsumexp(without, axis=0)
+    # the reference's weights are uneven too, without a trial that is unlike the others
+    noise = (special.softmax(without, axis=0) ** 2).sum(axis=0) + (exact.share() ** 2).sum()
+    off = np.abs(loo.elpd_i - expected)
+    assert (off < TIMES * np.sqrt(noise + loo.mcse_i**2)).all()
+    assert loo.elpd == pytest.approx(
+        expected.sum(), abs=TIMES * np.hypot(noise.sum() ** 0.5, loo.mcse)
+    )
 
 
 def test_the_bivariate_model_is_the_published_one() -> None:
