@@ -116,8 +116,7 @@ def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossChe
         model = replace(model, priors=model.resolve_priors(data))
     program = model.program(data)
     entries = stan_data(data, model.priors or {}, pointwise=True)
-    if " tiny;" in program.code:
-        entries |= model._scale(data, "mixed")
+    entries |= model._scale(data, model._parameterization(data))
     return compare_engines(program, entries, _points(model, data, program, entries, seed))
 
 

@@ -22,6 +22,13 @@ LINKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def p_times_q(theta: np.ndarray) -> np.ndarray:
+    """Return p (1 - p) at log-odds, without cancelling where p is near 0 or 1."""
+    from scipy import special
+
+    return np.asarray(special.expit(theta) * special.expit(-np.asarray(theta)))
+
+
 @dataclass(frozen=True)
 class Family:
     """One family: the columns of its observations, its link and its own parameters."""

@@ -100,10 +100,10 @@ class Fit:
         if "pointwise" not in self.cache:
             from hierstan.pointwise import pointwise
 
-            self.cache["pointwise"] = True
             found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
             for name, dataset in found.items():
                 self.sampled[name] = dataset
+            self.cache["pointwise"] = True
         return self.sampled
 
     @property

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hierstan.data import GroupedData
-from hierstan.families import FAMILIES
+from hierstan.families import FAMILIES, p_times_q
 from hierstan.fit import Fit
 from hierstan.observed_information import numeric, observed_information
 
@@ -189,18 +189,12 @@ _INFORMATION: dict[str, Formula] = {
     "student_t": lambda theta, size, own: (
         size / own["sigma"] ** 2 * (own["nu"] + 1) / (own["nu"] + 3)
     ),
-    "binomial": lambda theta, size, own: size * _p_times_q(theta),
-    "bernoulli": lambda theta, size, own: size * _p_times_q(theta),
+    "binomial": lambda theta, size, own: size * p_times_q(theta),
+    "bernoulli": lambda theta, size, own: size * p_times_q(theta),
     "poisson": lambda theta, size, own: size * np.exp(theta),
     "neg_binomial": lambda theta, size, own: size / (np.exp(-theta) + 1 / own["phi"]),
     "gamma": lambda theta, size, own: size * own["shape"],
 }
-
-
-def _p_times_q(theta: np.ndarray) -> np.ndarray:
-    """Return p (1 - p) without cancelling where p is near 0 or 1."""
-    small = np.exp(-np.abs(theta))
-    return small / (1 + small) ** 2
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import special
 
 from hierstan.data import GroupedData
-from hierstan.families import FAMILIES
+from hierstan.families import FAMILIES, p_times_q
 from hierstan.priors import Prior, Uniform
 from hierstan.raw import between_variance, raw_estimates, regression
 
@@ -65,11 +65,18 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
     for _ in range(STEPS):
         weights = 1 / (1 / precision + tau2)
         center = data.design @ regression(estimate, data.design, weights)
-        aim = estimate + (center - estimate) / (1 + tau2 * precision)
+        aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
         precision = information(raw, mode)
         estimate = mode + (raw["raw"].to_numpy() - to_response(mode)) / slope_of(mode)
     return estimate, precision
+
+
+def expected_means(
+    estimate: np.ndarray, precision: np.ndarray, center: np.ndarray, tau2: float
+) -> np.ndarray:
+    """Return where data and population together put the group means, given the variance between."""
+    return estimate + (center - estimate) / (1 + tau2 * precision)
 
 
 def starting_variances(data: GroupedData) -> dict[str, np.ndarray]:
@@ -137,10 +144,6 @@ def _typical_variance(data: GroupedData, raw: pd.DataFrame) -> float:
     return found + 0.1 * float((raw["link_se"] ** 2).median())
 
 
-def _p_times_q(theta: np.ndarray) -> np.ndarray:
-    return special.expit(theta) * special.expit(-theta)
-
-
 def _of_counts(raw: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
     """Return the information of negative binomial rows, at their moments' overdispersion."""
     n, link, link_se = raw[["n", "link", "link_se"]].to_numpy().T
@@ -149,8 +152,8 @@ def _of_counts(raw: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
 
 # The information of a group's data at a mean theta, given that at its own estimate.
 _INFORMATION: dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]] = {
-    "binomial": lambda raw, theta: raw["n"].to_numpy() * _p_times_q(theta),
-    "bernoulli": lambda raw, theta: raw["n"].to_numpy() * _p_times_q(theta),
+    "binomial": lambda raw, theta: raw["n"].to_numpy() * p_times_q(theta),
+    "bernoulli": lambda raw, theta: raw["n"].to_numpy() * p_times_q(theta),
     "poisson": lambda raw, theta: (
         np.exp(theta - raw["link"].to_numpy()) * raw["link_se"].to_numpy() ** -2.0
     ),
@@ -159,7 +162,7 @@ _INFORMATION: dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]] = {
 }
 _Function = Callable[[np.ndarray], np.ndarray]
 _RESPONSE: dict[str, tuple[_Function, _Function]] = {
-    "logit": (special.expit, _p_times_q),
+    "logit": (special.expit, p_times_q),
     "log": (np.exp, np.exp),
 }
 

@@ -124,14 +124,14 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     """Return posterior, statistics and data as a DataTree."""
     size = settings.chains * settings.draws
     later = "draw_theta" in plan.program.code and size * len(plan.data.groups) > MAX_THETA
-    edited = (  # an edited template may ask for what the embedded engine has not
+    in_passing = (  # an edited template may ask for what the embedded engine has not
         plan.program.edited
         and plan.data.rows is plan.data.cells
         and not plan.prior_only
         and "pointwise" in plan.program.code
         and keeps_pointwise(plan.data, size)
     )
-    entries = stan_data(plan.data, plan.priors, pointwise=edited) | {"draw_baseline": 1}
+    entries = stan_data(plan.data, plan.priors, pointwise=in_passing) | {"draw_baseline": 1}
     entries |= plan.scale
     if plan.prior_only:
         entries = with_observations(entries, 0)

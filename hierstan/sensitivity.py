@@ -18,7 +18,8 @@ from hierstan.elpd import GOOD_K, Elpd, psis, smoothed_weights, summarised
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.folds import hyper_draws, log_lik_of_units, unit_labels
-from hierstan.parameterization import normal_approximation
+from hierstan.integration import population_means
+from hierstan.parameterization import expected_means, normal_approximation
 from hierstan.priors import Prior
 from hierstan.subsampling import MAX_GROUPS, sampled_groups, subsampled
 
@@ -213,10 +214,14 @@ def _shown(fit: Fit) -> np.ndarray:
     if len(fit.data.groups) <= MAX_GROUPS:
         return np.arange(len(fit.data.groups))
     estimate, precision = normal_approximation(fit.data)
-    slopes = [fit.draws("beta").mean(axis=0)] if "beta" in fit.priors else []
-    center = fit.data.design @ np.concatenate([[fit.draws("mu").mean()], *slopes])
-    left = 1 / (1 + fit.draws("tau").mean() ** 2 * precision)
-    highest = np.argsort(estimate + (center - estimate) * left)[-HIGHEST:]
+    middle: dict[str, np.ndarray] = {
+        name: fit.draws(name).mean(axis=0, keepdims=True)
+        for name in ("mu", "beta", "tau")
+        if name in fit.priors
+    }
+    center = population_means(fit.data, middle)[0]
+    means = expected_means(estimate, precision, center, float(middle["tau"][0]) ** 2)
+    highest = np.argsort(means)[-HIGHEST:]
     return np.union1d(sampled_groups(fit), highest)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import hierstan as hs
+from hierstan import pointwise
 
 LINE = 88
 
@@ -259,3 +260,14 @@ def test_a_column_name_cannot_break_the_page() -> None:
     fit = quick(estimates(frame, "<b>\nschool", "effect"))
     assert "<b>\\nschool (mean)" in str(fit)
     assert "&lt;b&gt;" in fit._repr_html_()
+
+
+def test_what_could_not_be_computed_is_tried_again(
+    schools: dict[str, hs.Fit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = fitted(hs.PartialPooling(), schools["partial"].data, draws=20)
+    with monkeypatch.context() as patch:
+        patch.setattr(pointwise, "keeps_pointwise", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _ = fit.idata
+    assert {"log_likelihood", "posterior_predictive"} <= set(fit.idata.children)

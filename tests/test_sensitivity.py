@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 import hierstan as hs
+from hierstan import folds, sensitivity, subsampling
 from hierstan.sensitivity import comparable
 
 SEED = 20261122
@@ -103,3 +104,29 @@ def test_the_picture_shows_the_sweep():
     assert ax.get_yticklabels()[0].get_text() == f"{fit.priors['tau']}, as fitted"
     with pytest.raises(hs.HierstanError, match="prior_sensitivity"):
         hs.plot_prior_sensitivity(fit)
+
+
+def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"g": range(60), "y": rng.normal(1, 1.2, 60), "se": 0.7})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli")
+    everyone = hs.prior_sensitivity(fit)
+    monkeypatch.setattr(sensitivity, "MAX_GROUPS", 40)
+    monkeypatch.setattr(sensitivity, "HIGHEST", 5)
+    monkeypatch.setattr(subsampling, "SAMPLE", 30)
+    few = hs.prior_sensitivity(fit)
+    same = ["mean", "lower", "upper", "mu", "best", "pareto_k"]
+    pd.testing.assert_frame_equal(few.sweep[same], everyone.sweep[same])
+    sampled = subsampling.subsampled(fit, folds.hyper_draws(fit, 1000), "observation")
+    assert (np.abs(few.sweep["elpd"] - everyone.sweep["elpd"]) < 4 * sampled.mcse).all()
+    assert (everyone.sweep["elpd"] != few.sweep["elpd"]).all()
+    # 1,000 of the 4,000 draws, in two blocks of groups
+    assert (
+        np.abs(few.power[["prior", "likelihood"]] - everyone.power[["prior", "likelihood"]]).max(
+            axis=None
+        )
+        < 0.05
+    )
