@@ -33,14 +33,14 @@ with tempfile.TemporaryDirectory() as folder:
     comparison = hs.compare({"normal": normal, "student_t": student})
 
 # The outlier no longer makes the population look wide, so that the others learn from each other
-# again. (Of a Student-t, tau is the scale.)
+# again. (Of a Student-t, tau is the scale; pooling factors read it as a standard deviation.)
 for name, fit in {"normal": normal, "student_t": student}.items():
     print(f"\nWith a {name} population")
     print(hs.summary(fit).loc[["mu", "tau"], ["mean", "sd", "lower", "upper"]].round(1).to_string())
     ledger = hs.shrinkage(fit)
     print(ledger.loc[["outlier"], ["raw", "mean", "sd"]].round(1).to_string())
     others = ledger.drop("outlier")["pooling_factor"].mean()
-    print(f"average pooling factor of the other twelve: {others:.2f}")
+    print(f"average pooling factor of the other twelve, tau taken for an sd: {others:.2f}")
 
 print()
 print(comparison)

@@ -1,9 +1,10 @@
 """Simulation-based calibration: whether posteriors hold the truth as often as they say.
 
 Data sets are simulated at values drawn from the prior, and fitted; the rank of each true value
-among the posterior's draws is then uniform, if and only if program and sampler are right (Talts,
-Betancourt, Simpson, Vehtari and Gelman 2018, arXiv:1804.06788). The likelihood's rank also sees
-what those of the parameters can miss (Modrák et al. 2023, doi:10.1214/23-BA1404).
+among the posterior's draws is then uniform if program and sampler are right, and ranks that are not
+show that something is wrong (Talts, Betancourt, Simpson, Vehtari and Gelman 2018,
+arXiv:1804.06788). The likelihood's rank also sees what those of the parameters can miss (Modrák et
+al. 2023, doi:10.1214/23-BA1404).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data import GroupedData
+from hierstan.display import plain_labels
 from hierstan.errors import EngineError, HierstanError, HierstanWarning
 from hierstan.fit import Fit
 from hierstan.generator import Generator, Simulation
@@ -177,14 +179,17 @@ class _Task:
         places = np.linspace(0, size - 1, self.draws).round().astype(int)
         ranks = {}
         data = simulation.data
-        slopes = [] if data.predictors is None else list(enumerate(data.predictors.columns))
-        elements = {"theta": [(j, data.groups[j]) for j in self.groups], "beta": slopes}
-        for name in (*self.model.prior_names(data), "theta"):
-            below = fit.draws(name)[places] < truth[name]
-            for position, label in elements.get(name, []):
-                ranks[f"{name}[{label}]"] = int(below[:, position].sum())
-            if name not in elements:
-                ranks[name] = int(below.sum())
+        slopes = [] if data.predictors is None else plain_labels(data.predictors.columns)
+        labels, groups = plain_labels(data.groups), np.array(self.groups, dtype=int)
+        for name in self.model.prior_names(data):
+            if name != "theta":
+                below = fit.draws(name)[places] < truth[name]
+                each = zip(slopes, below.T, strict=True) if name == "beta" else [("", below)]
+                for label, column in each:
+                    ranks[f"{name}[{label}]" if label else name] = int(column.sum())
+        below = fit.theta(groups, places) < truth["theta"][groups]
+        for j, column in zip(groups, below.T, strict=True):
+            ranks[f"theta[{labels[j]}]"] = int(column.sum())
         log_lik = self._log_lik(fit, simulation, places)
         return {**ranks, "log_lik": int((log_lik[:-1] < log_lik[-1]).sum())}
 
@@ -195,7 +200,12 @@ class _Task:
         entries = stan_data(simulation.data, fit.priors, pointwise=True)
         evaluator = Evaluator(self.program, entries)
         points = {
-            name: np.concatenate([fit.draws(name)[places], [simulation.truth[name]]])
+            name: np.concatenate(
+                [
+                    fit.theta(draws=places) if name == "theta" else fit.draws(name)[places],
+                    [simulation.truth[name]],
+                ]
+            )
             for name in evaluator.parameters
         }
         return evaluator.written(points, ["log_lik"])["log_lik"].sum(axis=1)

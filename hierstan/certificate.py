@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.display import plain_labels
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
 from hierstan.priors import Prior
@@ -161,12 +162,13 @@ def _center(prior: Prior) -> tuple[float, float]:
 
 def _compared(fit: Fit, exact: Moments) -> pd.DataFrame:
     lines = {}
+    labels = plain_labels(fit.data.groups)
     for name in sorted(exact.mean):
-        draws = fit.posterior[name].to_numpy()
-        draws = draws.reshape(*draws.shape[:2], -1)
         many = name == "theta"
+        draws = fit.theta() if many else fit.draws(name)
+        draws = draws.reshape(fit.options["chains"], fit.options["draws"], -1)
         for k in range(draws.shape[2]):
-            label = f"{name}[{fit.data.groups[k]}]" if many else name
+            label = f"{name}[{labels[k]}]" if many else name
             truth = [float(np.atleast_1d(part[name])[k]) for part in (exact.mean, exact.sd)]
             lines[label] = _line(draws[:, :, k], *truth)
     return pd.DataFrame.from_dict(lines, orient="index").rename_axis(index="parameter")

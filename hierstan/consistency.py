@@ -30,11 +30,10 @@ def check_consistency(plan: Plan) -> None:
     if not (plan.conditional.edited or plan.program.edited):
         return
     entries = {**stan_data(plan.data, plan.priors, pointwise=True), **plan.scale}
-    inits = starting_points(plan.data, plan.priors, chains=2, seed=1)
     evaluator = Evaluator(plan.conditional, entries)
     first = Evaluator(plan.conditional, with_observations(entries, 1))
-    if not set(evaluator.parameters) <= set(inits[0]):
-        return
+    known = starting_points(plan.data, plan.priors, chains=2, seed=1)
+    inits = evaluator.completed(known, seed=1)
     moved = "theta" if "theta" in evaluator.parameters else "mu"
     bounded = isinstance(plan.priors.get("theta"), Uniform)  # flat, but for the change of variables
     for other in inits:
@@ -67,6 +66,9 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
     from hierstan.engines.stanli import Evaluator
 
     conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, plan.program))
+    different = (set(conditional.parameters) - {"theta"}) ^ set(integrated.parameters)
+    if different:
+        raise _not_integrated(plan, f"only one of them has {', '.join(sorted(different))}")
     draws = {name: np.array([init[name] for init in inits]) for name in conditional.parameters}
     theta, step = draws["theta"][:1], draws["tau"][:, None]
     terms = []
@@ -83,16 +85,23 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
     expected = np.diff(joint + (integral - here).sum(axis=1))[0]
     change = np.diff(integrated.log_density(draws))[0]
     if not np.isclose(expected, change, rtol=1e-6, atol=1e-6):
-        raise TemplateError(
-            f"{plan.program.name} is not {plan.conditional.name} with theta integrated out: "
+        raise _not_integrated(
+            plan,
             f"between two values of the other parameters its log density changes by {change:.6g} "
-            f"instead of {expected:.6g}. Edit both in the same way, or use "
-            "parameterization='centered' or 'noncentered', which need one template only."
+            f"instead of {expected:.6g}",
         )
 
 
+def _not_integrated(plan: Plan, why: str) -> TemplateError:
+    return TemplateError(
+        f"{plan.program.name} is not {plan.conditional.name} with theta integrated out: {why}. "
+        "Edit both in the same way, or use parameterization='centered' or 'noncentered', which "
+        "need one template only."
+    )
+
+
 def _compare(what: str, name: str, model: float, written: float, program: Program) -> None:
-    if np.isclose(model, written, rtol=1e-6, atol=1e-6):
+    if np.isclose(model, written, rtol=1e-6, atol=1e-6) or not np.isfinite(model):
         return
     raise TemplateError(
         f"In {program.name}, the model block and {name} disagree about {what}: between two values "

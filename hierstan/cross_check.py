@@ -150,19 +150,20 @@ def compare_engines(
 
 
 def _error(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
-    return np.abs(theirs - ours) / np.maximum(1.0, np.maximum(np.abs(theirs), np.abs(ours)))
+    """Return relative errors, absolute below 1, and infinite where only one side is finite."""
+    with np.errstate(invalid="ignore"):
+        error = np.abs(theirs - ours) / np.maximum(1.0, np.maximum(np.abs(theirs), np.abs(ours)))
+    return np.where(theirs == ours, 0.0, np.nan_to_num(error, nan=np.inf))
 
 
 def _points(
     model: Pooling, data: GroupedData, program: Program, entries: Mapping[str, Any], seed: int
 ) -> list[dict[str, Any]]:
-    """Return random parameter values, around where a chain would start if that is known."""
+    """Return random parameter values, around where a chain would start."""
     evaluator = Evaluator(program, entries)
-    rng = np.random.default_rng(seed)
-    starts = starting_points(data, model.priors or {}, chains=POINTS, seed=seed)
-    width = sum(columns.stop - columns.start for columns in evaluator.parameters.values())
-    noise = rng.normal(size=(POINTS, width))
-    if set(evaluator.parameters) <= set(starts[0]):
-        near = {name: np.array([s[name] for s in starts]) for name in evaluator.parameters}
-        noise = evaluator.unconstrained(near) + JITTER * noise
-    return evaluator.values_at(noise)
+    known = starting_points(data, model.priors or {}, chains=POINTS, seed=seed)
+    starts = evaluator.completed(known, seed)
+    near = {name: np.array([s[name] for s in starts]) for name in evaluator.parameters}
+    points = evaluator.unconstrained(near)
+    noise = np.random.default_rng(seed).normal(size=points.shape)
+    return evaluator.values_at(points + JITTER * noise)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from hierstan import portrait, records, storage
 from hierstan.convergence import Convergence, check_convergence
 from hierstan.cures import Setup
 from hierstan.data import GroupedData
-from hierstan.errors import HierstanError
+from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.families import FAMILIES, Family
 from hierstan.priors import Prior
 from hierstan.program import Program
@@ -218,7 +219,7 @@ class Fit:
         if "group_draws" not in self.cache:
             from hierstan.group_draws import GroupDraws
 
-            names = [name for name in self.priors if name in self.posterior]
+            names = [str(name) for name in self.posterior if name != "theta_new"]
             hyper = {name: self.draws(name) for name in names}
             self.cache["group_draws"] = GroupDraws(
                 self.program, self.data, self.priors, hyper, self.seed
@@ -295,7 +296,20 @@ class Fit:
         >>> str(hs.load(path)) == str(fit)
         True
         """
-        storage.write(path, self.idata, self.data, self._record())
+        try:
+            tree = self.idata
+        except HierstanError as error:
+            warnings.warn(
+                f"{os.fspath(path)} holds the draws, but neither the log likelihood nor replicated "
+                f"outcomes, which could not be computed: {error}",
+                HierstanWarning,
+                stacklevel=2,
+            )
+            tree = self.sampled
+        storage.write(path, tree, self.data, self._record())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine
 
     def _record(self) -> dict[str, Any]:
         if type(self.model).__module__ != "hierstan.models":

@@ -77,10 +77,12 @@ def observed_information(fit: Fit) -> tuple[slice, np.ndarray]:
 
     evaluator = Evaluator(fit.conditional, stan_data(fit.data, fit.priors, pointwise=True))
     moved = "theta" if "theta" in evaluator.parameters else "mu"
-    total = len(fit.draws(moved))
+    total = fit.options["chains"] * fit.options["draws"]
     thin = slice(None, None, -(-total // MAX_DRAWS))
-    draws = {name: fit.draws(name)[thin] for name in evaluator.parameters}
-    step = 0.1 * fit.draws("theta").std(axis=0)
+    theta = fit.theta(draws=thin)
+    names = set(evaluator.parameters) - {"theta"}
+    draws = {"theta": theta, **{name: fit.draws(name)[thin] for name in names}}
+    step = 0.1 * theta.std(axis=0)
     shift = step if moved == "theta" else step[0]
     behind, here, ahead = (
         evaluator.written({**draws, moved: draws[moved] + k * shift}, ["log_lik"])["log_lik"]

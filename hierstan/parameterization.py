@@ -54,13 +54,14 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
     doi:10.1080/01621459.1993.10594284): a normal approximation around its own estimate says too
     much where there are few events.
     """
-    raw = raw_estimates(data)
-    estimate, precision = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** -2.0
+    table = raw_estimates(data)
+    raw = {str(name): table[name].to_numpy() for name in table}
+    estimate, precision = raw["link"], raw["link_se"] ** -2.0
     if data.family not in _INFORMATION:
         return estimate, precision
     information = _INFORMATION[data.family]
     to_response, slope_of = _RESPONSE[FAMILIES[data.family].link]
-    tau2 = _typical_variance(data, raw)
+    tau2 = _typical_variance(data, table)
     mode = None
     for _ in range(STEPS):
         weights = 1 / (1 / precision + tau2)
@@ -68,7 +69,7 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
         aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
         precision = information(raw, mode)
-        estimate = mode + (raw["raw"].to_numpy() - to_response(mode)) / slope_of(mode)
+        estimate = mode + (raw["raw"] - to_response(mode)) / slope_of(mode)
     return estimate, precision
 
 
@@ -144,21 +145,22 @@ def _typical_variance(data: GroupedData, raw: pd.DataFrame) -> float:
     return found + 0.1 * float((raw["link_se"] ** 2).median())
 
 
-def _of_counts(raw: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+_Columns = Mapping[str, np.ndarray]  # of the raw estimates
+
+
+def _of_counts(raw: _Columns, theta: np.ndarray) -> np.ndarray:
     """Return the information of negative binomial rows, at their moments' overdispersion."""
-    n, link, link_se = raw[["n", "link", "link_se"]].to_numpy().T
-    return np.asarray(n / (np.exp(-theta) + n * link_se**2 - np.exp(-link)))
+    n = raw["n"]
+    return np.asarray(n / (np.exp(-theta) + n * raw["link_se"] ** 2 - np.exp(-raw["link"])))
 
 
 # The information of a group's data at a mean theta, given that at its own estimate.
-_INFORMATION: dict[str, Callable[[pd.DataFrame, np.ndarray], np.ndarray]] = {
-    "binomial": lambda raw, theta: raw["n"].to_numpy() * p_times_q(theta),
-    "bernoulli": lambda raw, theta: raw["n"].to_numpy() * p_times_q(theta),
-    "poisson": lambda raw, theta: (
-        np.exp(theta - raw["link"].to_numpy()) * raw["link_se"].to_numpy() ** -2.0
-    ),
+_INFORMATION: dict[str, Callable[[_Columns, np.ndarray], np.ndarray]] = {
+    "binomial": lambda raw, theta: raw["n"] * p_times_q(theta),
+    "bernoulli": lambda raw, theta: raw["n"] * p_times_q(theta),
+    "poisson": lambda raw, theta: np.exp(theta - raw["link"]) * raw["link_se"] ** -2.0,
     "neg_binomial": _of_counts,
-    "gamma": lambda raw, theta: raw["link_se"].to_numpy() ** -2.0,
+    "gamma": lambda raw, theta: raw["link_se"] ** -2.0,
 }
 _Function = Callable[[np.ndarray], np.ndarray]
 _RESPONSE: dict[str, tuple[_Function, _Function]] = {

@@ -163,10 +163,13 @@ def _near_equal(e: _Evidence) -> Judgement | None:
 
 
 def _undecided(e: _Evidence) -> Judgement:
-    worse = f" No pooling is worse ({_difference(e.none, e.partial)})." if e.alone_worse else ""
+    worse = ""
+    if e.alone_worse:
+        worse = f" No pooling is worse than partial pooling ({_difference(e.none, e.partial)})."
     words = (
-        f"The data cannot tell complete from partial pooling: {e.equal}, and tau may be anything "
-        f"up to {e.high:.3g}.{worse} Partial pooling is the safer choice, since it covers both."
+        f"The data cannot tell complete from partial pooling: {e.equal}, and tau may be up to "
+        f"{e.high:.3g} (95% sure).{worse} Partial pooling is the safer choice, since it covers "
+        "both."
     )
     return words, None
 

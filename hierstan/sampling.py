@@ -138,7 +138,7 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     if later:
         entries["draw_theta"] = 0
     draws = engine.sample(
-        plan.program, entries, settings, _starts(plan, settings), _inv_metric(plan, entries)
+        plan.program, entries, settings, _starts(plan, settings), _variances(plan)
     )
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
     if later:
@@ -153,18 +153,15 @@ def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     return points
 
 
-def _inv_metric(plan: Plan, entries: Mapping[str, Any]) -> np.ndarray | None:
+def _variances(plan: Plan) -> dict[str, np.ndarray]:
     """Return variances for adaptation to start from, where theta is measured in its own units."""
     if not plan.scale or plan.program.edited or plan.prior_only:
-        return None
-    from hierstan.engines.stanli import Evaluator
-
-    places = Evaluator(plan.program, entries).parameters
-    found = np.ones(max(columns.stop for columns in places.values()))
-    for name, variance in starting_variances(plan.data).items():
-        if name in plan.priors and not isinstance(plan.priors[name], Uniform):
-            found[places[name]] = variance
-    return found
+        return {}
+    return {
+        name: variance
+        for name, variance in starting_variances(plan.data).items()
+        if name in plan.priors and not isinstance(plan.priors[name], Uniform)
+    }
 
 
 def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.DataTree:

@@ -18,7 +18,8 @@ POOLINGS = {
     "none": hs.NoPooling,
     "partial": hs.PartialPooling,
 }
-
+BINOMIAL = """binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), theta)
+           - dot_product(to_vector(trials), log1p_exp(theta) - log2())"""  # as the template has it
 
 PREDICTORS = {"age": [30.0, 41.0, 35.0, 52.0, 60.0, 47.0], "urban": [0, 1, 1, 0, 1, 0]}
 

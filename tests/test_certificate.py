@@ -24,7 +24,7 @@ PUMPS = hs.GroupedData.from_events(
     pd.DataFrame({"pump": list("abcde"), "y": [0, 1, 5, 22, 2], "t": [1.0, 2.1, 94.3, 10.5, 1]}),
     group="pump", events="y", exposure="t",
 )  # fmt: skip
-ALLOWED = ("errors", "fit", "priors", "quadrature", "scale_grid")
+ALLOWED = ("display", "errors", "fit", "priors", "quadrature", "scale_grid")
 QUICK = {"seed": 1, "engine": "stanli", "progress": False}
 
 
@@ -178,3 +178,12 @@ def test_it_is_a_second_opinion() -> None:
         }
         inside = {module for module in modules if module.startswith("hierstan")}
         assert inside <= {f"hierstan.{name}" for name in ALLOWED}
+
+
+def test_labels_that_read_alike_are_told_apart() -> None:
+    frame = pd.DataFrame(
+        {"g": pd.Series([1, "1", 2], dtype=object), "y": [1.0, 2.0, 4.0], "se": 1.0}
+    )
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    assert sum(name.startswith("theta[") for name in hs.certify(fit).table.index) == 3

@@ -11,7 +11,7 @@ import pytest
 from programs import POOLINGS, RECIPES, Recipe, small_data
 
 import hierstan as hs
-from hierstan.cross_check import CrossCheck, _points, compare_engines
+from hierstan.cross_check import CrossCheck, _error, _points, compare_engines
 from hierstan.engines.stanli import Evaluator
 from hierstan.sampling import stan_data
 
@@ -56,6 +56,11 @@ def test_a_difference_is_seen_and_said() -> None:
     assert repr(same) == "CrossCheck(program: not the same)"
     lost = table.assign(error=[0.0, np.nan], written=np.nan)
     assert not CrossCheck(lost, "program", ("CmdStan", "stanli")).ok
+
+
+def test_a_value_that_only_one_engine_has_is_a_difference() -> None:
+    theirs, ours = np.array([-np.inf, -np.inf, 2.0]), np.array([-np.inf, -5.0, 2.0])
+    assert _error(theirs, ours).tolist() == [0.0, np.inf, 0.0]
 
 
 def test_random_points_are_values_that_the_program_allows() -> None:

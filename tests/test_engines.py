@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -734,3 +735,15 @@ def test_a_template_that_renames_a_parameter_ends_in_errors_that_name_it(
     for answer in (hs.heterogeneity, hs.predict, hs.winners_curse):
         with pytest.raises(hs.HierstanError, match=rf"no variable '{name}'\. It has .*my_{name}"):
             answer(fit)
+
+
+def test_fits_in_threads_leave_standard_output_alone() -> None:
+    data = hs.GroupedData.from_estimates(
+        hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
+    )
+    before, model = sys.stdout, hs.PartialPooling()
+    with ThreadPoolExecutor(2) as pool:
+        fits = list(pool.map(lambda seed: model.fit(data, seed=seed, engine="stanli"), range(1, 7)))
+    assert sys.stdout is before
+    again = model.fit(data, seed=3, engine="stanli")
+    assert fits[2].draws("tau").tolist() == again.draws("tau").tolist()

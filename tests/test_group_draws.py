@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +146,45 @@ def test_a_sample_of_groups_stands_for_all(
     assert found.elpd == pytest.approx(found.elpd_i.sum())
     assert "subsample" in str(found)
     assert found.reliable
+
+
+def test_checks_of_draws_that_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "MAX_THETA", 1)
+    data = known(8)
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    certificate = hs.certify(fit)
+    assert certificate.ok, str(certificate)
+    assert "theta[7]" in certificate.table.index
+    result = hs.sbc(hs.PartialPooling(), data, replicates=10, draws=19, seed=1, progress=False)
+    assert sum(name.startswith("theta[") for name in result.ranks) == 3
+
+
+def test_a_fit_can_be_pickled_whatever_it_has_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "MAX_THETA", 1)
+    fit = hs.PartialPooling().fit(known(8), **QUICK)
+    made = fit.theta()
+    words = str(fit)
+    again = pickle.loads(pickle.dumps(fit))
+    np.testing.assert_array_equal(again.theta(), made)
+    assert str(again) == words
+
+
+def test_parameters_of_an_edited_family_reach_the_draws_on_demand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = hs.copy_templates(tmp_path / "stan")
+    for file in ("normal_known.stan", "normal_known_marginal.stan"):
+        path = folder / "families" / file
+        text = path.read_text()
+        for old in ("square(se)", "tau * se", "theta[group], se)", "]], se[n"):
+            text = text.replace(old, old.replace("se", "kappa * se"))
+        own = "parameters {\n  real<lower=0> kappa;\n}\nmodel {\n  kappa ~ lognormal(0, 0.1);"
+        path.write_text(text.replace("model {", own))
+    model = hs.PartialPooling(template_dir=folder, parameterization="marginal")
+    monkeypatch.setattr(sampling, "MAX_THETA", 1)
+    fit = model.fit(known(20), **QUICK)
+    assert not fit.keeps_theta
+    assert fit.theta().shape == (4000, 20)
+    means = hs.group_means(fit)
+    assert np.abs(means["mean"] - fit.theta().mean(axis=0)).max() < 0.1
+    assert hs.shrinkage(fit)["pooling_factor"].between(0, 1).all()

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from programs import BINOMIAL
 from scipy import stats
 
 import hierstan as hs
@@ -192,8 +193,8 @@ def test_an_edited_likelihood_is_differentiated(tmp_path: Path, model: type) -> 
     folder = edit(
         tmp_path / "stan",
         "families/binomial.stan",
-        "return binomial_logit_lupmf(y | trials, theta);",
-        "return 0.5 * binomial_logit_lupmf(y | trials, theta);",
+        BINOMIAL,
+        "0.5 * binomial_logit_lupmf(y | trials, theta)",
     )
     fit = fitted(counts(), model(template_dir=folder), draws=500)
     assert likelihood_edited(fit)

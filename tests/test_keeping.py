@@ -196,6 +196,19 @@ def test_loading_does_not_warn_again(tmp_path: Path) -> None:
         assert again(fit, tmp_path).priors["tau"] == hs.Uniform(0, 50)
 
 
+def test_draws_are_kept_though_replicates_cannot_be_computed(tmp_path: Path) -> None:
+    folder = hs.copy_templates(tmp_path / "stan")
+    path = folder / "families" / "normal.stan"
+    lines = [line for line in path.read_text().splitlines() if "y_rep" not in line]
+    path.write_text("\n".join(lines) + "\n")
+    fit = fitted(hs.PartialPooling(template_dir=folder), rows_of("normal"))
+    with pytest.warns(hs.HierstanWarning, match="fit.nc holds the draws, but neither the log"):
+        fit.save(tmp_path / "fit.nc")
+    back = hs.load(tmp_path / "fit.nc")
+    assert back.draws("theta").tolist() == fit.draws("theta").tolist()
+    assert "log_likelihood" not in back.sampled.children
+
+
 def test_edited_templates_are_remembered(tmp_path: Path) -> None:
     folder = hs.copy_templates(tmp_path / "stan")
     file = folder / "families" / "binomial.stan"

@@ -13,7 +13,7 @@ import pytest
 from exact import Posterior, known_normal, partial
 from format_golden import GOLDEN, WIDTHS, formatted, recent_stanc
 from monte_carlo import far_off
-from programs import POOLINGS, RECIPES, Recipe, small_data
+from programs import BINOMIAL, POOLINGS, RECIPES, Recipe, small_data
 from scipy import special, stats
 
 import hierstan as hs
@@ -434,9 +434,9 @@ def test_an_edit_changes_the_fit_its_log_lik_and_its_loo_alike(case: str, tmp_pa
 
 def test_an_edited_count_family_is_integrated_as_edited(tmp_path: Path) -> None:
     # a beta-binomial: the chance of a success differs between the trials of a group too
-    old, size = "binomial_logit_lupmf(y | trials, theta)", 20
+    size = 20
     beta = f"beta_binomial_lupmf(y | trials, {size} * inv_logit(theta), {size} * inv_logit(-theta))"
-    folder = edited(tmp_path, FAMILY, old, beta)
+    folder = edited(tmp_path, FAMILY, BINOMIAL, beta)
     y, n = np.array([1, 4, 9, 30, 2]), np.array([10, 10, 20, 45, 5])
     frame = pd.DataFrame({"site": list("abcde"), "y": y, "n": n})
     data = hs.GroupedData.from_counts(frame, group="site", successes="y", trials="n")
@@ -515,6 +515,55 @@ def test_an_edit_in_one_place_only_is_refused(case: str, tmp_path: Path) -> None
         model.fit(small_data(family), seed=1, engine="stanli", progress=False)
     assert words in str(caught.value)
     assert "Edit both in the same way" in str(caught.value)
+
+
+OWN = """parameters {
+  real<lower=0> kappa;
+}
+model {
+  kappa ~ lognormal(0, 1);"""
+
+
+def test_a_parameter_of_its_own_hides_no_contradiction(tmp_path: Path) -> None:
+    folder = edited(tmp_path, FAMILY, "model {", OWN)
+    path, data = folder / FAMILY, small_data("binomial")
+    text, model = path.read_text(), hs.PartialPooling(template_dir=folder)
+    both = "kappa * inv_logit(theta[group]), kappa * inv_logit(-theta[group])"
+    path.write_text(text.replace("family(theta[group], trials)", f"beta_binomial(trials, {both})"))
+    with pytest.raises(hs.TemplateError, match="log_lik disagree about the likelihood"):
+        model.fit(data, seed=1, engine="stanli", progress=False)
+    path.write_text(text)
+    sound = np.log(model.fit(data, seed=1, engine="stanli", progress=False).draws("kappa"))
+    assert abs(sound.mean()) < 4 / np.sqrt(len(sound) / 4)  # its prior: no data speak of it
+
+
+@pytest.mark.parametrize("file", [POOLING, "partial_pooling_marginal.stan"])
+def test_a_parameter_in_one_of_two_templates_is_refused(file: str, tmp_path: Path) -> None:
+    edit = "tau ~ {{ prior.tau }};", "tau ~ normal(0, scale);\n  scale ~ lognormal(0, 1);"
+    folder = edited(tmp_path, file, *edit)
+    path = folder / file
+    path.write_text(
+        path.read_text().replace("parameters {", "parameters {\n  real<lower=0> scale;")
+    )
+    model = hs.PartialPooling(template_dir=folder, parameterization="marginal")
+    with pytest.raises(hs.TemplateError, match="only one of them has scale. Edit both in the same"):
+        model.fit(EIGHT, seed=1, engine="stanli", progress=False)
+
+
+def test_an_edited_template_starts_where_the_data_are(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"g": range(30), "y": 50_000 + np.arange(30.0), "se": 3.0})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    declared = "real{{ bounds.mu }} mu; // population mean"
+    folder = edited(tmp_path, POOLING, declared, declared + "\n  real<lower=1> nu;")
+    path = folder / POOLING
+    path.write_text(
+        path.read_text().replace(
+            "  theta ~ normal(mu, tau);", "  nu ~ gamma(2, 0.1);\n  theta ~ student_t(nu, mu, tau);"
+        )
+    )
+    fit = hs.PartialPooling(template_dir=folder).fit(data, seed=1, warmup=100, engine="stanli")
+    assert abs(fit.draws("mu").mean() - 50_014.5) < 5
+    assert fit.draws("nu").min() > 1
 
 
 def test_a_program_without_log_lik_is_refused(tmp_path: Path) -> None:

@@ -85,12 +85,12 @@ class Engine(Protocol):
         data: Mapping[str, Any],
         settings: Settings,
         inits: Sequence[Mapping[str, Any]],
-        inv_metric: np.ndarray | None = None,
+        variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS.
 
-        `inv_metric` are variances of the unconstrained parameters, in the program's order, that
-        adaptation starts from; else 1.
+        `variances` of parameters on the unconstrained scale are what adaptation starts from; those
+        not named start from 1.
         """
         ...
 

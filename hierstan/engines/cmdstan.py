@@ -31,6 +31,7 @@ from hierstan.engines import (
     check_finite,
 )
 from hierstan.engines.progress import progress_bar
+from hierstan.engines.stanli import Evaluator, inverse_metric
 from hierstan.engines.translation import translated
 from hierstan.errors import EngineError
 from hierstan.program import Program
@@ -71,13 +72,17 @@ class CmdStan:
         data: Mapping[str, Any],
         settings: Settings,
         inits: Sequence[Mapping[str, Any]],
-        inv_metric: np.ndarray | None = None,
+        variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
         import cmdstanpy
 
         self._require()
         checked = check_data(data)
+        metric = None
+        if variances:
+            places = Evaluator(program, data).parameters
+            metric = {"inv_metric": inverse_metric(places, variances).tolist()}
         starts: Any = [dict(init) for init in inits] or None
         executable = self._compiled(program, settings.progress)
         with (
@@ -97,7 +102,7 @@ class CmdStan:
                         adapt_delta=settings.adapt_delta,
                         max_treedepth=MAX_TREE_DEPTH,
                         inits=starts,
-                        metric=None if inv_metric is None else {"inv_metric": inv_metric.tolist()},
+                        metric=metric,
                         output_dir=folder,
                         sig_figs=SIGNIFICANT_FIGURES,
                         show_progress=False,

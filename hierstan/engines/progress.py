@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,10 +19,10 @@ UPDATES = 20  # of each chain
 def progress_bar(settings: Settings) -> Iterator[int]:
     """Show a bar on standard error once a run takes long; yield the iterations between updates.
 
-    The engines print Stan's own progress lines, which move the bar. Without progress, 0 is yielded
-    and nothing shown.
+    The engines print Stan's own progress lines, which move the bar. Without progress, and in other
+    threads than the main one, since standard output belongs to all, 0 is yielded and nothing shown.
     """
-    if not settings.progress:
+    if not settings.progress or threading.current_thread() is not threading.main_thread():
         yield 0
         return
     from tqdm.auto import tqdm

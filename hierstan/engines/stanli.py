@@ -46,7 +46,7 @@ class Stanli:
         data: Mapping[str, Any],
         settings: Settings,
         inits: Sequence[Mapping[str, Any]],
-        inv_metric: np.ndarray | None = None,
+        variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
         import stanli
@@ -54,6 +54,9 @@ class Stanli:
         with _translated(program):
             model = stanli.Model(stan_code=program.code, data=_json(data), seed=settings.seed)
             columns = len(model._column_names()[0])
+            places = _grouped([name.replace("[", ".") for name in model.constrained_names])
+        if inits and not set(places) <= set(inits[0]):
+            inits = Evaluator(program, data).completed(inits, settings.seed)
         _check_size(settings, columns)
         with _translated(program), progress_bar(settings) as refresh:
             fit = model.sample(
@@ -63,8 +66,8 @@ class Stanli:
                 samples=settings.draws,
                 delta=settings.adapt_delta,
                 max_depth=MAX_TREE_DEPTH,
-                inits=_unconstrained(model, inits),
-                inv_metric=inv_metric,
+                inits=_unconstrained(model, places, inits),
+                inv_metric=inverse_metric(places, variances) if variances else None,
                 refresh=refresh,
             )
         variables = {name: fit.draws(name) for name in fit.variables}
@@ -167,13 +170,24 @@ class Evaluator:
     def values_at(self, points: np.ndarray) -> list[dict[str, Any]]:
         """Return the parameters at points of the unconstrained space, as an engine takes them."""
         names = self._model.param_names()
-        flat = self.written_at(points, list(self.parameters))
         found: list[dict[str, Any]] = [{} for _ in points]
-        for name, columns in self.parameters.items():
-            shape = [int(index) for index in names[columns.stop - 1].split(".")[1:]]
-            for row, value in zip(found, flat[name], strict=True):
-                row[name] = value.reshape(shape, order="F").tolist()
+        for row, point in zip(found, np.ascontiguousarray(points), strict=True):
+            with _translated(self._program):
+                values = self._model.param_constrain(point)
+            for name, columns in self.parameters.items():
+                shape = [int(index) for index in names[columns.stop - 1].split(".")[1:]]
+                row[name] = values[columns].reshape(shape, order="F").tolist()
         return found
+
+    def completed(self, points: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
+        """Return parameter values with those that they lack, as in an edited template, at random.
+
+        On the unconstrained scale these are uniform between -1 and 1.
+        """
+        width = max(columns.stop for columns in self.parameters.values())
+        random = np.random.default_rng(seed).uniform(-1, 1, (len(points), width))
+        drawn = self.values_at(random)
+        return [{**one, **point} for one, point in zip(drawn, points, strict=True)]
 
     def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log density of the unconstrained parameters, without constants, shape (S,)."""
@@ -199,6 +213,14 @@ class Evaluator:
                 else (values.transpose(0, *range(values.ndim - 1, 0, -1)).reshape(size, -1))
             )
         return np.ascontiguousarray(flat)
+
+
+def inverse_metric(places: Mapping[str, slice], variances: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the diagonal that adaptation starts from, given the places of the parameters."""
+    diagonal = np.ones(max(columns.stop for columns in places.values()))
+    for name, variance in variances.items():
+        diagonal[places[name]] = variance
+    return diagonal
 
 
 # internals ------------------------------------------------------------------------------------
@@ -229,14 +251,15 @@ def _check_size(settings: Settings, columns: int) -> None:
         )
 
 
-def _unconstrained(model: Any, inits: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+def _unconstrained(
+    model: Any, places: Mapping[str, slice], inits: Sequence[Mapping[str, Any]]
+) -> np.ndarray | None:
     """Return starting points, or None where the program has parameters hierstan doesn't know."""
-    known = set(_grouped([name.replace("[", ".") for name in model.constrained_names]))
-    if not inits or not known <= set(inits[0]):
+    if not inits or not set(places) <= set(inits[0]):
         return None
     rows = []
     for init in inits:
-        values = {name: np.asarray(init[name]).tolist() for name in known}
+        values = {name: np.asarray(init[name]).tolist() for name in places}
         try:
             rows.append(model.unconstrain(values))
         except ValueError:

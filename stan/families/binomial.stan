@@ -3,7 +3,9 @@
 //   y[n] ~ binomial_logit(trials[n], theta[group[n]])
 functions {
   real family_lpmf(array[] int y, vector theta, array[] int trials) {
-    return binomial_logit_lupmf(y | trials, theta);
+    // binomial_logit, only quicker: at even odds, and from there to theta
+    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), theta)
+           - dot_product(to_vector(trials), log1p_exp(theta) - log2());
   }
 }
 data {

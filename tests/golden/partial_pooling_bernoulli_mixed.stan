@@ -20,7 +20,7 @@ functions {
   }
   // and how far from there it may well be
   vector uncertainty(real tau, vector precision, real tiny) {
-    return inv_sqrt(inv_square(tau + tiny) + precision);
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
 }
 data {
