@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Set the environment, for the processes that tests start too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ["MPLBACKEND"] = "Agg"
     # Compiling takes CmdStan 20 seconds a program: one cache for all test runs of this checkout.
     # `pytest --cache-clear` empties it.
