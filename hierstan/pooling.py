@@ -22,7 +22,9 @@ from hierstan.priors import Prior
 from hierstan.program import Program
 from hierstan.templates import render
 
-ADAPT_DELTA = {1000: 0.7, 100: 0.8, 0: 0.9}  # with more than so many groups
+# With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
+# 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
+ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +146,8 @@ class Pooling:
             a random one is taken and kept in ``fit.seed``.
         adapt_delta : float, optional
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
-            default 0.9, above 100 groups 0.8, above 1,000 groups 0.7: the best rate falls towards
-            0.65 with the number of parameters (Beskos et al. 2013, doi:10.3150/12-BEJ414).
+            default 0.9, and 0.85, 0.8 and 0.7 above 100, 1,000 and 3,000 groups: the best rate
+            falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414).
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.
