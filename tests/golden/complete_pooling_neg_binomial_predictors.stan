@@ -10,11 +10,13 @@
 //
 // An observation stands for `weight` rows of a group that share the count y.
 functions {
+  // neg_binomial_2_log, of all counts at once
   real family_lpmf(array[] int y, vector theta, real phi, vector weight) {
-    vector[size(y)] lp;
-    for (n in 1 : size(y)) {
-      lp[n] = neg_binomial_2_log_lupmf(y[n] | theta[n], phi);
-    }
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_odds = theta - log(phi);
+    vector[size(y)] lp = count .* log_odds
+                         - (count + phi) .* log1p_exp(log_odds)
+                         - lbeta(phi, count + 1) - log(phi + count);
     return dot_product(weight, lp);
   }
 }
