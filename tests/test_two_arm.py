@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -470,3 +471,24 @@ def test_default_priors_follow_the_data() -> None:
     assert priors["mu"] == hs.Normal(float(f"{np.log(treated / control):.3g}"), 1.5)
     assert priors["slope"] == hs.Normal(0, 1)
     assert priors["spread"] == priors["tau"] == hs.HalfNormal(1)
+
+
+def test_absurd_parameters_are_improbable_and_end() -> None:
+    # once, a density of +inf there, where chains stayed and baselines were drawn for ever
+    data = small_data("two_arm")
+    model = hs.CompletePooling()
+    entries = stan_data(data, model.resolve_priors(data)) | {"draw_baseline": 1}
+    evaluator = Evaluator(model.program(data), entries)
+    points = {
+        "mu": np.array([-1.0, -262.0, 300.0, -1.0]),
+        "intercept": np.array([-1.0, -122.0, 0.0, 0.0]),
+        "slope": np.array([0.5, 58.0, -40.0, 0.5]),
+        "spread": np.array([0.7, 9e76, 1e30, 1e200]),
+    }
+    lp = evaluator.log_density(points)
+    assert not (lp[1:] > lp[0] - 10).any()  # -inf and NaN are no place to stay either
+    typical = {name: values[:1] for name, values in points.items()}
+    assert np.isfinite(evaluator.written(typical, ["baseline"])["baseline"]).all()
+    absurd = {name: values[1:2] for name, values in points.items()}
+    with contextlib.suppress(hs.EngineError):  # it says which values are NaN
+        evaluator.written(absurd, ["baseline"])

@@ -49,7 +49,8 @@ functions {
     }
     return {mode, inv_sqrt(information)};
   }
-  // log of its integral, by the trapezoidal rule in steps of 0.7 scales
+  // log of its integral, by the trapezoidal rule in steps of 0.7 scales; at
+  // absurd parameters, where the highest point was not found, no more than it
   vector log_integral(vector theta, vector mean, real spread, vector events,
                       vector trials, vector control_trials) {
     int N = rows(theta);
@@ -61,7 +62,7 @@ functions {
     for (node in -10 : 10) {
       vector[N] lp = log_density(at[1] + 0.7 * node * at[2], theta, mean,
                                  spread, events, trials, control_trials);
-      total += exp(lp - top);
+      total += exp(fmin(lp - top, 0));
     }
     return top + log(0.7 * at[2] .* total);
   }
@@ -78,9 +79,11 @@ functions {
     vector[N] total = log_integral(theta, mean, spread, events, trials,
                                    control_trials);
     vector[N] width = exp(total - top);
-    vector[N] drawn = mode;
+    vector[N] drawn = rep_vector(not_a_number(), N);
     array[N] int open = rep_array(1, N);
-    while (sum(open) > 0) {
+    int attempts = 0; // one in four is accepted, or more
+    while (sum(open) > 0 && attempts < 1000) {
+      attempts += 1;
       vector[N] proposed = mode;
       vector[N] limit;
       for (n in 1 : N) {
