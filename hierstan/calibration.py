@@ -177,19 +177,18 @@ class _Task:
         truth = simulation.truth
         size = CHAINS * fit.options["draws"]
         places = np.linspace(0, size - 1, self.draws).round().astype(int)
-        ranks = {}
-        data = simulation.data
-        slopes = [] if data.predictors is None else plain_labels(data.predictors.columns)
-        labels, groups = plain_labels(data.groups), np.array(self.groups, dtype=int)
-        for name in self.model.prior_names(data):
-            if name != "theta":
-                below = fit.draws(name)[places] < truth[name]
-                each = zip(slopes, below.T, strict=True) if name == "beta" else [("", below)]
-                for label, column in each:
-                    ranks[f"{name}[{label}]" if label else name] = int(column.sum())
+        data, groups = simulation.data, np.array(self.groups, dtype=int)
+        ranks = {
+            name: int((fit.draws(name)[places] < truth[name]).sum())
+            for name in self.model.prior_names(data)
+            if name not in ("beta", "theta")
+        }
+        if data.predictors is not None and "beta" in fit.priors:
+            below = fit.draws("beta")[places] < truth["beta"]
+            ranks |= _each("beta", plain_labels(data.predictors.columns), below)
+        labels = plain_labels(data.groups)
         below = fit.theta(groups, places) < truth["theta"][groups]
-        for j, column in zip(groups, below.T, strict=True):
-            ranks[f"theta[{labels[j]}]"] = int(column.sum())
+        ranks |= _each("theta", [labels[j] for j in groups], below)
         log_lik = self._log_lik(fit, simulation, places)
         return {**ranks, "log_lik": int((log_lik[:-1] < log_lik[-1]).sum())}
 
@@ -209,6 +208,12 @@ class _Task:
             for name in evaluator.parameters
         }
         return evaluator.written(points, ["log_lik"])["log_lik"].sum(axis=1)
+
+
+def _each(name: str, labels: list[str], below: np.ndarray) -> dict[str, int]:
+    """Return the rank of each element of a vector, from where its draws are below the truth."""
+    counts = below.sum(axis=0)
+    return {f"{name}[{label}]": int(n) for label, n in zip(labels, counts, strict=True)}
 
 
 def _with_fixed_priors(model: Pooling, data: GroupedData) -> Pooling:

@@ -155,7 +155,9 @@ def test_checks_of_draws_that_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> N
     certificate = hs.certify(fit)
     assert certificate.ok, str(certificate)
     assert "theta[7]" in certificate.table.index
-    result = hs.sbc(hs.PartialPooling(), data, replicates=10, draws=19, seed=1, progress=False)
+    result = hs.sbc(
+        hs.PartialPooling(), data, replicates=10, draws=19, seed=1, n_jobs=1, progress=False
+    )
     assert sum(name.startswith("theta[") for name in result.ranks) == 3
 
 
@@ -186,5 +188,6 @@ def test_parameters_of_an_edited_family_reach_the_draws_on_demand(
     assert not fit.keeps_theta
     assert fit.theta().shape == (4000, 20)
     means = hs.group_means(fit)
-    assert np.abs(means["mean"] - fit.theta().mean(axis=0)).max() < 0.1
+    error = means["sd"] / np.sqrt(len(fit.draws("mu")) / 4)
+    assert (np.abs(means["mean"] - fit.theta().mean(axis=0)) < 5 * error).all()
     assert hs.shrinkage(fit)["pooling_factor"].between(0, 1).all()

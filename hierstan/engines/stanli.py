@@ -254,8 +254,8 @@ def _check_size(settings: Settings, columns: int) -> None:
 def _unconstrained(
     model: Any, places: Mapping[str, slice], inits: Sequence[Mapping[str, Any]]
 ) -> np.ndarray | None:
-    """Return starting points, or None where the program has parameters hierstan doesn't know."""
-    if not inits or not set(places) <= set(inits[0]):
+    """Return starting points; None where there are none, or not of the program's shapes."""
+    if not inits:
         return None
     rows = []
     for init in inits:

@@ -78,7 +78,6 @@ functions {
     array[N] int open = rep_array(1, N);
     int attempts = 0; // one in four is accepted, or more
     while (sum(open) > 0 && attempts < 1000) {
-      attempts += 1;
       vector[N] proposed = mode;
       vector[N] limit;
       for (n in 1 : N) {
@@ -97,6 +96,7 @@ functions {
           open[n] = 0;
         }
       }
+      attempts += 1;
     }
     return drawn;
   }

@@ -14,7 +14,7 @@ import argparse
 import time
 from typing import Any
 
-from measuring import again, machine, report
+from measuring import growing, machine, report
 from peers import grouped, simulated
 
 GROUPS = 50  # of the rows
@@ -44,16 +44,11 @@ def main() -> None:
             f"{'GiB':>5} {'ESS tau':>8} {'R-hat':>6}"
         )
         for family, sizes in SIZES[kind].items():
-            before = 0.0
-            for size in sizes:
-                run = again(__file__, kind, family, size, timeout=options.timeout)
+            for size, run, ratio in growing(__file__, sizes, kind, family, timeout=options.timeout):
                 if run.failure:
                     print(f"{family:<13} {size:>11,} {run.failure}, {run.seconds:.0f} s")
                     continue
                 found = run.answer
-                each = found["fit"] / size
-                ratio = f"{each / before:.3f}x" if before else ""
-                before = each
                 print(
                     f"{family:<13} {size:>11,} {found['cells']:>7,} {found['data']:>9.3f} "
                     f"{found['fit']:>8.2f} {ratio:>7} {run.peak:>5.2f} {found['ess']:>8,.0f} "

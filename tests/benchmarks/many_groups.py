@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from measuring import again, machine, report
+from measuring import growing, machine, report
 
 TARGET = 8.0  # GiB
 
@@ -33,16 +33,11 @@ def main() -> None:
         f"{'CPU [s]':>8} {'GiB':>5} {'theta kept':>10} {'covered':>8} {'ESS tau':>8} "
         f"{'R-hat':>6} {'div.':>4}"
     )
-    before = 0.0
-    for J in options.groups:
-        run = again(__file__, J, timeout=options.timeout)
+    for J, run, ratio in growing(__file__, options.groups, timeout=options.timeout):
         if run.failure:
             print(f"{J:>10,} {run.failure}, {run.seconds:.0f} s, {run.peak:.2f} GiB", flush=True)
             continue
         found = run.answer
-        each = found["fit"] / J
-        ratio = f"{each / before:.2f}x" if before else ""
-        before = each
         print(
             f"{J:>10,} {found['data']:>8.2f} {found['fit']:>8.2f} {ratio:>6} "
             f"{found['means']:>9.2f} {found['cpu']:>8.1f} {run.peak:>5.2f} "

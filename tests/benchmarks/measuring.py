@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -107,6 +107,18 @@ def run(
 def again(script: str, *arguments: object, python: str = sys.executable, **options: Any) -> Run:
     """Run this script once more, as a child that measures one thing and prints JSON."""
     return run([python, script, "--child", *map(str, arguments)], **options)
+
+
+def growing(
+    script: str, sizes: Iterable[int], *arguments: object, timeout: float
+) -> Iterator[tuple[int, Run, str]]:
+    """Run a child for each size; with it, the growth of its ``fit`` seconds per unit of size."""
+    before = 0.0
+    for size in sizes:
+        child = again(script, *arguments, size, timeout=timeout)
+        each = 0.0 if child.failure else child.answer["fit"] / size
+        yield size, child, f"{each / before:.3f}x" if before and each else ""
+        before = each
 
 
 def report(**answer: object) -> None:

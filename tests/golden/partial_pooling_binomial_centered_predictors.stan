@@ -8,7 +8,8 @@
 //   y[n] ~ binomial_logit(trials[n], theta[group[n]])
 functions {
   real family_lpmf(array[] int y, vector theta, array[] int trials) {
-    // binomial_logit, only quicker: at even odds, and from there to theta
+    // binomial_logit, only quicker: its value at even odds, which sampling
+    // drops as a constant, and what it changes from there to theta
     return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), theta)
            - dot_product(to_vector(trials), log1p_exp(theta) - log2());
   }
