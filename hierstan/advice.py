@@ -12,7 +12,7 @@ from hierstan.display import percent
 from hierstan.fit import Fit
 from hierstan.two_part_fit import TwoPartFit
 from hierstan.values import SURE, Values, check_number, values_of
-from hierstan.wording import show
+from hierstan.wording import pooling_words, show
 
 
 def decision_table(
@@ -92,12 +92,12 @@ def decision_table(
     table["verdict"] = "no difference" if same else _verdicts(values, first, loss[first], caring)
     table = table.iloc[np.argsort(loss, kind="stable")]
     table.attrs["caption"] = (
-        f"Groups by expected loss under {fit.model.name} pooling ({percent(prob)} equal-tailed "
-        f"intervals; {'larger' if larger_is_better else 'smaller'} is better"
+        f"Groups by expected loss under {pooling_words(fit.model.name)} ({percent(prob)} "
+        f"equal-tailed intervals; {'larger' if larger_is_better else 'smaller'} is better"
         + (f"; uplift over {show(control)})" if control is not None else ")")
     )
     table.attrs["advice"] = (
-        f"Under {fit.model.name} pooling the groups are the same: any will do."
+        f"Under {pooling_words(fit.model.name)} the groups are the same: any will do."
         if same
         else _advice(values.groups.tolist()[first], loss[first], caring)
     )

@@ -9,6 +9,7 @@ from hierstan import intervals
 from hierstan.display import percent
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
+from hierstan.wording import pooling_words
 
 
 def arms(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
@@ -101,5 +102,5 @@ def _check(fit: Fit) -> None:
             "with GroupedData.from_arms."
         )
     if fit.model.name != "partial":
-        pooling = {"none": "No"}.get(fit.model.name, "Complete")
-        raise HierstanError(f"{pooling} pooling has no population of trials. Fit PartialPooling.")
+        pooling = pooling_words(fit.model.name).capitalize()
+        raise HierstanError(f"{pooling} has no population of trials. Fit PartialPooling.")

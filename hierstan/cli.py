@@ -175,11 +175,12 @@ def _print_filled(text: str) -> None:
 
 def _print_diagnoses(fits: Mapping[str, Fit]) -> None:
     from hierstan.diagnostics import diagnose
+    from hierstan.wording import pooling_words
 
     found = {name: diagnose(fit) for name, fit in fits.items()}
     for name, diagnosis in found.items():
         if not diagnosis.ok:
-            _print_filled(f"\n{name} pooling: {' '.join(diagnosis.messages)}")
+            _print_filled(f"\n{pooling_words(name).capitalize()}: {' '.join(diagnosis.messages)}")
 
 
 def _print_groups(fits: Mapping[str, Fit], prob: float) -> None:

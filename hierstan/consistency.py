@@ -61,16 +61,24 @@ def check_consistency(plan: Plan) -> None:
 def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str, Any]]) -> None:
     """Make sure that a program without ``theta`` is `conditional` with ``theta`` integrated out.
 
-    Both are normal in ``theta``, so three points give each group's integral exactly.
+    Both are normal in ``theta``, so three points give each group's integral exactly, and the mean
+    and standard deviation that ``theta`` must be drawn with.
     """
     from hierstan.engines.stanli import Evaluator
 
+    entries = {**entries, "describe_theta": 1}
     conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, plan.program))
-    different = (set(conditional.parameters) - {"theta"}) ^ set(integrated.parameters)
+    names = {*conditional.parameters, *integrated.parameters}
+    shared = {*conditional.parameters} & {*integrated.parameters}
+    different = names - shared - {"theta", "theta_new"}
     if different:
         raise _not_integrated(plan, f"only one of them has {', '.join(sorted(different))}")
-    draws = {name: np.array([init[name] for init in inits]) for name in conditional.parameters}
-    theta, step = draws["theta"][:1], draws["tau"][:, None]
+    draws = {name: np.array([init[name] for init in inits]) for name in names}
+    if "theta_new" in draws:  # no part of the integral
+        draws["theta_new"][:] = draws["theta_new"][0]
+    spread = draws["tau"] if "tau" in draws else [plan.priors["theta"].numbers()["scale"]] * 2
+    step = np.array(spread)[:, None]
+    theta = draws["theta"][:1]
     terms = []
     for shift in (-step, 0 * step, step):
         written = conditional.written(
@@ -90,6 +98,14 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
             f"between two values of the other parameters its log density changes by {change:.6g} "
             f"instead of {expected:.6g}",
         )
+    written = integrated.written(draws, ["theta_mean", "theta_sd"])
+    right = theta - step * slope / curvature, step / np.sqrt(-curvature)
+    for name, value in zip(written, right, strict=True):
+        if not np.allclose(written[name], value, rtol=1e-6, atol=1e-6 * step.min()):
+            worst = np.unravel_index(np.abs(written[name] - value).argmax(), value.shape)
+            raise _not_integrated(
+                plan, f"{name} is {written[name][worst]:.6g} instead of {value[worst]:.6g}"
+            )
 
 
 def _not_integrated(plan: Plan, why: str) -> TemplateError:

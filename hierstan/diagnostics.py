@@ -13,6 +13,7 @@ from hierstan.display import Page, Table, numbers, percent, plain_labels
 from hierstan.errors import HierstanError
 from hierstan.fit import Fit
 from hierstan.intervals import check_prob, check_scale, group_summaries, link_words
+from hierstan.wording import pooling_words
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
@@ -70,7 +71,7 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
-    if not fit.keeps_theta and not fit.prior_only:
+    if not fit.keeps_theta:
         groups = group_summaries(fit, prob, scale)
         groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
         table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
@@ -170,8 +171,7 @@ def diagnose(fit: Fit) -> Diagnosis:
     found = fit.convergence()
     chains = "1 chain" if found.chains == 1 else f"{found.chains} chains"
     kind = "prior draws of " if fit.prior_only else ""
-    pooling = "no" if fit.model.name == "none" else fit.model.name
-    heading = f"{kind}{pooling} pooling, {chains} of {found.draws:,} draws"
+    heading = f"{kind}{pooling_words(fit.model.name)}, {chains} of {found.draws:,} draws"
     return Diagnosis(
         ok=not judgement.problems,
         messages=judgement.problems + judgement.notes,

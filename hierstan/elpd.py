@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hierstan.wording import pooling_words
+
 GOOD_K = 0.7
 
 
@@ -80,7 +82,7 @@ class Elpd:
             "WAIC (LOO is the better choice)" if "waic" in counts else f"leave one {self.unit} out"
         )
         lines = [
-            f"{kind}, {self.model} pooling",
+            f"{kind}, {pooling_words(self.model)}",
             f"  elpd {self.elpd:9.2f}   se {self.se:.2f}   Monte Carlo se {self.mcse:.2f}",
             f"  p    {self.p:9.2f}",
             f"  {len(self.elpd_i)} units: {how}",

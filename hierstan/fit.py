@@ -19,6 +19,7 @@ from hierstan.families import FAMILIES, Family
 from hierstan.priors import Prior
 from hierstan.program import Program
 from hierstan.trust import Judgement, judge
+from hierstan.wording import pooling_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -152,7 +153,7 @@ class Fit:
             )
         if name not in posterior:
             raise HierstanError(
-                f"This fit ({self.model.name} pooling) has no variable {name!r}. "
+                f"This fit ({pooling_words(self.model.name)}) has no variable {name!r}. "
                 f"It has {', '.join(sorted(map(str, posterior.data_vars)))}."
             )
         values = posterior[name].to_numpy()
@@ -162,9 +163,10 @@ class Fit:
     def keeps_theta(self) -> bool:
         """Whether the draws of theta are kept, or made when they are asked for.
 
-        Partial pooling that integrates theta out keeps up to 20 million of them (5,000 groups at
-        4,000 draws). With more groups, `hierstan.group_means` and all that builds on it is computed
-        from the exact conditional distributions instead, and `theta` draws from these.
+        Models that integrate theta out keep up to 20 million of them (5,000 groups at 4,000 draws),
+        and so does complete pooling. With more groups, `hierstan.group_means` and all that builds
+        on it is computed from the exact conditional distributions instead, and `theta` draws from
+        these; with complete pooling every group's draws are those of ``mu``.
         """
         return "theta" in self.posterior
 
@@ -200,9 +202,12 @@ class Fit:
             values = self.posterior["theta"].to_numpy()
             flat = values.reshape(-1, values.shape[-1])
             return flat[draws][:, groups]
+        chosen = np.arange(len(self.data.groups))[groups]
+        if self.model.name == "complete":
+            mu = self.draws("mu")[draws]
+            return np.broadcast_to(mu[:, None], (len(mu), len(chosen)))
         made = self.group_draws()
-        S, J = made.size
-        return made.at(np.arange(S)[draws], np.arange(J)[groups])
+        return made.at(np.arange(made.size[0])[draws], chosen)
 
     def group_draws(self) -> GroupDraws:
         """Return what makes the draws of theta, for a fit that does not keep them.
@@ -219,8 +224,7 @@ class Fit:
         if "group_draws" not in self.cache:
             from hierstan.group_draws import GroupDraws
 
-            names = [str(name) for name in self.posterior if name != "theta_new"]
-            hyper = {name: self.draws(name) for name in names}
+            hyper = {str(name): self.draws(str(name)) for name in self.posterior}
             self.cache["group_draws"] = GroupDraws(
                 self.program, self.data, self.priors, hyper, self.seed
             )

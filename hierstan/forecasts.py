@@ -16,7 +16,8 @@ from hierstan.fit import Fit
 from hierstan.moments import infinite_because
 from hierstan.outcomes import Outcomes
 from hierstan.sampling import coordinate
-from hierstan.studies import Study, check_size
+from hierstan.studies import Study, thinned
+from hierstan.wording import pooling_words
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +34,8 @@ class Prediction:
     draws : xarray.DataArray
         Of outcomes (successes, events, estimates, rows) on the response scale, with dimensions
         ``chain``, ``draw`` and ``group``: one entry per observation, labelled by its group, so that
-        a label comes several times where several rows of a group were asked for.
+        a label comes several times where several rows of a group were asked for. Of more than 50
+        million values, evenly spaced draws as far as there is room for them.
     summary : pandas.DataFrame
         One line per observation, indexed by ``group``: ``mean``, ``sd``, ``lower``, ``upper``; the
         intervals are equal-tailed.
@@ -81,8 +83,11 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     import xarray as xr
 
     N = len(study.cells)
-    check_size(fit, N)
-    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, x=study.x)
+    chains, total = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    places = np.arange(total)[thinned(fit, N)]
+    used = np.add.outer(np.arange(chains) * total, places).ravel()
+    which = used if len(places) < total else None
+    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.x)
     whole = fit.family.columns["y"] == "int"
     values = np.empty((outcomes.size, N), dtype=np.int64 if whole else np.float64)
     summary = np.empty((4, N))
@@ -90,13 +95,12 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
         block = np.clip(written["y_rep"], -LARGEST, LARGEST)
         values[:, part] = block
         summary[:, part] = _summarised(block, prob, whole)
-    sizes = fit.posterior.sizes
     draws = xr.DataArray(
-        values.reshape(sizes["chain"], sizes["draw"], N),
+        values.reshape(chains, len(places), N),
         dims=("chain", "draw", "group"),
         coords={
             "chain": fit.posterior["chain"].to_numpy(),
-            "draw": fit.posterior["draw"].to_numpy(),
+            "draw": fit.posterior["draw"].to_numpy()[places],
             "group": coordinate(study.labels),
         },
         name="y",
@@ -106,8 +110,9 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     design = study.design(fit)
     _mark_infinite(fit, table, design["new"].to_numpy())
     table.attrs["caption"] = (
-        f"Prediction of single observations by {fit.model.name} pooling: mean, standard deviation "
-        f"and equal-tailed {percent(prob)} interval"
+        f"Prediction of single observations by {pooling_words(fit.model.name)}: mean, "
+        f"standard deviation and equal-tailed {percent(prob)} interval"
+        + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
     )
     return Prediction(draws, table, design, prob, fit, seed)
 

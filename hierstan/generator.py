@@ -24,6 +24,7 @@ from hierstan.reduction import collapse_in_pandas, single
 from hierstan.sampling import stan_data
 from hierstan.template_files import packaged_directory
 from hierstan.validation import INT_MAX
+from hierstan.wording import pooling_words
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
@@ -127,7 +128,7 @@ class Generator:
         valid = {*self.priors, "theta"} - ({"theta"} if self.model.name == "complete" else set())
         if unknown := sorted(set(truth) - valid):
             raise HierstanError(
-                f"truth: {self.model.name} pooling of {self.data.family} data has no "
+                f"truth: {pooling_words(self.model.name)} of {self.data.family} data has no "
                 f"{', '.join(map(repr, unknown))}. It has {', '.join(sorted(valid))}."
             )
         family, found = FAMILIES[self.data.family], {}

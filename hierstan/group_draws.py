@@ -46,7 +46,7 @@ class GroupDraws:
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
         self._entries = stan_data(data, priors)
-        self.size = len(hyper["mu"]), len(data.groups)
+        self.size = len(next(iter(hyper.values()))), len(data.groups)
         self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
 
     def at(self, draws: np.ndarray, groups: np.ndarray) -> np.ndarray:

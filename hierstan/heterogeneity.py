@@ -15,6 +15,7 @@ from hierstan.fit import Fit
 from hierstan.information import by_draw
 from hierstan.spread import Spread
 from hierstan.spread_words import chance, noun, verdict
+from hierstan.wording import pooling_words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -174,10 +175,9 @@ def heterogeneity(
 
 def _check(fit: Fit) -> None:
     if fit.model.name != "partial":
-        pooling = {"none": "No"}.get(fit.model.name, "Complete")
         raise HierstanError(
-            f"{pooling} pooling has no tau: it takes for granted how different the groups are. "
-            "Fit PartialPooling, which estimates it."
+            f"{pooling_words(fit.model.name).capitalize()} has no tau: it takes for granted how "
+            "different the groups are. Fit PartialPooling, which estimates it."
         )
     if fit.prior_only:
         raise HierstanError(

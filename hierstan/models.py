@@ -11,7 +11,8 @@ from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
 from hierstan.pooling import Pooling
-from hierstan.priors import Prior
+from hierstan.priors import Normal, Prior
+from hierstan.program import Program
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
 
@@ -42,10 +43,17 @@ class CompletePooling(Pooling):
     name: ClassVar[str] = "complete"
     own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta")
 
+    def _one_mean(self, data: GroupedData, program: Program) -> bool:
+        of_groups = data.predictors is not None or "baseline" in program.code  # other than theta
+        return not of_groups and not program.edited
+
 
 @dataclass(frozen=True, eq=False)
 class NoPooling(Pooling):
     """No pooling: every group on its own, ``theta[j] ~ prior``. Predictors play no part.
+
+    In the normal and lognormal families ``theta`` is drawn from its exact conditional distribution
+    if its prior is normal and the templates were not edited, else sampled.
 
     Parameters
     ----------
@@ -66,6 +74,13 @@ class NoPooling(Pooling):
 
     name: ClassVar[str] = "none"
     own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
+
+    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
+        priors = self.resolve_priors(data)
+        closed_form = FAMILIES[data.family].marginal and isinstance(priors["theta"], Normal)
+        if closed_form and not prior_only and not self._render(data, priors, None).edited:
+            return "marginal"
+        return None
 
 
 @dataclass(frozen=True, eq=False)

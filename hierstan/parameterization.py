@@ -129,6 +129,8 @@ def starting_points(
         point["tau"] = spread
         noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
         point["theta"] = estimate + (center - estimate) * left + noise
+        if "theta" in priors:  # a parameter where the others are integrated out
+            point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])
         points.append({name: np.asarray(value).tolist() for name, value in point.items()})

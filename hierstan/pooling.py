@@ -184,13 +184,15 @@ class Pooling:
             progress=progress,
         )
         parameterization = self._parameterization(data, prior_only=prior_only)
+        program = self._render(data, priors, parameterization)
         plan = sampling.Plan(
             data=data,
             priors=priors,
-            program=self._render(data, priors, parameterization),
+            program=program,
             conditional=self._render(data, priors, self._conditional),
             scale=self._scale(data, parameterization),
             prior_only=prior_only,
+            one_mean=self._one_mean(data, program),
         )
         check_consistency(plan)
         chosen = get_engine(engine)
@@ -220,6 +222,9 @@ class Pooling:
 
     def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
         return None
+
+    def _one_mean(self, data: GroupedData, program: Program) -> bool:
+        return False
 
     def _scale(self, data: GroupedData, parameterization: str | None) -> dict[str, Any]:
         """Return what a mixed program is told about the groups."""

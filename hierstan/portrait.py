@@ -18,6 +18,7 @@ from hierstan.display import (
     printable,
 )
 from hierstan.trust import headline
+from hierstan.wording import pooling_words
 
 PROB = 0.9
 SHOWN_MESSAGES = 2
@@ -84,9 +85,9 @@ def one_line(fit: Any) -> str:
     """Return what stands for a fit inside other things, such as a dict of fits."""
     options = fit.options
     kind = "prior draws of " if fit.prior_only else ""
-    pooling = "no" if fit.model.name == "none" else fit.model.name
     return (
-        f"<Fit: {kind}{pooling} pooling of {_counted(len(fit.data.groups), 'group')}, "
+        f"<Fit: {kind}{pooling_words(fit.model.name)} of "
+        f"{_counted(len(fit.data.groups), 'group')}, "
         f"{fit.data.family}, {options['chains']} x {options['draws']:,} draws>"
     )
 
@@ -128,7 +129,7 @@ def _parameterization(fit: Any) -> str:
         return f"{words}, as draws from the prior always are"
     if not fit.keeps_theta:
         words = "marginal: integrated out; its many draws are not kept but made when asked for"
-    if getattr(fit.model, "parameterization", None) != "auto":
+    if getattr(fit.model, "parameterization", "auto") != "auto":
         return f"{words}, as asked for"
     return f"{words} ({REASONS.get(fit.parameterization, 'auto')})"
 

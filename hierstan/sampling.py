@@ -35,7 +35,8 @@ class Plan:
 
     `program` is sampled. `conditional` is the same model with ``theta`` as a plain parameter; its
     ``log_lik`` and ``y_rep`` are evaluated at the draws. `scale` is what a mixed program is told
-    about the groups, see `hierstan.parameterization.sampling_scale`.
+    about the groups, see `hierstan.parameterization.sampling_scale`. With `one_mean` the groups do
+    not differ at all, and are sampled as a single one.
     """
 
     data: GroupedData
@@ -44,6 +45,7 @@ class Plan:
     conditional: Program
     scale: Mapping[str, Any] = field(default_factory=dict)
     prior_only: bool = False
+    one_mean: bool = False
 
 
 def stan_data(
@@ -122,8 +124,9 @@ def _trouble(tree: xr.DataTree) -> str:
 
 def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     """Return posterior, statistics and data as a DataTree."""
-    size = settings.chains * settings.draws
-    later = "draw_theta" in plan.program.code and size * len(plan.data.groups) > MAX_THETA
+    size, J = settings.chains * settings.draws, len(plan.data.groups)
+    can_wait = plan.one_mean or "draw_theta" in plan.program.code
+    later = can_wait and size * J > MAX_THETA
     in_passing = (  # an edited template may ask for what the embedded engine has not
         plan.program.edited
         and plan.data.rows is plan.data.cells
@@ -133,6 +136,8 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     )
     entries = stan_data(plan.data, plan.priors, pointwise=in_passing) | {"draw_baseline": 1}
     entries |= plan.scale
+    if plan.one_mean:
+        entries |= {"J": 1, "group": np.ones_like(entries["group"])}
     if plan.prior_only:
         entries = with_observations(entries, 0)
     if later:
@@ -143,6 +148,9 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
     if later:
         draws.variables.pop("theta", None)
+    elif plan.one_mean:
+        theta = draws.variables["theta"]
+        draws.variables["theta"] = np.broadcast_to(theta, (*theta.shape[:2], J))
     return _tree(plan, draws, written)
 
 

@@ -11,6 +11,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit import Fit
 from hierstan.information import UNITS, by_group, group_sizes
 from hierstan.raw import raw_estimates
+from hierstan.wording import pooling_words
 
 STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
 
@@ -153,8 +154,7 @@ def _caption(fit: Fit, prob: float, scale: str) -> str:
     if scale == "link" and fit.family.link != "identity":
         words = {"logit": "log-odds", "log": f"log {words}"}[fit.family.link]
     source = "Prior" if fit.prior_only else "Posterior"
-    pooling = {"none": "no"}.get(fit.model.name, fit.model.name)
     return (
-        f"{source} of each group's {words} under {pooling} pooling: mean, standard deviation and "
-        f"equal-tailed {percent(prob)} interval."
+        f"{source} of each group's {words} under {pooling_words(fit.model.name)}: mean, "
+        f"standard deviation and equal-tailed {percent(prob)} interval."
     )

@@ -18,6 +18,7 @@ from hierstan.predictors import standardized
 from hierstan.wording import did_you_mean, listed, show
 
 MAX_VALUES = 50_000_000  # draws x observations, 400 MB
+LEAST_DRAWS = 400  # for which the draws are thinned where there are very many observations
 SIZES = {"normal_known": "se", "binomial": "trials", "bernoulli": "trials", "poisson": "exposure"}
 SIZES["two_arm"] = "trials"  # of the treatment arm
 MEANING = {
@@ -90,7 +91,7 @@ def plan(
         cells[size] = _spread(size, given[size], labels) if size in given else own
     if not _is_one(rows):
         times = _spread("rows", rows, labels)
-        check_size(fit, int(times.sum()))
+        thinned(fit, int(times.sum()))
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
     x = None if predictors is None else _standardized(fit, predictors, fresh)
@@ -108,14 +109,22 @@ def check_same(study: Study, design: pd.DataFrame) -> None:
         )
 
 
-def check_size(fit: Fit, N: int) -> None:
-    """Refuse more draws of outcomes than memory should hold."""
-    S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
-    if S * N > MAX_VALUES:
+def thinned(fit: Fit, N: int) -> slice:
+    """Return which draws of each chain there is room for, of so many observations.
+
+    Raises
+    ------
+    HierstanError
+        If there is no room for 400 in all.
+    """
+    chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    every = max(-(-chains * draws * N // MAX_VALUES), 1)
+    if every > 1 and chains * (draws // every) < LEAST_DRAWS:
         raise HierstanError(
-            f"{N:,} observations x {S:,} draws are more than {MAX_VALUES:,} values. "
+            f"{N:,} observations x {LEAST_DRAWS} draws are more than {MAX_VALUES:,} values. "
             "Predict some of the groups at a time (groups=), or fewer rows of each."
         )
+    return slice(every - 1, None, every)
 
 
 def check_fit(fit: object) -> None:

@@ -17,7 +17,7 @@ from hierstan.fit import Fit
 from hierstan.moments import infinite_because
 from hierstan.outcomes import new_means
 from hierstan.two_part_data import TwoPartData, describe
-from hierstan.wording import listed
+from hierstan.wording import listed, pooling_words
 
 QUANTITIES = ("rate", "amount", "mean")
 CURE = (
@@ -139,8 +139,9 @@ class TwoPartFit:
                 stacklevel=2,
             )
         table.attrs["caption"] = (
-            f"Revenue per customer under {_pooling(self)} pooling: posterior mean, standard "
-            f"deviation and equal-tailed {percent(prob)} interval; raw is revenue over customers."
+            f"Revenue per customer under {pooling_words(self.model.name)}: posterior mean, "
+            f"standard deviation and equal-tailed {percent(prob)} interval; "
+            "raw is revenue over customers."
         )
         return table
 
@@ -213,7 +214,7 @@ class TwoPartFit:
     def __repr__(self) -> str:
         options = self.rate.options
         return (
-            f"<TwoPartFit: {_pooling(self)} pooling of {len(self.groups):,} groups, "
+            f"<TwoPartFit: {pooling_words(self.model.name)} of {len(self.groups):,} groups, "
             f"{self.data.amount.family} amounts, {options['chains']} x {options['draws']:,} draws>"
         )
 
@@ -225,10 +226,6 @@ class TwoPartFit:
 
 
 # internals ------------------------------------------------------------------------------------
-
-
-def _pooling(fit: TwoPartFit) -> str:
-    return "no" if fit.model.name == "none" else str(fit.model.name)
 
 
 def _page(fit: TwoPartFit) -> Page:
@@ -245,7 +242,7 @@ def _page(fit: TwoPartFit) -> Page:
         ]
     if reason := fit.why_infinite():
         facts.append(("Warning", f"{reason}. {CURE}"))
-    title = f"Two parts, {_pooling(fit)} pooling of both: who buys, and how much"
+    title = f"Two parts, {pooling_words(fit.model.name)} of both: who buys, and how much"
     return Page(title, tuple(facts), (_table(fit),))
 
 

@@ -16,6 +16,15 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def pooling_words(name: str) -> str:
+    """Return what a pooling is called in a sentence.
+
+    >>> pooling_words("none"), pooling_words("partial")
+    ('no pooling', 'partial pooling')
+    """
+    return f"{'no' if name == 'none' else name} pooling"
+
+
 def listed(values: Sequence[Any] | np.ndarray, limit: int = 3) -> str:
     """List the first values and say how many more there are."""
     more = f" and {len(values) - limit} more" if len(values) > limit else ""

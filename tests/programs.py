@@ -96,8 +96,10 @@ class Recipe:
 def _recipes() -> list[Recipe]:
     found = []
     for family in FAMILIES.values():
+        integrated = ["marginal"] * family.marginal
         found += [Recipe("complete", family.name), Recipe("none", family.name)]
-        ways = ["centered", "noncentered", "mixed"] + ["marginal"] * family.marginal
+        found += [Recipe("none", family.name, way) for way in integrated]
+        ways = ["centered", "noncentered", "mixed", *integrated]
         found += [Recipe("partial", family.name, way) for way in ways]
         found.append(Recipe("complete", family.name, predictors=True))
         found += [Recipe("partial", family.name, way, predictors=True) for way in ways]

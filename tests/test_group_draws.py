@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pictures import close
+from programs import POOLINGS
 from scipy import stats
 
 import hierstan as hs
-from hierstan import group_draws, sampling, subsampling
+from hierstan import group_draws, sampling, studies, subsampling
 from hierstan.intervals import mixture_quantile
 
 QUICK: dict[str, Any] = {"seed": 5, "engine": "stanli", "progress": False}
@@ -43,35 +45,39 @@ DATA = {
 @pytest.fixture
 def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[hs.Fit, hs.Fit]:
     """Fit the same data twice: with theta kept, and with theta made on demand."""
-    data = DATA[request.param]()
-    kept = hs.PartialPooling().fit(data, **QUICK)
+    pooling, family = request.param.split("-")
+    data, model = DATA[family](), POOLINGS[pooling]()
+    kept = model.fit(data, **QUICK)
     monkeypatch.setattr(sampling, "MAX_THETA", 1)
     monkeypatch.setattr(group_draws, "TILE", (170, 7))
-    return kept, hs.PartialPooling().fit(data, **QUICK)
+    return kept, model.fit(data, **QUICK)
 
 
-each_family = pytest.mark.parametrize("pair", DATA, indirect=True)
+INTEGRATED = [f"{pooling}-{family}" for family in DATA for pooling in ("none", "partial")]
+each_integrated = pytest.mark.parametrize("pair", INTEGRATED, indirect=True)
+each = pytest.mark.parametrize("pair", [*INTEGRATED, "complete-normal"], indirect=True)
 
 
-@each_family
+@each
 def test_both_ways_say_the_same(pair: tuple[hs.Fit, hs.Fit]) -> None:
     kept, made = pair
     assert kept.keeps_theta
     assert not made.keeps_theta
     assert "theta" not in made.posterior
-    tables = [hs.summary(fit).loc[list(kept.priors)] for fit in pair]
+    sampled = [name for name in ("mu", "tau", "theta_new", "sigma") if name in made.posterior]
+    tables = [hs.summary(fit).loc[sampled] for fit in pair]
     apart = np.abs(tables[0]["mean"] - tables[1]["mean"])
     assert (apart <= 5 * np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])).all()
     for scale in ("response", "link"):
         one, other = (hs.group_means(fit, scale=scale) for fit in pair)
-        error = one["sd"] / np.sqrt(len(kept.draws("mu")) / 4)
+        error = one["sd"] / np.sqrt(len(kept.theta()) / 4)
         assert (np.abs(one["mean"] - other["mean"]) < 5 * error).all()
         np.testing.assert_allclose(one["sd"], other["sd"], rtol=0.12)
         for end in ("lower", "upper"):
             assert (np.abs(one[end] - other[end]) < 12 * error).all()
 
 
-@each_family
+@each_integrated
 def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, hs.Fit]) -> None:
     _, made = pair
     whole = made.theta()
@@ -87,13 +93,15 @@ def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, 
     assert abs(apart) < 0.35  # tiles have seeds of their own
 
 
-@each_family
+@each
 def test_every_answer_works(pair: tuple[hs.Fit, hs.Fit], tmp_path: Path) -> None:
     kept, made = pair
     table = hs.summary(made)
     assert table.index.tolist() == hs.summary(kept).index.tolist()
     assert table.loc[table.index.str.startswith("theta["), "mean"].notna().all()
-    for answer in (hs.shrinkage, hs.prob_best, hs.expected_loss, hs.rank_intervals):
+    partial = made.model.name == "partial"
+    answers = [hs.prob_best, hs.expected_loss, hs.rank_intervals]
+    for answer in answers + [hs.shrinkage] * partial:
         one, other = (pd.DataFrame(answer(fit)) for fit in pair)
         assert one.index.equals(other.index)
         assert other.notna().all(axis=None)
@@ -103,17 +111,51 @@ def test_every_answer_works(pair: tuple[hs.Fit, hs.Fit], tmp_path: Path) -> None
     np.testing.assert_allclose(
         *(hs.uplift(fit, control=control)["prob_better"] for fit in pair), atol=0.06
     )
-    assert hs.heterogeneity(made).verdict
     assert hs.predict(made, groups=[control], new_groups=1).summary.notna().all(axis=None)
-    assert "not kept but made when asked for" in " ".join(str(made).split())
     assert hs.diagnose(made).ok
-    for picture in (hs.plot_forest, hs.plot_shrinkage, hs.plot_trace, hs.plot_population):
+    pictures = [hs.plot_forest, hs.plot_trace]
+    if partial:
+        assert hs.heterogeneity(made).verdict
+        pictures += [hs.plot_shrinkage, hs.plot_population]
+    if made.model.name != "complete":
+        assert "not kept but made when asked for" in " ".join(str(made).split())
+    for picture in pictures:
         picture(made).savefig(tmp_path / "picture.png")
+    close()
     made.save(tmp_path / "fit.nc")
     loaded = hs.load(tmp_path / "fit.nc")
     np.testing.assert_array_equal(loaded.theta(), made.theta())
     with pytest.raises(hs.HierstanError, match=r"are not kept. fit.theta\(groups\) makes"):
         made.draws("theta")
+
+
+def test_group_means_of_complete_pooling_are_its_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = rows("lognormal")
+    kept = hs.CompletePooling().fit(data, **QUICK)
+    assert (kept.draws("theta") == kept.draws("mu")[:, None]).all()
+    monkeypatch.setattr(sampling, "MAX_THETA", 1)
+    made = hs.CompletePooling().fit(data, **QUICK)
+    assert not made.keeps_theta
+    np.testing.assert_array_equal(made.theta(), kept.theta())
+    pd.testing.assert_frame_equal(hs.group_means(made), hs.group_means(kept))
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_predictions_of_very_many_groups_are_of_fewer_draws(
+    pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = POOLINGS[pooling]().fit(known(), **QUICK)
+    whole = hs.predict(fit)
+    monkeypatch.setattr(studies, "MAX_VALUES", 60 * 1500)
+    some = hs.predict(fit)
+    assert some.draws.shape == (4, 333, 60)
+    assert some.draws["draw"].to_numpy()[:2].tolist() == [2, 5]
+    assert "of 1,332 of the 4,000 draws" in str(some)
+    error = whole.summary["sd"] / np.sqrt(some.draws[..., 0].size / 4)
+    assert (np.abs(some.summary["mean"] - whole.summary["mean"]) < 5 * error).all()
+    monkeypatch.setattr(studies, "MAX_VALUES", 60 * 399)
+    with pytest.raises(hs.HierstanError, match="60 observations x 400 draws are more than"):
+        hs.predict(fit)
 
 
 def test_quantiles_of_mixtures() -> None:

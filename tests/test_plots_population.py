@@ -71,7 +71,7 @@ def test_complete_pooling_has_mu_alone(tmp_path: Path) -> None:
 
 
 def test_no_pooling_and_a_prior_have_no_population() -> None:
-    with pytest.raises(hs.HierstanError, match="PartialPooling or CompletePooling: none pooling"):
+    with pytest.raises(hs.HierstanError, match="PartialPooling or CompletePooling: no pooling"):
         hs.plot_population(fit_of("schools", "none"))
     with pytest.raises(hs.HierstanError, match="the prior only"):
         hs.plot_population(fit_of("schools", prior_only=True))

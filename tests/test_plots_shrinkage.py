@@ -108,7 +108,7 @@ def test_rates_over_a_wide_range_get_a_log_axis() -> None:
 @pytest.mark.parametrize(
     ("fit", "message"),
     [
-        (lambda: fit_of("schools", "none"), "needs a fit of PartialPooling: none pooling"),
+        (lambda: fit_of("schools", "none"), "needs a fit of PartialPooling: no pooling"),
         (lambda: fit_of("schools", "complete"), "needs a fit of PartialPooling: complete"),
         (lambda: fit_of("schools", prior_only=True), "the prior only"),
     ],

@@ -126,7 +126,7 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     source = packaged_directory()
     files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
     assert sorted(path.relative_to(folder) for path in folder.rglob("*.*")) == files
-    assert len(files) == 4 + len(FAMILIES) + sum(family.marginal for family in FAMILIES.values())
+    assert len(files) == 5 + len(FAMILIES) + sum(family.marginal for family in FAMILIES.values())
     assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)
     assert all(os.access(folder / file, os.W_OK) for file in files)
 
@@ -138,7 +138,7 @@ def test_copy_templates_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [POOLING]
     assert (tmp_path / POOLING).read_text() == "// mine"
     folder = hs.copy_templates(tmp_path / "copy")
-    with pytest.raises(hs.TemplateError, match=r"already holds .* and 16 more"):
+    with pytest.raises(hs.TemplateError, match=r"already holds .* and 17 more"):
         hs.copy_templates(folder)
 
 
@@ -497,6 +497,21 @@ INCONSISTENT = {
         "normal_known", "partial", "auto", "families/normal_known_marginal.stan",
         "y ~ normal(location,", "y ~ student_t(4, location,",
         "is not partial_pooling_normal_known_centered with theta integrated out",
+    ),
+    "theta drawn from elsewhere": (
+        "lognormal", "partial", "auto", "families/lognormal_marginal.stan",
+        "vector[J] spread = tau * se ./ total;", "vector[J] spread = tau * se;",
+        "with theta integrated out: theta_sd is",
+    ),
+    "no pooling, marginal template only": (
+        "normal", "none", None, "no_pooling_marginal.stan",
+        "real tau = theta_scale;", "real tau = 2 * theta_scale;",
+        "is not no_pooling_normal with theta integrated out: between two values",
+    ),
+    "no pooling, theta drawn from elsewhere": (
+        "normal_known", "none", None, "no_pooling_marginal.stan",
+        "real location = theta_location;", "real location = 0;",
+        "is not no_pooling_normal_known with theta integrated out: theta_mean is",
     ),
     "not the marginal template": (
         "normal", "partial", "marginal", POOLING,

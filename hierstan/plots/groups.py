@@ -13,6 +13,7 @@ from hierstan.fit import Fit
 from hierstan.intervals import group_summaries
 from hierstan.plots.style import literal
 from hierstan.raw import raw_estimates
+from hierstan.wording import pooling_words
 
 SCALES = ("response", "link")
 POOLING_WORDS = {
@@ -145,5 +146,5 @@ def require(fit: Fit, name: str, picture: str) -> None:
     if name not in fit.posterior:
         kinds = "PartialPooling" if name == "tau" else "PartialPooling or CompletePooling"
         raise HierstanError(
-            f"{picture} needs a fit of {kinds}: {fit.model.name} pooling has no {name}."
+            f"{picture} needs a fit of {kinds}: {pooling_words(fit.model.name)} has no {name}."
         )

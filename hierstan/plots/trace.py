@@ -24,7 +24,8 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
     fit : Fit
     var_names : str or sequence of str, optional
         Which variables. By default the population's and the family's own parameters: ``mu``,
-        ``tau``, ``sigma``, …; for no pooling ``theta``.
+        ``tau``, ``sigma``, …; where there are none ``theta`` or, if its draws are not kept,
+        ``theta_new``.
 
     Returns
     -------
@@ -88,7 +89,8 @@ def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
     if wanted is None:
         scalars = [name for name in have if fit.posterior[name].ndim == 2 and name != "theta_new"]
         first = [name for name in ("mu", "tau") if name in scalars]
-        return [*first, *(name for name in scalars if name not in first)] or ["theta"]
+        rest = [name for name in scalars if name not in first]
+        return [*first, *rest] or [name for name in ("theta", "theta_new") if name in have][:1]
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     unknown = [name for name in names if name not in have]
     if unknown or not names:
