@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from hierstan.raw import between_variance, raw_estimates, regression
 
 STEPS = 20
 LONGEST = 1.0  # step on the link scale, against overshooting
+NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
 
 
 def sampling_scale(data: GroupedData, *, own_data: bool = True) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def expected_means(
 
 
 def starting_variances(data: GroupedData) -> dict[str, np.ndarray]:
-    """Return rough posterior variances of ``mu``, ``beta`` and ``log(tau)``.
+    """Return rough posterior variances of ``mu``, ``beta``, ``log(tau)`` and ``log(sigma)``.
 
     With many groups they are small. A sampler that has to find that out takes short steps, and many
     of them, for as long.
@@ -92,7 +93,14 @@ def starting_variances(data: GroupedData) -> dict[str, np.ndarray]:
     of_mean = np.diag(np.linalg.pinv((data.design.T * weights) @ data.design, hermitian=True))
     with np.errstate(divide="ignore"):
         of_tau = np.minimum(0.5 / np.sum((tau2 * weights) ** 2), 1.0)
-    return {"mu": of_mean[:1], "beta": of_mean[1:], "tau": of_tau}
+    of_sigma = 0.5 / max(data.n_rows - len(data.groups), 1)
+    return {"mu": of_mean[:1], "beta": of_mean[1:], "tau": of_tau, "sigma": np.array(of_sigma)}
+
+
+def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
+    """Whether the data determine `tau` and `sigma`, where they are among these parameters."""
+    variances = starting_variances(data)
+    return all(variances[name] < NARROW for name in ("tau", "sigma") if name in names)
 
 
 def starting_points(

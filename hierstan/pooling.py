@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from hierstan.engines import Settings, get_engine
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.parameterization import sampling_scale
+from hierstan.parameterization import nearly_normal, sampling_scale
 from hierstan.prior_support import check_prior
 from hierstan.priors import Prior
 from hierstan.program import Program
@@ -25,6 +25,7 @@ from hierstan.templates import render
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
 ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
+ADAPT_DELTA_NORMAL = 0.7  # of the two or three parameters that are left without the group means
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +148,8 @@ class Pooling:
         adapt_delta : float, optional
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
             default 0.9, and 0.85, 0.8 and 0.7 above 100, 1,000 and 3,000 groups: the best rate
-            falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414).
+            falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414). Where
+            the group means are integrated out, 0.7 once the data determine the other parameters.
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.
@@ -175,16 +177,16 @@ class Pooling:
         """
         _check_data(data, self)
         priors = self.resolve_priors(data)
+        parameterization = self._parameterization(data, prior_only=prior_only)
+        program = self._render(data, priors, parameterization)
         settings = Settings(
             chains=chains,
             warmup=warmup,
             draws=draws,
             seed=_random_seed() if seed is None else seed,
-            adapt_delta=_adapt_delta(data) if adapt_delta is None else adapt_delta,
+            adapt_delta=_adapt_delta(data, program, priors) if adapt_delta is None else adapt_delta,
             progress=progress,
         )
-        parameterization = self._parameterization(data, prior_only=prior_only)
-        program = self._render(data, priors, parameterization)
         plan = sampling.Plan(
             data=data,
             priors=priors,
@@ -269,7 +271,10 @@ def _check_data(data: object, model: Pooling) -> None:
         )
 
 
-def _adapt_delta(data: GroupedData) -> float:
+def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
+    integrated = "draw_theta" in program.code and not program.edited
+    if integrated and nearly_normal(data, priors):
+        return ADAPT_DELTA_NORMAL
     return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)
 
 

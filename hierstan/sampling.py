@@ -162,8 +162,9 @@ def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
 
 
 def _variances(plan: Plan) -> dict[str, np.ndarray]:
-    """Return variances for adaptation to start from, where theta is measured in its own units."""
-    if not plan.scale or plan.program.edited or plan.prior_only:
+    """Return variances for adaptation to start from, but where theta is a parameter as it is."""
+    own_units = plan.scale or "draw_theta" in plan.program.code
+    if not own_units or plan.program.edited or plan.prior_only:
         return {}
     return {
         name: variance

@@ -19,7 +19,7 @@ from hierstan.engines import Settings, get_engine
 from hierstan.engines.stanli import Evaluator
 from hierstan.families import FAMILIES
 from hierstan.fit import Fit
-from hierstan.parameterization import normal_approximation
+from hierstan.parameterization import normal_approximation, starting_variances
 from hierstan.program import Program
 from hierstan.raw import raw_estimates
 
@@ -201,6 +201,48 @@ def test_auto_integrates_where_it_can() -> None:
         hs.PartialPooling(parameterization="marginal").fit(small_data("binomial"))
     with pytest.raises(hs.PriorError, match="parameterization must be one of auto, centered"):
         hs.PartialPooling(parameterization="non-centered")
+
+
+def rows_of(J: int, family: str = "normal") -> hs.GroupedData:
+    rng = np.random.default_rng(J)
+    theta = rng.normal(0, 0.5, (J, 1))
+    y = (
+        rng.normal(theta, 1, (J, 12))
+        if family == "normal"
+        else rng.poisson(np.exp(theta + [0] * 9))
+    )
+    frame = pd.DataFrame({"g": np.repeat(range(J), y.shape[1]), "y": y.ravel()})
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+
+
+def test_adaptation_starts_near_the_posterior_variances() -> None:
+    data = rows_of(200)
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    variances = starting_variances(data)
+    for name, transformed in (("mu", np.asarray), ("tau", np.log), ("sigma", np.log)):
+        found = transformed(fit.draws(name)).var()
+        assert 0.5 < variances[name].item() / found < 2, name
+
+
+def test_the_target_rate_is_lower_where_few_parameters_are_left_and_known_well() -> None:
+    short: dict[str, Any] = {"seed": 1, "engine": "stanli", "warmup": 50, "draws": 4, "chains": 1}
+    rates = {
+        (name, family, J): model().fit(rows_of(J, family), **short).options["adapt_delta"]
+        for name, model in POOLINGS.items()
+        for family in ("normal", "poisson")
+        for J in (4, 150)
+    }
+    assert rates == {
+        ("complete", "normal", 4): 0.9, ("complete", "normal", 150): 0.85,
+        ("complete", "poisson", 4): 0.9, ("complete", "poisson", 150): 0.85,
+        ("none", "normal", 4): 0.7, ("none", "normal", 150): 0.7,
+        ("none", "poisson", 4): 0.9, ("none", "poisson", 150): 0.85,
+        ("partial", "normal", 4): 0.9, ("partial", "normal", 150): 0.7,
+        ("partial", "poisson", 4): 0.9, ("partial", "poisson", 150): 0.85,
+    }  # fmt: skip
+    uncentered = hs.PartialPooling(parameterization="centered")
+    assert uncentered.fit(rows_of(150), **short).options["adapt_delta"] == 0.85
+    assert hs.NoPooling().fit(rows_of(4), adapt_delta=0.6, **short).options["adapt_delta"] == 0.6
 
 
 def log_densities(program: Program, entries: dict[str, Any], points: list[Any]) -> list[float]:

@@ -90,7 +90,7 @@ def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
         scalars = [name for name in have if fit.posterior[name].ndim == 2 and name != "theta_new"]
         first = [name for name in ("mu", "tau") if name in scalars]
         rest = [name for name in scalars if name not in first]
-        return [*first, *rest] or [name for name in ("theta", "theta_new") if name in have][:1]
+        return [*first, *rest] or ["theta" if fit.keeps_theta else "theta_new"]
     names = [wanted] if isinstance(wanted, str) else list(wanted)
     unknown = [name for name in names if name not in have]
     if unknown or not names:
