@@ -29,7 +29,7 @@ CLAIMS = {
         "The groups really differ",
         "Partial pooling: the groups differ",
         "Latitude explains",
-        "They differ most for Aronson 1948",
+        "They differ most for ",
     ],
     "pump_failures.py": ["The groups really differ"],
     "store_satisfaction.py": [

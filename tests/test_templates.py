@@ -595,8 +595,7 @@ def test_the_same_edit_in_both_templates_may_be_integrated(tmp_path: Path) -> No
     path = folder / "partial_pooling_marginal.stan"
     path.write_text(path.read_text().replace("tau ~ {{ prior.tau }};", "tau ~ exponential(0.1);"))
     model = hs.PartialPooling(template_dir=folder, parameterization="marginal")
-    fit = model.fit(EIGHT, seed=1, engine="stanli")
-    same = hs.PartialPooling(priors={"tau": hs.Exponential(0.1)}).fit(
-        EIGHT, seed=1, engine="stanli"
-    )
-    assert fit.draws("tau").tolist() == same.draws("tau").tolist()
+    same = hs.PartialPooling(priors={"tau": hs.Exponential(0.1)})
+    tables = [hs.summary(one.fit(EIGHT, seed=1, engine="stanli")) for one in (model, same)]
+    error = np.hypot(*(table["mcse_mean"] for table in tables))
+    assert (np.abs(tables[0]["mean"] - tables[1]["mean"]) < TIMES * error).all()
