@@ -87,6 +87,21 @@ def test_among_many_the_worst_are_named_apart_from_each_other(tmp_path: Path) ->
     check_picture(figure, tmp_path)
 
 
+def test_of_a_sample_only_what_was_left_out_is_drawn() -> None:
+    result = hs.loo(fit_of("schools"), progress=False)
+    k, method = result.pareto_k.copy(), result.method.astype("<U9")
+    k[3:], method[3:] = np.nan, "subsample"
+    sampled = dataclasses.replace(result, pareto_k=k, method=method)
+    figure = hs.plot_khat(sampled)
+    assert (
+        sum(len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == "o") == 3
+    )
+    assert not any(
+        len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == "|"
+    )
+    assert "for all of a sample of 3 of 8 observations" in " ".join(words(figure))
+
+
 def test_groups_left_out() -> None:
     result = hs.loo(fit_of("schools"), unit="group", progress=False)
     assert "8 groups" in hs.plot_khat(result).get_suptitle()

@@ -94,7 +94,8 @@ def _draw(ax: Axes, k: np.ndarray, method: np.ndarray, usual: str) -> None:
             color = style.ALERT if high else usual
             fill = "white" if again else color
             ax.plot(units[chosen], k[chosen], "o", color=color, ms=size, mfc=fill)
-    ax.plot(units[~known], np.full((~known).sum(), bottom), "|", color=style.QUIET, ms=7)
+    unneeded = units[~known & (method != "subsample")]
+    ax.plot(unneeded, np.full(len(unneeded), bottom), "|", color=style.QUIET, ms=7)
     ax.set_ylim(bottom, top)
     margin = max(0.6, 0.02 * len(k))
     ax.set_xlim(-margin, len(k) - 1 + margin)
@@ -112,7 +113,9 @@ def _positions(count: int) -> list[int]:
 def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
     above = np.nan_to_num(k) > GOOD_K
     refitted, failed = int((method == "refit").sum()), int((above & (method == "psis")).sum())
+    left_out = int((method != "subsample").sum())
     total = f"{len(k):,} {unit}s"
+    total = f"a sample of {left_out:,} of {total}" if left_out < len(k) else total
     if failed:
         return f"Not to be relied on, for a Pareto k above {GOOD_K}: {failed:,} of {total}"
     if refitted:
