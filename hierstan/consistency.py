@@ -91,7 +91,12 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
         integral = here - slope**2 / (2 * curvature) + np.log(step / np.sqrt(-curvature))
     joint = conditional.log_density({**draws, "theta": theta + 0 * step})
     expected = np.diff(joint + (integral - here).sum(axis=1))[0]
-    change = np.diff(integrated.log_density(draws))[0]
+    density = integrated.log_density(draws)
+    if plan.scale:  # mu is measured in units that depend on tau
+        ahead_of = {**draws, "mu": draws["mu"] + draws["tau"]}
+        moved = integrated.unconstrained(ahead_of) - integrated.unconstrained(draws)
+        density -= np.log(draws["tau"] / moved[:, integrated.parameters["mu"]][:, 0])
+    change = np.diff(density)[0]
     if not np.isclose(expected, change, rtol=1e-6, atol=1e-6):
         raise _not_integrated(
             plan,

@@ -116,7 +116,7 @@ def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossChe
         model = replace(model, priors=model.resolve_priors(data))
     program = model.program(data)
     entries = stan_data(data, model.priors or {}, pointwise=True)
-    entries |= model._scale(data, model._parameterization(data))
+    entries |= model._scale(data, model.priors or {}, model._parameterization(data))
     return compare_engines(program, entries, _points(model, data, program, entries, seed))
 
 

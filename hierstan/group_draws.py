@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hierstan.data import GroupedData
+from hierstan.parameterization import sampling_scale
 from hierstan.priors import Prior
 from hierstan.program import Program
 from hierstan.sampling import stan_data
@@ -46,6 +47,8 @@ class GroupDraws:
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
         self._entries = stan_data(data, priors)
+        if "precision" in program.code:
+            self._entries |= sampling_scale(data)
         self.size = len(next(iter(hyper.values()))), len(data.groups)
         self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
 

@@ -18,13 +18,14 @@ from hierstan.families import FAMILIES
 from hierstan.fit import Fit
 from hierstan.parameterization import nearly_normal, sampling_scale
 from hierstan.prior_support import check_prior
-from hierstan.priors import Prior
+from hierstan.priors import Prior, Uniform
 from hierstan.program import Program
 from hierstan.templates import render
 
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
 ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
+FEW = 100  # groups, up to which seconds do not matter
 ADAPT_DELTA_NORMAL = 0.7  # of the two or three parameters that are left without the group means
 
 
@@ -192,7 +193,7 @@ class Pooling:
             priors=priors,
             program=program,
             conditional=self._render(data, priors, self._conditional),
-            scale=self._scale(data, parameterization),
+            scale=self._scale(data, priors, parameterization),
             prior_only=prior_only,
             one_mean=self._one_mean(data, program),
         )
@@ -228,11 +229,22 @@ class Pooling:
     def _one_mean(self, data: GroupedData, program: Program) -> bool:
         return False
 
-    def _scale(self, data: GroupedData, parameterization: str | None) -> dict[str, Any]:
+    def _scale(
+        self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
+    ) -> dict[str, Any]:
         """Return what a mixed program is told about the groups."""
-        if parameterization not in ("mixed", "noncentered"):
+        measured = parameterization == "marginal" and self._measures_mu(data, priors)
+        if not measured and parameterization not in ("mixed", "noncentered"):
             return {}
-        return sampling_scale(data, own_data=parameterization == "mixed")
+        return sampling_scale(data, own_data=parameterization != "noncentered")
+
+    def _measures_mu(self, data: GroupedData, priors: Mapping[str, Prior]) -> bool:
+        """Whether to measure ``mu`` from where the data put it given ``tau``.
+
+        With few groups it is known far better for a small ``tau`` than for a large one.
+        """
+        few = self.name == "partial" and len(data.groups) <= FEW
+        return few and data.predictors is None and not isinstance(priors["mu"], Uniform)
 
     def _render(
         self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
@@ -242,6 +254,8 @@ class Pooling:
         predictors = data.predictors is not None and "beta" in self.own_parameters
         if parameterization == "noncentered":
             parameterization = "mixed"  # with groups whose own data count for nothing
+        if marginal:
+            parameterization = "mixed" if self._measures_mu(data, priors) else None
         bounds = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
         lower = {name: bound for name, bound in bounds.items() if bound > -np.inf}
         return render(
@@ -249,7 +263,7 @@ class Pooling:
             data.family + "_marginal" * marginal,
             priors,
             lower_bounds=lower,
-            parameterization=None if marginal else parameterization,
+            parameterization=parameterization,
             predictors=predictors,
             template_dir=self.template_dir,
         )

@@ -146,6 +146,8 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         plan.program, entries, settings, _starts(plan, settings), _variances(plan)
     )
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
+    if "mu" in draws.variables:
+        draws = Draws({"mu": draws.variables.pop("mu"), **draws.variables}, draws.stats)
     if later:
         draws.variables.pop("theta", None)
     elif plan.one_mean:
@@ -163,13 +165,14 @@ def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
 
 def _variances(plan: Plan) -> dict[str, np.ndarray]:
     """Return variances for adaptation to start from, but where theta is a parameter as it is."""
-    own_units = plan.scale or "draw_theta" in plan.program.code
-    if not own_units or plan.program.edited or plan.prior_only:
+    integrated = "draw_theta" in plan.program.code
+    if not (plan.scale or integrated) or plan.program.edited or plan.prior_only:
         return {}
+    measured = {"mu"} if plan.scale and integrated else set()  # in units of its own
     return {
         name: variance
         for name, variance in starting_variances(plan.data).items()
-        if name in plan.priors and not isinstance(plan.priors[name], Uniform)
+        if name in {*plan.priors} - measured and not isinstance(plan.priors[name], Uniform)
     }
 
 

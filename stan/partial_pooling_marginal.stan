@@ -11,6 +11,14 @@
 // drawn afterwards from its exact conditional distribution.
 //
 {{ family.comment }}
+//% if parameterization == "mixed"
+functions {
+  // how much each group's own data say about the population's mean
+  vector weight(real tau, vector precision) {
+    return precision ./ (1 + square(tau) * precision);
+  }
+}
+//% endif
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
@@ -24,13 +32,27 @@ data {
   {{ prior.data }}
   int<lower=0, upper=1> draw_theta; // write theta?
   int<lower=0, upper=1> describe_theta; // write its conditional mean and sd?
+  //% if parameterization == "mixed"
+  // about what each group's own data say: mu is measured from where they put
+  // it, which changes how well it is sampled, not its posterior
+  vector[J] estimate;
+  vector<lower=0>[J] precision;
+  //% endif
 }
 parameters {
+  //% if parameterization == "mixed"
+  real{{ bounds.tau }} tau; // population standard deviation
+  // population mean
+  real<offset=dot_product(weight(tau, precision), estimate)
+              / sum(weight(tau, precision)),
+       multiplier=inv_sqrt(sum(weight(tau, precision)))> mu;
+  //% else
   real{{ bounds.mu }} mu; // population mean
   //% if predictors
   vector{{ bounds.beta }}[K] beta; // change for one unit of a predictor
   //% endif
   real{{ bounds.tau }} tau; // population standard deviation
+  //% endif
   {{ family.parameters }}
 }
 model {

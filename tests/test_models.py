@@ -51,7 +51,7 @@ def tree_of(recipe: Recipe, engine: str) -> xr.DataTree:
         priors=priors,
         program=program,
         conditional=model._render(data, priors, model._conditional),
-        scale=model._scale(data, recipe.parameterization),
+        scale=model._scale(data, priors, recipe.parameterization),
         one_mean=model._one_mean(data, program),
     )
     settings = Settings(warmup=600, draws=600, seed=5, adapt_delta=0.95, progress=False)
@@ -256,7 +256,7 @@ def test_no_tau_is_so_small_that_theta_minus_mu_is_lost_in_rounding() -> None:
     model = hs.PartialPooling(parameterization="noncentered")
     priors = model.resolve_priors(data)
     program = model.program(data)
-    entries = {**sampling.stan_data(data, priors), **model._scale(data, "noncentered")}
+    entries = {**sampling.stan_data(data, priors), **model._scale(data, priors, "noncentered")}
     z = [2.0, -1, 1, 2, -2, 1]
     found = log_densities(
         program, entries, [[-0.7, 0, 0, np.log(tau), *z] for tau in (1e-3, 1e-20)]

@@ -9,6 +9,12 @@
 // The family is normal with known standard errors; identity link.
 //
 //   y[j] ~ normal(location, sqrt(tau^2 + se[j]^2))
+functions {
+  // how much each group's own data say about the population's mean
+  vector weight(real tau, vector precision) {
+    return precision ./ (1 + square(tau) * precision);
+  }
+}
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
@@ -20,10 +26,17 @@ data {
   real<lower=0> tau_scale;
   int<lower=0, upper=1> draw_theta; // write theta?
   int<lower=0, upper=1> describe_theta; // write its conditional mean and sd?
+  // about what each group's own data say: mu is measured from where they put
+  // it, which changes how well it is sampled, not its posterior
+  vector[J] estimate;
+  vector<lower=0>[J] precision;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
+  // population mean
+  real<offset=dot_product(weight(tau, precision), estimate)
+              / sum(weight(tau, precision)),
+       multiplier=inv_sqrt(sum(weight(tau, precision)))> mu;
 }
 model {
   real location = mu; // population mean of each group
