@@ -1,19 +1,104 @@
-"""All prior distributions; here are those of parameters that can take any value."""
+"""Prior distributions: their numbers, their support and their spelling in Stan.
+
+A prior's *kind* is text in the Stan program and its *numbers* are data, so a change of numbers
+never recompiles a model. The half distributions are the full ones on a parameter declared positive.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hierstan.errors import PriorError
-from hierstan.positive_priors import Exponential as Exponential
-from hierstan.positive_priors import Gamma as Gamma
-from hierstan.positive_priors import HalfCauchy as HalfCauchy
-from hierstan.positive_priors import HalfNormal as HalfNormal
-from hierstan.positive_priors import HalfStudentT as HalfStudentT
-from hierstan.positive_priors import InverseGamma as InverseGamma
-from hierstan.positive_priors import LogNormal as LogNormal
-from hierstan.prior import Prior as Prior
+import numpy as np
+
+from hierstan.errors import HierstanWarning, PriorError
+
+POSITIVE_FIELDS = frozenset({"scale", "df", "rate", "shape"})
+LOCATIONS = ("mu", "theta", "beta", "intercept", "slope")
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Base of all priors: a Stan distribution with its numbers."""
+
+    stan_name: ClassVar[str]
+    positive: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, value in self.numbers().items():
+            if isinstance(value, bool) or not isinstance(
+                value, (int, float, np.integer, np.floating)
+            ):
+                raise PriorError(f"{type(self).__name__}: {name} must be a number, got {value!r}.")
+            if not math.isfinite(value):
+                raise PriorError(
+                    f"{type(self).__name__}: {name} must be finite, got {value}. An improper prior "
+                    "has no prior predictive distribution and may leave the posterior improper; "
+                    "give a wide but finite one."
+                )
+            if name in POSITIVE_FIELDS and value <= 0:
+                raise PriorError(f"{type(self).__name__}: {name} must be above 0, got {value}.")
+            object.__setattr__(self, name, float(value))
+
+    def numbers(self) -> dict[str, float]:
+        """Return the numbers by name, in the order in which Stan takes them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.StudentT(3, 0, 2.5).numbers()
+        {'df': 3.0, 'location': 0.0, 'scale': 2.5}
+        """
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.Normal(0, 10).stan_arguments("mu")
+        'mu_location, mu_scale'
+        """
+        return ", ".join(f"{parameter}_{name}" for name in self.numbers())
+
+    def log_density(self, x: Any) -> np.ndarray:
+        """Return the log density at `x`, of any shape, up to no constant.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.Exponential(1).log_density([2.0, -1.0])
+        array([ -2., -inf])
+        """
+        frozen, factor = self._scipy()
+        x = np.asarray(x, dtype=float)
+        inside = (x >= 0) if self.positive else np.ones(x.shape, dtype=bool)
+        return np.where(inside, frozen.logpdf(x) + math.log(factor), -np.inf)
+
+    def quantile(self, q: Any) -> np.ndarray:
+        """Return the quantiles at the probabilities `q`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfNormal(5).quantile([0.5, 0.95]).round(2)
+        array([3.37, 9.8 ])
+        """
+        frozen, factor = self._scipy()
+        q = np.asarray(q, dtype=float)
+        return np.asarray(frozen.ppf(1 - (1 - q) / factor) if factor != 1 else frozen.ppf(q))
+
+    def _scipy(self) -> tuple[Any, float]:
+        """Return the scipy distribution and the factor that folding it at 0 multiplies it by."""
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{value:.4g}" for value in self.numbers().values())
+        return f"{type(self).__name__}({numbers})"
 
 
 @dataclass(frozen=True)
@@ -128,6 +213,224 @@ class Uniform(Prior):
         return stats.uniform(self.lower, self.upper - self.lower), 1.0
 
 
+@dataclass(frozen=True)
+class HalfNormal(Prior):
+    """Half-normal prior: a normal around 0, cut at 0. The default for `tau`.
+
+    Parameters
+    ----------
+    scale : float
+        Standard deviation of the normal before cutting; the median is 0.67 `scale`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfNormal(5))
+    HalfNormal(5)
+    """
+
+    scale: float
+    stan_name: ClassVar[str] = "normal"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfNormal(5).stan_arguments("tau")
+        '0, tau_scale'
+        """
+        return f"0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.norm(0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class HalfStudentT(Prior):
+    """Half-Student-t prior: Student's t around 0, cut at 0.
+
+    Parameters
+    ----------
+    df, scale : float
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfStudentT(4, 2.5))
+    HalfStudentT(4, 2.5)
+    """
+
+    df: float
+    scale: float
+    stan_name: ClassVar[str] = "student_t"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfStudentT(4, 2.5).stan_arguments("tau")
+        'tau_df, 0, tau_scale'
+        """
+        return f"{parameter}_df, 0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.t(self.df, 0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class HalfCauchy(Prior):
+    """Half-Cauchy prior: a Cauchy around 0, cut at 0; heavy-tailed (Gelman 2006).
+
+    Parameters
+    ----------
+    scale : float
+        The median.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.HalfCauchy(5))
+    HalfCauchy(5)
+    """
+
+    scale: float
+    stan_name: ClassVar[str] = "cauchy"
+    positive: ClassVar[bool] = True
+
+    def stan_arguments(self, parameter: str) -> str:
+        """Return the arguments of the Stan distribution, named after `parameter`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.HalfCauchy(5).stan_arguments("tau")
+        '0, tau_scale'
+        """
+        return f"0, {parameter}_scale"
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.cauchy(0, self.scale), 2.0
+
+
+@dataclass(frozen=True)
+class Exponential(Prior):
+    """Exponential prior on a positive parameter.
+
+    Parameters
+    ----------
+    rate : float
+        The inverse of the mean.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Exponential(1))
+    Exponential(1)
+    """
+
+    rate: float
+    stan_name: ClassVar[str] = "exponential"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.expon(scale=1 / self.rate), 1.0
+
+
+@dataclass(frozen=True)
+class Gamma(Prior):
+    """Gamma prior on a positive parameter.
+
+    Parameters
+    ----------
+    shape, rate : float
+        The mean is ``shape / rate``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Gamma(2, 0.1))
+    Gamma(2, 0.1)
+    """
+
+    shape: float
+    rate: float
+    stan_name: ClassVar[str] = "gamma"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.gamma(self.shape, scale=1 / self.rate), 1.0
+
+
+@dataclass(frozen=True)
+class InverseGamma(Prior):
+    """Inverse-gamma prior on a positive parameter.
+
+    Parameters
+    ----------
+    shape, scale : float
+        The mean is ``scale / (shape - 1)`` where ``shape > 1``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.InverseGamma(3, 2))
+    InverseGamma(3, 2)
+    """
+
+    shape: float
+    scale: float
+    stan_name: ClassVar[str] = "inv_gamma"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.invgamma(self.shape, scale=self.scale), 1.0
+
+
+@dataclass(frozen=True)
+class LogNormal(Prior):
+    """Lognormal prior on a positive parameter.
+
+    Parameters
+    ----------
+    location, scale : float
+        Mean and standard deviation of the logarithm.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.LogNormal(0, 1))
+    LogNormal(0, 1)
+    """
+
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "lognormal"
+    positive: ClassVar[bool] = True
+
+    def _scipy(self) -> tuple[Any, float]:
+        from scipy import stats
+
+        return stats.lognorm(self.scale, scale=math.exp(self.location)), 1.0
+
+
 PRIORS: dict[str, type[Prior]] = {
     cls.__name__: cls
     for cls in (
@@ -135,3 +438,38 @@ PRIORS: dict[str, type[Prior]] = {
         Exponential, Gamma, InverseGamma, LogNormal, Uniform,
     )
 }  # fmt: skip
+
+
+def check_prior(parameter: str, prior: object) -> None:
+    """Refuse a prior whose support is not the parameter's; warn of a uniform one on ``tau``."""
+    if not isinstance(prior, Prior):
+        raise PriorError(
+            f"The prior of {parameter!r} must be a prior such as hs.Normal(0, 1), got {prior!r}."
+        )
+    if parameter in LOCATIONS:
+        if prior.positive:
+            raise PriorError(
+                f"{parameter!r} can take any value, but {prior} allows positive ones only. Use "
+                "Normal, StudentT, Cauchy or Uniform; on the link scale of rates (log-odds) and "
+                "counts (log-rate) negative values are common."
+            )
+        return
+    lower = 1.0 if parameter == "nu" else 0.0
+    if isinstance(prior, Uniform):
+        if prior.lower < lower:
+            raise PriorError(
+                f"{parameter!r} cannot be below {lower:g}, but {prior} starts at {prior.lower:g}."
+            )
+        if parameter == "tau":
+            warnings.warn(
+                f"{prior} on tau favours large values: with few groups the data rule out a large "
+                "tau only slowly, so the posterior depends on the upper bound. A half-normal "
+                "(hs.HalfNormal) or half-Cauchy (hs.HalfCauchy) prior is the safer choice.",
+                HierstanWarning,
+                stacklevel=5,
+            )
+    elif not prior.positive:
+        raise PriorError(
+            f"{parameter!r} is positive, but {prior} allows any value. Use HalfNormal, HalfCauchy, "
+            "HalfStudentT, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
+        )

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 import hierstan as hs
-from hierstan.families import FAMILIES
-from hierstan.program import Program
+from hierstan.families.family import FAMILIES
+from hierstan.programs.program import Program
 
 LABELS = list("abcdef")
 POOLINGS = {

@@ -28,18 +28,18 @@ fit = model.fit(data, seed=1, engine="stanli")
 fits = hs.fit_poolings(data, seed=1)
 comparison = hs.compare(fits)
 reveal_type(frame)  # pandas.DataFrame
-reveal_type(data)  # hierstan.data.GroupedData
+reveal_type(data)  # hierstan.data.grouped_data.GroupedData
 reveal_type(data.groups)  # pandas.Index
 reveal_type(data.without("A").stan_data())  # dict[str, Any]
-reveal_type(model)  # hierstan.models.PartialPooling
+reveal_type(model)  # hierstan.models.poolings.PartialPooling
 reveal_type(model.stan_code(data))  # str
-reveal_type(fit)  # hierstan.fit.Fit
+reveal_type(fit)  # hierstan.fit.fit.Fit
 reveal_type(fit.seed)  # int
-reveal_type(fit.priors["tau"])  # hierstan.prior.Prior
+reveal_type(fit.priors["tau"])  # hierstan.priors.Prior
 reveal_type(fit.draws("mu"))  # numpy.ndarray
 reveal_type(fit.posterior)  # xarray.Dataset
-reveal_type(fits)  # dict[str, hierstan.fit.Fit]
-reveal_type(comparison)  # hierstan.verdict.Comparison
+reveal_type(fits)  # dict[str, hierstan.fit.fit.Fit]
+reveal_type(comparison)  # hierstan.answers.comparison.comparison.Comparison
 reveal_type(comparison.verdict)  # str
 reveal_type(comparison.preferred)  # str | None
 reveal_type(comparison.table)  # pandas.DataFrame
@@ -49,7 +49,7 @@ reveal_type(hs.diagnose(fit).ok)  # bool
 reveal_type(hs.shrinkage(fit))  # pandas.DataFrame
 reveal_type(hs.heterogeneity(fit).verdict)  # str
 reveal_type(hs.prob_best(fit))  # pandas.Series
-reveal_type(hs.load("fit.nc"))  # hierstan.fit.Fit
+reveal_type(hs.load("fit.nc"))  # hierstan.fit.fit.Fit
 reveal_type(hs.__version__)  # str
 hs.report(fits, "report.html")
 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,47 +14,12 @@ import pytest
 
 HOUSE = Path(__file__).parents[1] / "hierstan"
 
-# Which floor of DESIGN.md, section 7, a room is on. Imports go down, or stay on a floor without
-# running in circles; answers (floor 3) never import each other. A new room goes in here.
-FLOORS = {
-    room: floor
-    for floor, rooms in {
-        # words, programs, priors, families
-        0: "csv_file cures datasets display effect_sizes elpd errors families frames labels "
-        "plots.style positive_priors prior prior_support priors program records tags "
-        "template_files template_text validation wording",
-        # data, templates, engines, measures of convergence
-        1: "convergence data engines engines.cmdstan engines.progress engines.stanli "
-        "engines.translation intake kept_data portrait predictors reduction storage subsets "
-        "templates trust two_part_data",
-        # the fit, and what answers and pictures are made of
-        2: "choices consistency fit folds forecasts group_draws information integration "
-        "intervals moments observed_information outcomes parameterization plots.axes pointwise "
-        "plots.density plots.groups plots.marks plots.meta_forest plots.replicated pooling_rules "
-        "raw sampling spread spread_words studies subsampling two_part_fit values verdict",
-        # answers
-        3: "advice arms coefficients comparison decisions diagnostics heterogeneity plots "
-        "plots.compare plots.forest plots.funnel plots.khat plots.population plots.ppc "
-        "plots.ranks plots.sensitivity plots.shrinkage plots.trace plots.uplift prediction "
-        "ranks regret scoring sensitivity shrinkage winners",
-        # models
-        4: "keeping models pooling two_part",
-        # faces
-        5: "arguments calibration calibration_plot certificate cli cross_check generator "
-        "quadrature report report.again report.answers report.grid report.page "
-        "report.pictures report.sections report.whole_file sbc_result scale_grid simulation "
-        "uniformity",
-    }.items()
-    for room in rooms.split()
-}
-ANSWERS, ATTIC = 3, 9
-
 # The only rooms that import a library.
 ENTRANCES = {
     "cmdstanpy": {"engines.cmdstan"},
     "stanli": {"engines.stanli"},
     "bridgestan": {"engines.stanli"},
-    "jinja2": {"templates", "report.page"},
+    "jinja2": {"programs.render", "report.page"},
 }
 
 LONGEST_ROOM = 270  # lines, without docstrings
@@ -69,9 +35,16 @@ def rooms() -> dict[str, Path]:
     return found
 
 
-def floor(room: str) -> int:
-    """Return a room's floor; of one that is not on the plan, the attic."""
-    return FLOORS.get(room, ATTIC)
+def folders() -> dict[str, set[str]]:
+    """Return what each folder may import, as its docstring says: ``Imports from: errors, text.``"""
+    found = {}
+    for door in sorted(HOUSE.glob("*/__init__.py")):
+        said = re.search(
+            r"^Imports from: ([^.]*)\.", ast.get_docstring(ast.parse(door.read_text())) or "", re.M
+        )
+        assert said, f"{door} does not say what may be imported there"
+        found[door.parent.name] = {name.strip() for name in said[1].split(",")} - {"nothing"}
+    return found
 
 
 def imported(text: str) -> Iterator[str]:
@@ -90,7 +63,7 @@ def rooms_imported(text: str) -> set[str]:
     for module in imported(text):
         top, _, inside = module.partition(".")
         if top == "hierstan":
-            while inside and inside not in FLOORS:
+            while inside and inside not in ROOMS:
                 inside = inside.rpartition(".")[0]
             found.add(inside or f"the front door ({module})")
     return found
@@ -101,54 +74,79 @@ def others_imported(room: str, text: str) -> list[str]:
     return [name for name in sorted(rooms_imported(text)) if not name.startswith(f"{room}.")]
 
 
-def upward(room: str, text: str) -> list[str]:
-    """List the imports of a room that go up, or sideways among the answers."""
-    return [
-        f"{room} ({floor(room)}) imports {other} ({floor(other)})"
-        for other in others_imported(room, text)
-        if floor(other) > floor(room) or floor(other) == floor(room) == ANSWERS
-    ]
+def folder(room: str) -> str:
+    """Return the folder of a room, or the room itself where it stands in no folder."""
+    return room.partition(".")[0]
 
 
-def test_every_room_has_a_floor() -> None:
-    assert sorted(set(rooms()) - set(FLOORS)) == []
+def forbidden(room: str, text: str) -> list[str]:
+    """List the imports of a room that its folder's docstring does not allow.
+
+    The folders of answers never import each other, nor does `answers.diagnose` import any.
+    """
+    may = {*FOLDERS.get(folder(room), {"errors"}), folder(room)}
+    found = []
+    for other in others_imported(room, text):
+        sideways = folder(room) == folder(other) == "answers" and (
+            room.split(".")[1:2] != other.split(".")[1:2]
+        )
+        if folder(other) not in may or sideways:
+            found.append(f"{room} imports {other}")
+    return found
 
 
-def test_imports_go_down() -> None:
-    wrong = [line for room, file in rooms().items() for line in upward(room, file.read_text())]
+ROOMS = rooms()
+FOLDERS = folders()
+
+
+def test_every_room_stands_in_a_folder() -> None:
+    loose = {file.stem for file in HOUSE.glob("*.py")}
+    assert loose == {"__init__", "errors", "priors", "whole_file"}
+
+
+def test_folders_stand_on_floors() -> None:
+    below = {name: may - {name} for name, may in FOLDERS.items()}
+    floors = [*graphlib.TopologicalSorter(below).static_order()]
+    assert set(floors) == {*FOLDERS, "errors", "priors", "whole_file"}
+
+
+def test_rooms_import_what_their_folder_says() -> None:
+    wrong = [line for room, file in ROOMS.items() for line in forbidden(room, file.read_text())]
     assert wrong == []
 
 
+def test_folders_say_no_more_than_they_import() -> None:
+    used: dict[str, set[str]] = {name: set() for name in FOLDERS}
+    for room, file in ROOMS.items():
+        if folder(room) in used:
+            used[folder(room)] |= {folder(other) for other in rooms_imported(file.read_text())}
+    assert {name: may - used[name] for name, may in FOLDERS.items() if may - used[name]} == {}
+
+
 def test_imports_never_run_in_circles() -> None:
-    graph = {room: others_imported(room, file.read_text()) for room, file in rooms().items()}
+    graph = {room: others_imported(room, file.read_text()) for room, file in ROOMS.items()}
     graphlib.TopologicalSorter(graph).prepare()
 
 
-def test_models_do_not_use_the_answers() -> None:
-    used = {
-        room: sorted(name for name in rooms_imported(file.read_text()) if floor(name) == ANSWERS)
-        for room, file in rooms().items()
-        if floor(room) == 4
-    }
-    assert {room: names for room, names in used.items() if names} == {}
-
-
 def test_an_import_that_goes_up_or_sideways_is_seen() -> None:
-    assert upward("data", "def f():\n    from hierstan.models import PartialPooling") == [
-        "data (1) imports models (4)"
+    up = "def f():\n    from hierstan.models.poolings import PartialPooling"
+    assert forbidden("data.grouped_data", up) == ["data.grouped_data imports models.poolings"]
+    ranks = "import hierstan.answers.decisions.ranks"
+    assert forbidden("answers.prediction.score", ranks) == [
+        "answers.prediction.score imports answers.decisions.ranks"
     ]
-    assert upward("plots", "import hierstan.comparison") == ["plots (3) imports comparison (3)"]
-    assert upward("plots", "from hierstan import Fit") == [
-        "plots (3) imports the front door (hierstan.Fit) (9)"
+    assert forbidden("answers.decisions.regret", ranks) == []
+    assert forbidden("plots.forest", "from hierstan import Fit") == [
+        "plots.forest imports the front door (hierstan.Fit)"
     ]
-    assert upward("data", "from hierstan import families\nimport numpy") == []
+    assert forbidden("data.frames", "from hierstan.families import family\nimport numpy") == []
 
 
 @pytest.mark.parametrize("library", ENTRANCES)
 def test_a_heavyweight_enters_through_its_own_room(library: str) -> None:
     users = {
         room
-        for room, file in rooms().items()
+        for room, file in ROOMS.items()
         if library in {module.partition(".")[0] for module in imported(file.read_text())}
     }
     assert users <= ENTRANCES[library]
@@ -163,7 +161,7 @@ def lines_of_code(text: str) -> int:
 
 
 def test_rooms_are_small() -> None:
-    lengths = {room: lines_of_code(file.read_text()) for room, file in rooms().items()}
+    lengths = {room: lines_of_code(file.read_text()) for room, file in ROOMS.items()}
     assert {room: n for room, n in lengths.items() if n > LONGEST_ROOM} == {}
 
 

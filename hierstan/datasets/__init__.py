@@ -1,4 +1,7 @@
-"""Small, real data sets that the examples, the tests and new users start from."""
+"""Small, real data sets that the examples, the tests and new users start from.
+
+Imports from: errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The engines that run a Stan program, behind one small protocol."""
+"""The engines that run a Stan program, behind one small protocol.
+
+Imports from: errors, programs.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hierstan.errors import EngineError
-from hierstan.program import Program
+from hierstan.programs.program import Program
 
 ENVIRONMENT_VARIABLE = "HIERSTAN_ENGINE"
 NAMES = ("cmdstan", "stanli")

@@ -34,7 +34,7 @@ from hierstan.engines.progress import progress_bar
 from hierstan.engines.stanli import Evaluator, inverse_metric
 from hierstan.engines.translation import translated
 from hierstan.errors import EngineError
-from hierstan.program import Program
+from hierstan.programs.program import Program
 
 CACHE_VARIABLE = "HIERSTAN_CACHE"
 SIGNIFICANT_FIGURES = 12

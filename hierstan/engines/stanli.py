@@ -24,7 +24,7 @@ from hierstan.engines import (
 from hierstan.engines.progress import progress_bar
 from hierstan.engines.translation import translated
 from hierstan.errors import EngineError, TemplateError
-from hierstan.program import Program
+from hierstan.programs.program import Program
 
 MAX_VALUES = 2_000_000_000  # draws x columns, 16 GB
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hierstan.errors import EngineError, TemplateError
-from hierstan.program import Program
+from hierstan.programs.program import Program
 
 _COMPILER = re.compile(r"error in.*?line (\d+)", flags=re.DOTALL | re.IGNORECASE)
 _UNKNOWN_DATA = re.compile(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.comparison.verdict import CLEAR
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.axes import write_columns
-from hierstan.pooling_rules import CLEAR
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
+from hierstan.fit.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (

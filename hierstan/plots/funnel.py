@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
+from hierstan.fit.fit import Fit
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, require
 from hierstan.plots.marks import MOST, name_points
-from hierstan.raw import raw_estimates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

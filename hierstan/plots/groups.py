@@ -7,13 +7,13 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from hierstan.data import GroupedData
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
-from hierstan.intervals import group_summaries
+from hierstan.fit.fit import Fit
+from hierstan.fit.group_summaries import group_summaries
 from hierstan.plots.style import literal
-from hierstan.raw import raw_estimates
-from hierstan.wording import pooling_words
+from hierstan.text.wording import pooling_words
 
 SCALES = ("response", "link")
 POOLING_WORDS = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierstan.elpd import GOOD_K
+from hierstan.answers.comparison.elpd import GOOD_K
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.marks import name_points

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.differences.information import BLOCK, sampling_variance
+from hierstan.answers.differences.observed_information import numeric
+from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
-from hierstan.information import BLOCK, sampling_variance
-from hierstan.observed_information import numeric
+from hierstan.fit.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -21,7 +22,6 @@ from hierstan.plots.groups import (
     references,
     require,
 )
-from hierstan.raw import raw_estimates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

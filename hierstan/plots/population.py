@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan.fit import Fit
-from hierstan.intervals import group_summaries
+from hierstan.fit.fit import Fit
+from hierstan.fit.group_summaries import group_summaries
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import density

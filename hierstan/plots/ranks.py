@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan import choices, intervals
-from hierstan.fit import Fit
+from hierstan.answers.decisions import losses
+from hierstan.answers.decisions.worth import Values, values_of
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words
-from hierstan.values import Values, values_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,8 +64,8 @@ def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) ->
     'rank (1 is best)'
     """
     values = values_of(fit, "link", larger_is_better)
-    prob = intervals.check_prob(prob)
-    ranks = choices.ranks(values)
+    prob = group_summaries.check_prob(prob)
+    ranks = losses.ranks(values)
     table = _table(values, ranks, prob)
     if fit.model.name != "complete":  # there all ranks are a matter of chance
         table = table.sort_values("mean", kind="stable")
@@ -92,7 +93,7 @@ def _table(values: Values, ranks: np.ndarray, prob: float) -> pd.DataFrame:
     levels = {"median": 0.5, "lower": tail, "upper": 1 - tail, "inner_lower": 0.25}
     levels["inner_upper"] = 0.75
     ends, mean = np.empty((len(levels), J)), np.empty(J)
-    width = max(1, intervals.BLOCK // S)
+    width = max(1, group_summaries.BLOCK // S)
     for start in range(0, J, width):
         part = slice(start, start + width)
         ends[:, part] = np.quantile(
@@ -100,7 +101,7 @@ def _table(values: Values, ranks: np.ndarray, prob: float) -> pd.DataFrame:
         )
         mean[part] = ranks[:, part].mean(axis=0)
     table = pd.DataFrame(dict(zip(levels, ends.astype(int), strict=True)))
-    table["mean"], table["best"] = mean, choices.best_shares(values)
+    table["mean"], table["best"] = mean, losses.best_shares(values)
     table["label"] = labels(values.groups)
     return table
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
-from hierstan.outcomes import Outcomes
+from hierstan.fit.fit import Fit
+from hierstan.fit.new_outcomes import Outcomes
 from hierstan.plots.groups import outcome_word, rate_words
 
 MOST = 1000  # replicated data sets

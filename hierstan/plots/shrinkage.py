@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan.fit import Fit
+from hierstan.fit.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hierstan.convergence import parameter_table
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
+from hierstan.fit.fit import Fit
 from hierstan.plots import style
+from hierstan.sampling.convergence import parameter_table
 
 CHAINS = ("#332288", "#44AA99", "#88CCEE", "#999933")  # Tol's muted scheme; no pooling's colour
 MOST_ROWS = 12  # of panels; more scalars than that share one row by variable

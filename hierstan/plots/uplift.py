@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan import choices, intervals
+from hierstan.answers.decisions import losses
+from hierstan.answers.decisions.worth import SURE, Values, values_of
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.fit import Fit
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, outcome_word
-from hierstan.values import SURE, Values, values_of
-from hierstan.wording import show
+from hierstan.text.wording import show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def plot_uplift(
     'effect, difference from C'
     """
     values = values_of(fit, scale, larger_is_better)
-    table = _table(values, control, relative, rope, intervals.check_prob(prob))
+    table = _table(values, control, relative, rope, group_summaries.check_prob(prob))
     band = None if rope is None else np.asarray(rope, dtype=float) * (100 if relative else 1)
     name = labels(values.groups)[values.position(control)]
     with style.quiet():
@@ -113,11 +114,11 @@ def _table(
     values: Values, control: Hashable, relative: bool, rope: Any, prob: float
 ) -> pd.DataFrame:
     """Return the lines of `hierstan.uplift` with 50% intervals and labels, best first."""
-    choices.check_control(values, control)
-    table = choices.differences(values, control, relative=relative, rope=rope, prob=prob)
+    losses.check_control(values, control)
+    table = losses.differences(values, control, relative=relative, rope=rope, prob=prob)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)  # said already
-        inner = choices.differences(values, control, relative=relative, prob=0.5)
+        inner = losses.differences(values, control, relative=relative, prob=0.5)
     table = table.assign(
         inner_lower=inner["lower"], inner_upper=inner["upper"], label=labels(values.groups)
     )

@@ -1,4 +1,7 @@
-"""One HTML page about fits: self-contained, and fit to be read on a screen, a phone or paper."""
+"""One HTML page about fits: self-contained, and fit to be read on a screen, a phone or paper.
+
+Imports from: answers, data, errors, fit, plots, text, whole_file.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from hierstan.errors import HierstanError
-from hierstan.fit import Fit
-from hierstan.intervals import check_prob
+from hierstan.fit.fit import Fit
+from hierstan.fit.group_summaries import check_prob
 from hierstan.report.page import Subject, page
-from hierstan.report.whole_file import target_of, write_whole
+from hierstan.whole_file import target_of, write_whole
 
 
 def report(

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from hierstan.data import GroupedData
-from hierstan.fit import Fit
+from hierstan.data.grouped_data import GroupedData
+from hierstan.fit.fit import Fit
 
 PACKAGES = ("hierstan", "arviz-stats", "numpy", "pandas", "scipy")
 CLASSES = {"complete": "CompletePooling", "none": "NoPooling", "partial": "PartialPooling"}

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from hierstan.coefficients import coefficients
-from hierstan.decisions import prob_best
-from hierstan.diagnostics import Diagnosis
-from hierstan.display import numbers, percent, places
-from hierstan.fit import Fit
-from hierstan.heterogeneity import Heterogeneity
-from hierstan.intervals import COLUMNS
-from hierstan.ranks import rank_intervals
+from hierstan.answers.comparison.comparison import Comparison
+from hierstan.answers.decisions.best_group import prob_best
+from hierstan.answers.decisions.ranks import rank_intervals
+from hierstan.answers.diagnose import Diagnosis
+from hierstan.answers.differences.coefficients import coefficients
+from hierstan.answers.differences.heterogeneity import Heterogeneity
+from hierstan.answers.differences.shrinkage import group_means
+from hierstan.fit.fit import Fit
+from hierstan.fit.group_summaries import COLUMNS
+from hierstan.fit.judgement import DEPTH
 from hierstan.report.grid import Grid, column, estimates, group_grid, text_of
-from hierstan.shrinkage import group_means
-from hierstan.trust import DEPTH
-from hierstan.verdict import Comparison
+from hierstan.text.tables import numbers, percent, places
 
 POOLINGS = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
 LINKS = {"identity": "", "logit": ", in log-odds", "log": ", as a logarithm"}

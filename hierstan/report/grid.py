@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import GroupedData
-from hierstan.display import numbers, places, plain_labels, printable
+from hierstan.data.grouped_data import GroupedData
+from hierstan.text.tables import numbers, places, plain_labels, printable
 
 MOST_ROWS = 200
 LONGEST = 120  # columns of a label

@@ -9,14 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hierstan.comparison import compare
-from hierstan.diagnostics import diagnose
-from hierstan.fit import Fit
-from hierstan.heterogeneity import Heterogeneity, heterogeneity
+from hierstan.answers.comparison.compare import compare
+from hierstan.answers.comparison.comparison import Comparison
+from hierstan.answers.diagnose import diagnose
+from hierstan.answers.differences.heterogeneity import Heterogeneity, heterogeneity
+from hierstan.fit.fit import Fit
 from hierstan.plots.groups import group_word, mean_words
 from hierstan.report import again, answers, sections
 from hierstan.report.grid import text_of
-from hierstan.verdict import Comparison
 
 if TYPE_CHECKING:
     from jinja2 import Environment

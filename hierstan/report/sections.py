@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hierstan import portrait
-from hierstan.advice import decision_table
-from hierstan.diagnostics import Diagnosis
-from hierstan.fit import Fit
-from hierstan.heterogeneity import Heterogeneity
+from hierstan.answers.comparison.comparison import Comparison
+from hierstan.answers.decisions.decision_table import decision_table
+from hierstan.answers.diagnose import Diagnosis
+from hierstan.answers.differences.heterogeneity import Heterogeneity
+from hierstan.answers.differences.shrinkage import shrinkage
+from hierstan.fit import portrait
+from hierstan.fit.fit import Fit
 from hierstan.plots import plot_compare, plot_population, plot_shrinkage
 from hierstan.report import again, answers
 from hierstan.report.grid import text_of
 from hierstan.report.pictures import picture
-from hierstan.shrinkage import shrinkage
-from hierstan.verdict import Comparison
 
 MODELS = {
     "complete": "The groups do not differ: all share one mean.",

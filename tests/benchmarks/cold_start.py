@@ -25,7 +25,7 @@ print(hs.compare(hs.fit_poolings(data, seed=1, engine="stanli")))
 PARTIAL = COMPARISON.replace(
     "hs.compare(hs.fit_poolings(data", "hs.summary(hs.PartialPooling().fit(data"
 )
-DEMO = "from hierstan.cli import main; main(['demo', '--engine', 'stanli'])"
+DEMO = "from hierstan.shell.cli import main; main(['demo', '--engine', 'stanli'])"
 COMMANDS = {
     "python -c pass": (["-c", "pass"], None),
     "import hierstan": (["-c", "import hierstan"], 0.35),

@@ -1,0 +1,4 @@
+"""What a fit says. Four folders and `diagnose`, which never import each other.
+
+Imports from: data, engines, errors, families, fit, priors, programs, sampling, text.
+"""

@@ -1,0 +1,78 @@
+"""Leave-one-out of very many groups, from a sample of them.
+
+Every unit gets a cheap stand-in, its log predictive density at the posterior means of the other
+parameters. A simple random sample of groups is left out properly, and what that changes on average
+is added to the stand-ins of the others: the difference estimator of Magnusson, Vehtari, Jonasson
+and Andersen 2020, https://proceedings.mlr.press/v108/magnusson20a.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hierstan.answers.comparison.elpd import Elpd, log_mean, psis, summarised
+from hierstan.answers.comparison.left_out import log_lik_of_units, unit_labels
+from hierstan.data.grouped_data import GroupedData
+from hierstan.fit.fit import Fit
+
+MAX_GROUPS = 5_000
+SAMPLE = 1_000
+SEED = 1  # the same groups for every model, so that differences are those of pairs
+
+
+def sampled_groups(fit: Fit) -> np.ndarray:
+    """Return the positions of the sample of groups, in order."""
+    J = len(fit.data.groups)
+    return np.sort(np.random.default_rng(SEED).choice(J, SAMPLE, replace=False))
+
+
+def subsampled(
+    fit: Fit,
+    hyper: Mapping[str, np.ndarray],
+    unit: str,
+    correction: np.ndarray | float = 0.0,
+) -> Elpd:
+    """Leave out the units of a sample of groups: see `hierstan.loo`; of `correction`, `psis`."""
+    chosen = sampled_groups(fit)
+    center = {name: values.mean(axis=0)[None] for name, values in hyper.items()}
+    elpd_i = log_lik_of_units(fit, center, unit)[0]
+    U = len(elpd_i)
+    sampled = np.isin(_group_of_units(fit.data, unit), chosen)
+    log_lik = log_lik_of_units(fit, hyper, unit, data=fit.data.only_groups(chosen))
+    left_out = psis(log_lik, correction)
+    change = left_out.elpd_i - elpd_i[sampled]
+    elpd_i[~sampled] += change.mean()
+    elpd_i[sampled] = left_out.elpd_i
+    k, mcse_i = np.full(U, np.nan), np.full(U, np.nan)
+    k[sampled], mcse_i[sampled] = left_out.pareto_k, left_out.mcse_i
+    n = int(sampled.sum())
+    part = summarised(
+        left_out, log_lik, unit=unit, method=np.full(n, "psis"),
+        labels=unit_labels(fit, unit)[sampled], model=fit.model.name,
+    )  # fmt: skip
+    sampling = U * change.std(ddof=1) * np.sqrt((1 - n / U) / n)
+    return Elpd(
+        elpd=float(elpd_i.sum()),
+        se=float(np.sqrt(U) * np.std(elpd_i, ddof=1)),
+        mcse=float(np.hypot(part.mcse * U / n, sampling)),
+        p=float((log_mean(log_lik) - left_out.elpd_i).mean() * U),
+        elpd_i=elpd_i,
+        pareto_k=k,
+        mcse_i=mcse_i,
+        unit=unit,
+        method=np.where(sampled, "psis", "subsample"),
+        labels=unit_labels(fit, unit),
+        model=fit.model.name,
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _group_of_units(data: GroupedData, unit: str) -> np.ndarray:
+    if unit == "group":
+        return np.arange(len(data.groups))
+    assert data.rows is not None
+    return data.rows["group"].to_numpy()

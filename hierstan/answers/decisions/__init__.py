@@ -1,0 +1,1 @@
+"""Which group is best, and what choosing it risks."""

@@ -1,0 +1,209 @@
+"""Two answers about the draws: every parameter in a table, and whether to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hierstan.errors import HierstanError
+from hierstan.fit.fit import Fit
+from hierstan.fit.group_summaries import check_prob, check_scale, group_summaries, link_words
+from hierstan.fit.judgement import DEPTH, check_table
+from hierstan.sampling.convergence import parameter_table, quantiles
+from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
+from hierstan.text.wording import pooling_words
+
+COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
+MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
+
+
+def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame:
+    """Summarise every parameter.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability of the equal-tailed intervals, in (0, 1).
+    scale : {"link", "response"}
+        ``"response"`` puts ``mu``, ``theta`` and ``theta_new`` on the scale of the data (a rate, a
+        mean, a median) first; ``tau`` has no value there and stays.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per parameter, the index named ``parameter`` with labels such as ``theta[A]``:
+        ``mean``, ``sd``, ``lower`` and ``upper``, the effective sample sizes ``ess_bulk`` and
+        ``ess_tail``, ``r_hat``, and ``mcse_mean``, the Monte Carlo standard error of the mean
+        (Vehtari et al. 2021, doi:10.1214/20-BA1221). ``attrs["caption"]`` says which interval and
+        scale they are.
+
+    Raises
+    ------
+    HierstanError
+        If `prob` or `scale` is impossible, or `fit` is not a fit.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> table = hs.summary(fit)
+    >>> list(table.index[:4])
+    ['mu', 'tau', 'theta_new', 'theta[A]']
+    >>> bool(table.loc["mu", "r_hat"] < 1.01)
+    True
+    """
+    _check_fit(fit, "summary")
+    prob, scale = check_prob(prob), check_scale(scale)
+    draws = fit.posterior
+    if scale == "response" and fit.family.link != "identity":
+        means = {name: draws[name] for name in MEANS if name in draws}
+        draws = draws.assign(
+            {name: (mean.dims, fit.family.to_response(mean.values)) for name, mean in means.items()}
+        )
+        table = parameter_table(draws)
+    else:
+        table = fit.convergence().parameters
+    edges = ((1 - prob) / 2, (1 + prob) / 2)
+    lower, upper = quantiles(draws, edges).T
+    table = table.assign(lower=lower, upper=upper)[COLUMNS]
+    if not fit.keeps_theta:
+        groups = group_summaries(fit, prob, scale)
+        groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
+        table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
+    table.attrs["caption"] = _caption(fit, prob, scale)
+    return table
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis:
+    """Whether to trust the draws of a fit.
+
+    Attributes
+    ----------
+    ok : bool
+        Whether every check of validity is passed.
+    messages : tuple of str
+        What is wrong and what to do next; also what to know about draws that are valid.
+    table : pandas.DataFrame
+        One line per check: ``worst`` value, ``where`` it is, ``rule`` and ``limit``, ``ok``.
+    heading : str
+        What was fitted.
+    """
+
+    ok: bool
+    messages: tuple[str, ...]
+    table: pd.DataFrame
+    heading: str = ""
+
+    def __str__(self) -> str:
+        return self._page().text()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return self._page().html()
+
+    def _page(self) -> Page:
+        verdict = "these draws can be trusted" if self.ok else "do not trust these draws yet"
+        facts = tuple((f"{number}.", text) for number, text in enumerate(self.messages, 1))
+        rows = tuple(
+            (
+                str(check),
+                _value(check, line["worst"]),
+                f"{line['rule']} {line['limit']:,g}",
+                str(line["where"]),
+                "ok" if line["ok"] else "NOT OK",
+            )
+            for check, line in self.table.iterrows()
+        )
+        table = Table(("check", "worst", "limit", "where", ""), rows, align="<><<<")
+        return Page(f"{self.heading}: {verdict}.", facts, (table,))
+
+
+def diagnose(fit: Fit) -> Diagnosis:
+    """Say whether the draws can be trusted, what is wrong with them and what to do next.
+
+    Parameters
+    ----------
+    fit : Fit
+
+    Returns
+    -------
+    Diagnosis
+        ``.ok``, ``.messages`` and ``.table``; prints as a short report.
+
+    Raises
+    ------
+    HierstanError
+        If `fit` is not a fit.
+
+    Notes
+    -----
+    ========================= ============ ========================================================
+    check                     limit        source
+    ========================= ============ ========================================================
+    R-hat                     1.01         Vehtari et al. (2021, doi:10.1214/20-BA1221)
+    bulk and tail ESS         100 a chain  the same
+    divergences               none         Betancourt (2017, arXiv:1701.02434)
+    E-BFMI of each chain      0.3          Betancourt (2016, arXiv:1604.00695)
+    share at depth 10         1%           costs time, not validity: a message, but still ``ok``
+    ========================= ============ ========================================================
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> hs.diagnose(hs.PartialPooling().fit(data, seed=1, engine="stanli")).ok
+    True
+    >>> poor = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=50)
+    >>> print(hs.diagnose(poor).messages[-1])  # doctest: +ELLIPSIS
+    Bulk ESS is below 400 for ... Draw more: draws=...
+    """
+    _check_fit(fit, "diagnose")
+    judgement = fit.judgement()
+    found = fit.convergence()
+    chains = "1 chain" if found.chains == 1 else f"{found.chains} chains"
+    kind = "prior draws of " if fit.prior_only else ""
+    heading = f"{kind}{pooling_words(fit.model.name)}, {chains} of {found.draws:,} draws"
+    return Diagnosis(
+        ok=not judgement.problems,
+        messages=judgement.problems + judgement.notes,
+        table=check_table(found),
+        heading=heading[0].upper() + heading[1:],
+    )
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _check_fit(fit: object, verb: str) -> None:
+    if isinstance(fit, Fit):
+        return
+    hint = " Take one of them, such as fits['partial']." if isinstance(fit, dict) else ""
+    raise HierstanError(f"{verb} takes a Fit, got {type(fit).__name__}.{hint}")
+
+
+def _caption(fit: Fit, prob: float, scale: str) -> str:
+    what = "Draws from the prior" if fit.prior_only else "Posterior"
+    lower, upper = percent((1 - prob) / 2), percent((1 + prob) / 2)
+    if scale == "response":
+        where = f"mu, theta and theta_new on the response scale ({fit.family.mean_words})"
+    else:
+        where = f"on the link scale ({link_words(fit)})"
+    return (
+        f"{what} of every parameter, {where}; lower and upper are the {lower} and {upper} "
+        f"quantiles, an equal-tailed {percent(prob)} interval."
+    )
+
+
+def _value(check: object, value: float) -> str:
+    if np.isnan(value):
+        return "–"
+    return numbers([value], {"R-hat": 3, "E-BFMI": 2, DEPTH: 3}.get(str(check), 0))[0]

@@ -1,0 +1,1 @@
+"""How different the groups are: heterogeneity, shrinkage, slopes, arms."""

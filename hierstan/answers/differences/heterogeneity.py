@@ -1,0 +1,227 @@
+"""How different the groups really are: tau, I2, pooling, and what a new group would look like."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from hierstan.answers.differences.information import by_draw
+from hierstan.answers.differences.tau_evidence import Spread
+from hierstan.answers.differences.verdict import chance, noun, verdict
+from hierstan.errors import HierstanError
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
+from hierstan.text.tables import WIDTH, Table, numbers, percent, places
+from hierstan.text.wording import pooling_words
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Heterogeneity:
+    """How different the groups are.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        ``mean``, ``sd``, ``lower``, ``upper`` (equal-tailed) of ``tau``, ``i2``, ``h2``,
+        ``pooling_factor``, ``groups_borrowed`` and ``new_group``; see `heterogeneity`.
+    tau, i2 : pandas.Series
+        Their lines of the table.
+    new_group : pandas.DataFrame
+        Prediction for a group not yet seen, on the ``response`` and the ``link`` scale: ``mean``,
+        ``sd``, ``lower``, ``upper``; with a threshold also the probabilities ``below`` and
+        ``above``.
+    contraction : float
+        How much of the prior variance of tau the data took away: near 1 they determine tau, near 0
+        it is mostly prior; negative if the posterior is wider than the prior.
+    smallest_difference : float
+        The tau below which differences do not matter, on the link scale.
+    prob_negligible : float
+        Posterior probability of a tau below that.
+    verdict : str
+        What all of this means, in plain words.
+    """
+
+    table: pd.DataFrame
+    tau: pd.Series
+    i2: pd.Series
+    new_group: pd.DataFrame
+    contraction: float
+    smallest_difference: float
+    prob_negligible: float
+    verdict: str
+
+    def __repr__(self) -> str:
+        return f"{self.table.attrs['caption']}\n\n{_shown(self.table)}\n\n{_wrapped(self.verdict)}"
+
+
+def heterogeneity(
+    fit: Fit,
+    *,
+    prob: float = 0.9,
+    threshold: float | None = None,
+    smallest_difference: float | None = None,
+) -> Heterogeneity:
+    """Say how different the groups are.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of partial pooling.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    threshold : float, optional
+        On the response scale (a rate, say): adds the probabilities that a new group's mean is below
+        and above it.
+    smallest_difference : float, optional
+        The smallest tau that matters, on the link scale: in the outcome's units, or as a difference
+        in log-odds or logarithms (``np.log(1.1)`` is a tenth more). By default a third of the
+        typical standard error ``s``, where the total pooling factor is ``1 / (1 + 1/9) = 0.9``: the
+        groups' own data then count for a tenth, and partial pooling is close to complete pooling.
+
+    Returns
+    -------
+    Heterogeneity
+        Its table has, per draw, with the typical variance ``s^2`` of [1]_ (equation 9) on the link
+        scale (see `hierstan.answers.differences.information.by_draw`):
+
+        - ``tau``: standard deviation of the population, on the link scale;
+        - ``i2``: ``tau^2 / (tau^2 + s^2)``, the share of the variance of a typical group's raw
+          estimate that is difference between groups [1]_;
+        - ``h2``: ``1 / (1 - i2)`` [1]_;
+        - ``pooling_factor``: ``1 - i2``, of all groups together; per group see `shrinkage`;
+        - ``groups_borrowed``: the sum of ``V / (V + tau^2)`` over the groups: of J group means, how
+          many are in effect estimated from the population instead of their own data. 0 in no
+          pooling, J in complete pooling;
+        - ``new_group``: mean of a group not yet seen, on the response scale; its interval is the
+          prediction interval [2]_.
+
+    Raises
+    ------
+    HierstanError
+        For a fit without ``tau`` (complete or no pooling), a fit of the prior alone, or an
+        impossible argument.
+
+    Notes
+    -----
+    The verdict rests on the probability that tau is negligible, below `smallest_difference`, and on
+    what the data contribute to it. From 0.9 on the groups "hardly differ". From 0.5 on, if the data
+    raised its odds at least threefold, there is "no sign" of a difference. Down to 0.05, if a
+    negligible tau explains the data at most a tenth as well as one from the middle of the
+    posterior, they "really differ". Otherwise they "differ little" if tau is below twice the limit
+    with probability 0.95, and if not, the data "cannot tell". tau is "mostly prior" where the data
+    took away less than half of its prior variance and hardly moved it.
+
+    References
+    ----------
+    .. [1] Higgins and Thompson 2002, doi:10.1002/sim.1186.
+    .. [2] Higgins, Thompson and Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> found = hs.heterogeneity(fit, threshold=0)
+    >>> print(found.verdict.split(":")[0])
+    The data cannot tell how different the groups are
+    >>> bool(found.new_group.loc["response", "below"] < 0.3)
+    True
+    """
+    group_summaries.check_prob(prob)
+    _check(fit)
+    _check_number("threshold", threshold)
+    _check_number("smallest_difference", smallest_difference, positive=True)
+    sums = by_draw(fit)
+    i2 = sums.tau**2 / (sums.tau**2 + sums.typical_variance)
+    if smallest_difference is None:
+        limit = float(np.median(np.sqrt(sums.typical_variance))) / 3
+    else:
+        limit = float(smallest_difference)
+    new = _new_group(fit, prob, threshold)
+    rows = {
+        "tau": fit.draws("tau"),
+        "i2": i2,
+        "h2": 1 + sums.tau**2 / sums.typical_variance,
+        "pooling_factor": 1 - i2,
+        "groups_borrowed": sums.groups_borrowed,
+    }
+    lines = [group_summaries.summarise(draws, prob) for draws in rows.values()]
+    lines.append(new.loc["response", list(group_summaries.COLUMNS)].to_numpy(float))
+    index = pd.Index([*rows, "new_group"], name="quantity")
+    table = pd.DataFrame(lines, index=index, columns=list(group_summaries.COLUMNS))
+    table.attrs["caption"] = (
+        f"Differences between {len(fit.data.groups):,} groups: posterior mean, standard deviation "
+        f"and equal-tailed {percent(prob)} interval"
+    )
+    facts = Spread(fit, float(prob), float(i2.mean()), limit, smallest_difference is not None)
+    return Heterogeneity(
+        table=table,
+        tau=table.T["tau"],
+        i2=table.T["i2"],
+        new_group=new,
+        contraction=facts.contraction,
+        smallest_difference=limit,
+        prob_negligible=facts.negligible,
+        verdict=verdict(facts, _threshold_words(fit, new, threshold)),
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _check(fit: Fit) -> None:
+    if fit.model.name != "partial":
+        raise HierstanError(
+            f"{pooling_words(fit.model.name).capitalize()} has no tau: it takes for granted how "
+            "different the groups are. Fit PartialPooling, which estimates it."
+        )
+    if fit.prior_only:
+        raise HierstanError(
+            "This fit has prior_only=True and never saw the data, so it cannot say how different "
+            "the groups are. Fit again without it; fit.priors['tau'] shows the prior."
+        )
+
+
+def _check_number(name: str, value: float | None, *, positive: bool = False) -> None:
+    if value is None:
+        return
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or (positive and value <= 0):
+        rule = "a finite number" + " above 0" * positive
+        raise HierstanError(f"{name}= must be {rule}, but got {value!r}.")
+
+
+def _new_group(fit: Fit, prob: float, threshold: float | None) -> pd.DataFrame:
+    link = fit.draws("theta_new")
+    response = fit.family.to_response(link)
+    index = pd.Index(["response", "link"], name="scale")
+    lines = [group_summaries.summarise(draws, prob) for draws in (response, link)]
+    table = pd.DataFrame(lines, index=index, columns=list(group_summaries.COLUMNS))
+    if threshold is not None:
+        table["below"] = float(np.mean(response < threshold))
+        table["above"] = float(np.mean(response > threshold))
+    return table
+
+
+def _threshold_words(fit: Fit, new: pd.DataFrame, threshold: float | None) -> str:
+    if threshold is None:
+        return ""
+    below, above = (chance(float(new[name].iloc[0])) for name in ("below", "above"))
+    return (
+        f"A new group has a {noun(fit)} below {threshold:g} with probability {below}, and above it "
+        f"with probability {above}."
+    )
+
+
+def _shown(table: pd.DataFrame) -> str:
+    values = zip(table.index, table.to_numpy(), table["sd"], strict=True)
+    rows = tuple((str(name), *numbers(line, places(sd))) for name, line, sd in values)
+    return Table(("", *table.columns), rows).text()
+
+
+def _wrapped(words: str) -> str:
+    return textwrap.fill(words, WIDTH, break_on_hyphens=False)

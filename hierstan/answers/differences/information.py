@@ -1,0 +1,225 @@
+"""How much a group's own data say about its mean: Fisher information, draw by draw.
+
+Everything here is on the link scale. The information is evaluated at each draw of ``theta`` and of
+the family's own parameters, some groups at a time, so that memory stays bounded for any number of
+groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierstan.answers.differences.observed_information import numeric, observed_information
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.own_estimates import group_sizes
+from hierstan.families.family import FAMILIES, p_times_q
+from hierstan.fit.fit import Fit
+
+BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
+
+
+def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
+    """Return the sampling variance of each group's own estimate: one over its Fisher information.
+
+    ============================ ==================================================
+    family                       V of a group, on the link scale
+    ============================ ==================================================
+    known standard errors        ``se^2``
+    normal, lognormal            ``sigma^2 / n``
+    student_t                    ``sigma^2 (nu + 3) / ((nu + 1) n)``
+    binomial, bernoulli          ``1 / (n p (1 - p))``, with ``p = inv_logit(theta)``
+    poisson                      ``1 / (exposure * exp(theta))``
+    neg_binomial                 ``(1 / exp(theta) + 1 / phi) / n``
+    gamma                        ``1 / (n * shape)``
+    two_arm, edited likelihoods  from `hierstan.observed_information`, at up to 1,000 draws
+    ============================ ==================================================
+
+    Parameters
+    ----------
+    fit : Fit
+    groups : slice
+        Which groups; all of them need 8 S J bytes.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of shape (S, J), with the family's parameters and ``theta`` at their draws, or (J,) for
+        known standard errors. Infinite for a group that says nothing.
+
+    References
+    ----------
+    Student's t: Lange, Little and Taylor 1989, doi:10.2307/2290063.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> from hierstan.answers.differences.information import sampling_variance
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> sampling_variance(fit)[:3].round().tolist()
+    [225.0, 100.0, 256.0]
+    """
+    information = (
+        observed_information(fit)[1][:, groups]
+        if numeric(fit)
+        else _expected(fit.data)(fit, groups)
+    )
+    with np.errstate(divide="ignore"):
+        variance = 1 / information
+    return variance[0] if variance.shape[0] == 1 else variance
+
+
+@dataclass(frozen=True)
+class ByGroup:
+    """What pooling does to each group: averages over the draws, each of shape (J,).
+
+    Attributes
+    ----------
+    pooling_factor : numpy.ndarray
+        Posterior mean of ``B = V / (V + tau^2)``: 0 no pooling, 1 complete.
+    variance_left : numpy.ndarray
+        Posterior mean of ``var(theta | y, tau) / V``: what of its sampling variance the other
+        groups leave. 1 in no pooling, and below that otherwise.
+    """
+
+    pooling_factor: np.ndarray
+    variance_left: np.ndarray
+
+
+def by_group(fit: Fit) -> ByGroup:
+    """Average pooling factors and the variance that pooling leaves over the draws.
+
+    Given tau, and with normal approximations to the groups' likelihoods, ``var(theta | y, tau) =
+    V (1 - B) + B^2 var(mu | y, tau)``, where ``1 / var(mu | y, tau)`` is the sum of ``1 / (V +
+    tau^2)`` over the groups (Gelman et al. 2013, Bayesian Data Analysis, section 5.4). With
+    predictors, ``mu + x[j] * beta`` takes the place of ``mu``, with its variance in the weighted
+    regression on them.
+    """
+    J = len(fit.data.groups)
+    if fit.model.name == "none":
+        return ByGroup(np.zeros(J), np.ones(J))
+    design = fit.data.design
+    precision = sum(
+        np.einsum("sj,jp,jq->spq", block.weight, design[block.groups], design[block.groups])
+        for block in _blocks(fit)
+    )
+    covariance = np.linalg.pinv(np.asarray(precision), hermitian=True)
+    factor, left = np.empty(J), np.empty(J)
+    for block in _blocks(fit):
+        B, rows = block.pooling_factor, design[block.groups]
+        of_mean = np.einsum("jp,spq,jq->sj", rows, covariance, rows)
+        from_mu = B**2 * block.information * of_mean
+        factor[block.groups] = B.mean(axis=0)
+        left[block.groups] = (1 - B + from_mu).mean(axis=0)
+    return ByGroup(factor, left)
+
+
+@dataclass(frozen=True)
+class ByDraw:
+    """Sums over the groups at draws of a partial pooling fit, each of shape (S,).
+
+    Attributes
+    ----------
+    tau : numpy.ndarray
+    typical_variance : numpy.ndarray
+        Higgins and Thompson's typical within-group variance.
+    groups_borrowed : numpy.ndarray
+        Sum of the pooling factors of all groups.
+    """
+
+    tau: np.ndarray
+    typical_variance: np.ndarray
+    groups_borrowed: np.ndarray
+
+
+def by_draw(fit: Fit) -> ByDraw:
+    """Sum pooling factors and information over the groups of a partial pooling fit.
+
+    The typical variance is ``(J - 1) sum(w) / (sum(w)^2 - sum(w^2))`` with ``w = 1 / V``: the
+    ``s^2`` of equation 9 in Higgins and Thompson 2002, doi:10.1002/sim.1186.
+    """
+    tau = weights = squares = borrowed = np.zeros(1)
+    for block in _blocks(fit):
+        tau = block.tau[:, 0]
+        weights = weights + block.information.sum(axis=1)
+        squares = squares + (block.information**2).sum(axis=1)
+        borrowed = borrowed + block.pooling_factor.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        typical = (len(fit.data.groups) - 1) * weights / (weights**2 - squares)
+    typical = np.where(np.isfinite(typical), typical, np.inf)  # groups that say nothing
+    return ByDraw(tau, np.broadcast_to(typical, tau.shape), borrowed)
+
+
+# internals ------------------------------------------------------------------------------------
+
+# Of theta (S, K), the weight of each group's data (K,) and the family's parameters (S, 1).
+Formula = Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
+
+_INFORMATION: dict[str, Formula] = {
+    "normal_known": lambda theta, size, own: size[None, :],
+    "normal": lambda theta, size, own: size / own["sigma"] ** 2,
+    "lognormal": lambda theta, size, own: size / own["sigma"] ** 2,
+    "student_t": lambda theta, size, own: (
+        size / own["sigma"] ** 2 * (own["nu"] + 1) / (own["nu"] + 3)
+    ),
+    "binomial": lambda theta, size, own: size * p_times_q(theta),
+    "bernoulli": lambda theta, size, own: size * p_times_q(theta),
+    "poisson": lambda theta, size, own: size * np.exp(theta),
+    "neg_binomial": lambda theta, size, own: size / (np.exp(-theta) + 1 / own["phi"]),
+    "gamma": lambda theta, size, own: size * own["shape"],
+}
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some of the groups, at all of the draws; `information` has one line where it is the same."""
+
+    groups: slice
+    information: np.ndarray
+    tau: np.ndarray
+
+    @property
+    def pooling_factor(self) -> np.ndarray:
+        """V / (V + tau^2), written so that no information at all gives 1."""
+        return 1 / (1 + self.information * self.tau**2)
+
+    @property
+    def weight(self) -> np.ndarray:
+        """1 / (V + tau^2): the weight of each group in the population's mean."""
+        return self.information * self.pooling_factor
+
+
+def _blocks(fit: Fit) -> Iterator[_Block]:
+    S, J = len(fit.draws("mu" if fit.model.name != "none" else "theta")), len(fit.data.groups)
+    tau = fit.draws("tau")[:, None] if fit.model.name == "partial" else np.zeros((S, 1))
+    if numeric(fit):  # only as long as its draws and rows fit memory
+        thin, information = observed_information(fit)
+        yield _Block(slice(0, J), information, tau[thin])
+        return
+    expected = _expected(fit.data)
+    width = max(1, BLOCK // S)
+    for start in range(0, J, width):
+        groups = slice(start, min(start + width, J))
+        yield _Block(groups, expected(fit, groups), tau)
+
+
+def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
+    """Return the function that computes the expected information of some of the groups."""
+    size = group_sizes(data)
+    if data.family == "normal_known":
+        precision = 1 / data.cells["se"].to_numpy() ** 2
+        size = np.bincount(data.cells["group"], weights=precision, minlength=len(size))
+    formula = _INFORMATION[data.family]
+
+    def information(fit: Fit, groups: slice) -> np.ndarray:
+        own = {name: fit.draws(name)[:, None] for name in FAMILIES[data.family].parameters}
+        with np.errstate(over="ignore"):
+            of_theta = not FAMILIES[data.family].marginal
+            theta = fit.theta(groups) if of_theta else np.zeros(1)
+            return np.asarray(formula(theta, size[groups], own))
+
+    return information

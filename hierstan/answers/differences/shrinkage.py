@@ -1,0 +1,160 @@
+"""Group means, and what pooling did to each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hierstan.answers.differences.information import by_group
+from hierstan.data.own_estimates import UNITS, group_sizes, raw_estimates
+from hierstan.errors import HierstanError
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
+from hierstan.text.tables import percent
+from hierstan.text.wording import pooling_words
+
+STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
+
+
+def group_means(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+    """Summarise the mean of every group.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling. For a fit with ``prior_only=True``: what the prior says.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    scale : {"response", "link"}
+        ``"response"``: the outcome's own units: means, rates, medians (lognormal). ``"link"``:
+        ``theta`` itself: log-odds, logarithms.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per group, indexed by its label (``group``): ``mean``, ``sd``, ``lower``,
+        ``upper``. ``.attrs["caption"]`` says what they are.
+
+    Raises
+    ------
+    HierstanError
+        For an impossible `prob` or `scale`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> means = hs.group_means(fit)
+    >>> print(means.columns.tolist(), means.index.name)
+    ['mean', 'sd', 'lower', 'upper'] group
+    >>> print(means.attrs["caption"].split(": ")[1])
+    mean, standard deviation and equal-tailed 90% interval.
+    """
+    group_summaries.check_prob(prob)
+    group_summaries.check_scale(scale)
+    table = group_summaries.group_summaries(fit, prob, scale)
+    table.attrs["caption"] = _caption(fit, prob, scale)
+    return table
+
+
+def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+    """Compare what each group says on its own with what the model makes of it.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of any pooling.
+    prob : float
+        Probability of the equal-tailed intervals, between 0 and 1.
+    scale : {"response", "link"}
+        Of ``raw``, ``raw_se``, ``mean``, ``sd``, ``lower``, ``upper`` and ``moved``. Pooling
+        factors and what was borrowed are always computed on the link scale.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One line per group, indexed by its label (``group``):
+
+        - ``raw``, ``raw_se``: the group's own estimate and its standard error, without any model of
+          the other groups (on the link scale, counts get half a success, failure or event added);
+        - ``mean``, ``sd``, ``lower``, ``upper``: of the posterior;
+        - ``pooling_factor``: posterior mean of ``V / (V + tau^2)`` [1]_, with ``V`` the sampling
+          variance of the group's own estimate (see `information`). 0: the
+          group keeps what it says; 1: it takes the population's mean. No pooling has 0 and complete
+          pooling 1, by definition;
+        - ``moved``: ``mean - raw``;
+        - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
+          its posterior sd, which is no more than simulation noise;
+        - ``borrowed``: how much data of its own the other groups are worth to this one, in the unit
+          of ``n``: ``n (1 / v - 1)``, with ``v`` the posterior mean of ``var(theta | y, tau) / V``
+          [2]_. Given tau, ``theta`` is known as well as from ``n + borrowed`` data of the group's
+          own. No pooling borrows nothing, complete pooling all there is in the other groups;
+        - ``n``: how much data the group has: estimates, trials, exposure or rows.
+
+        ``.attrs["caption"]`` says what the intervals are, ``.attrs["unit"]`` what ``n`` and
+        ``borrowed`` are counted in.
+
+    Raises
+    ------
+    HierstanError
+        For an impossible `prob` or `scale`, or a fit of the prior alone.
+
+    References
+    ----------
+    .. [1] Gelman and Pardoe 2006, doi:10.1198/004017005000000517.
+    .. [2] An effective sample size, as a ratio of precisions: Neuenschwander, Weber, Schmidli and
+       O'Hagan 2020, doi:10.1111/biom.13252. See `information.by_group`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> table = hs.shrinkage(fit)
+    >>> print(table.loc["A", ["raw", "raw_se", "toward", "n"]].to_dict())
+    {'raw': 28.0, 'raw_se': 15.0, 'toward': 'down', 'n': 1}
+    """
+    group_summaries.check_prob(prob)
+    group_summaries.check_scale(scale)
+    if fit.prior_only:
+        raise HierstanError(
+            "shrinkage compares the data with the posterior, but this fit has prior_only=True and "
+            "never saw the data. Fit again without it; group_means(fit) shows the prior."
+        )
+    table = group_summaries.group_summaries(fit, prob, scale)
+    raw = raw_estimates(fit.data)
+    response = scale == "response"
+    table.insert(0, "raw", raw["raw" if response else "link"])
+    table.insert(1, "raw_se", raw["raw_se" if response else "link_se"])
+    own = by_group(fit)
+    table["pooling_factor"] = own.pooling_factor
+    table["moved"] = table["mean"] - table["raw"]
+    table["toward"] = _direction(table)
+    n = group_sizes(fit.data)
+    table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
+    table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
+    table.attrs["caption"] = _caption(fit, prob, scale)
+    table.attrs["unit"] = UNITS[fit.data.family][1]
+    return table
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _direction(table: pd.DataFrame) -> np.ndarray:
+    still = table["moved"].abs() < STILL * table["sd"]
+    return np.where(still, "none", np.where(table["moved"] > 0, "up", "down"))
+
+
+def _caption(fit: Fit, prob: float, scale: str) -> str:
+    words = fit.family.mean_words
+    if scale == "link" and fit.family.link != "identity":
+        words = {"logit": "log-odds", "log": f"log {words}"}[fit.family.link]
+    source = "Prior" if fit.prior_only else "Posterior"
+    return (
+        f"{source} of each group's {words} under {pooling_words(fit.model.name)}: mean, "
+        f"standard deviation and equal-tailed {percent(prob)} interval."
+    )

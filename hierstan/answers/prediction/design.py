@@ -1,0 +1,292 @@
+"""What is to be predicted: which groups, how many observations of each, and of what size."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data.frames import hashable
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.predictors import standardized
+from hierstan.engines import MAX_INT, MAX_SEED
+from hierstan.errors import DataError, HierstanError
+from hierstan.fit.fit import Fit
+from hierstan.text.wording import did_you_mean, listed, show
+
+MAX_VALUES = 50_000_000  # draws x observations, 400 MB
+LEAST_DRAWS = 400  # for which the draws are thinned where there are very many observations
+SIZES = {"normal_known": "se", "binomial": "trials", "bernoulli": "trials", "poisson": "exposure"}
+SIZES["two_arm"] = "trials"  # of the treatment arm
+MEANING = {
+    "se": "a standard error, above 0",
+    "trials": "a whole number of trials, at least 1",
+    "exposure": "an exposure, above 0",
+    "rows": "a whole number of observations, at least 1",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Observations to predict.
+
+    Attributes
+    ----------
+    cells : pandas.DataFrame
+        One line per observation: ``group``, in the order of the fit's groups and then of the new
+        ones, and the columns of the family that a program has to be told.
+    labels : pandas.Index
+        The group of each observation.
+    new_groups : int
+        How many groups the fit has not seen.
+    x : numpy.ndarray or None
+        Their standardized predictors, (new_groups, K); None for average ones.
+    """
+
+    cells: pd.DataFrame
+    labels: pd.Index
+    new_groups: int
+    x: np.ndarray | None = None
+
+    def design(self, fit: Fit) -> pd.DataFrame:
+        """Return the size of each observation, and whether its group is new."""
+        size = SIZES.get(fit.data.family)
+        columns = {} if size is None else {size: self.cells[size].to_numpy()}
+        new = self.cells["group"].to_numpy() >= len(fit.data.groups)
+        return pd.DataFrame({**columns, "new": new}, index=self.labels)
+
+
+def plan(
+    fit: Fit,
+    new: GroupedData | None = None,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    new_groups: int | Sequence[Hashable] = 0,
+    given: Mapping[str, Any] | None = None,
+    rows: Any = 1,
+    predictors: Any = None,
+) -> Study:
+    """Work out which observations to predict; see `hierstan.predict`."""
+    given = {name: value for name, value in (given or {}).items() if value is not None}
+    if new is not None:
+        given.update({} if predictors is None else {"predictors": predictors})
+        _check_alone(groups, new_groups, given, rows)
+        return _of_data(fit, new)
+    fresh = _new_labels(fit, new_groups)
+    codes = _known(fit, groups) if groups is not None or not fresh else np.array([], dtype=int)
+    labels = fit.data.groups.take(codes)
+    if fresh:
+        labels = pd.Index([*labels, *fresh], name="group", tupleize_cols=False)
+    if labels.empty:
+        raise HierstanError("There is nothing to predict: groups= is empty and new_groups= is 0.")
+    codes = np.append(codes, len(fit.data.groups) + np.arange(len(fresh)))
+    cells = pd.DataFrame({"group": codes})
+    size = SIZES.get(fit.data.family)
+    _check_given(fit, given, size)
+    if size is not None:
+        own = _typical(fit, size, codes)
+        cells[size] = _spread(size, given[size], labels) if size in given else own
+    if not _is_one(rows):
+        times = _spread("rows", rows, labels)
+        thinned(fit, int(times.sum()))
+        cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
+        labels = labels.repeat(times)
+    x = None if predictors is None else _standardized(fit, predictors, fresh)
+    return Study(cells, labels, len(fresh), x)
+
+
+def check_same(study: Study, design: pd.DataFrame) -> None:
+    """Refuse to score a prediction of other observations than the data's."""
+    sizes = [name for name in design.columns if name != "new"]
+    same = len(design) == len(study.labels) and list(design.index) == list(study.labels)
+    if not same or any((design[name].to_numpy() != study.cells[name]).any() for name in sizes):
+        raise DataError(
+            f"The prediction is of other observations than the {len(study.labels):,} of these "
+            "data. Use score(fit, data), or score(predict(fit, data), data)."
+        )
+
+
+def thinned(fit: Fit, N: int) -> slice:
+    """Return which draws of each chain there is room for, of so many observations.
+
+    Raises
+    ------
+    HierstanError
+        If there is no room for 400 in all.
+    """
+    chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    every = max(-(-chains * draws * N // MAX_VALUES), 1)
+    if every > 1 and chains * (draws // every) < LEAST_DRAWS:
+        raise HierstanError(
+            f"{N:,} observations x {LEAST_DRAWS} draws are more than {MAX_VALUES:,} values. "
+            "Predict some of the groups at a time (groups=), or fewer rows of each."
+        )
+    return slice(every - 1, None, every)
+
+
+def check_fit(fit: object) -> None:
+    """Refuse what is no fit."""
+    if not isinstance(fit, Fit):
+        raise HierstanError(f"predict takes a fit, got {type(fit).__name__}.")
+
+
+def check_seed(seed: Any) -> int:
+    """Return the seed if it is one."""
+    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    if not whole or not 1 <= seed <= MAX_SEED:
+        raise HierstanError(f"seed= must be a whole number from 1 to {MAX_SEED}, got {seed!r}.")
+    return int(seed)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _of_data(fit: Fit, new: Any) -> Study:
+    if not isinstance(new, GroupedData):
+        raise DataError(
+            f"New observations must be a GroupedData, got {type(new).__name__}. Make one with "
+            "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
+        )
+    if new.family != fit.data.family:
+        raise DataError(
+            f"The fit is of {fit.data.family} data, the new data are {new.family}. Make them with "
+            "the same constructor and family."
+        )
+    if new.rows is None:
+        raise DataError(
+            f"These {new.n_rows:,} rows were reduced to {len(new.cells):,} cells, and cannot be "
+            "predicted one by one. Take a sample of them."
+        )
+    code_of = {label: code for code, label in enumerate(fit.data.groups)}
+    fresh = [label for label in new.groups if label not in code_of]
+    code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
+    codes = np.array([code_of[label] for label in new.groups])
+    own = new.rows["group"].to_numpy()
+    x = None
+    if fit.data.predictors is not None and fresh:
+        found = pd.DataFrame() if new.predictors is None else new.predictors
+        x = _standardized(fit, found.loc[[label in set(fresh) for label in found.index]], fresh)
+    return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh), x)
+
+
+def _standardized(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
+    """Return the predictors of the new groups in the standard deviations of the fit's data."""
+    standards = fit.data.standards
+    if standards is None:
+        raise HierstanError("predictors= means nothing here: the fit's data have no predictors.")
+    table = pd.DataFrame(
+        given, index=None if isinstance(given, pd.DataFrame) else range(len(fresh))
+    )
+    names = list(standards.index)
+    if missing := [name for name in names if name not in table]:
+        raise DataError(
+            f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
+            "Give predictors=, a DataFrame with one line per new group, or data made with them."
+        )
+    values = table[names].to_numpy()
+    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(float)).all():
+        raise DataError("predictors= must hold finite numbers.")
+    if len(values) != len(fresh):
+        raise DataError(f"predictors= has {len(values)} lines for {len(fresh)} new groups.")
+    return standardized(table[names], standards)
+
+
+def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: Any) -> None:
+    other = list(given)
+    other += ["groups"] * (groups is not None) + ["rows"] * (not _is_one(rows))
+    other += ["new_groups"] * (not isinstance(new_groups, int) or new_groups != 0)
+    if other:
+        raise HierstanError(
+            f"{', '.join(f'{name}=' for name in sorted(other))} cannot be given beside new data, "
+            "which say it all."
+        )
+
+
+def _is_one(rows: Any) -> bool:
+    return isinstance(rows, (int, np.integer)) and not isinstance(rows, bool) and rows == 1
+
+
+def _known(fit: Fit, groups: Sequence[Hashable] | None) -> np.ndarray:
+    if groups is None:
+        return np.arange(len(fit.data.groups))
+    if isinstance(groups, str) or not hasattr(groups, "__len__"):
+        raise HierstanError(f"groups= takes a list of labels, got {show(groups)}.")
+    code_of = {label: code for code, label in enumerate(fit.data.groups)}
+    unknown = [label for label in groups if not hashable(label) or label not in code_of]
+    if unknown:
+        hint = did_you_mean(unknown[0], list(code_of))
+        raise DataError(
+            f"The fit has no group {listed(unknown)}.{hint} Its groups are "
+            f"{listed(list(code_of), 8)}. A group not yet seen goes into new_groups=."
+        )
+    return np.array([code_of[label] for label in groups], dtype=int)
+
+
+def _new_labels(fit: Fit, new_groups: Any) -> list[Hashable]:
+    if isinstance(new_groups, (int, np.integer)) and not isinstance(new_groups, bool):
+        if new_groups < 0:
+            raise HierstanError(f"new_groups= cannot be negative, got {new_groups}.")
+        labels: list[Hashable] = [f"new group {number}" for number in range(1, new_groups + 1)]
+    elif isinstance(new_groups, (str, bool)) or not hasattr(new_groups, "__len__"):
+        raise HierstanError(f"new_groups= takes a number or labels, got {show(new_groups)}.")
+    else:
+        labels = list(new_groups)
+    known = set(fit.data.groups)
+    clash = [label for label in labels if not hashable(label) or label in known]
+    if clash or len(set(labels)) < len(labels):
+        raise DataError(
+            f"new_groups= needs labels that differ from each other and from the fit's groups; got "
+            f"{listed(clash or labels)}."
+        )
+    return labels
+
+
+def _check_given(fit: Fit, given: Mapping[str, Any], size: str | None) -> None:
+    useless = sorted(set(given) - {size})
+    if useless:
+        needs = f"their observations take {size}=" if size else "their observations are single rows"
+        raise HierstanError(
+            f"{', '.join(f'{name}=' for name in useless)} means nothing for {fit.data.family} "
+            f"data: {needs}."
+        )
+
+
+def _typical(fit: Fit, size: str, codes: np.ndarray) -> np.ndarray:
+    """Return the median size of each group's own observations; of all of them for a new group."""
+    rows = fit.data.rows
+    if rows is None:  # so many that they were collapsed: each has size 1
+        return np.ones(len(codes), dtype=np.int64 if size == "trials" else float)
+    median = rows.groupby("group")[size].median().to_numpy()
+    sizes = np.append(median, rows[size].median())[np.minimum(codes, len(median))]
+    return np.rint(sizes).astype(np.int64) if size == "trials" else sizes
+
+
+def _spread(name: str, value: Any, labels: pd.Index) -> np.ndarray:
+    """Return one number for each group, from a number, a mapping by label or a sequence."""
+    if isinstance(value, (Mapping, pd.Series)):
+        missing = [label for label in labels if label not in value]
+        if missing:
+            raise DataError(f"{name}= says nothing about {listed(missing)}.")
+        value = [value[label] for label in labels]
+    array = np.asarray(value)
+    if array.ndim == 0:
+        array = np.full(len(labels), array)
+    if array.shape != (len(labels),):
+        raise HierstanError(
+            f"{name}= takes one number, one for each of the {len(labels)} groups predicted, or a "
+            f"mapping by label; got {len(array)} numbers."
+        )
+    return _checked(name, array)
+
+
+def _checked(name: str, values: np.ndarray) -> np.ndarray:
+    whole = name in ("trials", "rows")
+    if values.dtype.kind in "iuf" and np.isfinite(values).all() and (values > 0).all():
+        if not whole:
+            return values.astype(float)
+        if (values == np.rint(values)).all() and (values <= MAX_INT).all():
+            return values.astype(np.int64)
+    raise HierstanError(f"{name}= must be {MEANING[name]}; got {listed(values.tolist())}.")

@@ -1,0 +1,108 @@
+"""New observations of known and of new groups."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from hierstan.answers.prediction import design
+from hierstan.answers.prediction.prediction import Prediction, forecast
+from hierstan.data.grouped_data import GroupedData
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
+
+
+def predict(
+    fit: Fit,
+    new: GroupedData | None = None,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    new_groups: int | Sequence[Hashable] = 0,
+    trials: Any = None,
+    exposure: Any = None,
+    se: Any = None,
+    rows: Any = 1,
+    predictors: Any = None,
+    prob: float = 0.9,
+    seed: int | None = None,
+) -> Prediction:
+    """Draw new observations from the posterior predictive distribution.
+
+    The draws are the Stan program's own ``y_rep``. Known groups have their posterior ``theta``; a
+    new group is drawn from the population: ``normal(mu, tau)`` in partial pooling, ``mu`` itself in
+    complete pooling, the prior of ``theta`` in no pooling, which learns nothing about other groups.
+
+    Parameters
+    ----------
+    fit : Fit
+    new : GroupedData, optional
+        Predict its observations instead, one by one, whatever their outcomes: groups that the fit
+        has not seen count as new. It says all that the arguments up to `rows` say.
+    groups : sequence of labels, optional
+        Known groups; by default all of them, or none if `new_groups` are asked for.
+    new_groups : int or sequence of labels
+        How many groups not yet seen, or what to call them.
+    trials : int, optional
+        Size of a binomial (or Bernoulli) observation. `trials`, `exposure`, `se` and `rows` take
+        one number, a mapping or Series by label, or a sequence in the order of the groups. By
+        default a known group gets what its own observations have (their median), and a new group
+        the median of all observations; ``prediction.design`` shows it.
+    exposure : float, optional
+        Of a Poisson observation.
+    se : float, optional
+        Standard error of an estimate whose standard error is known.
+    rows : int
+        How many observations of each group.
+    predictors : pandas.DataFrame or mapping, optional
+        Of the new groups, in their own units: a line (or number) for each of them, a column for
+        each predictor of the fit's data. By default they have average predictors.
+    prob : float
+        Probability of the equal-tailed intervals.
+    seed : int, optional
+        By default the fit's.
+
+    Returns
+    -------
+    Prediction
+        With ``.draws`` and ``.summary``.
+
+    Raises
+    ------
+    DataError
+        For an unknown group, or data of another family.
+    HierstanError
+        For an argument that the family has no use for or that is impossible.
+
+    Warns
+    -----
+    HierstanWarning
+        If an expected outcome is infinite under the priors of the fit: its ``mean`` is then
+        reported as infinite. An infinite ``sd`` is reported as such without a warning. Intervals
+        always exist.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> players = hs.load_dataset("baseball")
+    >>> data = hs.GroupedData.from_counts(players, group="player", successes="hits",
+    ...                                   trials="at_bats")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> season = hs.predict(fit, groups=["Clemente", "Munson"], trials=400)
+    >>> season.draws.sel(group="Munson").dims
+    ('chain', 'draw')
+    >>> hs.predict(fit, new_groups=3, trials=400).summary.index.tolist()
+    ['new group 1', 'new group 2', 'new group 3']
+    """
+    prob = group_summaries.check_prob(prob)
+    design.check_fit(fit)
+    seed = fit.seed if seed is None else design.check_seed(seed)
+    study = design.plan(
+        fit,
+        new,
+        groups=groups,
+        new_groups=new_groups,
+        given={"trials": trials, "exposure": exposure, "se": se},
+        rows=rows,
+        predictors=predictors,
+    )
+    return forecast(fit, study, prob, seed)

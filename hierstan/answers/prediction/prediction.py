@@ -1,0 +1,151 @@
+"""Predictions: draws of outcomes not yet seen, and what they come to."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hierstan.answers.prediction.design import Study, thinned
+from hierstan.errors import HierstanWarning
+from hierstan.fit import group_summaries
+from hierstan.fit.fit import Fit
+from hierstan.fit.infinite_means import infinite_because
+from hierstan.fit.new_outcomes import Outcomes
+from hierstan.sampling.run import coordinate
+from hierstan.text.tables import percent
+from hierstan.text.wording import pooling_words
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LARGEST = float(np.finfo(float).max)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """Draws of outcomes not yet seen.
+
+    Attributes
+    ----------
+    draws : xarray.DataArray
+        Of outcomes (successes, events, estimates, rows) on the response scale, with dimensions
+        ``chain``, ``draw`` and ``group``: one entry per observation, labelled by its group, so that
+        a label comes several times where several rows of a group were asked for. Of more than 50
+        million values, evenly spaced draws as far as there is room for them.
+    summary : pandas.DataFrame
+        One line per observation, indexed by ``group``: ``mean``, ``sd``, ``lower``, ``upper``; the
+        intervals are equal-tailed.
+    design : pandas.DataFrame
+        One line per observation: ``se``, ``trials`` or ``exposure`` where the family has one, and
+        ``new``, whether the fit has not seen the group.
+    prob : float
+        Probability of the intervals.
+    fit : Fit
+    seed : int
+    """
+
+    draws: xr.DataArray
+    summary: pd.DataFrame
+    design: pd.DataFrame
+    prob: float
+    fit: Fit
+    seed: int
+
+    def interval(self, prob: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of equal-tailed intervals of another probability, (N,) each."""
+        if prob == self.prob:
+            return self.summary["lower"].to_numpy(), self.summary["upper"].to_numpy()
+        values = self.draws.to_numpy().reshape(-1, self.draws.sizes["group"])
+        whole = values.dtype.kind == "i"
+        ends = np.empty((2, values.shape[1]))
+        width = max(1, group_summaries.BLOCK // len(values))
+        for start in range(0, values.shape[1], width):
+            part = slice(start, start + width)
+            ends[:, part] = _summarised(values[:, part], prob, whole)[2:]
+        return ends[0], ends[1]
+
+    def __repr__(self) -> str:
+        new = int(self.design["new"].sum())
+        told = f"{len(self.design):,} observation{'s' * (len(self.design) != 1)}"
+        some = "" if new == len(self.design) else f"{new:,} of them "
+        told += f", {some}of groups not seen before" if new else ""
+        rows = self.summary.head(10).to_string(float_format=lambda value: f"{value:.4g}")
+        more = f"\n… and {len(self.summary) - 10:,} more" if len(self.summary) > 10 else ""
+        return f"Prediction of {told}\n{self.summary.attrs['caption']}\n\n{rows}{more}"
+
+
+def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
+    """Draw the outcomes of a study and summarise them; see `hierstan.predict`."""
+    import xarray as xr
+
+    N = len(study.cells)
+    chains, total = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    places = np.arange(total)[thinned(fit, N)]
+    used = np.add.outer(np.arange(chains) * total, places).ravel()
+    which = used if len(places) < total else None
+    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.x)
+    whole = fit.family.columns["y"] == "int"
+    values = np.empty((outcomes.size, N), dtype=np.int64 if whole else np.float64)
+    summary = np.empty((4, N))
+    for part, written in outcomes.evaluate(["y_rep"]):
+        block = np.clip(written["y_rep"], -LARGEST, LARGEST)
+        values[:, part] = block
+        summary[:, part] = _summarised(block, prob, whole)
+    draws = xr.DataArray(
+        values.reshape(chains, len(places), N),
+        dims=("chain", "draw", "group"),
+        coords={
+            "chain": fit.posterior["chain"].to_numpy(),
+            "draw": fit.posterior["draw"].to_numpy()[places],
+            "group": coordinate(study.labels),
+        },
+        name="y",
+        attrs={"scale": "response"},
+    )
+    table = pd.DataFrame(
+        dict(zip(group_summaries.COLUMNS, summary, strict=True)), index=study.labels
+    )
+    design = study.design(fit)
+    _mark_infinite(fit, table, design["new"].to_numpy())
+    table.attrs["caption"] = (
+        f"Prediction of single observations by {pooling_words(fit.model.name)}: mean, "
+        f"standard deviation and equal-tailed {percent(prob)} interval"
+        + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
+    )
+    return Prediction(draws, table, design, prob, fit, seed)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray) -> None:
+    """Replace what grows with the number of draws by what it grows to."""
+    for which, unseen in ((~new, False), (new, True)):
+        if not which.any():
+            continue
+        if infinite_because(fit, order=2, new_group=unseen):
+            table.loc[which, "sd"] = np.inf
+        reason = infinite_because(fit, order=1, new_group=unseen)
+        if reason:
+            table.loc[which, "mean"] = np.inf
+            warnings.warn(
+                f"The expected outcome of {'a new' if unseen else 'a known'} group does not exist "
+                f"or is infinite under the prior {reason}, so mean and sd are given as inf. The "
+                "intervals and quantiles of .draws hold. For a mean, use a prior with a lighter "
+                "tail, such as a HalfNormal with a scale below 1 or a Uniform.",
+                HierstanWarning,
+                stacklevel=4,
+            )
+
+
+def _summarised(block: np.ndarray, prob: float, whole: bool) -> np.ndarray:
+    """Return mean, sd, lower and upper; the interval of counts ends at counts."""
+    four = group_summaries.summarise(block, prob)
+    if whole:
+        tail = (1 - prob) / 2
+        four[2:] = np.quantile(block, [tail, 1 - tail], axis=0, method="inverted_cdf")
+    return four

@@ -1,0 +1,4 @@
+"""The user's table: checked, reduced, grouped.
+
+Imports from: errors, families, text.
+"""

@@ -1,0 +1,388 @@
+"""GroupedData: the user's table of groups, checked once and reduced to what a likelihood needs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data import intake, reduction, subsets
+from hierstan.data.frames import open_table
+from hierstan.data.labels import position
+from hierstan.data.predictors import roles, standardized
+from hierstan.errors import DataError
+from hierstan.families.family import FAMILIES
+from hierstan.text.wording import did_you_mean, show
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GroupedData:
+    """Grouped observations, checked and ready to fit; made by one of the ``from_`` constructors.
+
+    Each constructor takes a pandas or polars DataFrame, a polars LazyFrame, a pyarrow Table, a
+    DuckDB relation, or a Dask, PySpark or ibis table, and the names of its columns. Checks and
+    reductions run inside the frame's own engine, and only what the likelihood needs comes to
+    Python. The frame is never changed, and nothing in it is dropped, coerced or re-ordered in
+    silence: what cannot be used raises a `DataError` that names the column, the rule, the first
+    rows that break it, and the cure.
+
+    Attributes
+    ----------
+    family : str
+        How the observations arise: "normal_known", "binomial", "two_arm", "poisson" or a family of
+        `from_rows`.
+    groups : pandas.Index
+        The J group labels, of the type they have in the frame: in the order that a categorical
+        column declares, else in order of first appearance. DuckDB, Dask, PySpark and ibis promise
+        no row order; there the labels are sorted.
+    cells : pandas.DataFrame
+        What the model is fitted to: ``group`` (0-based codes) and the family's columns.
+    rows : pandas.DataFrame or None
+        The same columns with one line per observation, in the frame's order; the same object as
+        `cells` where rows do not collapse. None where they do and there are more than 20,000 of
+        them (``hierstan.data.intake.MAX_ROWS``): `n_rows` still counts them all.
+    n_rows : int
+        The number of observations.
+    columns : dict
+        The frame's column for each role, such as ``{"group": "school", "estimate": "effect"}``.
+    predictors : pandas.DataFrame or None
+        Group-level predictors; none so far.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> data.family, len(data.groups), data.n_rows, data.design.shape
+    ('normal_known', 8, 8, (8, 1))
+    """
+
+    family: str
+    groups: pd.Index
+    cells: pd.DataFrame
+    rows: pd.DataFrame | None
+    n_rows: int
+    columns: dict[str, Hashable]
+    predictors: pd.DataFrame | None = None
+    standards: pd.DataFrame | None = None
+
+    @classmethod
+    def from_estimates(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        estimate: Hashable,
+        se: Hashable,
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take one estimate with a known standard error per group.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group.
+        group, estimate, se : str
+            The columns with the group's label, its estimate, and the standard error of that, which
+            is above 0 and in the estimate's units.
+        predictors : sequence of str
+            Columns with numbers that differ between groups but not within them, such as a trial's
+            latitude: ``theta ~ normal(mu + x * beta, tau)``, with `x` standardized.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"school": ["A", "B"], "effect": [28.0, 8.0], "se": [15, 10]})
+        >>> hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        GroupedData(normal_known: 2 groups, 2 rows)
+        """
+        columns = {"group": group, "estimate": estimate, "se": se, **roles(predictors)}
+        table = open_table(frame, columns)
+        return cls(*intake.take_estimates(table))
+
+    @classmethod
+    def from_counts(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        successes: Hashable,
+        trials: Hashable,
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take successes in a number of trials.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group, or several: each row is an observation.
+        group, successes, trials : str
+            The columns with the group's label and two counts, of which the first is at most the
+            second and the second at least 1.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"page": ["old", "new"], "sold": [4, 9], "seen": [50, 60]})
+        >>> data = hs.GroupedData.from_counts(frame, group="page", successes="sold", trials="seen")
+        >>> print(data.to_frame().loc["new", ["successes", "trials", "rate"]].tolist())
+        [9.0, 60.0, 0.15]
+        """
+        columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
+        table = open_table(frame, columns)
+        return cls(*intake.take_counts(table))
+
+    @classmethod
+    def from_arms(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        events_treatment: Hashable,
+        total_treatment: Hashable,
+        events_control: Hashable,
+        total_control: Hashable,
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take the events in both arms of each of several trials.
+
+        The group means are log odds ratios, treatment against control, and each trial has a
+        baseline of its own, the log-odds of its control arm, which may go with its odds ratio (see
+        `arms`). `predict` foresees the treatment arm of a trial with a new baseline, drawn given
+        its odds ratio. `effect_sizes` boils two arms down to an estimate and a standard error.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group.
+        group, events_treatment, total_treatment, events_control, total_control : str
+            The columns with the group's label, and the events and everyone in each arm.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"trial": ["A", "B"], "died": [4, 0], "given": [123, 60],
+        ...                       "died_without": [11, 3], "without": [139, 58]})
+        >>> hs.GroupedData.from_arms(frame, group="trial",
+        ...                          events_treatment="died", total_treatment="given",
+        ...                          events_control="died_without", total_control="without")
+        GroupedData(two_arm: 2 groups, 2 rows)
+        """
+        columns = {"group": group}
+        columns |= {"events_treatment": events_treatment, "total_treatment": total_treatment}
+        columns |= {"events_control": events_control, "total_control": total_control}
+        return cls(*intake.take_arms(open_table(frame, {**columns, **roles(predictors)})))
+
+    @classmethod
+    def from_events(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        events: Hashable,
+        exposure: Hashable | None = None,
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take numbers of events, each over an exposure such as a time or an area.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group, or several: each row is an observation.
+        group, events : str
+            The columns with the group's label and the count.
+        exposure : str, optional
+            The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
+            for every row where no column is given.
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"pump": [1, 2], "failures": [5, 1], "hours": [94.3, 15.7]})
+        >>> hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
+        GroupedData(poisson: 2 groups, 2 rows)
+        """
+        columns = {"group": group, "events": events}
+        if exposure is not None:
+            columns["exposure"] = exposure
+        return cls(*intake.take_events(open_table(frame, {**columns, **roles(predictors)})))
+
+    @classmethod
+    def from_rows(
+        cls,
+        frame: Any,
+        *,
+        group: Hashable,
+        outcome: Hashable,
+        family: str = "normal",
+        predictors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take raw outcomes, and collapse them to the sufficient statistics of their groups.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per observation.
+        group, outcome : str
+            The columns with the group's label and the outcome.
+        family : str
+            How outcomes arise around their group's mean: "normal", "student_t" (with outliers;
+            does not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
+            (counts; the second if they vary more than their mean), "lognormal" or "gamma"
+            (amounts above 0).
+        predictors : sequence of str
+            Columns with predictors of the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"batch": [1, 1, 2, 2], "yield": [1545, 1440, 1540, 1555]})
+        >>> hs.GroupedData.from_rows(frame, group="batch", outcome="yield").cells
+           group       y  count  squares
+        0      0  1492.5    2.0   5512.5
+        1      1  1547.5    2.0    112.5
+        """
+        if family not in list(intake.ROW_FAMILIES):
+            raise DataError(
+                f"family= got {show(family)}.{did_you_mean(family, list(intake.ROW_FAMILIES))} "
+                f"Valid families of rows: {', '.join(sorted(intake.ROW_FAMILIES))}."
+            )
+        table = open_table(frame, {"group": group, "outcome": outcome, **roles(predictors)})
+        return cls(*intake.take_rows(table, family))
+
+    def stan_data(self, rows: bool = False) -> dict[str, Any]:
+        """Return what the Stan programs read: the cells or, if asked for, every observation.
+
+        ``J`` and ``N`` are int, ``group`` holds 1-based codes (N,), and the family's columns (N,)
+        are 32-bit integers or 64-bit floats. With predictors also ``K``, the standardized ``x``
+        (J, K), and ``x_new``, zeros: a group not yet seen has average ones. Too many rows to be
+        kept are a `DataError`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"batch": ["a", "a", "b"], "flaws": [3, 1, 2]})
+        >>> data = hs.GroupedData.from_rows(
+        ...     frame, group="batch", outcome="flaws", family="poisson"
+        ... )
+        >>> {name: value.tolist() for name, value in data.stan_data().items() if name not in "JN"}
+        {'group': [1, 2], 'y': [4, 2], 'exposure': [2.0, 1.0]}
+        """
+        cells = subsets.kept_rows(self._parts()) if rows else self.cells
+        data: dict[str, Any] = {"J": len(self.groups), "N": len(cells)}
+        data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
+        for name, kind in FAMILIES[self.family].columns.items():
+            data[name] = cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+        if self.predictors is not None:
+            data["x"] = self.design[:, 1:]
+            data["K"] = data["x"].shape[1]
+            data["x_new"] = np.zeros(data["K"])
+        return data
+
+    @property
+    def design(self) -> np.ndarray:
+        """A column of ones and the standardized predictors of each group, (J, 1 + K)."""
+        ones = np.ones((len(self.groups), 1))
+        if self.predictors is None or self.standards is None:
+            return ones
+        return np.hstack([ones, standardized(self.predictors, self.standards)])
+
+    def without(self, label: Hashable) -> GroupedData:
+        """Return the data without one group, given by its label.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.without("A").groups.tolist()
+        ['B', 'C', 'D', 'E', 'F', 'G', 'H']
+        """
+        return GroupedData(*subsets.without_group(self._parts(), label))
+
+    def only(self, label: Hashable) -> GroupedData:
+        """Return the data of one group, given by its label.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.only("A")
+        GroupedData(normal_known: 1 group, 1 row)
+        """
+        return self.only_groups(np.array([position(self.groups, label)]))
+
+    def only_groups(self, positions: np.ndarray) -> GroupedData:
+        """Return the data of some groups, given by their 0-based positions in `groups`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.only_groups([0, 7]).groups.tolist()
+        ['A', 'H']
+        """
+        return GroupedData(*subsets.only_groups(self._parts(), positions))
+
+    def without_rows(self, positions: Iterable[int]) -> GroupedData:
+        """Return the data without some observations, given by their 0-based positions in `rows`.
+
+        A group that loses all of its observations vanishes.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.without_rows([0, 2]).groups.tolist()
+        ['B', 'D', 'E', 'F', 'G', 'H']
+        """
+        return GroupedData(*subsets.without_rows(self._parts(), positions))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one line per group, by label: ``n`` rows, and what they say on their own.
+
+        The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
+        events, total and rate of each arm, such as ``rate_control``; ``events, exposure, rate``;
+        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma). Standard
+        deviations have ``n - 1`` degrees of freedom.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.to_frame().loc["A"].to_dict()
+        {'n': 1.0, 'estimate': 28.0, 'se': 15.0}
+        """
+        table = reduction.summarised(self.family, self.cells, len(self.groups))
+        table.insert(0, "n", subsets.rows_per_group(self._parts()))
+        table.index = self.groups
+        return table
+
+    def __repr__(self) -> str:
+        counts = {"group": len(self.groups), "row": self.n_rows}
+        told = [f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
+        return f"GroupedData({self.family}: {', '.join(told)})"
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _parts(self) -> intake.Intake:
+        return intake.Intake(*(getattr(self, name) for name in intake.Intake._fields))

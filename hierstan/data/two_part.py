@@ -1,0 +1,136 @@
+"""Customers in two parts: who bought, and how much those who bought spent."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from hierstan.data import intake
+from hierstan.data.frames import Table, collected, first_rows, open_table
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.validation import check
+from hierstan.errors import DataError
+from hierstan.text.wording import broken_by, show
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoPartData:
+    """The two tables of a two-part model, reduced inside the user's dataframe engine.
+
+    Attributes
+    ----------
+    rate : GroupedData
+        Every customer: bought or not (bernoulli).
+    amount : GroupedData
+        The buyers: how much (gamma or lognormal). Its groups are those of `rate` that have buyers,
+        in the same order.
+    table : pandas.DataFrame
+        One line per group of `rate`: ``customers``, ``buyers`` and ``raw``, the revenue per
+        customer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from hierstan.data.two_part import take
+    >>> frame = pd.DataFrame({"segment": ["a", "a", "b", "b", "c"], "spent": [0, 8, 6, 2, 0]})
+    >>> take(frame, group="segment", outcome="spent", amounts="gamma")
+    TwoPartData(gamma: 3 groups, 5 customers, 3 buyers)
+    """
+
+    rate: GroupedData
+    amount: GroupedData
+    table: pd.DataFrame
+
+    @property
+    def groups(self) -> pd.Index:
+        """The group labels."""
+        return self.rate.groups
+
+    def __repr__(self) -> str:
+        return (
+            f"TwoPartData({self.amount.family}: {len(self.groups):,} groups, "
+            f"{self.rate.n_rows:,} customers, {self.amount.n_rows:,} buyers)"
+        )
+
+
+def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> TwoPartData:
+    """Check a frame with one customer per row, and split it; see `hierstan.TwoPart.fit`."""
+    table = open_table(frame, {"group": group, "outcome": outcome})
+    n_rows = check(table, {"outcome": "real"})
+    _check_not_negative(table, n_rows)
+    bought = nw.col("outcome").cast(nw.Float64) > 0
+    rate = _taken(replace(table, frame=table.frame.with_columns(bought.alias("outcome"))))
+    if rate.cells["y"].sum() == 0:
+        raise DataError(
+            f"{table.column('outcome')} is 0 in all {n_rows:,} rows: nobody bought, so there are "
+            "no amounts to learn from. Use GroupedData.from_rows with family='bernoulli'."
+        )
+    buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
+    paid = _in_order(_taken(buyers, "gamma"), rate.groups)
+    amount = paid if amounts == "gamma" else _in_order(_taken(buyers, amounts), rate.groups)
+    counts = pd.DataFrame({"customers": rate.cells["trials"], "buyers": rate.cells["y"]})
+    counts.index = rate.groups
+    mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(counts["buyers"]))
+    total = mean.reindex(range(len(counts)), fill_value=0.0).to_numpy() * counts["buyers"]
+    return TwoPartData(rate, amount, counts.assign(raw=total / counts["customers"]))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _taken(table: Table, family: str = "bernoulli") -> GroupedData:
+    return GroupedData(*intake.take_rows(table, family))
+
+
+def _check_not_negative(table: Table, n_rows: int) -> None:
+    broken = nw.col("outcome") < 0
+    count = int(collected(table.frame.select(broken.cast(nw.Int64).sum()))["outcome"][0] or 0)
+    if count:
+        rows = first_rows(table, broken, ("outcome",))
+        raise DataError(
+            f"{table.column('outcome')} must be 0 (did not buy) or an amount above 0; "
+            f"{broken_by(count, n_rows, rows)}. Net refunds against the purchase, and correct or "
+            "drop the rows that stay below 0."
+        )
+
+
+def _plain_labels(table: Table) -> Table:
+    """Turn categories into plain labels: not every category has to have a buyer."""
+    dtype = table.frame.collect_schema()["group"]
+    if isinstance(dtype, nw.Enum):
+        return replace(table, frame=table.frame.with_columns(nw.col("group").cast(nw.String)))
+    like_pandas = table.in_pandas or table.frame.implementation.is_dask()
+    if dtype != nw.Categorical or not like_pandas:
+        return table
+    native: Any = nw.to_native(table.frame)
+    labels = native["group"].astype(native["group"].cat.categories.dtype)
+    return replace(table, frame=nw.from_native(native.assign(group=labels)))
+
+
+def _in_order(data: GroupedData, groups: pd.Index) -> GroupedData:
+    """Put the groups of some data in the order that they have among others."""
+    place = {label: code for code, label in enumerate(groups)}
+    at = np.array([place[label] for label in data.groups])
+    code = np.argsort(np.argsort(at))  # the new code of each old one
+    cells = data.cells.assign(group=code[data.cells["group"]]).sort_values("group", kind="stable")
+    rows = None if data.rows is None else data.rows.assign(group=code[data.rows["group"]])
+    labels = groups[np.sort(at)]
+    return replace(data, groups=labels, cells=cells.reset_index(drop=True), rows=rows)
+
+
+def describe(data: TwoPartData) -> str:
+    """Say how many customers and buyers there are."""
+    none = data.groups[data.table["buyers"] == 0]
+    words = (
+        f"{len(data.groups):,} groups, {data.rate.n_rows:,} customers, "
+        f"{data.amount.n_rows:,} of them buyers"
+    )
+    if len(none) == 0:
+        return words
+    named = show(none[0]) if len(none) == 1 else f"{len(none):,} groups"
+    return f"{words}; none in {named}, whose amounts come from the population"

@@ -1,0 +1,4 @@
+"""How observations arise: one Python file per family, beside its Stan file.
+
+Imports from: priors.
+"""

@@ -1,0 +1,347 @@
+"""The result of fitting: draws, data and what produced them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.families.family import FAMILIES, Family
+from hierstan.fit import portrait
+from hierstan.fit.cures import Setup
+from hierstan.fit.judgement import Judgement, judge
+from hierstan.fit.saving import file, records
+from hierstan.priors import Prior
+from hierstan.programs.program import Program
+from hierstan.sampling.convergence import Convergence, check_convergence
+from hierstan.text.wording import pooling_words
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from hierstan.fit.group_draws import GroupDraws
+
+PLAIN = ("engine", "seed", "parameterization", "prior_only", "note")  # what JSON holds as it is
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Fit:
+    """A fitted model.
+
+    Attributes
+    ----------
+    model : CompletePooling, NoPooling or PartialPooling
+        The configuration that was fitted.
+    data : GroupedData
+    sampled : xarray.DataTree
+        What was sampled: `idata` without what is computed from it when it is asked for.
+    priors : dict of str to Prior
+        The priors as used, defaults included.
+    engine : str
+        The engine and its version.
+    seed : int
+    options : dict
+        ``chains``, ``warmup``, ``draws`` and ``adapt_delta``.
+    program : Program
+        The Stan program that was sampled, as `stan_code` shows it.
+    parameterization : str or None
+        How partial pooling was sampled.
+    prior_only : bool
+    note : str
+        What the user should know of how the draws came about; empty in most cases.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> fit.model.name, fit.seed, fit.parameterization
+    ('partial', 1, 'marginal')
+    >>> sorted(fit.idata.children)[:3]
+    ['constant_data', 'log_likelihood', 'observed_data']
+    >>> fit.family.link, "parameters {" in fit.stan_code
+    ('identity', True)
+    >>> fit.posterior["theta"].dims, fit.keeps_theta
+    (('chain', 'draw', 'group'), True)
+    """
+
+    model: Any
+    data: GroupedData
+    sampled: xr.DataTree
+    priors: dict[str, Prior]
+    engine: str
+    seed: int
+    options: Mapping[str, Any]
+    program: Program
+    conditional: Program
+    parameterization: str | None = None
+    prior_only: bool = False
+    note: str = ""
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def family(self) -> Family:
+        """The family of the data."""
+        return FAMILIES[self.data.family]
+
+    @property
+    def idata(self) -> xr.DataTree:
+        """All that ArviZ expects, as it expects it.
+
+        posterior, sample_stats, log_likelihood, posterior_predictive, observed_data and
+        constant_data. With ``prior_only=True``: prior, prior_predictive and sample_stats_prior
+        instead of the first four. The log likelihood and replicated outcomes of every row are
+        computed when this is first asked for, up to 10 million values of each.
+        """
+        if "pointwise" not in self.cache:
+            from hierstan.fit.pointwise import pointwise
+
+            found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
+            for name, dataset in found.items():
+                self.sampled[name] = dataset
+            self.cache["pointwise"] = True
+        return self.sampled
+
+    @property
+    def stan_code(self) -> str:
+        """The Stan program that was sampled."""
+        return self.program.code
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
+        return self.sampled["prior" if self.prior_only else "posterior"].to_dataset()
+
+    def draws(self, name: str) -> np.ndarray:
+        """Return the draws of one variable, chains concatenated.
+
+        Parameters
+        ----------
+        name : str
+            ``"mu"``, ``"tau"``, ``"theta"``, ``"theta_new"``, ``"sigma"``, ….
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (S,), or (S, J) for ``theta``, on the link scale.
+
+        Raises
+        ------
+        HierstanError
+            If there is no such variable; lists those there are.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.draws("tau").shape, fit.draws("theta").shape
+        ((4000,), (4000, 8))
+        """
+        posterior = self.posterior
+        if name == "theta" and not self.keeps_theta:
+            raise HierstanError(
+                f"The draws of theta of {len(self.data.groups):,} groups are not kept. "
+                "fit.theta(groups) makes those of some groups; hs.group_means(fit) summarises all."
+            )
+        if name not in posterior:
+            raise HierstanError(
+                f"This fit ({pooling_words(self.model.name)}) has no variable {name!r}. "
+                f"It has {', '.join(sorted(map(str, posterior.data_vars)))}."
+            )
+        values = posterior[name].to_numpy()
+        return values.reshape(-1, *values.shape[2:])
+
+    @property
+    def keeps_theta(self) -> bool:
+        """Whether the draws of theta are kept, or made when they are asked for.
+
+        Models that integrate theta out keep up to 20 million of them (5,000 groups at 4,000 draws),
+        and so does complete pooling. With more groups, `hierstan.group_means` and all that builds
+        on it is computed from the exact conditional distributions instead, and `theta` draws from
+        these; with complete pooling every group's draws are those of ``mu``.
+        """
+        return "theta" in self.posterior
+
+    def theta(
+        self,
+        groups: slice | np.ndarray = slice(None),
+        draws: slice | np.ndarray = slice(None),
+    ) -> np.ndarray:
+        """Return draws of group means, some groups and draws at a time.
+
+        Parameters
+        ----------
+        groups : slice or array of int
+            Positions of the groups.
+        draws : slice or array of int
+            Positions of the draws, chains concatenated.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (s, K), on the link scale. The same draws every time, kept or not.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.theta(groups=slice(0, 2)).shape
+        (4000, 2)
+        """
+        if self.keeps_theta:
+            values = self.posterior["theta"].to_numpy()
+            flat = values.reshape(-1, values.shape[-1])
+            return flat[draws][:, groups]
+        chosen = np.arange(len(self.data.groups))[groups]
+        if self.model.name == "complete":
+            mu = self.draws("mu")[draws]
+            return np.broadcast_to(mu[:, None], (len(mu), len(chosen)))
+        made = self.group_draws()
+        return made.at(np.arange(made.size[0])[draws], chosen)
+
+    def group_draws(self) -> GroupDraws:
+        """Return what makes the draws of theta, for a fit that does not keep them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.group_draws().at(np.arange(2), np.arange(8)).shape
+        (2, 8)
+        """
+        if "group_draws" not in self.cache:
+            from hierstan.fit.group_draws import GroupDraws
+
+            hyper = {str(name): self.draws(str(name)) for name in self.posterior}
+            self.cache["group_draws"] = GroupDraws(
+                self.program, self.data, self.priors, hyper, self.seed
+            )
+        made: GroupDraws = self.cache["group_draws"]
+        return made
+
+    def convergence(self) -> Convergence:
+        """Return the measures of convergence, computed once; `hierstan.diagnose` words them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.convergence().divergences
+        0
+        """
+        if "convergence" not in self.cache:
+            stats = self.sampled["sample_stats_prior" if self.prior_only else "sample_stats"]
+            self.cache["convergence"] = check_convergence(self.posterior, stats.to_dataset())
+        found: Convergence = self.cache["convergence"]
+        return found
+
+    def judgement(self) -> Judgement:
+        """Return whether to trust the draws, in words.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.judgement().problems
+        ()
+        """
+        setup = Setup(
+            pooling=self.model.name,
+            parameterization=self.parameterization,
+            requested=getattr(self.model, "parameterization", None),
+            warmup=self.options["warmup"],
+            adapt_delta=self.options["adapt_delta"],
+            priors=self.priors,
+            own=("mu", "tau", "theta", *self.family.parameters),
+            prior_only=self.prior_only,
+        )
+        return judge(self.convergence(), setup)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fit to a netCDF file; `hierstan.load` reads it.
+
+        ArviZ reads the file too: ``xarray.open_datatree(path, engine="h5netcdf")``.
+
+        Parameters
+        ----------
+        path : path-like
+            An existing file is replaced once the new one is complete.
+
+        Raises
+        ------
+        HierstanError
+            If the file cannot be written, or if group labels are of a type that netCDF and JSON
+            cannot carry.
+
+        Examples
+        --------
+        >>> import tempfile, hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> path = f"{tempfile.mkdtemp()}/fit.nc"
+        >>> fit.save(path)
+        >>> str(hs.load(path)) == str(fit)
+        True
+        """
+        try:
+            tree = self.idata
+        except HierstanError as error:
+            warnings.warn(
+                f"{os.fspath(path)} holds the draws, but neither the log likelihood nor replicated "
+                f"outcomes, which could not be computed: {error}",
+                HierstanWarning,
+                stacklevel=2,
+            )
+            tree = self.sampled
+        file.write(path, tree, self.data, self._record())
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine
+
+    def _record(self) -> dict[str, Any]:
+        if type(self.model).__module__ != "hierstan.models":
+            raise HierstanError(
+                f"Only hierstan's own models can be saved, not a {type(self.model).__qualname__}."
+            )
+        model = {field.name: getattr(self.model, field.name) for field in fields(self.model)}
+        template_dir = model["template_dir"]
+        return {
+            "model": {
+                **model,
+                "class": type(self.model).__name__,
+                "priors": records.from_priors(model["priors"]),
+                "template_dir": None if template_dir is None else os.fspath(template_dir),
+            },
+            "priors": records.from_priors(self.priors),
+            "program": records.from_program(self.program),
+            "conditional": records.from_program(self.conditional),
+            "options": dict(self.options),
+            **{name: getattr(self, name) for name in PLAIN},
+        }
+
+    def __repr__(self) -> str:
+        return portrait.one_line(self)
+
+    def __str__(self) -> str:
+        return portrait.page(self).text()
+
+    def _repr_html_(self) -> str:
+        return portrait.page(self).html()

@@ -1,0 +1,104 @@
+"""Draws of very many group means, made when they are asked for.
+
+Where theta was integrated out, its distribution given the other parameters is known exactly, and
+the program draws from it. A million groups times four thousand draws need not be kept for that:
+any part of them can be made at any time, the same again for the same seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.priors import Prior
+from hierstan.programs.program import Program
+from hierstan.sampling.coordinates import sampling_scale
+from hierstan.sampling.run import stan_data
+
+TILE = (200, 2000)  # draws and groups that are made at a time, always from the same seed
+CONDITIONALS = 400  # draws of the other parameters over which conditionals are averaged
+
+
+class GroupDraws:
+    """The draws of theta of a fit that does not keep them.
+
+    Parameters
+    ----------
+    program : Program
+        That writes ``theta``, and ``theta_mean`` and ``theta_sd``, for the other parameters.
+    data : GroupedData
+    priors : mapping of str to Prior
+    hyper : mapping of str to numpy.ndarray
+        Draws of the program's parameters, (S, ...).
+    seed : int
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        hyper: Mapping[str, np.ndarray],
+        seed: int,
+    ) -> None:
+        self._program, self._hyper, self._seed = program, dict(hyper), seed
+        self._entries = stan_data(data, priors)
+        if "precision" in program.code:
+            self._entries |= sampling_scale(data)
+        self.size = len(next(iter(hyper.values()))), len(data.groups)
+        self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
+
+    def at(self, draws: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Return theta at some draws, of some groups, (s, K)."""
+        result = np.empty((len(draws), len(groups)))
+        for tile in np.unique(groups // TILE[1]):
+            columns = np.flatnonzero(groups // TILE[1] == tile)
+            for part in np.unique(draws // TILE[0]):
+                rows = np.flatnonzero(draws // TILE[0] == part)
+                made = self._tile(int(part), int(tile))
+                inside = np.ix_(draws[rows] % TILE[0], groups[columns] % TILE[1])
+                result[np.ix_(rows, columns)] = made[inside]
+        return result
+
+    def conditionals(self, groups: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and sd of theta given the other parameters, (400, K) each."""
+        S = self.size[0]
+        which = np.unique(np.linspace(0, S - 1, min(S, CONDITIONALS)).astype(int))
+        means, sds = [], []
+        for tile in range(groups.start // TILE[1], -(-groups.stop // TILE[1])):
+            evaluator, _ = self._evaluator(tile, True)
+            points = {name: values[which] for name, values in self._hyper.items()}
+            written = evaluator.written(points, ["theta_mean", "theta_sd"])
+            first = tile * TILE[1]
+            part = slice(max(groups.start - first, 0), groups.stop - first)
+            means.append(written["theta_mean"][:, part])
+            sds.append(written["theta_sd"][:, part])
+        return np.hstack(means), np.hstack(sds)
+
+    # internals --------------------------------------------------------------------------------
+
+    def _tile(self, part: int, tile: int) -> np.ndarray:
+        evaluator, _ = self._evaluator(tile, False)
+        seed = np.random.SeedSequence([self._seed, part, tile]).generate_state(1)[0]
+        evaluator.reseed(int(seed >> 1) + 1)
+        draws = slice(part * TILE[0], (part + 1) * TILE[0])
+        points = {name: values[draws] for name, values in self._hyper.items()}
+        return evaluator.written(points, ["theta"])["theta"]
+
+    def _made_evaluator(self, tile: int, describe: bool) -> tuple[Any, int]:
+        from hierstan.engines.stanli import Evaluator
+
+        J = self.size[1]
+        part = slice(tile * TILE[1], min((tile + 1) * TILE[1], J))
+        entries = {
+            name: value[part] if np.ndim(value) and len(value) == J else value
+            for name, value in self._entries.items()
+        }
+        K = part.stop - part.start
+        entries |= {"J": K, "N": K, "group": np.arange(1, K + 1, dtype=np.int32)}
+        entries |= {"draw_theta": int(not describe), "describe_theta": int(describe)}
+        return Evaluator(self._program, entries, self._seed), K

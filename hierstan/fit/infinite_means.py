@@ -1,0 +1,194 @@
+"""Expectations that do not exist: which priors make the mean of an outcome infinite.
+
+A mean over draws is always a number. Where the expectation behind it is infinite, that number grows
+with the number of draws, and says nothing.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hierstan.fit.fit import Fit
+from hierstan.priors import (
+    Cauchy,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    InverseGamma,
+    Prior,
+    StudentT,
+    Uniform,
+)
+
+POLYNOMIAL = {"gamma": "shape", "neg_binomial": "phi"}  # see the notes of infinite_because
+FAR = 6  # standard deviations: what is farther off has a probability of 1e-9
+
+
+def infinite_because(
+    fit: Fit,
+    *,
+    order: int = 1,
+    new_group: bool = False,
+    rows: int | None = None,
+    of_mean: bool = False,
+) -> str:
+    """Name the prior that makes the expected outcome infinite.
+
+    On a log link the mean of a new group is ``exp(mu + tau z)``, whose expectation given ``tau``
+    grows with ``exp(tau^2 / 2)``; that of a lognormal row grows with ``exp(sigma^2 / 2)``. The data
+    make the posterior of ``tau`` and ``sigma`` fall like a power only, so the prior has to fall
+    faster: a `HalfNormal` with a scale below 1 does, and a `Uniform`, which is bounded; all others
+    do not.
+
+    Parameters
+    ----------
+    fit : Fit
+    order : {1, 2}
+        1: the mean; 2: the mean square, without which there is no standard deviation.
+    new_group : bool
+        Whether the outcome is of a group not yet seen. Known groups have data that bound their
+        means.
+    rows : int, optional
+        How many rows the known group has; by default so many that they bound its mean for sure.
+        No rows are as good as a new group.
+    of_mean : bool
+        Whether it is the group's mean whose moments are asked for, and not an outcome's.
+
+    Returns
+    -------
+    str
+        Such as ``"tau ~ HalfCauchy(5)"``, or nothing where the expectation is finite.
+
+    Notes
+    -----
+    How the `n` rows of a group bound its mean ``exp(theta)`` depends on the family:
+
+    - Poisson: their likelihood falls faster than any power of the mean.
+    - Gamma: it falls like the mean to the power ``-n shape`` (negative binomial: ``-n phi``). If
+      ``tau`` may be large, moments from ``n shape`` on are infinite. The shape may always be small;
+      rows are taken to bound a moment unless it is smaller than that with a probability above 1e-9,
+      going by mean and standard deviation of its logarithm.
+    - Lognormal: ``theta`` given large ``sigma`` and ``tau`` is normal with variance
+      ``1 / (n / sigma^2 + 1 / tau^2)``. With half-normal priors of scales `s` and `t` the moment of
+      order `k` of the mean ``exp(theta + sigma^2 / 2)`` is finite if
+      ``1 / s^2 > k + max(k - 1 / t, 0)^2 / n``; of an outcome, with ``k^2`` for the first ``k``.
+      Priors that fall slower have ``1 / s`` or ``1 / t`` = 0, bounded ones infinity.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> from hierstan.fit.infinite_means import infinite_because
+    >>> pumps = hs.load_dataset("pumps")
+    >>> data = hs.GroupedData.from_events(pumps, group="pump", events="failures", exposure="hours")
+    >>> model = hs.PartialPooling(priors={"tau": hs.HalfCauchy(1)})
+    >>> infinite_because(model.fit(data, seed=1, engine="stanli"), new_group=True)
+    'tau ~ HalfCauchy(1)'
+    """
+    unseen = new_group or fit.prior_only or rows == 0
+    if fit.family.link == "log":
+        power = order if of_mean else order**2
+        n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
+        guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
+    elif fit.data.family == "two_arm" and not of_mean:
+        return ""  # counts, and bounded ones
+    elif fit.family.link == "identity":
+        guilty = _identity(fit, order, unseen)
+    else:
+        return ""
+    return f"{guilty} ~ {fit.priors[guilty]}" if guilty else ""
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _log_link(fit: Fit, order: int, power: int, rows: float) -> str:
+    """Name the guilty parameter of a group with so many rows, 0 if it is new."""
+    if "sigma" in fit.priors:
+        spread = fit.priors["sigma"]
+        if not _outweighs(spread, power, 0 if fit.prior_only else fit.data.n_rows):
+            return "sigma"
+    if fit.model.name == "complete" and not fit.prior_only:
+        rows = rows or fit.data.n_rows  # the new group's mean is everyone's
+    return _unbounded(fit, order, power) if rows == 0 else _weakly_bounded(fit, order, power, rows)
+
+
+def _unbounded(fit: Fit, order: int, power: int) -> str:
+    """Name what makes the mean of a group without data infinite, if anything."""
+    location = "theta" if fit.model.name == "none" else "mu"
+    heavy = _heavy(fit.priors[location])
+    if fit.model.name != "partial":
+        return location if heavy else ""
+    tau, groups = fit.priors["tau"], _informative_groups(fit)
+    if not _outweighs(tau, order**2, groups):
+        return "tau"
+    if not heavy:
+        return ""
+    if fit.data.family in POLYNOMIAL:
+        return "mu"  # far away, and the groups with it, at the price of a power
+    # A heavy-tailed mu far away takes tau along, or sigma if that is cheaper:
+    # exp(order mu - groups mu^2 / (2 tau^2)), and the same with sigma^2 / rows.
+    slack = _fall(tau) - order**2
+    if "sigma" in fit.priors:
+        slack = min(
+            slack, float(fit.data.cells["count"].min()) * (_fall(fit.priors["sigma"]) - power)
+        )
+    return "mu" if groups == 0 or groups * slack <= order**2 else ""
+
+
+def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
+    """Name what makes the mean of a group with few rows infinite, if anything."""
+    location = "theta" if fit.model.name == "none" else "mu"
+    partial, heavy = fit.model.name == "partial", _heavy(fit.priors[location])
+    fall = 0.0 if heavy else _fall(fit.priors["tau"]) if partial else np.inf
+    guilty = "tau" if partial and not heavy else location
+    if "sigma" in fit.priors:
+        needed = power + max(order - np.sqrt(fall), 0.0) ** 2 / rows
+        return guilty if needed > power and _fall(fit.priors["sigma"]) <= needed else ""
+    if fit.data.family in POLYNOMIAL and fall <= order**2:
+        log_shape = np.log(fit.draws(POLYNOMIAL[fit.data.family]))
+        least = np.exp(log_shape.mean() - FAR * log_shape.std())
+        return guilty if bool(least * rows <= order) else ""
+    return ""
+
+
+def _outweighs(prior: Prior, needed: float, power: int) -> bool:
+    """Whether exp(needed x^2 / 2), times x to minus `power`, has a mean under a prior of x."""
+    return _fall(prior) > needed or (_fall(prior) == needed and power >= 2)
+
+
+def _fall(prior: Prior) -> float:
+    """Return c if a prior of a positive x falls like exp(-c x^2 / 2), 0 if slower."""
+    if isinstance(prior, HalfNormal):
+        return 1 / prior.scale**2
+    return np.inf if isinstance(prior, Uniform) else 0.0
+
+
+def _informative_groups(fit: Fit) -> int:
+    """Count the groups whose own data bound their mean from below; none if data are ignored."""
+    if fit.prior_only:
+        return 0
+    if fit.family.columns["y"] == "real":
+        return len(fit.data.groups)
+    cells = fit.data.cells
+    return int(cells.loc[cells["y"] > 0, "group"].nunique())
+
+
+def _heavy(prior: Prior) -> bool:
+    return isinstance(prior, (StudentT, Cauchy))
+
+
+def _identity(fit: Fit, order: int, unseen: bool) -> str:
+    if "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
+        return "nu"
+    if not unseen or (fit.model.name != "none" and not fit.prior_only):
+        return ""
+    own = [name for name in ("mu", "tau", "theta", "sigma") if name in fit.priors]
+    return next((name for name in own if not _has_moment(fit.priors[name], order)), "")
+
+
+def _has_moment(prior: Prior, order: int) -> bool:
+    if isinstance(prior, (Cauchy, HalfCauchy)):
+        return False
+    if isinstance(prior, (StudentT, HalfStudentT)):
+        return prior.df > order
+    return not isinstance(prior, InverseGamma) or prior.shape > order

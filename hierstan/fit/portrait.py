@@ -1,0 +1,207 @@
+"""What `print(fit)` and a notebook show of a fit. It lies below `Fit`, and so takes it as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.fit.judgement import headline
+from hierstan.text.tables import (
+    ROWS_SHOWN,
+    Page,
+    Table,
+    numbers,
+    percent,
+    places,
+    plain_labels,
+    printable,
+)
+from hierstan.text.wording import pooling_words
+
+PROB = 0.9
+SHOWN_MESSAGES = 2
+TITLES = {
+    "complete": "Complete pooling: the groups share one mean, theta[j] = mu",
+    "none": "No pooling: every group on its own, theta[j] ~ prior",
+    "partial": "Partial pooling: the groups belong to one population, theta[j] ~ normal(mu, tau)",
+}
+FAMILY_WORDS = {
+    "normal_known": "normal with known standard errors, identity link",
+    "normal": "normal around the group's mean, identity link",
+    "student_t": "Student t around the group's mean, identity link",
+    "binomial": "successes in trials: binomial, logit link",
+    "two_arm": "events in two arms: binomial, group means are log odds ratios",
+    "bernoulli": "success or failure in each row: Bernoulli, logit link",
+    "poisson": "events over an exposure: Poisson, log link",
+    "neg_binomial": "counts that vary more than Poisson: negative binomial, log link",
+    "lognormal": "amounts above 0: lognormal, log link",
+    "gamma": "amounts above 0: gamma, log link",
+}
+LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
+PARAMETERIZATIONS = {
+    "marginal": "marginal: integrated out, then drawn exactly",
+    "centered": "centered",
+    "noncentered": "non-centered",
+    "mixed": "between centered and non-centered",
+}
+REASONS = {
+    "marginal": "auto: closed form in this family",
+    "mixed": "auto: the more a group's own data say, the more centered",
+}
+
+
+def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
+    """Lay out a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+    rows : int or None
+        How many groups to list; None for all.
+    """
+    title = TITLES[fit.model.name]
+    if "beta" in fit.posterior:
+        title = title.replace("mu", "mu + x[j] * beta").replace(
+            "share one mean", "differ by x alone"
+        )
+    if fit.prior_only:
+        title += "; draws from the prior, the outcomes ignored"
+    facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
+    if fit.parameterization:
+        facts.append(("theta", _parameterization(fit)))
+    if fit.note:
+        facts.append(("Note", fit.note))
+    if fit.program.edited:
+        facts.append(("Templates", f"edited: {fit.model.template_dir or 'HIERSTAN_TEMPLATES'}"))
+    tables = [_population(fit)]
+    if fit.model.name != "complete":
+        tables.append(_groups(fit, rows))
+    return Page(title, (*facts, *_trust(fit)), tuple(table for table in tables if table.rows))
+
+
+def one_line(fit: Any) -> str:
+    """Return what stands for a fit inside other things, such as a dict of fits."""
+    options = fit.options
+    kind = "prior draws of " if fit.prior_only else ""
+    return (
+        f"<Fit: {kind}{pooling_words(fit.model.name)} of "
+        f"{_counted(len(fit.data.groups), 'group')}, "
+        f"{fit.data.family}, {options['chains']} x {options['draws']:,} draws>"
+    )
+
+
+# facts ------------------------------------------------------------------------------------------
+
+
+def _data(fit: Any) -> str:
+    data = fit.data
+    counts = f"{_counted(len(data.groups), 'group')}, {_counted(data.n_rows, 'observation')}"
+    reduced = (
+        f", reduced to {_counted(len(data.cells), 'summary')}"
+        if len(data.cells) < data.n_rows
+        else ""
+    )
+    return f"{counts}{reduced}; {FAMILY_WORDS[data.family]}"
+
+
+def _priors(fit: Any) -> str:
+    given = fit.model.priors or {}
+    return ", ".join(
+        f"{name} ~ {prior}" + ("" if name in given else " (default)")
+        for name, prior in fit.priors.items()
+    )
+
+
+def _sampler(fit: Any) -> str:
+    options = fit.options
+    return (
+        f"{fit.engine}, seed {fit.seed}; {_counted(options['chains'], 'chain')} x "
+        f"{options['draws']:,} draws, {options['warmup']:,} warmup, "
+        f"adapt_delta {options['adapt_delta']:g}"
+    )
+
+
+def _parameterization(fit: Any) -> str:
+    words = PARAMETERIZATIONS.get(fit.parameterization, fit.parameterization)
+    if fit.prior_only:
+        return f"{words}, as draws from the prior always are"
+    if not fit.keeps_theta:
+        words = "marginal: integrated out; its many draws are not kept but made when asked for"
+    if getattr(fit.model, "parameterization", "auto") != "auto":
+        return f"{words}, as asked for"
+    return f"{words} ({REASONS.get(fit.parameterization, 'auto')})"
+
+
+def _trust(fit: Any) -> list[tuple[str, str]]:
+    found, judgement = fit.convergence(), fit.judgement()
+    n = len(judgement.problems)
+    verdict = f"NOT YET ({_counted(n, 'problem')}, see hs.diagnose(fit))" if n else "yes"
+    lines = [("Trust", f"{verdict}: {headline(found)}")]
+    messages = judgement.problems + judgement.notes
+    lines += [("", message) for message in messages[:SHOWN_MESSAGES]]
+    if len(messages) > SHOWN_MESSAGES:
+        lines.append(("", f"(and {len(messages) - SHOWN_MESSAGES} more)"))
+    return lines
+
+
+# tables -----------------------------------------------------------------------------------------
+
+
+def _population(fit: Any) -> Table:
+    """Tabulate mu, tau and the family's own parameters; mu on the response scale too."""
+    link = LINK_WORDS[fit.family.link]
+    ess = fit.convergence().parameters["ess_bulk"]
+    both = [name for name in ("mu", "tau") if name in fit.posterior]  # in the same units
+    rows: list[tuple[str, ...]] = []
+    if both:
+        draws = np.column_stack([fit.draws(name) for name in both])
+        lines = zip(both, _statistics(draws, ess[both]), strict=True)
+        rows = [(f"{name} ({link})" if link else name, *line) for name, line in lines]
+        if link:
+            response = _statistics(fit.family.to_response(draws[:, :1]), ess[both[:1]])
+            rows.insert(1, (f"mu as {fit.family.mean_words}", *response[0]))
+    if "beta" in fit.posterior:
+        found = fit.convergence().parameters
+        slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
+        names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
+        lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)
+        rows += [(name, *line) for name, line in lines]
+    for name in fit.family.parameters:
+        rows.append((name, *_statistics(fit.draws(name)[:, None], ess[[name]])[0]))
+    return Table(("", *_header()), tuple(rows))
+
+
+def _groups(fit: Any, limit: int | None) -> Table:
+    """Tabulate the group means on the response scale."""
+    size = len(fit.data.groups)
+    shown = size if limit is None or size <= limit + 1 else limit
+    found = fit.convergence().parameters
+    ess = found.loc[found["variable"] == "theta", "ess_bulk"][:shown]
+    if not fit.keeps_theta:  # drawn anew given each draw of the other parameters
+        ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
+    lines = _statistics(fit.family.to_response(fit.theta(groups=slice(0, shown))), ess)
+    labels = plain_labels(fit.data.groups)[:shown]
+    header = (f"{fit.data.columns.get('group', 'group')} ({fit.family.mean_words})", *_header())
+    more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""
+    return Table(header, tuple((x, *line) for x, line in zip(labels, lines, strict=True)), more)
+
+
+def _header() -> tuple[str, ...]:
+    return ("mean", "sd", *(percent(edge) for edge in ((1 - PROB) / 2, (1 + PROB) / 2)))
+
+
+def _statistics(draws: np.ndarray, ess: pd.Series) -> list[list[str]]:
+    """Return mean, sd and interval of each column of draws (S, K), with decimals in common."""
+    edges = ((1 - PROB) / 2, (1 + PROB) / 2)
+    with np.errstate(over="ignore", invalid="ignore"):  # tails of a wide prior
+        mean, sd = draws.mean(axis=0), draws.std(axis=0, ddof=1 if len(draws) > 1 else 0)
+        decimals = places(sd, sd / np.sqrt(ess.to_numpy()))
+    columns = [mean, sd, *np.quantile(draws, edges, axis=0)]
+    return [numbers(line, decimals) for line in np.column_stack(columns)]
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"

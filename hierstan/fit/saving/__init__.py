@@ -1,0 +1,1 @@
+"""A fit as a netCDF file, and back."""

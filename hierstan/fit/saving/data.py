@@ -1,0 +1,157 @@
+"""The data of a fit and the coordinate of its groups, as they are kept in a DataTree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.families.family import FAMILIES
+from hierstan.fit.saving.labels import from_label, from_labels, to_label, to_labels
+from hierstan.fit.saving.records import Damaged, entry
+from hierstan.text.tables import plain_labels
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TABLES = {"cells": "cell", "rows": "row"}  # group: dimension
+
+
+def from_data(data: GroupedData) -> dict[str, Any]:
+    """Record everything but the tables."""
+    rows = "gone" if data.rows is None else "cells" if data.rows is data.cells else "own"
+    return {
+        "family": data.family,
+        "groups": from_labels(data.groups),
+        "n_rows": int(data.n_rows),
+        "columns": {
+            role: from_label(column, "The column name") for role, column in data.columns.items()
+        },
+        "rows": rows,
+        "predictors": _from_predictors(data),
+    }
+
+
+def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
+    """Return recorded data, with the tables of a DataTree."""
+    family = entry(record, "family", str)
+    if family not in FAMILIES:
+        raise Damaged(f"{family!r} is not a family")
+    groups = to_labels(entry(record, "groups", dict))
+    cells = _to_frame(tree, "cells", family, len(groups))
+    kept = entry(record, "rows", str)
+    if kept not in ("cells", "own", "gone"):
+        raise Damaged(f"{kept!r} is no way to keep rows")
+    rows = _to_frame(tree, "rows", family, len(groups)) if kept == "own" else None
+    names = entry(record, "columns", dict)
+    return GroupedData(
+        family=family,
+        groups=groups,
+        cells=cells,
+        rows=cells if kept == "cells" else rows,
+        n_rows=entry(record, "n_rows", int),
+        columns={role: to_label(name) for role, name in names.items()},
+        **_to_predictors(record.get("predictors"), groups),
+    )
+
+
+def tables(data: GroupedData) -> dict[str, xr.DataTree]:
+    """Return the tables of data as groups of a DataTree."""
+    frames = {"cells": data.cells}
+    if data.rows is not None and data.rows is not data.cells:
+        frames["rows"] = data.rows
+    return {name: _from_frame(frame, TABLES[name]) for name, frame in frames.items()}
+
+
+def readable(groups: pd.Index) -> np.ndarray:
+    """Return labels that netCDF can hold: numbers as they are, anything else as text."""
+    values = groups.to_numpy()
+    if values.dtype.kind in "iuf":
+        return values
+    return np.array([text.replace("\0", "\\x00") for text in plain_labels(groups)])
+
+
+def coordinate_kind(tree: xr.DataTree) -> str:
+    """Say how the groups' coordinate holds the labels: as text, as objects or as pandas does."""
+    kinds = {node.coords["group"].dtype.kind for node in tree.subtree if "group" in node.coords}
+    return {"U": "text", "O": "object"}.get(kinds.pop(), "values") if kinds else "values"
+
+
+def restore_coordinate(tree: xr.DataTree, groups: pd.Index, kind: str) -> None:
+    """Put the labels themselves where `readable` put what netCDF can hold."""
+    if kind not in ("text", "object", "values"):
+        raise Damaged(f"{kind!r} is no kind of coordinate")
+    labels = groups.to_numpy()
+    if kind != "values":
+        labels = np.empty(len(groups), dtype=object)
+        labels[:] = list(groups)
+    if kind == "text":
+        labels = labels.astype(str)
+    for node in tree.subtree:
+        if "group" not in node.dims:
+            continue
+        if node.sizes["group"] != len(groups):
+            raise Damaged(f"{node.path} has {node.sizes['group']} groups, not {len(groups)}")
+        node.dataset = node.to_dataset().assign_coords(group=labels)
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _from_predictors(data: GroupedData) -> dict[str, Any] | None:
+    if data.predictors is None or data.standards is None:
+        return None
+    return {
+        "names": [from_label(name, "The predictor") for name in data.predictors.columns],
+        "values": data.predictors.to_numpy(float).tolist(),
+        "mean": data.standards["mean"].tolist(),
+        "sd": data.standards["sd"].tolist(),
+    }
+
+
+def _to_predictors(record: Any, groups: pd.Index) -> dict[str, pd.DataFrame]:
+    if record is None:
+        return {}
+    if not isinstance(record, dict):
+        raise Damaged("the predictors should be a record")
+    names = [to_label(name) for name in entry(record, "names", list)]
+    columns = pd.Index(names, dtype=object, tupleize_cols=False, name="predictor")
+    try:
+        values = np.array(entry(record, "values", list), dtype=float)
+        scales = {part: np.array(entry(record, part, list), dtype=float) for part in ("mean", "sd")}
+        if not all(np.isfinite(part).all() for part in (values, *scales.values())):
+            raise ValueError("they are not finite")
+        return {
+            "predictors": pd.DataFrame(values, index=groups, columns=columns),
+            "standards": pd.DataFrame(scales, index=columns),
+        }
+    except (TypeError, ValueError) as error:
+        raise Damaged(f"the predictors do not fit the groups: {error}") from None
+
+
+def _from_frame(frame: pd.DataFrame, dimension: str) -> xr.DataTree:
+    import xarray as xr
+
+    columns = {str(name): (dimension, column.to_numpy()) for name, column in frame.items()}
+    return xr.DataTree(xr.Dataset(columns))
+
+
+def _to_frame(tree: xr.DataTree, name: str, family: str, size: int) -> pd.DataFrame:
+    """Return the table of a group, checked as far as what comes after relies on it."""
+    if name not in tree.children:
+        raise Damaged(f"the group {name!r} is missing")
+    dataset = tree[name].to_dataset()
+    wanted = {"group", *FAMILIES[family].columns}
+    if {str(column) for column in dataset.data_vars} != wanted:
+        raise Damaged(f"the group {name!r} should hold {', '.join(sorted(wanted))}")
+    columns = {str(column): values.to_numpy() for column, values in dataset.data_vars.items()}
+    if any(values.ndim != 1 or values.dtype.kind not in "iuf" for values in columns.values()):
+        raise Damaged(f"the group {name!r} should hold columns of numbers")
+    codes = columns["group"]
+    whole = codes.dtype.kind in "iu" and codes.size > 0
+    if not whole or codes.min() < 0 or codes.max() >= size:
+        raise Damaged(f"the group {name!r} refers to groups that there are not")
+    return pd.DataFrame(columns)

@@ -1,0 +1,268 @@
+"""The result of fitting both parts: rates, amounts, and revenue per customer."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data.two_part import TwoPartData, describe
+from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.fit import group_summaries, portrait
+from hierstan.fit.fit import Fit
+from hierstan.fit.infinite_means import infinite_because
+from hierstan.fit.new_outcomes import new_means
+from hierstan.text.tables import ROWS_SHOWN, Page, Table, numbers, percent, places, plain_labels
+from hierstan.text.wording import listed, pooling_words
+
+QUANTITIES = ("rate", "amount", "mean")
+CURE = (
+    "Use priors of the amounts that fall faster: the defaults, or a Normal on mu and theta, a "
+    "HalfNormal with a scale below 0.5 on tau and below 0.7 on sigma, or a Uniform."
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TwoPartFit:
+    """A fitted two-part model.
+
+    The draws of the two parts are independent, so that the first draw of one goes with the first of
+    the other. `diagnose`, `summary`, `shrinkage` and pictures take `rate` or `amount`; decisions
+    (`prob_best`, `expected_loss`, `uplift`, ranks, ...) take the whole, and are about the revenue
+    per customer.
+
+    Attributes
+    ----------
+    model : TwoPart
+    data : TwoPartData
+    rate : Fit
+        Of who bought, over all customers.
+    amount : Fit
+        Of how much, over the buyers: of the groups that have some.
+
+    Notes
+    -----
+    A group without buyers has an amount drawn from the population given each draw of ``mu`` and
+    ``tau``, which is its exact posterior; under no pooling from the prior of ``theta``; under
+    complete pooling it is everyone's.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"segment": list("aaaabbbbcc"),
+    ...                       "spent": [0, 12, 0, 9, 0, 0, 0, 30, 0, 0]})
+    >>> fit = hs.TwoPart().fit(frame, group="segment", outcome="spent", seed=1, engine="stanli")
+    >>> fit.draws("mean").shape
+    (4000, 3)
+    >>> fit
+    <TwoPartFit: partial pooling of 3 groups, gamma amounts, 4 x 1,000 draws>
+    """
+
+    model: Any
+    data: TwoPartData
+    rate: Fit
+    amount: Fit
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> pd.Index:
+        """The group labels, those without buyers included."""
+        return self.data.groups
+
+    @property
+    def seed(self) -> int:
+        """The seed given."""
+        return self.rate.seed
+
+    def draws(self, name: str = "mean") -> np.ndarray:
+        """Return draws of every group's rate, mean amount, or mean revenue per customer.
+
+        Parameters
+        ----------
+        name : {"mean", "rate", "amount"}
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape (S, J), chains concatenated.
+        """
+        if name not in QUANTITIES:
+            raise HierstanError(
+                f"A two-part fit has draws of {', '.join(QUANTITIES)}; got {name!r}. Those of "
+                "parameters are in .rate.draws(...) and .amount.draws(...)."
+            )
+        return self.block(name)
+
+    def means(self, *, prob: float = 0.9) -> pd.DataFrame:
+        """Summarise every group's revenue per customer.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed intervals, between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One line per group, indexed by its label (``group``): ``customers``, ``buyers``, ``raw``
+            (revenue per customer); posterior means of the ``rate`` and of the mean ``amount`` per
+            buyer; ``mean``, ``sd``, ``lower``, ``upper`` of the mean revenue per customer.
+
+        Warns
+        -----
+        HierstanWarning
+            If a mean is infinite under the priors given: ``amount``, ``mean`` and ``sd`` are then
+            inf. An infinite ``sd`` alone is reported as such without a warning. Intervals always
+            exist.
+        """
+        group_summaries.check_prob(prob)
+        table = self.data.table.copy()
+        columns = ["rate", "amount", *group_summaries.COLUMNS]
+        found = np.empty((len(columns), len(table)))
+        for part in self.parts():
+            found[0, part] = self.block("rate", groups=part).mean(axis=0)
+            found[1, part] = self.block("amount", groups=part).mean(axis=0)
+            found[2:, part] = group_summaries.summarise(self.block("mean", groups=part), prob)
+        table[columns] = found.T
+        table.loc[[bool(reason) for reason in self.infinite(2)], "sd"] = np.inf
+        reasons = self.infinite(1)
+        if any(reasons):
+            table.loc[[bool(reason) for reason in reasons], ["amount", "mean", "sd"]] = np.inf
+            warnings.warn(
+                f"{self.why_infinite()}, so they are given as inf. The intervals hold. {CURE}",
+                HierstanWarning,
+                stacklevel=2,
+            )
+        table.attrs["caption"] = (
+            f"Revenue per customer under {pooling_words(self.model.name)}: posterior mean, "
+            f"standard deviation and equal-tailed {percent(prob)} interval; "
+            "raw is revenue over customers."
+        )
+        return table
+
+    def block(
+        self,
+        name: str,
+        *,
+        draws: slice = slice(None),
+        groups: slice = slice(None),
+        log: bool = False,
+    ) -> np.ndarray:
+        """Return some draws of some groups, (s, k); `log` for their logarithms."""
+        total = np.zeros(())
+        if name != "amount":
+            theta = self.rate.theta(groups, draws)
+            total = total - np.logaddexp(0, -theta)
+        if name != "rate":
+            total = total + self._log_amount(draws, groups)
+        return total if log else np.exp(np.minimum(total, 700))
+
+    def parts(self) -> Iterator[slice]:
+        """Yield the groups a few at a time, so that memory stays bounded."""
+        sizes = self.rate.posterior.sizes
+        S, J = sizes["chain"] * sizes["draw"], len(self.groups)
+        step = max(1, group_summaries.BLOCK // S)
+        yield from (slice(start, min(start + step, J)) for start in range(0, J, step))
+
+    def infinite(self, order: int = 1) -> list[str]:
+        """Name for each group the prior that makes a moment of its mean infinite, or nothing."""
+        name = f"infinite {order}"
+        if name not in self.cache:
+            buyers = self.data.table["buyers"].tolist()
+            because = {
+                n: infinite_because(self.amount, order=order, rows=n, of_mean=True)
+                for n in set(buyers)
+            }
+            self.cache[name] = [because[n] for n in buyers]
+        found: list[str] = self.cache[name]
+        return found
+
+    def why_infinite(self) -> str:
+        """Say which mean revenues are infinite and why; nothing if none is."""
+        reasons = self.infinite(1)
+        guilty = [label for label, because in zip(self.groups, reasons, strict=True) if because]
+        if not guilty:
+            return ""
+        priors = " and ".join(dict.fromkeys(because for because in reasons if because))
+        which = (
+            f"all {len(reasons):,} groups"
+            if len(guilty) == len(reasons)
+            else f"{len(guilty):,} of {len(reasons):,} groups ({listed(guilty)})"
+        )
+        return f"The expected amounts of {which} are infinite under the prior {priors}"
+
+    def _log_amount(self, draws: slice, groups: slice) -> np.ndarray:
+        """Return the logarithm of mean amounts, drawn from the population without buyers."""
+        bought = (self.data.table["buyers"] > 0).to_numpy()
+        if "absent" not in self.cache:
+            self.cache["absent"] = new_means(self.amount, int((~bought).sum()), self.amount.seed)
+        place = np.where(bought, np.cumsum(bought), np.cumsum(~bought))[groups] - 1
+        bought = bought[groups]
+        absent = self.cache["absent"][draws]
+        result = np.empty((len(absent), len(place)))
+        result[:, bought] = self.amount.theta(place[bought], draws)
+        result[:, ~bought] = absent[:, place[~bought]]
+        if self.data.amount.family == "lognormal":
+            result += self.amount.draws("sigma")[draws, None] ** 2 / 2
+        return result
+
+    def __repr__(self) -> str:
+        options = self.rate.options
+        return (
+            f"<TwoPartFit: {pooling_words(self.model.name)} of {len(self.groups):,} groups, "
+            f"{self.data.amount.family} amounts, {options['chains']} x {options['draws']:,} draws>"
+        )
+
+    def __str__(self) -> str:
+        return _page(self).text()
+
+    def _repr_html_(self) -> str:
+        return _page(self).html()
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _page(fit: TwoPartFit) -> Page:
+    facts = [("Data", describe(fit.data))]
+    for name, part in (("Rate", fit.rate), ("Amount", fit.amount)):
+        own = dict(portrait.page(part, rows=0).facts)
+        facts += [
+            (name, portrait.FAMILY_WORDS[part.data.family]),
+            ("  priors", ", ".join(f"{key} ~ {prior}" for key, prior in part.priors.items())),
+            (
+                "  trust",
+                own["Trust"].replace("hs.diagnose(fit)", f"hs.diagnose(fit.{name.lower()})"),
+            ),
+        ]
+    if reason := fit.why_infinite():
+        facts.append(("Warning", f"{reason}. {CURE}"))
+    title = f"Two parts, {pooling_words(fit.model.name)} of both: who buys, and how much"
+    return Page(title, tuple(facts), (_table(fit),))
+
+
+def _table(fit: TwoPartFit) -> Table:
+    size = len(fit.groups)
+    shown = size if size <= ROWS_SHOWN + 1 else ROWS_SHOWN
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HierstanWarning)  # the page says it in words
+        means = fit.means().head(shown)
+    decimals, rates = places(means["sd"]), 100 * means["rate"].to_numpy()
+    cells = [
+        plain_labels(fit.groups)[:shown],
+        [f"{n:,}" for n in means["customers"]],
+        [f"{n:,}" for n in means["buyers"]],
+        [f"{rate}%" for rate in numbers(rates, places(rates))],
+        *(
+            numbers(means[column].to_numpy(), decimals)
+            for column in ("amount", "raw", *group_summaries.COLUMNS)
+        ),
+    ]
+    header = ("", "customers", "buyers", "rate", "amount", "raw", "mean", "sd", "5%", "95%")
+    more = f"… and {size - shown:,} more, see fit.means()" if shown < size else ""
+    return Table(header, tuple(zip(*cells, strict=True)), more, align="<>>" + "." * 7)

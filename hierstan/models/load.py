@@ -1,0 +1,100 @@
+"""Read back what `Fit.save` wrote."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.fit.fit import Fit
+from hierstan.fit.saving import file, records
+from hierstan.models.pooling import Pooling
+from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
+
+MODELS: dict[str, type[Pooling]] = {
+    model.__name__: model for model in (CompletePooling, NoPooling, PartialPooling)
+}
+
+
+def load(path: str | os.PathLike[str]) -> Fit:
+    """Read a fit that ``fit.save(path)`` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Fit
+        With the same draws to the last bit, data, priors, programs and model. Nothing in the file
+        is executed.
+
+    Raises
+    ------
+    HierstanError
+        If there is no such file, if it is damaged, was written by something else or by a newer
+        hierstan.
+
+    Examples
+    --------
+    >>> import tempfile, hierstan as hs
+    >>> pumps = hs.load_dataset("pumps")
+    >>> data = hs.GroupedData.from_events(pumps, group="pump", events="failures", exposure="hours")
+    >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
+    >>> path = f"{tempfile.mkdtemp()}/fit.nc"
+    >>> fit.save(path)
+    >>> hs.load(path)
+    <Fit: complete pooling of 10 groups, poisson, 4 x 1,000 draws>
+    """
+    tree, data, record = file.read(path)
+    with file.damage_reported(path):
+        prior_only = records.entry(record, "prior_only", bool)
+        if ("prior" if prior_only else "posterior") not in tree.children:
+            raise records.Damaged("the draws are missing")
+        priors = records.to_priors(records.entry(record, "priors", dict))
+        return Fit(
+            model=_model(records.entry(record, "model", dict)),
+            data=data,
+            sampled=tree,
+            priors=priors or {},
+            engine=records.entry(record, "engine", str),
+            seed=records.entry(record, "seed", int),
+            options=_options(records.entry(record, "options", dict)),
+            program=records.to_program(records.entry(record, "program", dict)),
+            conditional=records.to_program(records.entry(record, "conditional", dict)),
+            parameterization=records.entry(record, "parameterization", (str, type(None))),
+            prior_only=prior_only,
+            note=records.entry(record, "note", str),
+        )
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _model(record: Mapping[str, Any]) -> Pooling:
+    name = records.entry(record, "class", str)
+    if name not in MODELS:
+        raise records.Damaged(f"{name!r} is not a model")
+    known = {field.name for field in fields(MODELS[name])}
+    arguments = {key: value for key, value in record.items() if key != "class"}
+    if set(arguments) != known:
+        raise records.Damaged(f"{name} takes {', '.join(sorted(known))}")
+    for key in known - {"priors"}:
+        records.of_type(arguments[key], (str, type(None)), f"the entry {key!r}")
+    arguments["priors"] = records.to_priors(arguments["priors"])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HierstanWarning)  # heard when the model was made
+            return MODELS[name](**arguments)
+    except HierstanError as error:
+        raise records.Damaged(f"the model is impossible ({error})") from error
+
+
+def _options(record: Mapping[str, Any]) -> dict[str, Any]:
+    for name in ("chains", "warmup", "draws"):
+        records.entry(record, name, int)
+    records.entry(record, "adapt_delta", (int, float))
+    return dict(record)

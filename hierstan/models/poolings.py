@@ -1,0 +1,194 @@
+"""The three poolings: configuration in the constructor, data in `fit`, a new object as result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.errors import DataError, PriorError
+from hierstan.families.family import FAMILIES
+from hierstan.fit.fit import Fit
+from hierstan.models.pooling import Pooling
+from hierstan.priors import Normal, Prior
+from hierstan.programs.program import Program
+
+PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
+
+
+@dataclass(frozen=True, eq=False)
+class CompletePooling(Pooling):
+    """Complete pooling: the groups do not differ, ``theta[j] = mu``.
+
+    With predictors they differ by these alone, ``theta[j] = mu + x[j] * beta``.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``mu``, ``beta`` (the slopes of predictors) and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
+    >>> bool(abs(fit.draws("mu").mean() - 7.7) < 1)
+    True
+    """
+
+    name: ClassVar[str] = "complete"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta")
+
+    def _one_mean(self, data: GroupedData, program: Program) -> bool:
+        of_groups = data.predictors is not None or "baseline" in program.code  # other than theta
+        return not of_groups and not program.edited
+
+
+@dataclass(frozen=True, eq=False)
+class NoPooling(Pooling):
+    """No pooling: every group on its own, ``theta[j] ~ prior``. Predictors play no part.
+
+    In the normal and lognormal families ``theta`` is drawn from its exact conditional distribution
+    if its prior is normal and the templates were not edited, else sampled.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``theta`` and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.NoPooling().fit(data, seed=1, engine="stanli")
+    >>> fit.draws("theta").shape
+    (4000, 8)
+    """
+
+    name: ClassVar[str] = "none"
+    own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
+
+    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
+        priors = self.resolve_priors(data)
+        closed_form = FAMILIES[data.family].marginal and isinstance(priors["theta"], Normal)
+        if closed_form and not prior_only and not self._render(data, priors, None).edited:
+            return "marginal"
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class PartialPooling(Pooling):
+    """Partial pooling: the groups belong to one population, ``theta[j] ~ normal(mu, tau)``.
+
+    With predictors their population's mean is a line, ``theta[j] ~ normal(mu + x[j] * beta, tau)``.
+
+    Parameters
+    ----------
+    priors : mapping of str to Prior, optional
+        For ``mu``, ``tau``, ``beta`` (the slopes of predictors) and the family's own parameters.
+    template_dir : path-like, optional
+        Folder of edited Stan templates, made by `copy_templates`.
+    parameterization : {"auto", "centered", "noncentered", "marginal"}
+        How the sampler sees ``theta``; the posterior is the same. ``"marginal"`` integrates
+        ``theta`` out where that is closed form (normal and lognormal families). ``"auto"`` takes it
+        there, unless the templates were edited, and elsewhere centers each group as far as its own
+        data say more about it than the population does, measuring ``theta[j]`` from where both
+        together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
+        doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
+        with ``adapt_delta=0.99``, which ``fit.note`` says.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling(priors={"tau": hs.HalfCauchy(5)}).fit(data, seed=1, engine="stanli")
+    >>> sorted(fit.priors)
+    ['mu', 'tau']
+    """
+
+    parameterization: str = "auto"
+
+    name: ClassVar[str] = "partial"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau")
+    _conditional: ClassVar[str | None] = "centered"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.parameterization not in PARAMETERIZATIONS:
+            raise PriorError(
+                f"parameterization must be one of {', '.join(PARAMETERIZATIONS)}; "
+                f"got {self.parameterization!r}."
+            )
+
+    @property
+    def _mends(self) -> bool:  # type: ignore[override]
+        return self.parameterization == "auto"
+
+    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str:
+        marginal = FAMILIES[data.family].marginal
+        if self.parameterization == "marginal" and not marginal:
+            able = sorted(name for name, family in FAMILIES.items() if family.marginal)
+            raise DataError(
+                f"parameterization='marginal' needs a family whose group means can be integrated "
+                f"out in closed form ({', '.join(able)}); these data are {data.family}. "
+                "Use 'auto', 'centered' or 'noncentered'."
+            )
+        if prior_only:
+            return "noncentered"
+        if self.parameterization != "auto":
+            return self.parameterization
+        if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
+            return "marginal"
+        return "mixed"
+
+
+def fit_poolings(
+    data: GroupedData, *, priors: Mapping[str, Prior] | None = None, **fit_options: Any
+) -> dict[str, Fit]:
+    """Fit complete, no and partial pooling to the same data.
+
+    Parameters
+    ----------
+    data : GroupedData
+    priors : mapping of str to Prior, optional
+        Each model takes those it has a parameter for.
+    **fit_options
+        Given to `Pooling.fit`: ``chains``, ``warmup``, ``draws``, ``seed``, ``engine``, ….
+
+    Returns
+    -------
+    dict of str to Fit
+        ``{"complete": …, "none": …, "partial": …}``.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fits = hs.fit_poolings(data, seed=1, engine="stanli")
+    >>> list(fits)
+    ['complete', 'none', 'partial']
+    """
+    given = dict(priors or {})
+    classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
+    names = {cls.name: cls().prior_names(data) for cls in classes}
+    unknown = sorted(set(given) - {name for valid in names.values() for name in valid})
+    if unknown:
+        raise PriorError(
+            f"No pooling of {data.family} data has a parameter {', '.join(map(repr, unknown))}. "
+            f"Valid names are {', '.join(sorted({n for valid in names.values() for n in valid}))}."
+        )
+    return {
+        cls.name: cls(priors={k: v for k, v in given.items() if k in names[cls.name]}).fit(
+            data, **fit_options
+        )
+        for cls in classes
+    }

@@ -1,0 +1,167 @@
+"""TwoPart: whether a customer buys, and how much; with pooling in both parts."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.two_part import take
+from hierstan.errors import DataError, PriorError
+from hierstan.families.family import FAMILIES
+from hierstan.fit.two_part import TwoPartFit
+from hierstan.models.pooling import Pooling
+from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
+from hierstan.priors import HalfNormal, Prior
+from hierstan.text.wording import did_you_mean, show
+
+AMOUNTS = ("gamma", "lognormal")
+PARTS = ("rate", "amount")
+POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
+
+# Mean and variance are finite for any data, for groups without a buyer too: see hierstan.moments.
+# They need scales below 1 / 2 and, of sigma, below 1 / sqrt(2).
+AMOUNT_PRIORS: dict[str, Prior] = {"tau": HalfNormal(0.45), "sigma": HalfNormal(0.65)}
+
+
+@dataclass(frozen=True, eq=False)
+class TwoPart:
+    """A two-part model: each customer buys or does not, and buyers spend an amount.
+
+    ``bought ~ bernoulli(rate[group])`` over all customers, ``amount ~ gamma`` or ``lognormal``
+    around the mean of the group over the buyers, and the revenue per customer of a group is its
+    rate times its mean amount.
+
+    Parameters
+    ----------
+    amounts : {"gamma", "lognormal"}
+        The family of what buyers spend. Lognormal has the heavier tail.
+    pooling : type
+        `PartialPooling`, `NoPooling` or `CompletePooling`, of both parts.
+    priors : mapping, optional
+        By part and parameter: ``{"rate": {"tau": hs.HalfNormal(0.5)}, "amount": {...}}``.
+
+    Notes
+    -----
+    The likelihood is a product of one factor for who bought and one for how much, and the priors of
+    the two parts are independent. So is the posterior, and two separate fits are exact. The one
+    assumption in this is that a group's rate says nothing about its amounts.
+
+    The default priors are those of the families, but for the spread of amounts: ``tau ~
+    HalfNormal(0.45)`` between the groups and, of lognormal amounts, ``sigma ~ HalfNormal(0.65)``
+    within them, both on the log scale. They are as wide as leaves the mean and the variance of
+    every group's revenue finite with room to spare, whatever the data (`hierstan.moments`). Where
+    more spread is expected than they allow, a `Uniform` from 0 does too.
+
+    References
+    ----------
+    Duan, Manning, Morris and Newhouse 1983, doi:10.1080/07350015.1983.10509330.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"segment": list("aaaabbbbcc"),
+    ...                       "spent": [0, 12, 0, 9, 0, 0, 0, 30, 0, 0]})
+    >>> model = hs.TwoPart(amounts="gamma")
+    >>> model.name
+    'partial'
+    >>> fit = model.fit(frame, group="segment", outcome="spent", seed=1, engine="stanli")
+    >>> fit.means()[["customers", "buyers", "raw"]].loc["b"].tolist()
+    [4.0, 1.0, 7.5]
+    >>> hs.prob_best(fit).index.tolist()
+    ['a', 'b', 'c']
+    """
+
+    amounts: str = "gamma"
+    pooling: type[Pooling] = PartialPooling
+    priors: Mapping[str, Mapping[str, Prior]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.amounts not in AMOUNTS:
+            raise DataError(
+                f"amounts= must be gamma or lognormal; got {show(self.amounts)}."
+                f"{did_you_mean(self.amounts, AMOUNTS)}"
+            )
+        if self.pooling not in POOLINGS:
+            names = ", ".join(f"hs.{cls.__name__}" for cls in POOLINGS)
+            raise PriorError(
+                f"pooling= must be one of the classes {names}, without (); "
+                f"got {show(self.pooling)}. Priors go into priors=."
+            )
+        unknown = [part for part in self.priors or {} if part not in PARTS]
+        if unknown or not all(isinstance(given, Mapping) for given in (self.priors or {}).values()):
+            raise PriorError(
+                "priors= takes the priors of each part, such as "
+                '{"rate": {"tau": hs.HalfNormal(0.5)}, "amount": {"tau": hs.HalfNormal(0.4)}}; '
+                f"got {show(self.priors)}."
+            )
+
+    @property
+    def name(self) -> str:
+        """The pooling's name: "complete", "none" or "partial"."""
+        return self.pooling.name
+
+    def fit(
+        self,
+        frame: Any,
+        *,
+        group: Hashable,
+        outcome: Hashable,
+        seed: int | None = None,
+        **options: Any,
+    ) -> TwoPartFit:
+        """Fit both parts.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per customer, in any of the dataframes that `GroupedData` takes.
+        group, outcome : str
+            The columns with the group's label and with what the customer spent: 0 for a customer
+            who did not buy, or an amount above 0.
+        seed : int, optional
+            Of the first part, from 1 to 2^31 - 1; that of the second is derived from it, so that
+            the draws of the two are independent.
+        **options
+            As `PartialPooling.fit` takes them: ``chains``, ``warmup``, ``draws``, ``adapt_delta``,
+            ``engine``, ``progress``, ``prior_only``.
+
+        Returns
+        -------
+        TwoPartFit
+
+        Raises
+        ------
+        DataError, PriorError, TemplateError, EngineError
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"segment": list("aaabbb"), "spent": [0, 12, 5, 0, 0, 30]})
+        >>> model = hs.TwoPart("lognormal", pooling=hs.NoPooling)
+        >>> model.fit(frame, group="segment", outcome="spent", seed=1, engine="stanli").rate
+        <Fit: no pooling of 2 groups, bernoulli, 4 x 1,000 draws>
+        """
+        data = take(frame, group=group, outcome=outcome, amounts=self.amounts)
+        if self.pooling is PartialPooling and len(data.amount.groups) == 1:
+            raise DataError(
+                f"Only group {show(data.amount.groups[0])} has buyers: from one group partial "
+                "pooling cannot learn how much amounts differ (tau). Use "
+                "pooling=hs.CompletePooling or hs.NoPooling, or data with more buyers."
+            )
+        rate = self._part("rate", data.rate).fit(data.rate, seed=seed, **options)
+        other = int(np.random.SeedSequence([rate.seed, 2]).generate_state(1)[0] % (2**31 - 1)) + 1
+        amount = self._part("amount", data.amount).fit(data.amount, seed=other, **options)
+        return TwoPartFit(model=self, data=data, rate=rate, amount=amount)
+
+    def _part(self, part: str, data: GroupedData) -> Pooling:
+        given = dict((self.priors or {}).get(part, {}))
+        if part == "amount":
+            names = (*self.pooling.own_parameters, *FAMILIES[data.family].parameters)
+            given = {name: p for name, p in AMOUNT_PRIORS.items() if name in names} | given
+        return self.pooling(priors=given)

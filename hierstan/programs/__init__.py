@@ -1,0 +1,4 @@
+"""Stan programs from the templates in ``stan/``.
+
+Imports from: errors, priors.
+"""

@@ -1,0 +1,240 @@
+"""How well the chains have mixed, and whether the sampler had trouble: numbers only.
+
+R-hat, the effective sample sizes and the Monte Carlo standard error are those of Vehtari, Gelman,
+Simpson, Carpenter and Bürkner (2021, Bayesian Analysis 16(2), 667-718, doi:10.1214/20-BA1221), as
+ArviZ computes them; here every group is computed at once, where ArviZ goes through them one by one.
+E-BFMI is that of Betancourt (2016, arXiv:1604.00695).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hierstan.engines import MAX_TREE_DEPTH
+from hierstan.text.tables import plain_labels
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MAX_R_HAT = 1.01  # Vehtari et al. 2021, section 4.3
+MIN_ESS_PER_CHAIN = (
+    100  # Vehtari et al. 2021: 400 in four chains, below which R-hat is noisy itself
+)
+MIN_E_BFMI = 0.3  # Betancourt 2016; the value that Stan's own diagnose takes
+MAX_AT_DEPTH = 0.01  # share of transitions; hitting the limit costs time, not validity
+MIN_DRAWS = 4  # in each chain: two halves of two draws
+TAIL = 0.05  # tail ESS is the lesser one of the 5% and the 95% quantile
+
+MIXING = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean")
+_BLOCK = 64  # parameters at a time, which bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Convergence:
+    """What the draws and the sampler's statistics say.
+
+    Attributes
+    ----------
+    parameters : pandas.DataFrame
+        One line per scalar, labelled like ``theta[A]``: ``variable``, ``mean``, ``sd``, ``r_hat``,
+        ``ess_bulk``, ``ess_tail``, ``mcse_mean``. NaN with fewer than 4 draws in each chain, and
+        for R-hat of what never changes.
+    chain_means : numpy.ndarray
+        Mean of each parameter in each chain, of shape (K, chains); of each half of a single chain.
+    chains, draws : int
+        Number of chains, and of draws in each.
+    divergences : int
+        Transitions that diverged.
+    e_bfmi : numpy.ndarray
+        Energy Bayesian fraction of missing information of each chain.
+    at_depth : float
+        Share of transitions that stopped at the greatest tree depth.
+    """
+
+    parameters: pd.DataFrame
+    chain_means: np.ndarray
+    chains: int
+    draws: int
+    divergences: int
+    e_bfmi: np.ndarray
+    at_depth: float
+
+
+def check_convergence(draws: xr.Dataset, stats: xr.Dataset) -> Convergence:
+    """Check draws and sampler statistics.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        Variables of dimensions ``chain``, ``draw`` and any others: a DataTree's posterior or prior.
+    stats : xarray.Dataset
+        Its ``sample_stats``, with ``diverging``, ``energy`` and ``tree_depth``.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> rng = np.random.default_rng(1)
+    >>> shape = ("chain", "draw")
+    >>> draws = xr.Dataset({"mu": (shape, rng.normal(size=(4, 1000)))})
+    >>> stats = xr.Dataset({"diverging": (shape, np.zeros((4, 1000), bool)),
+    ...                     "energy": (shape, rng.normal(size=(4, 1000))),
+    ...                     "tree_depth": (shape, np.full((4, 1000), 3))})
+    >>> found = check_convergence(draws, stats)
+    >>> found.divergences, bool(found.parameters.loc["mu", "r_hat"] < 1.01)
+    (0, True)
+    """
+    means = np.concatenate([_chain_means(values) for _, _, values in _flat(draws)])
+    return Convergence(
+        parameters=parameter_table(draws),
+        chain_means=means,
+        chains=draws.sizes["chain"],
+        draws=draws.sizes["draw"],
+        divergences=int(stats["diverging"].sum()),
+        e_bfmi=e_bfmi(stats["energy"].transpose("chain", "draw").to_numpy()),
+        at_depth=float((stats["tree_depth"] >= MAX_TREE_DEPTH).mean()),
+    )
+
+
+def parameter_table(draws: xr.Dataset) -> pd.DataFrame:
+    """Return the measures of every scalar: numbers first, then ``theta_new``, then ``theta``."""
+    parts = []
+    for name, labels, values in _flat(draws):
+        blocks = [
+            _measures(np.ascontiguousarray(values[start : start + _BLOCK]))
+            for start in range(0, len(values), _BLOCK)
+        ]
+        part = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+        parts.append(pd.DataFrame({"variable": name, **part}, index=labels))
+    return pd.concat(parts).rename_axis("parameter")
+
+
+def quantiles(draws: xr.Dataset, probabilities: tuple[float, ...]) -> np.ndarray:
+    """Return quantiles of every scalar, of shape (K, len(probabilities)), in the same order."""
+    parts = [
+        np.quantile(values.reshape(len(values), -1), probabilities, axis=1).T
+        for _, _, values in _flat(draws)
+    ]
+    return np.concatenate(parts)
+
+
+def e_bfmi(energy: np.ndarray) -> np.ndarray:
+    """Return E-BFMI of each chain, from energies of shape (chains, draws)."""
+    if energy.shape[1] < MIN_DRAWS:
+        return np.full(len(energy), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.square(np.diff(energy)).mean(axis=1) / np.var(energy, axis=1, ddof=1)
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _flat(draws: xr.Dataset) -> Iterator[tuple[str, list[str], np.ndarray]]:
+    """Yield each variable's name, the labels of its scalars and its draws (K, C, D)."""
+    names = [str(name) for name in draws.data_vars]
+    for name in sorted(names, key=lambda name: (draws[name].ndim > 2, name == "theta_new")):
+        variable = draws[name].transpose("chain", "draw", ...)
+        values = variable.to_numpy().astype(float, copy=False)
+        values = values.reshape(*values.shape[:2], -1)
+        yield name, _labels(name, variable), values.transpose(2, 0, 1)
+
+
+def _labels(name: str, variable: xr.DataArray) -> list[str]:
+    inner = variable.dims[2:]
+    if not inner:
+        return [name]
+    indexes: list[pd.Index] = [variable.get_index(dimension) for dimension in inner]
+    labels = [plain_labels(index) for index in indexes]
+    return [f"{name}[{','.join(parts)}]" for parts in itertools.product(*labels)]
+
+
+def _chain_means(values: np.ndarray) -> np.ndarray:
+    if values.shape[1] == 1 and values.shape[2] >= MIN_DRAWS:
+        values = _split(values)
+    return values.mean(axis=2)
+
+
+def _measures(draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the measures of draws of shape (K, C, D), as arrays of shape (K,)."""
+    K, chains, length = draws.shape
+    measures = {"mean": draws.mean(axis=(1, 2)), "sd": np.full(K, np.nan)}
+    with np.errstate(all="ignore"):  # a prior's tails overflow; a constant has no variance
+        if chains * length > 1:
+            measures["sd"] = np.std(draws, axis=(1, 2), ddof=1)
+        if length < MIN_DRAWS:
+            return measures | dict.fromkeys(MIXING, np.full(K, np.nan))
+        halves = _split(draws)
+        scores = _z_scores(halves)
+        folded = np.abs(halves - np.median(halves, axis=(1, 2), keepdims=True))
+        r_hat = np.fmax(_r_hat(scores), _r_hat(_z_scores(folded)))
+        limits = np.quantile(draws, (TAIL, 1 - TAIL), axis=(1, 2), keepdims=True)
+        tails = [_ess(_split((draws <= limit).astype(float))) for limit in limits]
+        mcse = measures["sd"] / np.sqrt(_ess(halves))
+        return measures | dict(
+            zip(MIXING, (r_hat, _ess(scores), np.minimum(*tails), mcse), strict=True)
+        )
+
+
+def _split(draws: np.ndarray) -> np.ndarray:
+    """Cut each chain in two: (K, C, D) to (K, 2C, D // 2)."""
+    half = draws.shape[2] // 2
+    return np.concatenate((draws[..., :half], draws[..., -half:]), axis=1)
+
+
+def _z_scores(draws: np.ndarray) -> np.ndarray:
+    """Replace draws by the normal scores of their ranks among all chains (Blom 1958)."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    ranks = rankdata(draws.reshape(len(draws), -1), axis=1)
+    return ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape)
+
+
+def _r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return R-hat of chains as they are (Gelman and Rubin 1992, doi:10.1214/ss/1177011136)."""
+    n = draws.shape[2]
+    between = np.var(draws.mean(axis=2), axis=1, ddof=1)
+    within = np.var(draws, axis=2, ddof=1).mean(axis=1)
+    return np.sqrt(between / within + (n - 1) / n)
+
+
+def _ess(draws: np.ndarray) -> np.ndarray:
+    """Return the effective sample size of chains as they are, of shape (K, C, n).
+
+    The autocorrelations are summed in pairs of lags, as far as the pairs are positive and never
+    above an earlier one (Geyer 1992, doi:10.1214/ss/1177011137).
+    """
+    _, chains, n = draws.shape
+    autocovariance = _autocovariance(draws)
+    variance = autocovariance[:, :1]
+    total = variance + np.var(draws.mean(axis=2), axis=1, ddof=1)[:, None]
+    correlation = 1 - (variance * n / (n - 1) - autocovariance) / total
+    correlation[:, 0] = 1
+    last = max((n - 3) // 2, 0)  # the last pair whose lags a chain can tell
+    pairs = correlation[:, 0 : 2 * last + 1 : 2] + correlation[:, 1 : 2 * last + 2 : 2]
+    ends = ~(pairs > 0)
+    ends[:, last] = True
+    end = ends.argmax(axis=1)[:, None]
+    before = np.arange(last + 1) < end
+    summed = np.where(before, np.minimum.accumulate(pairs, axis=1), 0).sum(axis=1)
+    rest = np.take_along_axis(correlation, 2 * end, axis=1)
+    rest = np.where(np.take_along_axis(pairs, end, axis=1) >= 0, rest, np.maximum(rest, 0))[:, 0]
+    size = chains * n
+    ess = size / np.maximum(-1 + 2 * summed + rest, 1 / np.log10(size))
+    return np.where(np.ptp(draws, axis=(1, 2)) == 0, size, ess)
+
+
+def _autocovariance(draws: np.ndarray) -> np.ndarray:
+    """Return the mean over chains of the autocovariance at each lag, of shape (K, n)."""
+    from scipy.fft import irfft, next_fast_len, rfft
+
+    n = draws.shape[2]
+    size = next_fast_len(2 * n, real=True)
+    spectrum = rfft(draws - draws.mean(axis=2, keepdims=True), n=size)
+    power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
+    return irfft(power, n=size)[:, :n] / n

@@ -1,0 +1,4 @@
+"""Words, numbers and tables for people.
+
+Imports from: nothing.
+"""

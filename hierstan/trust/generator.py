@@ -1,0 +1,238 @@
+"""Draw values from a model's prior and population, and outcomes from its Stan program.
+
+The values come from the priors and the population as documented, the outcomes from the program's
+own ``y_rep``: two things that the posterior of the same program has to agree with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.reduction import collapse_in_pandas, single
+from hierstan.data.validation import INT_MAX
+from hierstan.errors import DataError, HierstanError
+from hierstan.families.family import FAMILIES
+from hierstan.models.pooling import Pooling
+from hierstan.priors import Prior
+from hierstan.programs.files import packaged_directory
+from hierstan.programs.program import Program
+from hierstan.sampling.run import stan_data
+from hierstan.text.wording import pooling_words
+
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
+
+POPULATIONS = ("normal", "template")
+MAX_SIMULATED = 1_000_000  # rows of one data set
+MAX_ATTEMPTS = 200  # for one data set whose outcomes computer numbers can hold
+TINY = 1e-300  # a population sd of 0, for a program that asks for a positive one
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """A simulated data set and the values it was simulated at.
+
+    Attributes
+    ----------
+    data : GroupedData
+        Same groups and design as the data that were given, new outcomes.
+    truth : dict of str to float or numpy.ndarray
+        ``mu``, ``tau``, ``theta`` (J,) and the family's own parameters, on the link scale.
+    """
+
+    data: GroupedData
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Generator:
+    """Draws from a model's prior and prior predictive distribution, on the design of some data."""
+
+    model: Pooling
+    data: GroupedData
+    population: str = "normal"
+
+    def __post_init__(self) -> None:
+        if self.population not in POPULATIONS:
+            raise HierstanError(
+                f"population must be one of {', '.join(POPULATIONS)}; got {self.population!r}."
+            )
+        if not isinstance(self.data, GroupedData):
+            raise DataError(f"simulate takes a GroupedData, got {type(self.data).__name__}.")
+        if self.data.n_rows > MAX_SIMULATED:
+            raise DataError(
+                f"These data have {self.data.n_rows:,} rows; data sets of up to {MAX_SIMULATED:,} "
+                "rows can be simulated. Give a part of them."
+            )
+
+    @cached_property
+    def priors(self) -> dict[str, Prior]:
+        """The model's priors, the default ones scaled to the data that were given."""
+        return self.model.resolve_priors(self.data)
+
+    @cached_property
+    def program(self) -> Program:
+        """The program that writes ``y_rep``, with mu, tau, theta and the like as parameters.
+
+        A template that samples other parameters instead (``log_tau``, say) says nothing about the
+        documented ones; then the templates as shipped write the outcomes.
+        """
+        program = self.model._render(self.data, self.priors, self.model._conditional)
+        parameters = set(self._evaluator_of(program).parameters)
+        if set(self.priors) - parameters:
+            shipped = replace(self.model, template_dir=packaged_directory())
+            return shipped._render(self.data, self.priors, self.model._conditional)
+        extra = sorted(parameters - {*self.priors, "theta"})
+        if extra:
+            raise HierstanError(
+                f"The edited template has the parameter {extra[0]}, whose prior stands in the "
+                "template alone, so that there is nothing to simulate it from. Fix its value in "
+                "the template to simulate from it or to check its calibration."
+            )
+        return program
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        return self._evaluator_of(self.program)
+
+    def _evaluator_of(self, program: Program) -> Evaluator:
+        from hierstan.engines.stanli import Evaluator
+
+        design = self._design
+        entries = {**stan_data(self.data, self.priors, pointwise=True), "N": len(design)}
+        columns = FAMILIES[self.data.family].columns
+        entries["group"] = design["group"].to_numpy() + 1
+        entries |= {name: design[name].to_numpy() for name in columns}
+        return Evaluator(program, entries)
+
+    @cached_property
+    def _design(self) -> pd.DataFrame:
+        """Single rows; where none were kept, rows with the outcome 1, which every family allows."""
+        data = self.data
+        if data.rows is not None:
+            return data.rows
+        name = next(n for n in ("count", "trials", "exposure", "weight") if n in data.cells)
+        codes = np.repeat(data.cells["group"], data.cells[name].astype(int))
+        return single(data.family, pd.DataFrame({"group": codes, "y": 1}))
+
+    def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Return given values as arrays of the right shape, inside the parameters' range."""
+        J, K = len(self.data.groups), self.data.design.shape[1] - 1
+        valid = {*self.priors, "theta"} - ({"theta"} if self.model.name == "complete" else set())
+        if unknown := sorted(set(truth) - valid):
+            raise HierstanError(
+                f"truth: {pooling_words(self.model.name)} of {self.data.family} data has no "
+                f"{', '.join(map(repr, unknown))}. It has {', '.join(sorted(valid))}."
+            )
+        family, found = FAMILIES[self.data.family], {}
+        for name, value in truth.items():
+            array = np.asarray(value, dtype=float)
+            shape = {"theta": (J,), "beta": (K,)}.get(name, ())
+            if array.shape != shape or not np.isfinite(array).all():
+                of = {"theta": "group", "beta": "predictor"}.get(name)
+                wanted = f"{shape[0]} finite numbers, one a {of}" if shape else "a finite number"
+                raise HierstanError(f"truth: {name!r} must be {wanted}, got {value!r}.")
+            lowest = family.lower_bounds.get(name, 0.0)
+            if name not in ("mu", "theta", "beta") and array < lowest:
+                raise HierstanError(f"truth: {name!r} must be at least {lowest:g}, got {value!r}.")
+            found[name] = array
+        return found
+
+    def simulate(self, given: Mapping[str, np.ndarray], rng: np.random.Generator) -> Simulation:
+        """Draw values and outcomes, until the outcomes are numbers that the family can hold."""
+        for _ in range(MAX_ATTEMPTS):
+            truth = self._values(given, rng)
+            simulated = self._with_outcomes(self._outcomes(truth, rng))
+            if simulated is not None:
+                plain = {name: v if v.ndim else float(v) for name, v in truth.items()}
+                return Simulation(simulated, plain)
+        raise HierstanError(
+            f"{MAX_ATTEMPTS} data sets in a row held outcomes that overflow, underflow or exceed "
+            "Stan's integers. Give narrower priors, or true values that make smaller outcomes."
+        )
+
+    def _values(
+        self, given: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        J, lower = len(self.data.groups), FAMILIES[self.data.family].lower_bounds
+        truth = dict(given)
+        for name, prior in self.priors.items():
+            if name not in truth:
+                size = {"theta": J, "beta": self.data.design.shape[1] - 1}.get(name)
+                truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
+        if self.model.name == "complete":
+            truth["theta"] = self._line(truth)
+        elif "theta" not in truth and self.population == "normal":
+            truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)
+        elif "theta" not in truth and "beta" in truth:
+            raise HierstanError(
+                "An edited population of group means cannot be simulated with predictors yet. "
+                "Leave the predictors out, or give theta in truth."
+            )
+        elif "theta" not in truth:
+            start = {**truth, "theta": np.full(J, truth["mu"])}
+            points = self._points(start, J)
+            truth["theta"] = self._written(points, ["theta_new"], rng)["theta_new"][:, 0]
+        return truth
+
+    def _line(self, truth: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the mean of each group's population, (J,)."""
+        slopes = truth.get("beta", np.zeros(self.data.design.shape[1] - 1))
+        return np.asarray(self.data.design @ np.append(truth["mu"], slopes))
+
+    def _outcomes(
+        self, truth: Mapping[str, np.ndarray], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        """Return the columns of outcomes, all of one draw."""
+        names = {f"{column}_rep": column for column in FAMILIES[self.data.family].replicated}
+        written = self._written(self._points(truth, 1), list(names), rng)
+        return {names[name]: values[0] for name, values in written.items()}
+
+    def _points(self, truth: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+        points = {name: np.array([truth[name]] * count) for name in self._evaluator.parameters}
+        if "tau" in points:
+            points["tau"] = np.maximum(points["tau"], TINY)
+        return points
+
+    def _written(
+        self, points: dict[str, np.ndarray], names: list[str], rng: np.random.Generator
+    ) -> dict[str, np.ndarray]:
+        self._evaluator.reseed(int(rng.integers(1, 2**31)))
+        return self._evaluator.written(points, names)
+
+    def _with_outcomes(self, outcomes: dict[str, np.ndarray]) -> GroupedData | None:
+        """Return the data with other outcomes, or None where they are out of range."""
+        family, data, y = self.data.family, self.data, outcomes["y"]
+        positive = family in ("gamma", "lognormal")
+        if not np.isfinite(y).all() or (positive and not (y > 0).all()):
+            return None
+        whole = FAMILIES[family].columns["y"] == "int"
+        design = self._design.drop(columns="mean_log", errors="ignore").assign(**outcomes)
+        rows = cells = single(family, design)
+        if data.rows is not data.cells:
+            with np.errstate(all="ignore"):
+                cells = collapse_in_pandas(family, rows)
+        numbers = cells.drop(columns="group").to_numpy(dtype=float)
+        if not np.isfinite(numbers).all() or (whole and cells["y"].max() > INT_MAX):
+            return None
+        return replace(data, cells=cells, rows=None if data.rows is None else rows)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _prior_draw(
+    prior: Prior, lower: float, rng: np.random.Generator, size: int | None
+) -> np.ndarray:
+    """Draw from a prior, cut at the parameter's lower bound as in Stan."""
+    while True:
+        draw = prior.quantile(rng.uniform(size=size))
+        if np.isfinite(draw).all() and (draw > lower).all():
+            return draw

@@ -1,0 +1,132 @@
+"""Prior sensitivity: the reweighted answers against quadrature, and what it says in words."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import hierstan as hs
+from hierstan.answers.comparison import left_out, prior_sensitivity, subsampling
+from hierstan.answers.comparison.prior_sensitivity import comparable
+
+SEED = 20261122
+
+
+def schools() -> hs.GroupedData:
+    frame = hs.load_dataset("eight_schools")
+    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+
+
+def exact_tau(data: hs.GroupedData, mu: hs.Normal, tau: hs.HalfNormal) -> tuple[float, float]:
+    """Posterior mean and sd of tau by a grid, with mu and theta integrated out in closed form."""
+    y, se = data.cells["y"].to_numpy(), data.cells["se"].to_numpy()
+    grid = np.exp(np.linspace(np.log(1e-3), np.log(300), 3000))
+    J = len(y)
+    log_posterior = (
+        np.array(
+            [
+                stats.multivariate_normal.logpdf(
+                    y, np.full(J, mu.location), np.diag(se**2 + t**2) + mu.scale**2
+                )
+                for t in grid
+            ]
+        )
+        + tau.log_density(grid)
+        + np.log(grid)
+    )
+    weights = np.exp(log_posterior - log_posterior.max())
+    weights /= weights.sum()
+    mean = float(weights @ grid)
+    return mean, float(np.sqrt(weights @ (grid - mean) ** 2))
+
+
+def test_the_sweep_matches_quadrature_under_every_prior():
+    data = schools()
+    fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 10)}).fit(data, seed=SEED, engine="stanli")
+    sensitivity = hs.prior_sensitivity(fit)
+    priors = [fit.priors["tau"], *(p for p in comparable(fit.priors["tau"])[1:])]
+    assert list(sensitivity.sweep.index) == [str(prior) for prior in priors]
+    for prior in priors:
+        mean, sd = exact_tau(data, hs.Normal(0, 10), prior)
+        # 1,000 draws of which reweighting leaves at least half, autocorrelation included
+        assert abs(sensitivity.sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(400), prior
+    assert not sensitivity.changes
+    # A and G are 0.1 apart, with a posterior sd of 7: which is higher in 1,000 draws is chance
+    assert "stays A" in sensitivity.verdict or "stays G" in sensitivity.verdict
+
+
+def test_a_prior_that_the_draws_do_not_cover_is_refitted():
+    data = schools()
+    fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 10)}).fit(data, seed=SEED, engine="stanli")
+    narrow, far = hs.HalfNormal(0.05), hs.Uniform(20, 30)
+    sweep = hs.prior_sensitivity(fit, tau_priors=[narrow, far]).sweep
+    assert sweep.loc[str(far), "method"] == "refit"
+    assert 20 < sweep.loc[str(far), "lower"] < sweep.loc[str(far), "upper"] < 30
+    for prior in (narrow, far):
+        mean, sd = exact_tau(data, hs.Normal(0, 10), prior)
+        assert abs(sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(100)
+
+
+def test_the_verdict_changes_when_the_prior_decides_it():
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"g": range(30), "y": rng.normal(0, 1.0, 30), "se": 1.0})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fits = hs.fit_poolings(data, priors={"tau": hs.HalfNormal(0.1)}, seed=SEED, engine="stanli")
+    sensitivity = hs.prior_sensitivity(fits, tau_priors=[hs.HalfNormal(3)])
+    assert sensitivity.sweep["preferred"].iloc[0] == "complete"
+    assert {"prior", "likelihood", "diagnosis"} <= set(sensitivity.power.columns)
+    assert list(sensitivity.power.index) == ["mu", "tau"]
+
+
+def test_a_strong_prior_shows_in_power_scaling():
+    data = schools()
+    strong = hs.PartialPooling(priors={"mu": hs.Normal(40, 3)})
+    sensitivity = hs.prior_sensitivity(strong.fit(data, seed=SEED, engine="stanli"))
+    assert sensitivity.power.loc["mu", "prior"] > 0.05
+    assert "move mu" in sensitivity.verdict
+
+
+def test_only_partial_pooling_has_a_tau_to_be_sensitive():
+    fit = hs.CompletePooling().fit(schools(), seed=1, engine="stanli")
+    with pytest.raises(hs.HierstanError, match="PartialPooling"):
+        hs.prior_sensitivity(fit)
+
+
+def test_the_picture_shows_the_sweep():
+    fit = hs.PartialPooling().fit(schools(), seed=SEED, engine="stanli")
+    sensitivity = hs.prior_sensitivity(fit)
+    figure = hs.plot_prior_sensitivity(sensitivity)
+    ax = figure.axes[0]
+    drawn = ax.collections[1].get_offsets()[:, 0]
+    assert np.allclose(drawn, sensitivity.sweep["mean"])
+    assert ax.get_yticklabels()[0].get_text() == f"{fit.priors['tau']}, as fitted"
+    with pytest.raises(hs.HierstanError, match="prior_sensitivity"):
+        hs.plot_prior_sensitivity(fit)
+
+
+def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"g": range(60), "y": rng.normal(1, 1.2, 60), "se": 0.7})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli")
+    everyone = hs.prior_sensitivity(fit)
+    monkeypatch.setattr(prior_sensitivity, "MAX_GROUPS", 40)
+    monkeypatch.setattr(prior_sensitivity, "HIGHEST", 5)
+    monkeypatch.setattr(subsampling, "SAMPLE", 30)
+    few = hs.prior_sensitivity(fit)
+    same = ["mean", "lower", "upper", "mu", "best", "pareto_k"]
+    pd.testing.assert_frame_equal(few.sweep[same], everyone.sweep[same])
+    sampled = subsampling.subsampled(fit, left_out.hyper_draws(fit, 1000), "observation")
+    assert (np.abs(few.sweep["elpd"] - everyone.sweep["elpd"]) < 4 * sampled.mcse).all()
+    assert (everyone.sweep["elpd"] != few.sweep["elpd"]).all()
+    # 1,000 of the 4,000 draws, in two blocks of groups
+    assert (
+        np.abs(few.power[["prior", "likelihood"]] - everyone.power[["prior", "likelihood"]]).max(
+            axis=None
+        )
+        < 0.05
+    )

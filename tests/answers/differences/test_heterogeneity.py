@@ -1,0 +1,365 @@
+"""How different the groups are: numbers against exact ones, words against data of known kind."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy import stats
+
+import hierstan as hs
+from hierstan.answers.differences.tau_evidence import Spread
+from hierstan.answers.differences.verdict import between, chance
+
+REFERENCE = Path(__file__).parents[2] / "reference_cases"
+
+
+def fitted(data: hs.GroupedData, model: object | None = None, **options: object) -> hs.Fit:
+    model = model or hs.PartialPooling()
+    return model.fit(data, **{"seed": 1, "engine": "stanli", "progress": False} | options)
+
+
+def estimates(y: object, se: object, estimate: str = "effect") -> hs.GroupedData:
+    frame = pd.DataFrame({"site": range(len(y)), estimate: y, "se": se})
+    return hs.GroupedData.from_estimates(frame, group="site", estimate=estimate, se="se")
+
+
+def drawn(J: int, tau: float, seed: int) -> hs.GroupedData:
+    """Groups with standard errors around 1."""
+    rng = np.random.default_rng([2026, J, seed])
+    se = np.exp(rng.normal(0, 0.3, J))
+    return estimates(rng.normal(5, tau, J) + se * rng.normal(size=J), se)
+
+
+def schools() -> hs.GroupedData:
+    frame = hs.load_dataset("eight_schools")
+    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+
+
+def surgical() -> hs.GroupedData:
+    frame = hs.load_dataset("surgical")
+    return hs.GroupedData.from_counts(
+        frame, group="hospital", successes="deaths", trials="operations"
+    )
+
+
+def mcse(draws: np.ndarray, chains: int = 4) -> float:
+    import arviz_stats as azs
+
+    shaped = xr.Dataset({"x": (["chain", "draw"], draws.reshape(chains, -1))})
+    return float(azs.mcse(shaped, method="mean")["x"])
+
+
+# numbers ------------------------------------------------------------------------------------------
+
+BCG = ("bcg_metafor", "logRR", "se_logRR", "full_bayes logRR mu~Normal(0,2), tau~HalfNormal(1)")
+CASES = {
+    "aspirin": (
+        ("aspirin_jackman", "y", "se", None),
+        hs.Normal(1.805, 7.40694),
+        hs.HalfStudentT(4, 3.70347),
+    ),
+    "schools": (
+        ("eight_schools_posteriordb", "y", "se", None),
+        hs.Normal(0, 5),
+        hs.HalfCauchy(5),
+    ),
+    "rubin": (("rubin1981_bayesmeta", "y", "se", "ex1"), hs.Normal(0, 50), hs.HalfCauchy(25)),
+    "bcg": (BCG, hs.Normal(0, 2), hs.HalfNormal(1)),
+}
+
+
+def case(name: str, seed: int = 1) -> tuple[hs.Fit, dict]:
+    (file, y, se, variant), mu, tau = CASES[name]
+    stored = json.loads((REFERENCE / f"{file}.json").read_text(encoding="utf-8"))
+    exact = stored["exact"] if variant is None else stored["exact"][variant]
+    data = estimates(stored["data"][y], stored["data"][se])
+    model = hs.PartialPooling(priors={"mu": mu, "tau": tau})
+    return fitted(data, model, seed=seed, draws=2000), exact
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("seed", [1, 20])
+def test_numbers_of_the_reference_cases(name: str, seed: int) -> None:
+    fit, exact = case(name, seed)
+    found = hs.heterogeneity(fit, prob=0.95)
+    # what the cases call total pooling is one minus I2
+    total = exact["total_pooling_higgins_thompson"]
+    s2, tau2 = total["typical_var"], fit.draws("tau") ** 2
+    error = mcse(s2 / (s2 + tau2))
+    assert found.table.loc["pooling_factor", "mean"] == pytest.approx(total["mean"], abs=4 * error)
+    assert found.i2["mean"] == pytest.approx(1 - total["mean"], abs=4 * error)
+    for end, quantile in (("lower", "q97.5"), ("upper", "q2.5")):
+        assert found.i2[end] == pytest.approx(1 - total[quantile], abs=0.05)
+    variances = fit.data.cells["se"].to_numpy() ** 2
+    borrowed = (variances / (variances + tau2[:, None])).sum(axis=1)
+    assert found.table.loc["groups_borrowed", "mean"] == pytest.approx(
+        sum(exact["pooling_factor_mean"]), abs=4 * mcse(borrowed)
+    )
+    tau = exact["tau"]
+    assert found.tau["mean"] == pytest.approx(tau["mean"], abs=4 * mcse(fit.draws("tau")))
+    # the default limit is a third of the typical standard error
+    assert found.smallest_difference == pytest.approx(np.sqrt(s2) / 3, rel=1e-4)
+    # contraction: from the interquartile ranges
+    prior = np.diff(fit.priors["tau"].quantile([0.25, 0.75]))[0]
+    expected = 1 - ((tau["q75"] - tau["q25"]) / prior) ** 2
+    assert found.contraction == pytest.approx(expected, abs=0.05)
+    # prediction interval of a new group
+    new, spread = exact["theta_new"], exact["theta_new"]["sd"]
+    for end, quantile in (("lower", "q2.5"), ("upper", "q97.5")):
+        assert found.new_group.loc["link", end] == pytest.approx(new[quantile], abs=0.25 * spread)
+    assert found.new_group.loc["link", "mean"] == pytest.approx(new["mean"], abs=0.12 * spread)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_chances_and_evidence_against_quadrature(name: str) -> None:
+    fit, _ = case(name)
+    y, se = (fit.data.cells[column].to_numpy() for column in ("y", "se"))
+    prior, mu = fit.priors["tau"], fit.priors["mu"]
+    spread = Spread(fit, 0.9, 0.5, 0.7 * float(np.median(fit.draws("tau"))), given=False)
+
+    # p(y | tau), with mu integrated out, on a grid of prior quantiles
+    tau = prior.quantile((np.arange(20_000) + 0.5) / 20_000)
+    mean = np.full(len(y), mu.location)
+    likelihood = np.exp(
+        [
+            stats.multivariate_normal.logpdf(y, mean, np.diag(se**2 + t**2) + mu.scale**2)
+            for t in tau[::20]
+        ]
+    )
+    likelihood = np.interp(tau, tau[::20], likelihood)
+    below = tau < spread.difference
+    assert spread.negligible_before == pytest.approx(below.mean(), abs=0.002)
+    exact = likelihood[below].sum() / likelihood.sum()
+    assert spread.negligible == pytest.approx(exact, abs=4 * mcse(spread.tau < spread.difference))
+    factor = likelihood[below].mean() / likelihood[~below].mean()
+    assert spread.support == pytest.approx(factor, rel=0.15)
+    lower, upper = np.quantile(spread.tau, [0.25, 0.75])
+    middle = likelihood[(tau > lower) & (tau < upper)].mean()
+    assert spread.fit_of_none == pytest.approx(likelihood[below].mean() / middle, rel=0.15)
+
+
+def test_the_table_follows_its_formulas() -> None:
+    fit = fitted(surgical())
+    found = hs.heterogeneity(fit, prob=0.8)
+    assert found.table.columns.tolist() == ["mean", "sd", "lower", "upper"]
+    assert found.table.index.tolist() == [
+        "tau", "i2", "h2", "pooling_factor", "groups_borrowed", "new_group",
+    ]  # fmt: skip
+    n = hs.load_dataset("surgical")["operations"].to_numpy()
+    p = 1 / (1 + np.exp(-fit.draws("theta")))
+    w, tau2 = n * p * (1 - p), fit.draws("tau") ** 2
+    s2 = w.sum(1) * 11 / (w.sum(1) ** 2 - (w**2).sum(1))
+    i2 = tau2 / (tau2 + s2)
+    expected = {
+        "tau": np.sqrt(tau2),
+        "i2": i2,
+        "h2": 1 / (1 - i2),
+        "pooling_factor": 1 - i2,
+        "groups_borrowed": (1 / (1 + w * tau2[:, None])).sum(1),
+        "new_group": 1 / (1 + np.exp(-fit.draws("theta_new"))),
+    }
+    for name, draws in expected.items():
+        line = [draws.mean(), draws.std(ddof=1), *np.quantile(draws, [0.1, 0.9])]
+        np.testing.assert_allclose(found.table.loc[name].to_numpy(), line, rtol=1e-6)
+    pd.testing.assert_series_equal(found.tau, found.table.loc["tau"])
+    pd.testing.assert_series_equal(found.i2, found.table.loc["i2"])
+
+
+def test_a_threshold_gives_the_chances_of_a_new_group() -> None:
+    fit = fitted(surgical())
+    new = hs.heterogeneity(fit, threshold=0.1).new_group
+    rates = 1 / (1 + np.exp(-fit.draws("theta_new")))
+    assert new.index.tolist() == ["response", "link"]
+    assert new["below"].tolist() == [pytest.approx((rates < 0.1).mean())] * 2
+    assert new["above"].tolist() == [pytest.approx((rates > 0.1).mean())] * 2
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-new.loc["link", ["lower", "upper"]].to_numpy(float))),
+        new.loc["response", ["lower", "upper"]].to_numpy(float),
+        rtol=1e-3,
+    )
+    assert "below" not in hs.heterogeneity(fit).new_group
+
+
+def test_simulated_groups_give_back_tau_and_i2() -> None:
+    found = [hs.heterogeneity(fitted(drawn(200, 1.5, seed), draws=500)) for seed in range(4)]
+    assert sum(h.tau["lower"] < 1.5 < h.tau["upper"] for h in found) >= 3
+    assert np.mean([h.tau["mean"] for h in found]) == pytest.approx(1.5, abs=0.1)
+    assert all(h.contraction > 0.9 for h in found)
+
+
+# words --------------------------------------------------------------------------------------------
+
+
+def verdict(data: hs.GroupedData, tau: object = None, seed: int = 1, **arguments: float) -> str:
+    model = hs.PartialPooling(priors=None if tau is None else {"tau": tau})
+    return hs.heterogeneity(fitted(data, model, seed=seed, draws=500), **arguments).verdict
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_groups_that_do_not_differ(seed: int) -> None:
+    words = verdict(drawn(800, 0, seed), seed=seed)
+    assert words.startswith("The groups hardly differ: tau is near zero")
+    assert "Complete pooling is adequate." in words
+    assert "mostly prior" not in words
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_groups_that_differ(seed: int) -> None:
+    words = verdict(drawn(30, 3, seed), seed=seed)
+    assert words.startswith("The groups really differ: the probability that tau is negligible is ")
+    assert re.search(r"Most groups \(90%\) have a true effect between -?[\d.]+ and [\d.]+;", words)
+    assert "(I2)" in words
+    assert "adequate" not in words
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_too_few_groups_to_tell(seed: int) -> None:
+    words = verdict(drawn(5, 0.5, seed), seed=seed)
+    assert words.startswith("The data cannot tell how different the groups are")
+    assert "complete and no pooling do not" in words
+
+
+def test_the_verdicts_of_known_data() -> None:
+    assert verdict(schools()).startswith("The data cannot tell")
+    words = verdict(surgical(), threshold=0.1)
+    assert words.startswith("The groups really differ")
+    assert "Most groups (90%) have a rate between 0.03" in words
+    assert "standard deviation of the groups' log-odds" in words
+    assert re.search(r"\(an odds ratio of 1\.0[89]\d*\) counts as negligible", words)
+    assert re.search(r"A new group has a rate below 0\.1 with probability \d\d%", words)
+
+    pumps = hs.GroupedData.from_events(
+        hs.load_dataset("pumps"), group="pump", events="failures", exposure="hours"
+    )
+    words = verdict(pumps)
+    assert "no pooling comes to much the same" in words
+    assert "standard deviation of the groups' log rates" in words
+    assert "(a factor of 1.1" in words
+
+    dyes = hs.GroupedData.from_rows(
+        hs.load_dataset("dyes"), group="batch", outcome="yield", family="lognormal"
+    )
+    words = verdict(dyes)
+    assert re.search(r"have a median between 1,4\d\d and 1,[56]\d\d", words)
+
+
+def test_a_small_tau_that_is_well_known_is_called_small() -> None:
+    # a tau of the limit itself, with so many groups that there is no doubt about it
+    words = verdict(drawn(3000, 0.31, 5))
+    assert words.startswith("The groups differ little, if at all")
+    assert "Complete pooling is nearly adequate" in words
+
+
+def test_no_sign_of_a_difference_is_less_than_a_proof_of_none() -> None:
+    words = verdict(estimates(np.linspace(4.2, 5.8, 30), 1.0))
+    assert words.startswith("There is no sign that the groups differ")
+    assert "Complete pooling is defensible. But a tau of up to" in words
+    assert re.search(r"with probability \d\d%, against \d\d% before the data", words)
+
+
+def test_the_smallest_difference_is_the_users_or_said() -> None:
+    fit = fitted(surgical())
+    said = hs.heterogeneity(fit)
+    assert "counts as negligible: a third of the typical standard error" in said.verdict
+    assert said.prob_negligible == np.mean(fit.draws("tau") < said.smallest_difference)
+
+    given = hs.heterogeneity(fit, smallest_difference=2)
+    assert given.smallest_difference == 2
+    assert given.prob_negligible > 0.99
+    assert "they are too small to matter: tau is below 2.0 (an odds ratio of 7.4)" in given.verdict
+    assert "counts as negligible" not in given.verdict
+
+
+def test_a_tau_that_is_mostly_prior_is_said_to_be() -> None:
+    words = verdict(estimates([0.1, 0.9], 1.0), hs.HalfNormal(0.5))
+    assert "tau is mostly prior here" in words
+    assert "HalfNormal(0.5)" in words
+    assert "mostly prior" not in verdict(drawn(30, 3, 1))
+
+
+def test_a_prior_that_holds_tau_down_is_named() -> None:
+    words = verdict(drawn(30, 3, 1), hs.HalfNormal(0.2))
+    assert "The prior of tau, HalfNormal(0.2), disagrees with the data" in words
+    assert "puts 97.5% below 0.45" in words
+    assert "mostly prior" not in words
+
+
+def test_a_prior_that_rules_out_zero_is_no_evidence_of_a_difference() -> None:
+    words = verdict(estimates([1.0, 2, 3, 2], 2.0), hs.LogNormal(1, 0.1))
+    assert words.startswith("The data cannot tell")
+    assert "mostly prior" in words
+
+
+def test_a_prior_much_too_wide_neither_hides_a_difference_nor_makes_one() -> None:
+    wide = hs.HalfNormal(200)
+    assert verdict(drawn(30, 3, 2), wide).startswith("The groups really differ")
+    assert not verdict(drawn(8, 0, 2), wide).startswith("The groups really differ")
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((0.2312, 0.3087), "0.231 and 0.309"),
+        ((0.00512, 0.0617), "0.0051 and 0.062"),
+        ((0.0347, 2.51), "0.035 and 2.5"),
+        ((1456.2, 1598.7), "1,456 and 1,599"),
+        ((-12.3, 27.9), "-12 and 28"),
+        ((-0.04, 0.6), "-0.04 and 0.60"),
+        ((5.0, 5.0), "5.0 and 5.0"),
+    ],
+)
+def test_two_ends(ends: tuple[float, float], words: str) -> None:
+    assert between(*ends) == words
+
+
+def test_chances_are_never_certain() -> None:
+    assert [chance(p) for p in (0, 0.004, 0.25, 0.999, 1)] == [
+        "less than 1%", "less than 1%", "25%", "more than 99%", "more than 99%",
+    ]  # fmt: skip
+
+
+def test_it_prints_as_a_page() -> None:
+    frame = pd.DataFrame({"site": range(6), "estimate": 5e4 + 900.0 * np.arange(6), "se": 500.0})
+    data = hs.GroupedData.from_estimates(frame, group="site", estimate="estimate", se="se")
+    text = str(hs.heterogeneity(fitted(data)))
+    lines = text.splitlines()
+    assert lines[0].startswith("Differences between 6 groups: posterior mean")
+    assert max(map(len, lines[2:])) <= 88
+    assert re.search(r"^tau +[\d,]+ +", text, flags=re.M)
+    assert "e+" not in text
+    assert "true value" in " ".join(lines)
+
+
+# refusals -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [hs.CompletePooling(), hs.NoPooling()])
+def test_only_partial_pooling_has_a_tau(model: object) -> None:
+    with pytest.raises(hs.HierstanError, match=r"pooling has no tau.*Fit PartialPooling"):
+        hs.heterogeneity(fitted(schools(), model, draws=50))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"prob": 1.5}, r"between 0 and 1, such as 0\.9, but got 1\.5"),
+        ({"threshold": np.inf}, "threshold= must be a finite number, but got inf"),
+        ({"threshold": "high"}, "threshold= must be a finite number, but got 'high'"),
+        ({"smallest_difference": 0}, "smallest_difference= must be a finite number above 0, .* 0"),
+        ({"smallest_difference": True}, "smallest_difference= must be .* but got True"),
+    ],
+)
+def test_impossible_arguments(arguments: dict, message: str) -> None:
+    with pytest.raises(hs.HierstanError, match=message):
+        hs.heterogeneity(fitted(schools(), draws=50), **arguments)
+
+
+def test_a_fit_of_the_prior() -> None:
+    with pytest.raises(hs.HierstanError, match=r"prior_only=True and never saw the data"):
+        hs.heterogeneity(fitted(schools(), draws=50, prior_only=True))

@@ -1,0 +1,95 @@
+"""Which expectations are infinite, by what priors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hierstan as hs
+from hierstan.fit.infinite_means import infinite_because
+
+LIGHT, EDGE, WIDE = hs.HalfNormal(0.9), hs.HalfNormal(1), hs.HalfNormal(1.1)
+
+
+def events(y=(3, 5, 2), **priors: hs.Normal) -> hs.Fit:
+    frame = pd.DataFrame({"g": range(len(y)), "y": y})
+    data = hs.GroupedData.from_events(frame, group="g", events="y")
+    return quick(hs.PartialPooling(priors=priors), data)
+
+
+def quick(model, data, **options: bool) -> hs.Fit:
+    return model.fit(
+        data, seed=1, engine="stanli", chains=1, warmup=100, draws=100, progress=False, **options
+    )
+
+
+@pytest.mark.parametrize(
+    ("tau", "finite"),
+    [
+        (LIGHT, True),
+        (EDGE, True),
+        (WIDE, False),
+        (hs.HalfCauchy(0.1), False),
+        (hs.HalfStudentT(10, 0.1), False),
+        (hs.Exponential(10), False),
+        (hs.Gamma(2, 10), False),
+        (hs.LogNormal(-2, 0.1), False),
+    ],
+)
+def test_new_groups_on_a_log_link(tau, finite: bool) -> None:
+    fit = events(tau=tau)
+    assert infinite_because(fit, new_group=True) == ("" if finite else f"tau ~ {tau}")
+    assert infinite_because(fit) == ""
+
+
+def test_the_edge_needs_data() -> None:
+    assert infinite_because(events((0, 0, 4), tau=EDGE), new_group=True) == "tau ~ HalfNormal(1)"
+    assert infinite_because(events((0, 2, 4), tau=EDGE), new_group=True) == ""
+
+
+def test_second_moments_need_half_the_scale() -> None:
+    assert infinite_because(events(tau=hs.HalfNormal(0.5)), order=2, new_group=True) == ""
+    assert infinite_because(events(tau=hs.HalfNormal(0.6)), order=2, new_group=True) != ""
+
+
+def test_a_heavy_tailed_mu() -> None:
+    heavy = {"mu": hs.Cauchy(0, 1)}
+    assert infinite_because(events(tau=hs.HalfNormal(0.5), **heavy), new_group=True) == ""
+    assert infinite_because(events(tau=EDGE, **heavy), new_group=True) == "mu ~ Cauchy(0, 1)"
+
+
+@pytest.mark.parametrize(
+    ("prior", "finite"), [(LIGHT, True), (WIDE, False), (hs.HalfCauchy(1), False)]
+)
+def test_lognormal_rows(prior, finite: bool) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": np.repeat([1, 2, 3], 5), "y": rng.lognormal(size=15)})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family="lognormal")
+    for model in (hs.CompletePooling, hs.NoPooling, hs.PartialPooling):
+        fit = quick(model(priors={"sigma": prior}), data)
+        assert infinite_because(fit) == ("" if finite else f"sigma ~ {prior}")
+
+
+def test_no_pooling_and_other_links() -> None:
+    frame = pd.DataFrame({"g": [1, 2], "y": [3, 4], "n": [9, 9]})
+    data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+    model = hs.PartialPooling(priors={"tau": hs.HalfCauchy(1)})
+    assert infinite_because(quick(model, data), order=2, new_group=True) == ""
+    known = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="n")
+    for prior, moments in ((hs.Cauchy(0, 1), 0), (hs.StudentT(2, 0, 1), 1), (hs.Normal(0, 1), 2)):
+        fit = quick(hs.NoPooling(priors={"theta": prior}), known)
+        found = [not infinite_because(fit, order=order, new_group=True) for order in (1, 2)]
+        assert sum(found) == moments
+
+
+def test_the_rule_is_what_the_integral_does() -> None:
+    """E exp(tau^2 / 2) under tau^-m and a half-normal prior, over a growing range."""
+    upto = np.array([20.0, 40.0])
+    for scale, power, finite in ((0.9, 0, True), (1.0, 0, False), (1.0, 2, True), (1.1, 5, False)):
+        total = []
+        for end in upto:
+            tau = np.linspace(1, end, 200_001)
+            log = tau**2 / 2 - tau**2 / (2 * scale**2) - power * np.log(tau)
+            total.append(np.exp(log).sum() * (tau[1] - tau[0]))
+        assert (total[1] < 1.05 * total[0]) == finite

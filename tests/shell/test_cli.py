@@ -1,0 +1,397 @@
+"""The command line, in this process and in one of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hierstan as hs
+from hierstan.data import intake
+from hierstan.shell import arguments
+from hierstan.shell.cli import main
+
+COMMAND = [shutil.which("hierstan", path=str(Path(sys.executable).parent)) or "hierstan"]
+SCHOOLS = ["--group", "school", "--estimate", "effect", "--se", "se", "--engine", "stanli"]
+QUICK = {**os.environ, "HIERSTAN_ENGINE": "stanli", "PYTHONIOENCODING": "utf-8"}
+
+
+@pytest.fixture
+def schools(tmp_path: Path) -> Path:
+    """Return a file of the eight schools."""
+    file = tmp_path / "schools.csv"
+    hs.load_dataset("eight_schools").to_csv(file, index=False)
+    return file
+
+
+def refused(
+    capsys: pytest.CaptureFixture[str], file: Path, content: str | bytes, *, columns: list[str]
+) -> str:
+    """Run `compare` on a file that is to be refused; return the message."""
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert main(["compare", str(file), *columns]) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith("hierstan: ")
+    assert captured.err.count("\n") == 1
+    assert "Traceback" not in captured.err
+    return captured.err
+
+
+# what it does -----------------------------------------------------------------------------------
+
+
+def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*COMMAND, "demo", "--engine", "stanli"],
+        cwd=tmp_path,
+        env={**QUICK, "PYTHONWARNINGS": "error"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for said in ("Eight schools", "Leave one observation out", "cannot tell", "pooling factor"):
+        assert said in done.stdout
+    assert re.search(r"^A +28\.0 +15\.0 ", done.stdout, re.MULTILINE)
+    assert max(map(len, done.stdout.splitlines())) < 80
+    assert (tmp_path / "hierstan-demo.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in tmp_path.iterdir()] == ["hierstan-demo.png"]
+
+
+def test_compare_prints_the_same_again(schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(schools), *SCHOOLS]) == 0
+    first = capsys.readouterr().out
+    assert main(["compare", str(schools), *SCHOOLS]) == 0
+    assert capsys.readouterr().out == first
+    assert "8 groups" in first
+    assert "seed 1" in first
+
+
+def test_compare_says_what_the_library_says(
+    schools: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--unit", "group", "--prob", "0.5", "--seed", "2"]
+    assert main(["compare", str(schools), *SCHOOLS, *options]) == 0
+    output = capsys.readouterr().out
+    frame = hs.load_dataset("eight_schools").astype({"school": str})
+    data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+    fits = hs.fit_poolings(data, seed=2, engine="stanli")
+    assert " ".join(hs.compare(fits, unit="group").verdict.split()) in " ".join(output.split())
+    mean = hs.shrinkage(fits["partial"], prob=0.5)
+    line = next(line for line in output.splitlines() if line.startswith("A "))
+    shown = [float(text) for text in line.split()[1:]]
+    wanted = mean.loc["A", ["raw", "raw_se", "mean", "sd", "lower", "upper", "pooling_factor"]]
+    assert [*shown[:2], *shown[4:]] == pytest.approx(wanted.to_list(), abs=0.06)
+    assert "25%" in output
+    assert "75%" in output
+
+
+@pytest.mark.parametrize(
+    ("dataset", "columns"),
+    [
+        ("baseball", "--group player --successes hits --trials at_bats"),
+        ("pumps", "--group pump --events failures --exposure hours"),
+        ("pumps", "--group pump --events failures"),
+        ("dyes", "--group batch --outcome yield"),
+        ("dyes", "--group batch --outcome yield --family lognormal"),
+    ],
+)
+def test_every_kind_of_data(
+    dataset: str, columns: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, picture = tmp_path / "data.csv", tmp_path / "picture.svg"
+    frame = hs.load_dataset(dataset)
+    frame.to_csv(file, index=False)
+    options = [*columns.split(), "--engine", "stanli", "--plot", str(picture)]
+    assert main(["compare", str(file), *options]) == 0
+    output = capsys.readouterr().out
+    label = columns.split()[1]
+    assert re.search(rf"^{label} +raw", output, re.MULTILINE)
+    assert str(frame[label].iloc[-1]) in output
+    assert max(map(len, output.splitlines()[1:-1])) < 80
+    assert "<svg" in picture.read_text()
+
+
+def test_standard_input_and_labels_as_they_stand() -> None:
+    table = "\ufeffsite,effect,se\r\n007,28,15\r\nNA,8,10\r\n\r\nZürich,-3,16\r\n"
+    done = subprocess.run(
+        [*COMMAND, "compare", "-", "--group", "site", *SCHOOLS[2:]],
+        input=table,
+        env=QUICK,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for label in ("007", "NA", "Zürich"):
+        assert re.search(rf"^{label} ", done.stdout, re.MULTILINE)
+
+
+def test_many_groups_and_long_labels_are_cut_short(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "many.csv"
+    rows = [f"{'long ' * 20}{number},{number % 7 + 10},1" for number in range(70)]
+    file.write_text("\n".join(["g,y,s", *rows]))
+    options = ["--group", "g", "--estimate", "y", "--se", "s", "--engine", "stanli"]
+    assert main(["compare", str(file), *options]) == 0
+    output = capsys.readouterr().out
+    assert "… and 10 more" in output
+    assert max(map(len, output.splitlines())) < 80
+
+
+def test_templates_are_copied_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mine"
+    assert main(["templates", str(folder)]) == 0
+    assert str(folder) in capsys.readouterr().out
+    assert (folder / "partial_pooling.stan").exists()
+    assert main(["templates", str(folder)]) == 1
+    assert "may have been edited" in capsys.readouterr().err
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    assert main(["templates", str(blocked)]) == 1
+    assert capsys.readouterr().err.startswith("hierstan: ")
+
+
+def test_edited_templates_reach_the_shell(
+    schools: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["compare", str(schools), *SCHOOLS])
+    as_shipped = capsys.readouterr().out
+    main(["templates", str(tmp_path / "mine")])
+    capsys.readouterr()
+    file = tmp_path / "mine" / "partial_pooling.stan"
+    program = file.read_text()
+    file.write_text(program.replace("theta ~ normal(mu, tau);", "theta ~ student_t(4, mu, tau);"))
+    monkeypatch.setenv("HIERSTAN_TEMPLATES", str(tmp_path / "mine"))
+    assert main(["compare", str(schools), *SCHOOLS]) == 0
+    assert capsys.readouterr().out != as_shipped
+    file.write_text(program.replace("theta ~ normal", "theta ~ nrmal"))
+    assert main(["compare", str(schools), *SCHOOLS]) == 1
+    assert "partial_pooling.stan, line " in capsys.readouterr().err
+
+
+# how quick it is --------------------------------------------------------------------------------
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = "arviz_base jinja2 matplotlib numpy pandas scipy stanli tqdm xarray"
+    code = (
+        "import sys; from hierstan.shell.cli import main; main(['--help']); "
+        "main(['compare', '--help']);"
+        f"print(sorted(set({heavy.split()!r}) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+    assert "exit codes" in done.stdout
+
+
+# the command line -------------------------------------------------------------------------------
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"hierstan {hs.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "COMMAND"),
+        ("compare", "required"),
+        ("compare a.csv --group g", "--estimate"),
+        ("compare a.csv --group g --estimate y", "--estimate needs --se"),
+        ("compare a.csv --group g --successes y", "--successes needs --trials"),
+        ("compare a.csv --group g --estimate y --se s --trials n", "--trials does not go with"),
+        ("compare a.csv --group g --outcome y --se s", "--se does not go with --outcome"),
+        ("compare a.csv --group g --events y --family normal", "--family does not go with"),
+        ("compare a.csv --group g --estimate y --se s --outcome z", "not allowed with"),
+        ("compare a.csv --group g --outcome y --family nromal", "student_t"),
+        ("compare a.csv --group g --outcome y --prob 90", "between 0 and 1"),
+        ("compare a.csv --group g --outcome y --plot out.txt", ".png"),
+        ("compare a.csv --group g --outcome y --plot no/where.png", "no folder 'no'"),
+        ("compare a.csv --group g --outcome y --engine stan", "cmdstan"),
+        ("compare a.csv --group g --outcome y --seed one", "--seed"),
+        ("compare a.csv --group g --outcome y --report r.txt", ".html"),
+        ("compare a.csv --group g --outcome y --fam normal", "unrecognized"),
+        ("templates", "DIRECTORY"),
+        ("explain", "compare"),
+    ],
+)
+def test_usage_is_explained(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("hierstan: ")
+    assert captured.err.count("\n") == 1
+    assert said in captured.err
+    assert "--help" in captured.err
+
+
+def test_families_are_those_of_rows() -> None:
+    assert sorted(arguments.FAMILIES) == sorted(intake.ROW_FAMILIES)
+
+
+# files and data that are refused ----------------------------------------------------------------
+
+GOOD = "school,effect,se\nA,28,15\nB,8,10\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("school,effect,se\n", "no rows"),
+        (GOOD.replace(",", ";"), "separated by semicolons"),
+        (GOOD.replace(",", "\t"), "separated by tabs"),
+        (GOOD.replace("effect", "efect"), "Did you mean 'efect'"),
+        (GOOD.replace("se\n", "effect\n"), "several columns of the same name: 'effect'"),
+        (GOOD.replace("B,8,10", "B,8,10,3"), "Line 3"),
+        ("school,effect,se\nA,1,500,15\nB,1,200,10\n", "double quotes"),
+        (GOOD.replace("B,8", '"B,8'), "double quote that is never closed"),
+        (GOOD.replace("B,8,", 'B,"8,5",'), "Write decimals with a point"),
+        (GOOD.replace("B,8,", "B,?,"), "row 3: '?'"),
+        (GOOD.replace("B,8,10", "B,8,"), "row 3"),
+        (GOOD.replace("B,8,10", "B"), "row 3"),
+        (GOOD.replace("B,8,10", "B,8,0"), "row 3"),
+        (GOOD.replace("B,8,10", ",8,10"), "row 3"),
+        (GOOD.replace("B,", "A,"), "use --outcome"),
+        ("school,effect,se\nA,28,15\n", "data with more groups"),
+        (GOOD.replace("B", "Zürich").encode("latin-1"), "line 3 holds the byte 0xfc"),
+        (GOOD.encode("utf-16"), "UTF-16"),
+        (b"PK\x03\x04\x14\x00", "workbook"),
+        (b"school\x00,effect,se\n", "not text"),
+    ],
+)
+def test_files_are_refused_with_the_reason(
+    content: str | bytes, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in refused(capsys, tmp_path / "data.csv", content, columns=SCHOOLS)
+
+
+def test_a_file_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "schools.csv").write_text(GOOD)
+    assert main(["compare", str(tmp_path / "school.csv"), *SCHOOLS]) == 1
+    assert "Did you mean 'schools.csv'" in capsys.readouterr().err
+    assert main(["compare", str(tmp_path), *SCHOOLS]) == 1
+    assert capsys.readouterr().err.startswith("hierstan: ")
+
+
+def test_a_picture_that_cannot_be_written(
+    schools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "picture.png").mkdir()
+    options = ["--plot", str(tmp_path / "picture.png")]
+    assert main(["compare", str(schools), *SCHOOLS, *options]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("hierstan: ")
+    assert "picture.png" in error
+
+
+@pytest.mark.parametrize("seed", ["0", "-1", str(2**32)])
+def test_an_impossible_seed(seed: str, schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(schools), *SCHOOLS, "--seed", seed]) == 1
+    assert "hierstan: seed must be" in capsys.readouterr().err
+
+
+def test_bernoulli_rows_of_true_and_false(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "visits.csv"
+    rows = [f"{page},{number % 3 == 0}" for page in "ab" for number in range(30)]
+    file.write_text("\n".join(["page,bought", *rows]))
+    options = ["--group", "page", "--outcome", "bought", "--engine", "stanli"]
+    assert main(["compare", str(file), *options]) == 1
+    assert "--family bernoulli" in capsys.readouterr().err
+    assert main(["compare", str(file), *options, "--family", "bernoulli"]) == 0
+
+
+# the process ------------------------------------------------------------------------------------
+
+
+def test_a_reader_that_leaves_is_no_error(schools: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "compare", str(schools), *SCHOOLS],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=QUICK,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 141
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has other signals")
+def test_ctrl_c_stops_quietly() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "compare", "-", *SCHOOLS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**QUICK, "PYTHONUNBUFFERED": "1"},
+    )
+    time.sleep(2.0)  # by now it waits for its input
+    process.send_signal(signal.SIGINT)
+    output, error = process.communicate()
+    assert (process.returncode, output) == (130, b"")
+    assert error == b"hierstan: interrupted\n"
+
+
+def test_no_pictures_are_loaded_for_numbers_and_any_terminal_shows_them(schools: Path) -> None:
+    code = (
+        "import sys; from hierstan.shell.cli import main; code = main(sys.argv[1:]);"
+        "print(code, 'arviz_plots' in sys.modules, 'matplotlib.pyplot' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "compare", str(schools), *SCHOOLS],
+        env={**QUICK, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        encoding="ascii",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("\n0 False False\n")
+    assert "Leave one observation out" in done.stdout
+
+
+def test_warnings_are_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import warnings
+
+    from hierstan.shell import cli
+
+    def warn(_: object) -> None:
+        warnings.warn("mind this", hs.HierstanWarning, stacklevel=1)
+
+    monkeypatch.setitem(cli.COMMANDS, "demo", warn)
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    assert main(["demo"]) == 0
+    assert capsys.readouterr().err == "hierstan: warning: mind this\n"
+
+
+def test_predictors_are_used_and_their_slopes_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "schools.csv"
+    hs.load_dataset("eight_schools").assign(size=[3, 1, 4, 1, 5, 9, 2, 6]).to_csv(file, index=False)
+    columns = ["--group", "school", "--estimate", "effect", "--se", "se", "--engine", "stanli"]
+    assert main(["compare", str(file), *columns, "--predictors", "size"]) == 0
+    said = capsys.readouterr().out
+    assert "How group means change with the predictors" in said
+    assert re.search(r"^size +-?\d", said, re.MULTILINE)
+    assert "Beyond what size can explain" in said
+    assert main(["compare", str(file), *columns, "--predictors", "sise"]) == 1
+    assert "no column 'sise', given as --predictors. Did you mean 'size'" in capsys.readouterr().err

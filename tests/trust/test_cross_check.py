@@ -1,0 +1,97 @@
+"""The two engines held against each other by log densities, shipped templates and edited ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from programs import POOLINGS, RECIPES, Recipe, small_data
+
+import hierstan as hs
+from hierstan.engines.stanli import Evaluator
+from hierstan.sampling.run import stan_data
+from hierstan.trust.cross_check import CrossCheck, _error, _points, compare_engines
+
+# non-centered groups are sampled by the mixed program
+PROGRAMS = [recipe for recipe in RECIPES if recipe.parameterization != "noncentered"]
+EIGHT = hs.GroupedData.from_estimates(
+    hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
+)
+
+
+@pytest.mark.cmdstan
+def test_the_engines_agree() -> None:
+    checked = hs.cross_check(hs.PartialPooling(), EIGHT)
+    assert checked.ok, str(checked)
+    assert checked.error < 1e-10
+    assert len(checked.table) == 7
+    assert checked.table["stanli"].abs().min() > 1e-4  # the points do differ
+    assert "compute the same: partial_pooling_marginal_normal_known_marginal_mixed." in str(checked)
+
+
+@pytest.mark.cmdstan
+def test_an_edited_template_with_a_parameter_of_its_own(tmp_path: Path) -> None:
+    path = hs.copy_templates(tmp_path) / "partial_pooling.stan"
+    text = path.read_text().replace("normal(mu, tau);", "student_t(nu, mu, tau);")
+    text = text.replace("  {{ family.parameters }}", "  real<lower=1> nu;\n  vector[2] spare;")
+    text = text.replace("tau ~ {{ prior.tau }};", "tau ~ {{ prior.tau }};\n  nu ~ gamma(2, 0.1);\n"
+                        "  spare ~ normal(0, 1);")  # fmt: skip
+    path.write_text(text)
+    model = hs.PartialPooling(template_dir=tmp_path, parameterization="noncentered")
+    checked = hs.cross_check(model, EIGHT, seed=2)
+    assert checked.ok, str(checked)
+    assert checked.written == ("log_lik", "log_population")
+    assert "and log_lik and log_population at each of them" in str(checked)
+
+
+def test_a_difference_is_seen_and_said() -> None:
+    table = pd.DataFrame({"cmdstan": [1.0, 2], "stanli": [1.0, 2 + 1e-7]}, index=[1, 2])
+    table["error"] = np.abs(table["cmdstan"] - table["stanli"]) / 2
+    same = CrossCheck(table.assign(written=np.nan), "program", ("CmdStan", "stanli"))
+    assert not same.ok
+    assert "do NOT compute the same: program." in str(same)
+    assert repr(same) == "CrossCheck(program: not the same)"
+    lost = table.assign(error=[0.0, np.nan], written=np.nan)
+    assert not CrossCheck(lost, "program", ("CmdStan", "stanli")).ok
+
+
+def test_a_value_that_only_one_engine_has_is_a_difference() -> None:
+    theirs, ours = np.array([-np.inf, -np.inf, 2.0]), np.array([-np.inf, -5.0, 2.0])
+    assert _error(theirs, ours).tolist() == [0.0, np.inf, 0.0]
+
+
+def test_random_points_are_values_that_the_program_allows() -> None:
+    model, data = hs.PartialPooling(parameterization="centered"), small_data("student_t")
+    program, priors = model.program(data), model.resolve_priors(data)
+    entries = stan_data(data, priors)
+    points = _points(model, data, program, entries, 1)
+    assert len(points) == 8
+    assert all(point["tau"] > 0 and point["nu"] > 1 for point in points)
+    assert {np.shape(point["theta"]) for point in points} == {(6,)}
+    draws = {name: np.array([point[name] for point in points]) for name in points[0]}
+    assert np.isfinite(Evaluator(program, entries).log_density(draws)).all()
+
+
+def test_what_is_not_a_model_is_refused() -> None:
+    with pytest.raises(hs.HierstanError, match="takes a model such as"):
+        hs.cross_check("partial", EIGHT)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.cmdstan
+@pytest.mark.parametrize("recipe", PROGRAMS, ids=str)
+def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.FixtureRequest) -> None:
+    if "slow" not in request.config.getoption("markexpr"):
+        pytest.skip("compiles every program: pytest -m slow tests/test_cross_check.py -s")
+    options = {"parameterization": "centered"} if recipe.pooling == "partial" else {}
+    program, data = recipe.program(), recipe.data()
+    model = POOLINGS[recipe.pooling](**options)
+    model = replace(model, priors=model.resolve_priors(data))
+    entries = stan_data(data, model.priors, pointwise=True)
+    entries |= model._scale(data, model.priors, recipe.parameterization)
+    checked = compare_engines(program, entries, _points(model, data, program, entries, 1))
+    print(f"| {recipe} | {checked.error:.1e} |")
+    assert checked.ok, str(checked)
