@@ -97,8 +97,12 @@ class Prior:
         raise NotImplementedError
 
     def __str__(self) -> str:
-        numbers = ", ".join(f"{value:.4g}" for value in self.numbers().values())
-        return f"{type(self).__name__}({numbers})"
+        numbers = self.numbers()
+        apart = abs(numbers.get("location", 0.0)) / numbers.get("scale", 1.0)
+        # as many digits of a location as its scale lets one see
+        digits = {"location": min(max(4, math.ceil(math.log10(apart or 1.0)) + 3), 17)}
+        shown = ", ".join(f"{value:.{digits.get(name, 4)}g}" for name, value in numbers.items())
+        return f"{type(self).__name__}({shown})"
 
 
 @dataclass(frozen=True)
@@ -431,13 +435,7 @@ class LogNormal(Prior):
         return stats.lognorm(self.scale, scale=math.exp(self.location)), 1.0
 
 
-PRIORS: dict[str, type[Prior]] = {
-    cls.__name__: cls
-    for cls in (
-        Normal, StudentT, Cauchy, HalfNormal, HalfStudentT, HalfCauchy,
-        Exponential, Gamma, InverseGamma, LogNormal, Uniform,
-    )
-}  # fmt: skip
+PRIORS: dict[str, type[Prior]] = {cls.__name__: cls for cls in Prior.__subclasses__()}
 
 
 def check_prior(parameter: str, prior: object) -> None:

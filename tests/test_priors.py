@@ -212,12 +212,17 @@ def test_default_priors_follow_the_unit_of_the_data() -> None:
     for name, prior in priors.items():
         for number, value in prior.numbers().items():
             assert scaled[name].numbers()[number] == pytest.approx(1000 * value)
-    # the documented formulas: the mean and the standard deviation of the effects, three digits
-    effect = hs.load_dataset("eight_schools")["effect"]
-    spread = float(f"{effect.std(ddof=0):.3g}")
-    spread = max(spread, float(f"{hs.load_dataset('eight_schools')['se'].median():.3g}"))
+    # the documented formulas: the mean and the standard deviation of the effects
+    schools = hs.load_dataset("eight_schools")
+    spread = max(schools["effect"].std(ddof=0), schools["se"].median())
     assert priors["tau"] == hs.HalfNormal(spread)
-    assert priors["mu"] == hs.Normal(float(f"{effect.mean():.3g}"), 2.5 * spread)
+    assert priors["mu"] == hs.Normal(schools["effect"].mean(), 2.5 * spread)
+
+
+def test_a_location_is_shown_to_a_fraction_of_its_scale() -> None:
+    assert str(hs.Normal(299_792.456, 0.44)) == "Normal(299792.456, 0.44)"
+    assert str(hs.StudentT(3, -1_000_000.5, 1.0)) == "StudentT(3, -1000000.5, 1)"
+    assert str(hs.Normal(8.75, 27.5)) == "Normal(8.75, 27.5)"
 
 
 @pytest.mark.parametrize("family", ["binomial", "bernoulli", "poisson", "neg_binomial", "gamma"])

@@ -55,15 +55,11 @@ class Family:
         ``Normal(location, mean_scale * scale)``, ``tau`` gets ``HalfNormal(scale)``, and ``beta``
         (the slopes of standardized predictors) gets ``Normal(0, scale)``.
         """
-        location, scale = (_rounded(value) for value in self.location_scale(cells))
-        mean = priors.Normal(location, _rounded(self.mean_scale * scale))
+        location, scale = self.location_scale(cells)
+        mean = priors.Normal(location, self.mean_scale * scale)
         own = {name: prior(scale, cells) for name, prior in self.parameters.items()}
         spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
         return {"mu": mean, "theta": mean, **spread, **own}
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.3g}")
 
 
 def _known_se(cells: pd.DataFrame) -> tuple[float, float]:
@@ -140,7 +136,7 @@ def _dispersion(*_: object) -> Prior:
 
 
 def _baseline(scale: float, cells: pd.DataFrame) -> Prior:
-    return priors.Normal(_rounded(_rate(_control(cells))[0]), _rounded(1.5 * scale))
+    return priors.Normal(_rate(_control(cells))[0], 1.5 * scale)
 
 
 FAMILIES: dict[str, Family] = {

@@ -114,8 +114,8 @@ def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
 def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     """Work out the default priors of each fold.
 
-    With more than 2,000 units the numbers of the full data are kept: leaving one out changes them
-    by less than the three digits they are rounded to, but for outliers.
+    With more than 2,000 units the numbers of the full data are kept: leaving one out hardly
+    changes them, but for outliers.
     """
     given = set(fit.model.priors or {})
     full = {

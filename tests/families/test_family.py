@@ -1,0 +1,75 @@
+"""Default priors, and what follows from them, do not depend on where zero is nor on the unit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from exact import known_normal
+from monte_carlo import far_off
+from programs import small_data
+
+import hierstan as hs
+from hierstan.families.family import FAMILIES
+
+LOCATIONS = ("mu", "theta")
+LIGHT = ([299796, 299792.5, 299792.5, 299792.4562], [4, 3, 0.1, 0.0011])  # speed of light, km/s
+PRESSURE = ([2.8, 0.8, -0.3, 0.7, -0.1, 0.1, 1.8, 1.2], [1.5, 1, 1.6, 1.1, 0.9, 1.1, 1, 1.8])
+
+
+def estimates(y: list[float], se: list[float]) -> hs.GroupedData:
+    frame = pd.DataFrame({"lab": np.arange(len(y)), "value": y, "se": se})
+    return hs.GroupedData.from_estimates(frame, group="lab", estimate="value", se="se")
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.7e7, 0.003])
+@pytest.mark.parametrize("shift", [0.0, 299_792.5, -1e9])
+@pytest.mark.parametrize("family", ["normal_known", "normal", "student_t"])
+def test_default_priors_are_equivariant(family: str, shift: float, factor: float) -> None:
+    cells = small_data(family).cells
+    units = {"y": factor, "se": factor, "squares": factor**2}
+    moved = cells.assign(**{name: cells[name] * by for name, by in units.items() if name in cells})
+    moved["y"] += shift * factor
+    lost = 1e-15 * abs(shift)  # what doubles of this size cannot hold
+    for name, prior in FAMILIES[family].default_priors(cells).items():
+        wanted = prior.numbers()
+        found = FAMILIES[family].default_priors(moved)[name].numbers()
+        if name != "nu":  # which has no unit
+            wanted["scale"] *= factor
+        if name in LOCATIONS:
+            wanted["location"] = (wanted["location"] + shift) * factor
+        for number, value in wanted.items():
+            assert found[number] == pytest.approx(value, rel=1e-6, abs=lost * factor), name
+
+
+@pytest.mark.parametrize(
+    ("y", "se", "origin"), [(*LIGHT, 299_792.0), (*PRESSURE, 0.0), (*PRESSURE, -101_325.0)]
+)
+def test_answers_do_not_depend_on_where_zero_is(
+    y: list[float], se: list[float], origin: float
+) -> None:
+    """Against quadrature near zero, with the priors that the formulas give there."""
+    near, se = np.array(y) - (origin if origin > 0 else 0), np.array(se)
+    fit = hs.PartialPooling().fit(
+        estimates(list(near + origin), list(se)), seed=1, engine="stanli", progress=False
+    )
+    prior = hs.PartialPooling().resolve_priors(estimates(list(near), list(se)))
+    mu, tau = prior["mu"].numbers(), prior["tau"]
+    widest = float(tau.quantile(1 - 1e-12))
+    exact = known_normal(near, se, mu=(mu["location"], mu["scale"]), tau=(tau.log_density, widest))
+    draws = fit.posterior.assign({n: fit.posterior[n] - origin for n in ("mu", "theta")})
+    assert not far_off(fit, exact, ["mu", "tau", "theta"], draws=draws)
+
+
+def test_rows_far_from_zero_have_the_same_spread() -> None:
+    rng = np.random.default_rng(3)
+    group = np.repeat(list("abcdef"), 8)
+    base = np.repeat(rng.normal(0, 0.7, 6), 8) + rng.normal(0, 1, 48)
+    taus = []
+    for shift in (0, 101_325):
+        frame = pd.DataFrame({"g": group, "y": base + shift})
+        data = hs.GroupedData.from_rows(frame, group="g", outcome="y")
+        fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+        taus.append(fit.draws("tau"))
+    error = np.hypot(*(tau.std() / np.sqrt(400) for tau in taus))
+    assert abs(taus[0].mean() - taus[1].mean()) < 4 * error
