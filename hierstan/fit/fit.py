@@ -317,7 +317,7 @@ class Fit:
         return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine
 
     def _record(self) -> dict[str, Any]:
-        if type(self.model).__module__ != "hierstan.models":
+        if type(self.model).__module__ != "hierstan.models.poolings":
             raise HierstanError(
                 f"Only hierstan's own models can be saved, not a {type(self.model).__qualname__}."
             )

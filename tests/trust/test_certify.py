@@ -24,7 +24,14 @@ PUMPS = hs.GroupedData.from_events(
     pd.DataFrame({"pump": list("abcde"), "y": [0, 1, 5, 22, 2], "t": [1.0, 2.1, 94.3, 10.5, 1]}),
     group="pump", events="y", exposure="t",
 )  # fmt: skip
-ALLOWED = ("display", "errors", "fit", "priors", "quadrature", "scale_grid")
+ALLOWED = (
+    "errors",
+    "fit.fit",
+    "priors",
+    "text.tables",
+    "trust.quadrature",
+    "trust.scale_grid",
+)
 QUICK = {"seed": 1, "engine": "stanli", "progress": False}
 
 
