@@ -1,8 +1,8 @@
 """The front door's names with their types; `__init__.py` loads their rooms on first use."""
 
 from hierstan.answers.comparison.compare import compare as compare
-from hierstan.answers.comparison.compare import loo as loo
-from hierstan.answers.comparison.compare import waic as waic
+from hierstan.answers.comparison.loo import loo as loo
+from hierstan.answers.comparison.loo import waic as waic
 from hierstan.answers.comparison.prior_sensitivity import prior_sensitivity as prior_sensitivity
 from hierstan.answers.decisions.best_group import expected_loss as expected_loss
 from hierstan.answers.decisions.best_group import prob_best as prob_best

@@ -79,8 +79,8 @@ def comparison_grid(comparison: Comparison, fits: Mapping[str, Fit]) -> Grid:
         "difference from the best": numbers(table["elpd_diff"].to_numpy(), 1),
         "its standard error": numbers(table["dse"].to_numpy(), 1),
         "weight": numbers(table["weight"].to_numpy(), 2),
-        "parameters in effect": numbers(table["p"].to_numpy(), 1),
-        "largest Pareto k": numbers(table["max_k"].to_numpy(), 2),
+        "parameters in effect": numbers(table["p_loo"].to_numpy(), 1),
+        "largest Pareto k": numbers(table["pareto_k"].to_numpy(), 2),
         "how computed": [str(method).replace("+", " and ") for method in table["method"]],
     }
     names = [name_of(name, fits[name]) for name in table.index]

@@ -180,7 +180,7 @@ def test_a_sample_of_groups_stands_for_all(
     fit = model().fit(rows("normal", J=80), **QUICK)
     whole = hs.loo(fit, unit=unit, progress=False)
     fit.cache.clear()
-    monkeypatch.setattr("hierstan.answers.comparison.compare.MAX_GROUPS", 50)
+    monkeypatch.setattr("hierstan.answers.comparison.loo.MAX_GROUPS", 50)
     monkeypatch.setattr(subsampling, "SAMPLE", 40)
     found = hs.loo(fit, unit=unit, progress=False)
     # default priors do not follow the folds of a sample: a difference of its own, and small

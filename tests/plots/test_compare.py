@@ -9,7 +9,7 @@ import pytest
 from pictures import OPTIONS, check_picture, close, data_of, fit_of, words
 
 import hierstan as hs
-from hierstan.answers.comparison.compare import Comparison
+from hierstan.answers.comparison.comparison import Comparison
 from hierstan.plots.style import POOLING_COLORS
 
 

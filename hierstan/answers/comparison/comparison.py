@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,10 @@ from hierstan.fit.fit import Fit
 from hierstan.text.tables import WIDTH
 
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
-ROUNDS = 2000
+VISIBLE = 0.2  # share of its standard error from which a Monte Carlo error is shown
+TINY = 1e-300
+ROUNDS = 50  # of EM, before the optimizer proper
+TENTHS = ("elpd", "se", "p_loo", "elpd_diff", "dse")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,11 +50,15 @@ class Comparison:
         return next(iter(self.loo.values())).unit
 
     def __repr__(self) -> str:
-        shown = self.table.copy()
-        for name in ("elpd", "se", "p", "elpd_diff", "dse"):
-            shown[name] = shown[name].map("{:.1f}".format)
-        for name in ("weight", "max_k"):
+        shown = self.table.drop(columns=["mcse", "diff_mcse"])
+        for error, of, name in (("mcse", "se", "elpd"), ("diff_mcse", "dse", "elpd_diff")):
+            if (self.table[error] > VISIBLE * self.table[of]).any():
+                shown.insert(list(shown).index(name) + 2, error, self.table[error])
+        for name in shown.columns.intersection([*TENTHS, "mcse", "diff_mcse"]):
+            shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.1f}")
+        for name in ("weight", "pareto_k"):
             shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.2f}")
+        shown["rank"] = shown["rank"].astype(object).where(shown["rank"].notna(), "–")
         words = textwrap.fill(self.verdict, WIDTH, break_on_hyphens=False)
         return f"Leave one {self.unit} out\n\n{shown.to_string()}\n\n{words}"
 
@@ -60,30 +68,22 @@ def compared(
 ) -> Comparison:
     """Make the table, the weights and the verdict from the results of each fit.
 
-    `tau_limit` stands in for the 95% quantile of ``tau`` in the partial pooling fit.
+    A fit whose elpd is not a finite number has no rank and no weight. `tau_limit` stands in for
+    the 95% quantile of ``tau`` in the partial pooling fit.
     """
-    order = sorted(results, key=lambda name: -results[name].elpd)
+    finite = {name: bool(np.isfinite(result.elpd_i).all()) for name, result in results.items()}
+    order = sorted(results, key=lambda name: (not finite[name], -results[name].elpd))
+    ranked = [name for name in order if finite[name]]
+    weights = np.full(len(order), np.nan)
+    if ranked:
+        elpd = np.column_stack([results[name].elpd_i for name in ranked])
+        weights[: len(ranked)] = stacking_weights(elpd)
     best = results[order[0]]
-    weights = stacking_weights(np.column_stack([results[name].elpd_i for name in order]))
-    rows = []
-    for rank, name in enumerate(order, 1):
-        result = results[name]
-        apart = result.elpd_i - best.elpd_i
-        finite = result.pareto_k[np.isfinite(result.pareto_k)]
-        rows.append(
-            {
-                "rank": rank,
-                "elpd": result.elpd,
-                "se": result.se,
-                "p": result.p,
-                "elpd_diff": float(apart.sum()),
-                "dse": float(np.sqrt(len(apart) * np.var(apart, ddof=1))),
-                "weight": float(weights[rank - 1]),
-                "max_k": float(finite.max()) if finite.size else float("nan"),
-                "method": "+".join(sorted(set(result.method))),
-            }
-        )
+    rows = [_row(results[name], best) for name in order]
     table = pd.DataFrame(rows, index=pd.Index(order, name="model"))
+    ranks = [rank + 1 if rank < len(ranked) else None for rank in range(len(order))]
+    table.insert(0, "rank", pd.Series(ranks, index=table.index, dtype="Int64"))
+    table.insert(6, "weight", weights)
     words, preferred = _judge(table, results, fits, tau_limit)
     return Comparison(table, words, preferred, dict(results))
 
@@ -99,18 +99,53 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Non-negative, summing to 1. Yao et al. 2018; found by the EM algorithm for mixture weights,
-        whose objective is concave.
+        Non-negative, summing to 1. Yao et al. 2018, doi:10.1214/17-BA1091. The objective is
+        concave; a few rounds of EM for mixture weights come near, where its slopes are moderate.
     """
+    from scipy import optimize
+
     density = np.exp(elpd - elpd.max(axis=1, keepdims=True))
-    weights = np.full(elpd.shape[1], 1 / elpd.shape[1])
+    M = elpd.shape[1]
+
+    start = np.full(M, 1 / M)
     for _ in range(ROUNDS):
-        share = density * weights
-        weights = (share / share.sum(axis=1, keepdims=True)).mean(axis=0)
-    return weights
+        start = start * (density / (density @ start)[:, None]).mean(axis=0)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        mixture = np.maximum(density @ weights, TINY)
+        return -float(np.log(mixture).mean()), -(density / mixture[:, None]).mean(axis=0)
+
+    found = optimize.minimize(
+        loss,
+        start,
+        jac=True,
+        method="SLSQP",
+        bounds=[(0.0, 1.0)] * M,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
+        options={"ftol": 1e-12, "maxiter": 1000},
+    )
+    weights = np.clip(found.x, 0.0, 1.0)
+    return np.asarray(weights / weights.sum())
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _row(result: Elpd, best: Elpd) -> dict[str, Any]:
+    apart = result.elpd_i - best.elpd_i
+    k = result.pareto_k[np.isfinite(result.pareto_k)]
+    same = result is best
+    return {
+        "elpd": result.elpd,
+        "se": result.se,
+        "p_loo": result.p_loo,
+        "elpd_diff": float(apart.sum()),
+        "dse": float(np.sqrt(len(apart) * np.var(apart, ddof=1))),
+        "pareto_k": float(k.max()) if k.size else float("nan"),
+        "method": "+".join(sorted(set(result.method))),
+        "mcse": result.mcse,
+        "diff_mcse": 0.0 if same else float(np.hypot(result.mcse, best.mcse)),
+    }
 
 
 def _judge(
@@ -119,15 +154,10 @@ def _judge(
     fits: Mapping[str, Fit],
     tau_limit: float | None,
 ) -> tuple[str, str | None]:
-    unreliable = [name for name, result in results.items() if not result.reliable]
+    unreliable = {name: result.trouble for name, result in results.items() if result.trouble}
     if unreliable:
-        return (
-            (
-                f"This comparison cannot be relied on: importance sampling failed for "
-                f"{', '.join(unreliable)} (Pareto k > 0.7). Compare again with refit=True."
-            ),
-            None,
-        )
+        why = "; ".join(f"{name}: {trouble}" for name, trouble in unreliable.items())
+        return f"This comparison cannot be relied on ({why}).{_cure(results)}", None
     poolings = {fit.model.name: name for name, fit in fits.items()}
     if set(poolings) == {"complete", "none", "partial"} and len(fits) == 3:
         words, preferred = judge_poolings(results, fits, poolings, tau_limit)
@@ -136,6 +166,11 @@ def _judge(
     else:
         words, preferred = _judge_any(table)
     return f"{words} {_caution(table, results)}".strip(), preferred
+
+
+def _cure(results: Mapping[str, Elpd]) -> str:
+    failed = any(((result.method == "psis") & result.bad).any() for result in results.values())
+    return " Compare again with refit=True." if failed else ""
 
 
 def _judge_any(table: pd.DataFrame) -> tuple[str, str | None]:

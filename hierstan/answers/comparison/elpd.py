@@ -10,6 +10,9 @@ import pandas as pd
 from hierstan.text.wording import pooling_words
 
 GOOD_K = 0.7
+HARD_K = 0.5  # below the limit of 0.7, since k itself is estimated
+HARD_ERROR = 0.05  # Monte Carlo error of a unit from which it is worth another way
+LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -23,7 +26,7 @@ class Elpd:
         ``sqrt(U var(elpd_i))``.
     mcse : float
         Monte Carlo standard error of `elpd`: how much it would change with another seed.
-    p : float
+    p_loo : float
         Effective number of parameters: log density within the sample minus `elpd`. Group means are
         integrated out, so they do not count.
     elpd_i, pareto_k, mcse_i : numpy.ndarray
@@ -44,7 +47,7 @@ class Elpd:
     elpd: float
     se: float
     mcse: float
-    p: float
+    p_loo: float
     elpd_i: np.ndarray
     pareto_k: np.ndarray
     mcse_i: np.ndarray
@@ -55,13 +58,22 @@ class Elpd:
 
     @property
     def reliable(self) -> bool:
-        """Whether no unit rests on importance weights that cannot be trusted (Pareto k > 0.7)."""
-        return not bool(np.any(self.bad))
+        """Whether another seed would tell the same: every unit's number, and so their sum.
+
+        Not so if any number is not finite, if the Monte Carlo error of one unit is above 0.25 or
+        that of the sum above 0.5 and a twentieth of `se`, or if importance weights failed (Pareto
+        k > 0.7). WAIC has no such error: there the numbers only have to be finite.
+        """
+        if self.bad.any() or not np.isfinite(self.elpd):
+            return False
+        return (self.method == "waic").all() or self.mcse <= max(LARGE_ERROR, FINE * self.se)
 
     @property
     def bad(self) -> np.ndarray:
-        """Units whose importance weights cannot be trusted, shape (U,)."""
-        return (self.method == "psis") & ~(self.pareto_k <= GOOD_K)
+        """Units whose numbers cannot be trusted, shape (U,)."""
+        failed = (self.method == "psis") & ~(self.pareto_k <= GOOD_K)
+        estimated = ~np.isin(self.method, ["waic", "subsample"])
+        return ~np.isfinite(self.elpd_i) | failed | (estimated & ~(self.mcse_i <= LARGE_ERROR_I))
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line per unit: ``elpd``, ``pareto_k``, ``mcse`` and ``method``."""
@@ -81,33 +93,49 @@ class Elpd:
         kind = (
             "WAIC (LOO is the better choice)" if "waic" in counts else f"leave one {self.unit} out"
         )
+        error = f"   Monte Carlo se {self.mcse:.2f}" if np.isfinite(self.mcse) else ""
+        name = "p_waic" if "waic" in counts else "p_loo"
         lines = [
             f"{kind}, {pooling_words(self.model)}",
-            f"  elpd {self.elpd:9.2f}   se {self.se:.2f}   Monte Carlo se {self.mcse:.2f}",
-            f"  p    {self.p:9.2f}",
+            f"  {'elpd':6} {self.elpd:9.2f}   se {self.se:.2f}{error}",
+            f"  {name:6} {self.p_loo:9.2f}",
             f"  {len(self.elpd_i)} units: {how}",
         ]
         finite = self.pareto_k[np.isfinite(self.pareto_k)]
         if finite.size:
             lines.append(f"  largest Pareto k {finite.max():.2f} (reliable up to {GOOD_K})")
         if not self.reliable:
-            lines.append(
-                f"  {int(self.bad.sum())} units have Pareto k > {GOOD_K}: this number cannot be "
-                "relied on. Use loo(fit, refit=True)."
-            )
+            lines.append(f"  This number cannot be relied on: {self.trouble}.")
         return "\n".join(lines)
+
+    @property
+    def trouble(self) -> str:
+        """Say why the number is not `reliable`; empty where it is."""
+        if self.reliable:
+            return ""
+        undefined = int((~np.isfinite(self.elpd_i)).sum())
+        if undefined:
+            return f"the log predictive density of {_units(undefined)} is not a finite number"
+        failed = int(((self.method == "psis") & ~(self.pareto_k <= GOOD_K)).sum())
+        if failed:
+            return f"Pareto k > {GOOD_K} for {_units(failed)}, where importance sampling fails"
+        if self.bad.any():
+            return f"the Monte Carlo error of {_units(int(self.bad.sum()))} is large"
+        return f"its Monte Carlo error is {self.mcse:.2g}"
 
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
     """Each unit left out: what `psis` estimates, all of shape (U,), and the draws' influence (S,).
 
-    `influence` is how far each draw moves the sum of `elpd_i`, of which `mcse` is made.
+    `hard` units are those whose weights are not to be trusted or whose error is large. `influence`
+    is how far each draw moves the sum of `elpd_i` of the others, of which `mcse` is made.
     """
 
     elpd_i: np.ndarray
     pareto_k: np.ndarray
     mcse_i: np.ndarray
+    hard: np.ndarray
     influence: np.ndarray
 
 
@@ -127,17 +155,29 @@ def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
         Vehtari, Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4; Vehtari et al. 2024,
         arXiv:1507.02646.
     """
-    U = log_lik.shape[1]
-    if log_lik.shape[0] == 1:
-        return LeftOut(log_lik[0], np.full(U, np.nan), np.zeros(U), np.zeros(1))
+    S, U = log_lik.shape
+    if S == 1:
+        never = np.zeros(U, dtype=bool)
+        return LeftOut(log_lik[0], np.full(U, np.nan), np.zeros(U), never, np.zeros(1))
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+    from scipy.special import logsumexp
 
-    weights, k = array_stats.psislw(log_lik - correction, axis=0)
-    weights = weights.T
-    elpd_i = log_mean(log_lik + weights, total=True)
-    relative = np.exp(weights) * (np.exp(log_lik - elpd_i) - 1)
+    log_ratio = correction - log_lik
+    known = np.isfinite(log_ratio).all(axis=0)
+    elpd_i, k = np.full(U, np.nan), np.full(U, np.inf)
+    relative = np.zeros((S, U))
+    if known.any():
+        inside = log_lik[:, known]
+        weights, k[known] = array_stats.psislw(-log_ratio[:, known], axis=0)
+        joint = inside + weights.T
+        elpd_i[known] = logsumexp(joint, axis=0)
+        relative[:, known] = np.exp(joint - elpd_i[known]) - np.exp(weights.T)
     error = np.sqrt((relative**2).sum(axis=0))
-    return LeftOut(elpd_i, np.asarray(k), error, relative.sum(axis=1))
+    hard = ~(k <= HARD_K)
+    inflated = np.sqrt(_autocorrelation(relative[:, ~hard].sum(axis=1)))
+    hard |= ~(error * inflated <= HARD_ERROR)
+    error[~known] = np.nan
+    return LeftOut(elpd_i, k, error * inflated, hard, relative[:, ~hard].sum(axis=1))
 
 
 def summarised(
@@ -149,15 +189,16 @@ def summarised(
     labels: pd.Index,
     model: str,
 ) -> Elpd:
-    """Add up the units; those that were refitted have errors of their own."""
+    """Add up the units; the hard ones have errors of their own."""
     elpd_i = left_out.elpd_i
     U = len(elpd_i)
-    apart = (left_out.mcse_i[method == "refit"] ** 2).sum()
+    together = (left_out.influence**2).sum() * _autocorrelation(left_out.influence)
+    apart = (left_out.mcse_i[left_out.hard] ** 2).sum()
     return Elpd(
         elpd=float(elpd_i.sum()),
         se=float(np.sqrt(U * np.var(elpd_i, ddof=1))) if U > 1 else float("nan"),
-        mcse=float(np.sqrt(_variance_of_sum(left_out.influence) + apart)),
-        p=float((log_mean(log_lik) - elpd_i).sum()),
+        mcse=float(np.sqrt(together + apart)),
+        p_loo=float((log_mean(log_lik) - elpd_i).sum()),
         elpd_i=elpd_i,
         pareto_k=left_out.pareto_k,
         mcse_i=left_out.mcse_i,
@@ -168,14 +209,13 @@ def summarised(
     )
 
 
-def _variance_of_sum(influence: np.ndarray) -> float:
-    """Variance of the sum of autocorrelated terms."""
-    if len(influence) < 8 or not influence.any():
-        return float((influence**2).sum())
+def _autocorrelation(terms: np.ndarray) -> float:
+    """Return by how much autocorrelation inflates the variance of the sum of terms."""
+    if len(terms) < 8 or not np.isfinite(terms).all() or not np.ptp(terms):
+        return 1.0
     from arviz_stats.base import array_stats  # type: ignore[attr-defined]
 
-    ess = float(array_stats.ess(influence[None, :], method="mean"))
-    return float((influence**2).sum() * max(1.0, len(influence) / ess))
+    return max(1.0, len(terms) / float(array_stats.ess(terms[None, :], method="mean")))
 
 
 def smoothed_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -188,8 +228,12 @@ def smoothed_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     return np.exp(np.asarray(weights)), float(k)
 
 
-def log_mean(values: np.ndarray, *, total: bool = False) -> np.ndarray:
-    """Return the log of the mean (or sum) of exp(values) over the first axis."""
-    top = values.max(axis=0)
-    summed = np.log(np.exp(values - top).sum(axis=0)) + top
-    return summed if total else summed - np.log(len(values))
+def log_mean(values: np.ndarray) -> np.ndarray:
+    """Return the log of the mean of exp(values) over the first axis."""
+    from scipy.special import logsumexp
+
+    return np.asarray(logsumexp(values, axis=0)) - np.log(len(values))
+
+
+def _units(count: int) -> str:
+    return f"{count:,} unit{'s' * (count != 1)}"

@@ -57,7 +57,7 @@ def subsampled(
         elpd=float(elpd_i.sum()),
         se=float(np.sqrt(U) * np.std(elpd_i, ddof=1)),
         mcse=float(np.hypot(part.mcse * U / n, sampling)),
-        p=float((log_mean(log_lik) - left_out.elpd_i).mean() * U),
+        p_loo=float((log_mean(log_lik) - left_out.elpd_i).mean() * U),
         elpd_i=elpd_i,
         pareto_k=k,
         mcse_i=mcse_i,

@@ -1,0 +1,196 @@
+"""Leave-one-out cross-validation and WAIC of one fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from hierstan.answers.comparison.elpd import Elpd, LeftOut, log_mean, psis, summarised
+from hierstan.answers.comparison.left_out import (
+    fold_priors,
+    hyper_draws,
+    log_lik_of_units,
+    refit_without,
+    unit_labels,
+)
+from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
+from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.fit.fit import Fit
+
+UNITS = ("observation", "group")
+DRAWS = 2000  # at most, evenly spaced; fewer where there are many observations
+WAIC_LIMIT = 0.4
+PARALLEL_FROM = 8  # refits: below, starting worker processes costs more than it saves
+
+
+def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bool = True) -> Elpd:
+    """Leave-one-out cross-validation with the group means integrated out.
+
+    Leaving out a group's only observation changes that group's ``theta`` beyond recognition, so
+    importance weights over ``theta`` fail just where these models are used most. Here ``theta`` is
+    integrated out by adaptive quadrature, and importance weights run over ``mu``, ``tau`` and the
+    family's own parameters alone. Units whose weights may still not be trusted (Pareto k > 0.5;
+    above 0.7 they must not be) are fitted again without the unit. Default priors take their numbers
+    from the data without the unit. Of more than 5,000 groups, a random sample of 1,000 is left out
+    and the rest estimated from them; ``.method`` then says ``"subsample"`` for these.
+
+    Parameters
+    ----------
+    fit : Fit
+    unit : {"observation", "group"}
+        Leave out single observations, keeping the rest of their group, or a whole group at a time:
+        the accuracy for a group not seen before.
+    refit : bool
+        Whether to fit again where importance sampling fails.
+    progress : bool
+        Whether refits show a progress bar.
+
+    Returns
+    -------
+    Elpd
+        ``.elpd``, ``.se``, ``.mcse``, ``.p_loo``, ``.elpd_i``, ``.pareto_k``, ``.method``, …
+
+    Raises
+    ------
+    HierstanError
+        For an unknown unit, a fit of the prior alone, or fewer than two units.
+
+    References
+    ----------
+    Vehtari, Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4; integrating out: Vehtari,
+    Mononen, Tolvanen, Sivula and Winther 2016, https://jmlr.org/papers/v17/14-540.html.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    >>> bool(hs.loo(fit).pareto_k.max() < 0.7)
+    True
+    """
+    _check(fit, unit)
+    key = f"loo {unit} {refit}"
+    if key in fit.cache:
+        kept: Elpd = fit.cache[key]
+        return kept
+    hyper = hyper_draws(fit, _size(fit))
+    if hyper and len(fit.data.groups) > MAX_GROUPS:
+        result = fit.cache[key] = subsampled(fit, hyper_draws(fit, DRAWS), unit)
+        return result
+    priors = fold_priors(fit, unit)
+    log_lik = log_lik_of_units(fit, hyper, unit, log_ratio=priors.log_ratio())
+    left_out = psis(log_lik, priors.correction(hyper, log_lik.shape[1]))
+    method = np.full(log_lik.shape[1], "exact" if len(log_lik) == 1 else "psis", dtype=object)
+    bad = np.flatnonzero(left_out.hard)
+    if refit and bad.size:
+        for index, (value, error) in zip(bad, _refits(fit, unit, bad, progress), strict=True):
+            left_out.elpd_i[index], left_out.mcse_i[index] = value, error
+            method[index] = "refit"
+    result = summarised(
+        left_out,
+        log_lik,
+        unit=unit,
+        method=method.astype(str),
+        labels=unit_labels(fit, unit),
+        model=fit.model.name,
+    )
+    fit.cache[key] = result
+    return result
+
+
+def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
+    """Widely applicable information criterion, on the likelihood without group means.
+
+    Secondary to `loo`: it has no diagnostic of its own but the size of its variance terms.
+
+    Parameters
+    ----------
+    fit : Fit
+    unit : {"observation", "group"}
+
+    Returns
+    -------
+    Elpd
+        On the scale of `loo` (not times -2).
+
+    Warns
+    -----
+    HierstanWarning
+        If a unit's variance term exceeds 0.4 (Vehtari, Gelman and Gabry 2017).
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> schools = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+    >>> fit = hs.CompletePooling().fit(data, seed=1, engine="stanli")
+    >>> round(hs.waic(fit).elpd)
+    -31
+    """
+    _check(fit, unit)
+    log_lik = log_lik_of_units(fit, hyper_draws(fit, _size(fit)), unit)
+    variance = log_lik.var(axis=0, ddof=1) if len(log_lik) > 1 else np.zeros(log_lik.shape[1])
+    large = int((variance > WAIC_LIMIT).sum())
+    if large:
+        warnings.warn(
+            f"{large} of {len(variance)} variance terms of WAIC exceed {WAIC_LIMIT}, so WAIC is "
+            "unreliable here. Use loo(fit), which says unit by unit what it can be trusted with.",
+            HierstanWarning,
+            stacklevel=2,
+        )
+    unknown = np.full(len(variance), np.nan)
+    return summarised(
+        LeftOut(log_mean(log_lik) - variance, unknown, unknown, np.isnan(variance), unknown[:1]),
+        log_lik,
+        unit=unit,
+        method=np.full(len(variance), "waic"),
+        labels=unit_labels(fit, unit),
+        model=fit.model.name,
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _check(fit: Any, unit: str) -> None:
+    if not isinstance(fit, Fit):
+        raise HierstanError(
+            f"loo and waic take a fit, got {type(fit).__name__}. "
+            "For several fits use compare(fits)."
+        )
+    if unit not in UNITS:
+        raise HierstanError(f"unit must be one of {', '.join(UNITS)}; got {unit!r}.")
+    if fit.prior_only:
+        raise HierstanError(
+            "This fit has prior_only=True: it has seen no outcomes, so there is nothing to leave "
+            "out. Fit without prior_only."
+        )
+    units = len(fit.data.groups) if unit == "group" else fit.data.n_rows
+    if units < 2:
+        raise HierstanError(f"Leaving one {unit} out needs at least two; these data have {units}.")
+    if unit == "observation" and fit.data.rows is None:
+        raise HierstanError(
+            f"{fit.data.n_rows:,} observations are too many to leave out one at a time. "
+            "Use unit='group'."
+        )
+
+
+def _size(fit: Fit) -> int:
+    return int(np.clip(1_000_000 / fit.data.n_rows, 500, DRAWS))
+
+
+def _refits(fit: Fit, unit: str, bad: np.ndarray, progress: bool) -> list[tuple[float, float]]:
+    from tqdm.auto import tqdm
+
+    bar = tqdm(
+        bad, desc=f"refitting without each hard {unit}", disable=not progress, delay=2, leave=False
+    )
+    if len(bad) < PARALLEL_FROM:
+        return [refit_without(fit, unit, int(index), _size(fit)) for index in bar]
+    import joblib
+
+    work = joblib.delayed(refit_without)
+    return list(joblib.Parallel(n_jobs=-1)(work(fit, unit, int(i), _size(fit)) for i in bar))
