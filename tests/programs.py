@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 import hierstan as hs
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.programs.program import Program
 
 LABELS = list("abcdef")

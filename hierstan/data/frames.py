@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import DataError
+from hierstan.families.collapse import Frame
 from hierstan.text.wording import did_you_mean, listed, show
-
-Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
 ACCEPTED = (
     "a pandas or polars DataFrame, a polars LazyFrame, a pyarrow Table, a DuckDB relation, "
@@ -102,24 +101,6 @@ def collected(frame: Frame) -> nw.DataFrame[Any]:
         return frame.collect()
     except ModuleNotFoundError:  # most engines hand over pyarrow unless told otherwise
         return frame.collect("pandas")
-
-
-def settled(few: Frame, many: Frame) -> Frame:
-    """Compute the few rows that `many` will be joined with, where the engine would else hold all.
-
-    Polars and Dask keep every row in memory for its second use; SQL engines read them twice.
-    """
-    if isinstance(few, nw.DataFrame):
-        return few
-    if few.implementation.is_polars():
-        return collected(few).lazy()
-    if few.implementation.is_dask():
-        # a single partition is handed to each of the other's; several would shuffle all rows
-        native = nw.to_native(few).persist().repartition(npartitions=1)
-        dtype = nw.to_native(many)["group"].dtype
-        same = native["group"].dtype == dtype
-        return nw.from_native(native if same else native.astype({"group": dtype}))
-    return few
 
 
 def first_rows(table: Table, broken: nw.Expr, roles: Sequence[str], limit: int = 3) -> list[str]:

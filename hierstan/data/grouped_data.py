@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import intake, reduction, subsets
+from hierstan.data import intake, subsets
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.predictors import roles, standardized
-from hierstan.errors import DataError
-from hierstan.families.family import FAMILIES
-from hierstan.text.wording import did_you_mean, show
+from hierstan.families import FAMILIES
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,7 +100,7 @@ class GroupedData:
         """
         columns = {"group": group, "estimate": estimate, "se": se, **roles(predictors)}
         table = open_table(frame, columns)
-        return cls(*intake.take_estimates(table))
+        return cls(*intake.take(table, "estimates", "normal_known"))
 
     @classmethod
     def from_counts(
@@ -137,7 +135,7 @@ class GroupedData:
         """
         columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
         table = open_table(frame, columns)
-        return cls(*intake.take_counts(table))
+        return cls(*intake.take(table, "counts", "binomial"))
 
     @classmethod
     def from_arms(
@@ -181,7 +179,8 @@ class GroupedData:
         columns = {"group": group}
         columns |= {"events_treatment": events_treatment, "total_treatment": total_treatment}
         columns |= {"events_control": events_control, "total_control": total_control}
-        return cls(*intake.take_arms(open_table(frame, {**columns, **roles(predictors)})))
+        table = open_table(frame, {**columns, **roles(predictors)})
+        return cls(*intake.take(table, "arms", "two_arm"))
 
     @classmethod
     def from_events(
@@ -218,7 +217,8 @@ class GroupedData:
         columns = {"group": group, "events": events}
         if exposure is not None:
             columns["exposure"] = exposure
-        return cls(*intake.take_events(open_table(frame, {**columns, **roles(predictors)})))
+        table = open_table(frame, {**columns, **roles(predictors)})
+        return cls(*intake.take(table, "events", "poisson"))
 
     @classmethod
     def from_rows(
@@ -256,13 +256,9 @@ class GroupedData:
         0      0  1492.5    2.0   5512.5
         1      1  1547.5    2.0    112.5
         """
-        if family not in list(intake.ROW_FAMILIES):
-            raise DataError(
-                f"family= got {show(family)}.{did_you_mean(family, list(intake.ROW_FAMILIES))} "
-                f"Valid families of rows: {', '.join(sorted(intake.ROW_FAMILIES))}."
-            )
+        family = intake.valid(family, "rows")
         table = open_table(frame, {"group": group, "outcome": outcome, **roles(predictors)})
-        return cls(*intake.take_rows(table, family))
+        return cls(*intake.take_rows(table, "rows", family))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
         """Return what the Stan programs read: the cells or, if asked for, every observation.
@@ -372,7 +368,7 @@ class GroupedData:
         >>> data.to_frame().loc["A"].to_dict()
         {'n': 1.0, 'estimate': 28.0, 'se': 15.0}
         """
-        table = reduction.summarised(self.family, self.cells, len(self.groups))
+        table = FAMILIES[self.family].summarised(self.cells, len(self.groups))
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
         table.index = self.groups
         return table

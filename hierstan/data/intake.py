@@ -15,30 +15,12 @@ import pandas as pd
 from hierstan.data import predictors
 from hierstan.data.frames import Table
 from hierstan.data.labels import fetch_cells, fetch_rows
-from hierstan.data.reduction import COLLAPSING, collapse, collapse_in_pandas, finished, single
 from hierstan.data.validation import INT_MAX, check
 from hierstan.errors import DataError
-from hierstan.families.family import FAMILIES
-from hierstan.text.wording import show
+from hierstan.families import FAMILIES, accepted_by
+from hierstan.text.wording import did_you_mean, show
 
 MAX_ROWS = 20_000
-
-ROW_FAMILIES = {  # what the outcome of each family of rows must hold
-    "bernoulli": "binary",
-    "gamma": "positive",
-    "lognormal": "positive",
-    "neg_binomial": "count",
-    "normal": "real",
-    "poisson": "count",
-    "student_t": "real",
-}
-
-NAMES = {  # what the Stan programs call some roles
-    **dict.fromkeys(("estimate", "events", "events_treatment", "outcome", "successes"), "y"),
-    "total_treatment": "trials",
-    "events_control": "control",
-    "total_control": "control_trials",
-}
 
 
 class Intake(NamedTuple):
@@ -54,74 +36,77 @@ class Intake(NamedTuple):
     standards: pd.DataFrame | None = None
 
 
-def take_estimates(table: Table) -> Intake:
-    """Check and take estimates with standard errors, one row per group."""
-    check(table, {"estimate": "real", "se": "positive", **predictors.kinds(table)})
-    cure = (
-        "If each row is an observation, use GroupedData.from_rows; if not, combine each group's "
-        "estimates first."
-    )
-    return _take_all(table, "normal_known", once=cure)
+def take(table: Table, constructor: str, family: str) -> Intake:
+    """Check and take what a constructor was given, every row an observation as it stands.
+
+    Parameters
+    ----------
+    table : Table
+    constructor : str
+        A key of `hierstan.families.family.Family.takes`.
+    family : str
+    """
+    _check(table, constructor, family)
+    return _take_all(table, constructor, family)
 
 
-def take_arms(table: Table) -> Intake:
-    """Check and take the events and totals of two arms, one row per group."""
-    arms = ("treatment", "control")
-    kinds = {f"events_{arm}": "count" for arm in arms} | {f"total_{arm}": "trials" for arm in arms}
-    check(table, {**kinds, **predictors.kinds(table)})
-    cure = "Add up the rows of each trial, or name its comparisons apart."
-    return _take_all(table, "two_arm", once=cure)
-
-
-def take_counts(table: Table) -> Intake:
-    """Check and take successes in trials."""
-    check(table, {"successes": "count", "trials": "trials", **predictors.kinds(table)})
-    return _take_all(table, "binomial")
-
-
-def take_events(table: Table) -> Intake:
-    """Check and take events, over an exposure if there is one."""
-    kinds = {"events": "count", "exposure": "positive"}
-    given = {role: kind for role, kind in kinds.items() if role in table.names}
-    check(table, {**given, **predictors.kinds(table)})
-    return _take_all(table, "poisson")
-
-
-def take_rows(table: Table, family: str) -> Intake:
+def take_rows(table: Table, constructor: str, family: str) -> Intake:
     """Check and take raw outcomes, collapsed where the family has sufficient statistics."""
-    n_rows = check(table, {"outcome": ROW_FAMILIES[family], **predictors.kinds(table)})
-    if family not in COLLAPSING:
-        return _take_all(table, family)
+    n_rows = _check(table, constructor, family)
+    kind = FAMILIES[family]
+    if not kind.collapses:
+        return _take_all(table, constructor, family)
+    names = _columns(constructor, family)
     rows = fetched = None
     if table.in_pandas or n_rows <= MAX_ROWS:
-        groups, fetched = _fetched(table)
-        cells = collapse_in_pandas(family, fetched)
+        groups, fetched = _fetched(table, names)
+        cells = kind.collapsed(fetched)
         if n_rows <= MAX_ROWS:
-            rows = single(family, fetched)
+            rows = kind.single(fetched)
     else:
-        in_engine = collapse(family, table.frame.rename({"outcome": "y"}))
-        groups, raw = fetch_cells(table, in_engine)
-        cells = finished(family, raw)
+        groups, raw = fetch_cells(table, kind.collapse(table.frame.rename(names)))
+        cells = kind.finished(raw)
     taken = Intake(family, groups, cells, rows, n_rows, table.names)
     _check_sums(taken, table)
     return _with_predictors(taken, table, fetched)
 
 
+def valid(family: Hashable, constructor: str) -> str:
+    """Return the name of a family if a constructor accepts it."""
+    names = accepted_by(constructor)
+    if family not in names:
+        raise DataError(
+            f"family= got {show(family)}.{did_you_mean(family, names)} "
+            f"Valid families of {constructor}: {', '.join(sorted(names))}."
+        )
+    return str(family)
+
+
 # internals --------------------------------------------------------------------------------------
 
 
-def _fetched(table: Table) -> tuple[pd.Index, pd.DataFrame]:
+def _check(table: Table, constructor: str, family: str) -> int:
+    roles = FAMILIES[family].takes[constructor].items()
+    kinds = {name: role.holds for name, role in roles if name in table.names}
+    return check(table, {**kinds, **predictors.kinds(table)})
+
+
+def _columns(constructor: str, family: str) -> dict[str, str]:
+    """Return what the Stan program calls the columns that play a role."""
+    return {name: role.column for name, role in FAMILIES[family].takes[constructor].items()}
+
+
+def _fetched(table: Table, names: dict[str, str]) -> tuple[pd.Index, pd.DataFrame]:
     groups, rows = fetch_rows(table)
-    return groups, rows.rename(columns=NAMES)
+    return groups, rows.rename(columns=names)
 
 
-def _take_all(table: Table, family: str, *, once: str = "") -> Intake:
-    """Take all rows; `once` is the cure where a group has several and may not."""
-    groups, rows = _fetched(table)
-    cells = single(family, rows)
+def _take_all(table: Table, constructor: str, family: str) -> Intake:
+    groups, rows = _fetched(table, _columns(constructor, family))
+    cells = FAMILIES[family].single(rows)
     taken = Intake(family, groups, cells, cells, len(cells), table.names)
-    if once:
-        _check_one_row_per_group(taken, table, once)
+    if FAMILIES[family].once:
+        _check_one_row_per_group(taken, table, FAMILIES[family].once)
     return _with_predictors(taken, table, rows)
 
 

@@ -13,8 +13,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from hierstan.data.frames import Frame, Table, collected, hashable
+from hierstan.data.frames import Table, collected, hashable
 from hierstan.errors import DataError
+from hierstan.families.collapse import Frame
 from hierstan.text.wording import broken_by, did_you_mean, listed, show
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from hierstan.data.intake import MAX_ROWS, Intake
 from hierstan.data.labels import position
-from hierstan.data.reduction import collapse_in_pandas
 from hierstan.errors import DataError
+from hierstan.families import FAMILIES
 from hierstan.text.wording import listed, show
 
 
@@ -46,7 +46,7 @@ def without_rows(data: Intake, positions: Iterable[int]) -> Intake:
     if left.empty:
         raise DataError("Without these rows no row would be left.")
     collapses = data.rows is not data.cells
-    return _rest(data, collapse_in_pandas(data.family, left) if collapses else left, left)
+    return _rest(data, FAMILIES[data.family].collapsed(left) if collapses else left, left)
 
 
 def kept_rows(data: Intake) -> pd.DataFrame:

@@ -84,7 +84,7 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
 
 
 def _taken(table: Table, family: str = "bernoulli") -> GroupedData:
-    return GroupedData(*intake.take_rows(table, family))
+    return GroupedData(*intake.take_rows(table, "rows", family))
 
 
 def _check_not_negative(table: Table, n_rows: int) -> None:

@@ -1,4 +1,41 @@
 """How observations arise: one Python file per family, beside its Stan file.
 
+To add a family, add the two files and a line to the list below.
+
 Imports from: priors.
 """
+
+from __future__ import annotations
+
+from hierstan.families.bernoulli import Bernoulli
+from hierstan.families.binomial import Binomial
+from hierstan.families.family import Family
+from hierstan.families.gamma import Gamma
+from hierstan.families.lognormal import Lognormal
+from hierstan.families.neg_binomial import NegBinomial
+from hierstan.families.normal import Normal
+from hierstan.families.normal_known import NormalKnown
+from hierstan.families.poisson import Poisson
+from hierstan.families.student_t import StudentT
+from hierstan.families.two_arm import TwoArm
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        NormalKnown(),
+        Normal(),
+        StudentT(),
+        Binomial(),
+        Bernoulli(),
+        TwoArm(),
+        Poisson(),
+        NegBinomial(),
+        Lognormal(),
+        Gamma(),
+    )
+}
+
+
+def accepted_by(constructor: str) -> list[str]:
+    """Return the names of the families that a constructor accepts, such as ``"rows"``."""
+    return [name for name, family in FAMILIES.items() if constructor in family.takes]

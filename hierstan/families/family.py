@@ -1,52 +1,149 @@
-"""The families: how observations arise around a group's mean, on which link scale.
+"""What every family tells of itself, and what follows from that for all of them.
 
-Each family is a row here and a file in ``stan/families/``. Its default priors are formulas of the
-data's location and scale on the link scale (see `Family.location_scale`), never uniform.
+A family says how observations arise around a group's mean, on which link scale. It is a subclass of
+`Family` in a file of its own, beside the file of the same name in ``stan/families/``. Nobody else
+asks for its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 
 from hierstan import priors
+from hierstan.families.collapse import Frame
 from hierstan.priors import Prior
 
-LINKS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": lambda theta: theta,
-    "logit": lambda theta: 1 / (1 + np.exp(-np.clip(theta, -700, 700))),
-    "log": lambda theta: np.exp(np.minimum(theta, 700)),
-}
+Draws = Mapping[str, np.ndarray]  # of the family's own parameters, by name
 
 
-def p_times_q(theta: np.ndarray) -> np.ndarray:
-    """Return p (1 - p) at log-odds, without cancelling where p is near 0 or 1."""
-    from scipy import special
+class Role(NamedTuple):
+    """A column of the user's: what Stan calls it, and what it must hold.
 
-    return np.asarray(special.expit(theta) * special.expit(-np.asarray(theta)))
+    Attributes
+    ----------
+    column : str
+        The family's column that it becomes.
+    holds : str
+        A kind of `hierstan.data.validation`, such as ``"count"``.
+    optional : bool
+        Whether it can be left out; then it has the value that `Family.observation` says.
+    """
+
+    column: str
+    holds: str
+    optional: bool = False
 
 
-@dataclass(frozen=True)
-class Family:
-    """One family: the columns of its observations, its link and its own parameters."""
+class Family(ABC):
+    """One family: its columns, its link, its own parameters, and what its data say.
 
-    name: str
-    link: str
-    columns: dict[str, str]
-    location_scale: Callable[[pd.DataFrame], tuple[float, float]]
-    parameters: dict[str, Callable[[float, pd.DataFrame], Prior]] = field(default_factory=dict)
-    lower_bounds: dict[str, float] = field(default_factory=dict)  # where it is not 0
-    replicated: tuple[str, ...] = ("y",)  # columns of outcomes; the program writes y_rep and so on
-    mean_scale: float = 2.5
-    marginal: bool = False
-    mean_words: str = "mean"
+    Attributes
+    ----------
+    name : str
+        That of its file in ``stan/families/``.
+    link : {"identity", "logit", "log"}
+    words : str
+        What the page of a fit calls it.
+    columns : mapping
+        What the Stan program reads of each cell, ``"int"`` or ``"real"``.
+    takes : mapping
+        By constructor ("estimates", "counts", "arms", "events", "rows"): the roles it names columns
+        for.
+    once : str
+        Where a group has one row only, what to do about several.
+    observation : mapping
+        The columns of one observation where nothing else is said.
+    size : sequence of str
+        The columns that count a group's data, added up; without any, rows count.
+    unit : str
+        The word for what they count.
+    predicted_size : str
+        The column that says how large an observation to predict is, if one does.
+    collapses : bool
+        Whether rows have sufficient statistics.
+    parameters : tuple of str
+        The family's own.
+    lower_bounds : mapping
+        Of these, where it is not 0.
+    replicated : tuple of str
+        Columns of outcomes; the program writes ``y_rep`` and so on.
+    mean_scale : float
+        Of the default prior of a mean, in units of the data's scale.
+    marginal : bool
+        Whether group means can be integrated out in closed form.
+    curved : bool
+        Whether the likelihood of a group is far from normal on the link scale, so that
+        `information_near` says what it is at another mean.
+    numeric_information : bool
+        Whether the Fisher information has no closed form.
+    mean_words : str
+        What a group's mean is.
+    medians : bool
+        Whether that is a median: the mean of outcomes lies `mean_offset` above it.
+    estimates : bool
+        Whether an outcome is an estimate of the user's own, with a meaning of its own.
+    log_ratios : bool
+        Whether a mean may be the logarithm of a ratio.
+    positive : bool
+        Whether outcomes are amounts above 0.
+    bounded : bool
+        Whether outcomes are bounded, so that all their moments are finite.
+    power_of_mean : str
+        The parameter, if any, that times the rows of a group is the power with which their
+        likelihood falls in a large mean.
+    """
+
+    name: ClassVar[str]
+    link: ClassVar[str]
+    words: ClassVar[str]
+    columns: ClassVar[Mapping[str, str]]
+    takes: ClassVar[Mapping[str, Mapping[str, Role]]]
+    once: ClassVar[str] = ""
+    observation: ClassVar[Mapping[str, float]] = {"y": 1}
+    size: ClassVar[tuple[str, ...]] = ()
+    unit: ClassVar[str] = "rows"
+    predicted_size: ClassVar[str] = ""
+    collapses: ClassVar[bool] = False
+    parameters: ClassVar[tuple[str, ...]] = ()
+    lower_bounds: ClassVar[Mapping[str, float]] = {}
+    replicated: ClassVar[tuple[str, ...]] = ("y",)
+    mean_scale: ClassVar[float] = 2.5
+    marginal: ClassVar[bool] = False
+    curved: ClassVar[bool] = False
+    numeric_information: ClassVar[bool] = False
+    mean_words: ClassVar[str] = "mean"
+    medians: ClassVar[bool] = False
+    estimates: ClassVar[bool] = False
+    log_ratios: ClassVar[bool] = False
+    positive: ClassVar[bool] = False
+    bounded: ClassVar[bool] = False
+    power_of_mean: ClassVar[str] = ""
+
+    # the link -----------------------------------------------------------------------------------
 
     def to_response(self, theta: np.ndarray) -> np.ndarray:
         """Return group means on the response scale, from the link scale."""
-        return LINKS[self.link](np.asarray(theta, dtype=float))
+        return LINKS[self.link][0](np.asarray(theta, dtype=float))
+
+    def slope(self, theta: np.ndarray) -> np.ndarray:
+        """Return the derivative of `to_response`."""
+        return LINKS[self.link][1](np.asarray(theta, dtype=float))
+
+    # priors -------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
+        """Return location and scale of the data on the link scale, for the default priors."""
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return the default priors of the family's own parameters."""
+        return {}
 
     def default_priors(self, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return every default prior, by parameter: the documented formulas on these data.
@@ -57,171 +154,99 @@ class Family:
         """
         location, scale = self.location_scale(cells)
         mean = priors.Normal(location, self.mean_scale * scale)
-        own = {name: prior(scale, cells) for name, prior in self.parameters.items()}
         spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
-        return {"mu": mean, "theta": mean, **spread, **own}
+        return {"mu": mean, "theta": mean, **spread, **self.own_priors(scale, cells)}
+
+    # rows and cells -----------------------------------------------------------------------------
+
+    def collapse(self, frame: Frame) -> Frame:
+        """Reduce rows, ``group`` and ``y``, to sufficient statistics, inside the frame's engine."""
+        raise NotImplementedError(f"{self.name} rows do not collapse")
+
+    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Turn what `collapse` made, its groups coded, into the family's columns, in order."""
+        return self.typed(raw.sort_values("group"))
+
+    def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Reduce rows (``group`` as codes, ``y``) that are in pandas already to finished cells."""
+        raw = self.collapse(nw.from_native(rows[["group", "y"]], eager_only=True))
+        return self.finished(nw.to_native(raw))
+
+    def single(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Write observations (``group``, ``y``, ...) as cells of one row each."""
+        rest: dict[str, Any] = {k: v for k, v in self.observation.items() if k not in rows}
+        return self.typed(rows.assign(**rest))
+
+    def typed(self, cells: pd.DataFrame) -> pd.DataFrame:
+        """Return the family's columns, and no others, as 64-bit numbers with a fresh index."""
+        kinds = self.columns.items()
+        types = {name: np.int64 if kind == "int" else np.float64 for name, kind in kinds}
+        return cells[["group", *types]].astype({"group": np.int64, **types}).reset_index(drop=True)
+
+    # what the data of each group say ------------------------------------------------------------
+
+    @abstractmethod
+    def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return one line per group: what its own rows say, in the family's own quantities."""
+
+    @abstractmethod
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Estimate every group alone; see `hierstan.data.own_estimates.raw_estimates`."""
+
+    def sizes(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        """Return how much data each group has, (J,), in the family's `unit`."""
+        weights = cells[list(self.size)].to_numpy(float).sum(axis=1) if self.size else None
+        return np.bincount(cells["group"], weights=weights, minlength=J).astype(float)
+
+    def weights(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        """Return what the Fisher information of each group is proportional to, (J,)."""
+        return self.sizes(cells, J)
+
+    def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
+        """Return the Fisher information of each group's data about its mean.
+
+        Parameters
+        ----------
+        theta : numpy.ndarray
+            Draws of the groups' means on the link scale, (S, K).
+        weights : numpy.ndarray
+            Of the groups, (K,).
+        own : mapping
+            Draws of the family's own parameters, (S, 1) each.
+        """
+        raise NotImplementedError(f"{self.name} has no closed form")
+
+    def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
+        """Return the information of each group's data at a mean, from their raw estimates.
+
+        Parameters
+        ----------
+        raw : mapping
+            The columns of `raw_estimates`, (J,) each.
+        theta : numpy.ndarray
+            Means on the link scale, (J,).
+        """
+        return raw["link_se"] ** -2.0
+
+    def mean_offset(self, own: Draws) -> np.ndarray | float:
+        """Return what the log of the mean of outcomes lies above theta, at draws (S,)."""
+        return 0.0
 
 
-def _known_se(cells: pd.DataFrame) -> tuple[float, float]:
-    """Mean of the estimates; the larger of their sd and the median standard error."""
-    spread = float(cells["y"].std(ddof=0)) if len(cells) > 1 else 0.0
-    return float(cells["y"].mean()), max(spread, float(cells["se"].median()))
-
-
-def _rows(means: pd.Series, count: pd.Series, squares: pd.Series) -> tuple[float, float]:
-    """Mean and standard deviation of all rows, from the groups' summaries."""
-    total = float(count.sum())
-    location = float((count * means).sum() / total)
-    between = float((count * (means - location) ** 2).sum())
-    scale = float(np.sqrt((float(squares.sum()) + between) / max(total - 1, 1)))
-    return location, scale if scale > 0 else max(abs(location), 1.0)
-
-
-def _normal(cells: pd.DataFrame) -> tuple[float, float]:
-    return _rows(cells["y"], cells["count"], cells["squares"])
-
-
-def _lognormal(cells: pd.DataFrame) -> tuple[float, float]:
-    return _rows(np.log(cells["y"]), cells["count"], cells["squares"])
-
-
-def _student_t(cells: pd.DataFrame) -> tuple[float, float]:
-    """Median of all rows and their median absolute deviation, made comparable to a sd."""
-    location = float(cells["y"].median())
-    scale = 1.4826 * float((cells["y"] - location).abs().median())
-    if scale <= 0:
-        scale = float(cells["y"].std()) if len(cells) > 1 else 0.0
-    return location, scale if scale > 0 else max(abs(location), 1.0)
-
-
-def _rate(cells: pd.DataFrame) -> tuple[float, float]:
-    """Log-odds of the overall rate, with half a success and half a failure added; scale 1."""
-    successes = float(cells["y"].sum()) + 0.5
-    return float(np.log(successes / (float(cells["trials"].sum()) + 1 - successes))), 1.0
-
-
-def _events(cells: pd.DataFrame) -> tuple[float, float]:
-    """Log of the overall rate, with half an event added; scale 1."""
-    return float(np.log((float(cells["y"].sum()) + 0.5) / float(cells["exposure"].sum()))), 1.0
-
-
-def _counts(cells: pd.DataFrame) -> tuple[float, float]:
-    """Log of the overall mean count, with half an event added; scale 1."""
-    total = float((cells["y"] * cells["weight"]).sum()) + 0.5
-    return float(np.log(total / float(cells["weight"].sum()))), 1.0
-
-
-def _amounts(cells: pd.DataFrame) -> tuple[float, float]:
-    """Log of the overall mean; scale 1."""
-    mean = float((cells["y"] * cells["count"]).sum() / cells["count"].sum())
-    return float(np.log(mean)), 1.0
-
-
-def _odds_ratio(cells: pd.DataFrame) -> tuple[float, float]:
-    """Log odds ratio of all treatment arms to all control arms, each as in `_rate`; scale 1."""
-    return _rate(cells)[0] - _rate(_control(cells))[0], 1.0
-
-
-def _control(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the control arms as binomial cells."""
-    return pd.DataFrame({"y": cells["control"], "trials": cells["control_trials"]})
-
-
-def _spread(scale: float, _: pd.DataFrame) -> Prior:
-    return priors.HalfNormal(scale)
-
-
-def _dispersion(*_: object) -> Prior:
-    return priors.LogNormal(1, 1.5)
-
-
-def _baseline(scale: float, cells: pd.DataFrame) -> Prior:
-    return priors.Normal(_rate(_control(cells))[0], 1.5 * scale)
-
-
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        Family("normal_known", "identity", {"y": "real", "se": "real"}, _known_se, marginal=True),
-        Family(
-            "normal",
-            "identity",
-            {"y": "real", "count": "real", "squares": "real"},
-            _normal,
-            {"sigma": _spread},
-            marginal=True,
-        ),
-        Family(
-            "student_t",
-            "identity",
-            {"y": "real"},
-            _student_t,
-            {"sigma": _spread, "nu": lambda *_: priors.Gamma(2, 0.1)},
-            {"nu": 1.0},
-        ),
-        Family(
-            "binomial",
-            "logit",
-            {"y": "int", "trials": "int"},
-            _rate,
-            mean_scale=1.5,
-            mean_words="rate",
-        ),
-        Family(
-            "bernoulli",
-            "logit",
-            {"y": "int", "trials": "int"},
-            _rate,
-            mean_scale=1.5,
-            mean_words="rate",
-        ),
-        Family(
-            "two_arm",
-            "identity",
-            {"y": "int", "trials": "int", "control": "int", "control_trials": "int"},
-            _odds_ratio,
-            {
-                "intercept": _baseline,
-                "slope": lambda scale, _: priors.Normal(0, scale),
-                "spread": _spread,
-            },
-            {"intercept": -np.inf, "slope": -np.inf},
-            ("y", "control"),
-            mean_scale=1.5,
-            mean_words="log odds ratio",
-        ),
-        Family(
-            "poisson",
-            "log",
-            {"y": "int", "exposure": "real"},
-            _events,
-            mean_scale=1.5,
-            mean_words="rate",
-        ),
-        Family(
-            "neg_binomial",
-            "log",
-            {"y": "int", "weight": "real"},
-            _counts,
-            {"phi": _dispersion},
-            mean_scale=1.5,
-        ),
-        Family(
-            "lognormal",
-            "log",
-            {"y": "real", "count": "real", "squares": "real"},
-            _lognormal,
-            {"sigma": _spread},
-            marginal=True,
-            mean_words="median",
-        ),
-        Family(
-            "gamma",
-            "log",
-            {"y": "real", "count": "real", "mean_log": "real"},
-            _amounts,
-            {"shape": _dispersion},
-            mean_scale=1.5,
-        ),
-    )
+LINKS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {  # and their derivatives
+    "identity": (lambda theta: theta, np.ones_like),
+    "logit": (lambda theta: expit(theta), lambda theta: p_times_q(theta)),
+    "log": (lambda theta: np.exp(np.minimum(theta, 700)),) * 2,
 }
+
+
+def expit(theta: np.ndarray) -> np.ndarray:
+    """Return p at log-odds."""
+    from scipy import special
+
+    return np.asarray(special.expit(theta))
+
+
+def p_times_q(theta: np.ndarray) -> np.ndarray:
+    """Return p (1 - p) at log-odds, without cancelling where p is near 0 or 1."""
+    return expit(theta) * expit(-np.asarray(theta))

@@ -12,7 +12,8 @@ import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.families.family import FAMILIES, Family
+from hierstan.families import FAMILIES
+from hierstan.families.family import Family
 from hierstan.fit import portrait
 from hierstan.fit.cures import Setup
 from hierstan.fit.judgement import Judgement, judge

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import EngineError, TemplateError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.sampling.run import stan_data
 

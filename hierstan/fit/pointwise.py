@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.run import keeps_pointwise, stan_data

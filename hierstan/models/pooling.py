@@ -12,7 +12,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Settings, get_engine
 from hierstan.errors import DataError, PriorError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.edited_templates import check_consistency
 from hierstan.priors import Prior, Uniform, check_prior

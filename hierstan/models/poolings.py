@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError, PriorError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Normal, Prior

@@ -11,7 +11,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.two_part import take
 from hierstan.errors import DataError, PriorError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import between_variance, raw_estimates, regression
-from hierstan.families.family import FAMILIES, p_times_q
+from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 
 STEPS = 20
@@ -58,10 +57,9 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
     table = raw_estimates(data)
     raw = {str(name): table[name].to_numpy() for name in table}
     estimate, precision = raw["link"], raw["link_se"] ** -2.0
-    if data.family not in _INFORMATION:
+    family = FAMILIES[data.family]
+    if not family.curved:
         return estimate, precision
-    information = _INFORMATION[data.family]
-    to_response, slope_of = _RESPONSE[FAMILIES[data.family].link]
     tau2 = _typical_variance(data, table)
     mode = None
     for _ in range(STEPS):
@@ -69,8 +67,8 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
         center = data.design @ regression(estimate, data.design, weights)
         aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
-        precision = information(raw, mode)
-        estimate = mode + (raw["raw"] - to_response(mode)) / slope_of(mode)
+        precision = family.information_near(raw, mode)
+        estimate = mode + (raw["raw"] - family.to_response(mode)) / family.slope(mode)
     return estimate, precision
 
 
@@ -153,30 +151,6 @@ def _typical_variance(data: GroupedData, raw: pd.DataFrame) -> float:
     freedom = len(raw) - data.design.shape[1]
     found = between_variance(raw, data.design, freedom) if freedom > 0 else 0.0
     return found + 0.1 * float((raw["link_se"] ** 2).median())
-
-
-_Columns = Mapping[str, np.ndarray]  # of the raw estimates
-
-
-def _of_counts(raw: _Columns, theta: np.ndarray) -> np.ndarray:
-    """Return the information of negative binomial rows, at their moments' overdispersion."""
-    n = raw["n"]
-    return np.asarray(n / (np.exp(-theta) + n * raw["link_se"] ** 2 - np.exp(-raw["link"])))
-
-
-# The information of a group's data at a mean theta, given that at its own estimate.
-_INFORMATION: dict[str, Callable[[_Columns, np.ndarray], np.ndarray]] = {
-    "binomial": lambda raw, theta: raw["n"] * p_times_q(theta),
-    "bernoulli": lambda raw, theta: raw["n"] * p_times_q(theta),
-    "poisson": lambda raw, theta: np.exp(theta - raw["link"]) * raw["link_se"] ** -2.0,
-    "neg_binomial": _of_counts,
-    "gamma": lambda raw, theta: raw["link_se"] ** -2.0,
-}
-_Function = Callable[[np.ndarray], np.ndarray]
-_RESPONSE: dict[str, tuple[_Function, _Function]] = {
-    "logit": (special.expit, p_times_q),
-    "log": (np.exp, np.exp),
-}
 
 
 def _inside(value: Any, prior: Prior) -> Any:

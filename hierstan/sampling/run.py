@@ -12,7 +12,7 @@ import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import starting_points, starting_variances

@@ -15,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.reduction import collapse_in_pandas, single
 from hierstan.data.validation import INT_MAX
 from hierstan.errors import DataError, HierstanError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Prior
 from hierstan.programs.files import packaged_directory
@@ -120,7 +119,7 @@ class Generator:
             return data.rows
         name = next(n for n in ("count", "trials", "exposure", "weight") if n in data.cells)
         codes = np.repeat(data.cells["group"], data.cells[name].astype(int))
-        return single(data.family, pd.DataFrame({"group": codes, "y": 1}))
+        return FAMILIES[data.family].single(pd.DataFrame({"group": codes, "y": 1}))
 
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
@@ -209,16 +208,15 @@ class Generator:
 
     def _with_outcomes(self, outcomes: dict[str, np.ndarray]) -> GroupedData | None:
         """Return the data with other outcomes, or None where they are out of range."""
-        family, data, y = self.data.family, self.data, outcomes["y"]
-        positive = family in ("gamma", "lognormal")
-        if not np.isfinite(y).all() or (positive and not (y > 0).all()):
+        family, data, y = FAMILIES[self.data.family], self.data, outcomes["y"]
+        if not np.isfinite(y).all() or (family.positive and not (y > 0).all()):
             return None
-        whole = FAMILIES[family].columns["y"] == "int"
+        whole = family.columns["y"] == "int"
         design = self._design.drop(columns="mean_log", errors="ignore").assign(**outcomes)
-        rows = cells = single(family, design)
+        rows = cells = family.single(design)
         if data.rows is not data.cells:
             with np.errstate(all="ignore"):
-                cells = collapse_in_pandas(family, rows)
+                cells = family.collapsed(rows)
         numbers = cells.drop(columns="group").to_numpy(dtype=float)
         if not np.isfinite(numbers).all() or (whole and cells["y"].max() > INT_MAX):
             return None

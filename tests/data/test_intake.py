@@ -11,7 +11,7 @@ from dataframe_engines import ENGINES, UNORDERED
 
 from hierstan import DataError, GroupedData
 from hierstan.data import intake
-from hierstan.data.reduction import COLLAPSING
+from hierstan.families import FAMILIES, accepted_by
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 
@@ -35,7 +35,7 @@ def test_up_to_twenty_thousand_rows_are_kept(n: int) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("family", sorted(intake.ROW_FAMILIES))
+@pytest.mark.parametrize("family", accepted_by("rows"))
 def test_cells_are_the_same_however_they_are_made(
     engine: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +55,7 @@ def test_cells_are_the_same_however_they_are_made(
 
 
 @pytest.mark.parametrize("engine", [name for name in ENGINES if name != "pandas"])
-@pytest.mark.parametrize("family", sorted(COLLAPSING))
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if family.collapses])
 def test_many_rows_stay_in_their_engine(
     engine: str, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.data import intake
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 ARMS = {

@@ -17,7 +17,7 @@ import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.engines import Settings, get_engine
 from hierstan.engines.stanli import Evaluator
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.programs.program import Program
 from hierstan.sampling import run

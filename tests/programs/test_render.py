@@ -18,7 +18,7 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.engines import Settings, get_engine
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.programs.files import packaged_directory
 from hierstan.sampling.run import stan_data
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import hierstan as hs
-from hierstan.data import intake
+from hierstan.families import accepted_by
 from hierstan.shell import arguments
 from hierstan.shell.cli import main
 
@@ -238,7 +238,7 @@ def test_usage_is_explained(line: str, said: str, capsys: pytest.CaptureFixture[
 
 
 def test_families_are_those_of_rows() -> None:
-    assert sorted(arguments.FAMILIES) == sorted(intake.ROW_FAMILIES)
+    assert sorted(arguments.FAMILIES) == sorted(accepted_by("rows"))
 
 
 # files and data that are refused ----------------------------------------------------------------

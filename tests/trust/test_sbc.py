@@ -15,7 +15,7 @@ from programs import POOLINGS, small_data
 from scipy import stats
 
 import hierstan as hs
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.trust.sbc_result import SBCResult
 from hierstan.trust.uniformity import bands, p_value
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from hierstan.answers.comparison.integral import LogRatio, integrated_log_lik
 from hierstan.data.grouped_data import GroupedData
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program

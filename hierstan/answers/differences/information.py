@@ -7,15 +7,14 @@ groups.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from hierstan.answers.differences.observed_information import numeric, observed_information
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import group_sizes
-from hierstan.families.family import FAMILIES, p_times_q
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
@@ -156,23 +155,6 @@ def by_draw(fit: Fit) -> ByDraw:
 
 # internals ------------------------------------------------------------------------------------
 
-# Of theta (S, K), the weight of each group's data (K,) and the family's parameters (S, 1).
-Formula = Callable[[np.ndarray, np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
-
-_INFORMATION: dict[str, Formula] = {
-    "normal_known": lambda theta, size, own: size[None, :],
-    "normal": lambda theta, size, own: size / own["sigma"] ** 2,
-    "lognormal": lambda theta, size, own: size / own["sigma"] ** 2,
-    "student_t": lambda theta, size, own: (
-        size / own["sigma"] ** 2 * (own["nu"] + 1) / (own["nu"] + 3)
-    ),
-    "binomial": lambda theta, size, own: size * p_times_q(theta),
-    "bernoulli": lambda theta, size, own: size * p_times_q(theta),
-    "poisson": lambda theta, size, own: size * np.exp(theta),
-    "neg_binomial": lambda theta, size, own: size / (np.exp(-theta) + 1 / own["phi"]),
-    "gamma": lambda theta, size, own: size * own["shape"],
-}
-
 
 @dataclass(frozen=True)
 class _Block:
@@ -209,17 +191,13 @@ def _blocks(fit: Fit) -> Iterator[_Block]:
 
 def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
     """Return the function that computes the expected information of some of the groups."""
-    size = group_sizes(data)
-    if data.family == "normal_known":
-        precision = 1 / data.cells["se"].to_numpy() ** 2
-        size = np.bincount(data.cells["group"], weights=precision, minlength=len(size))
-    formula = _INFORMATION[data.family]
+    family = FAMILIES[data.family]
+    weights = family.weights(data.cells, len(data.groups))
 
     def information(fit: Fit, groups: slice) -> np.ndarray:
-        own = {name: fit.draws(name)[:, None] for name in FAMILIES[data.family].parameters}
+        own = {name: fit.draws(name)[:, None] for name in family.parameters}
         with np.errstate(over="ignore"):
-            of_theta = not FAMILIES[data.family].marginal
-            theta = fit.theta(groups) if of_theta else np.zeros(1)
-            return np.asarray(formula(theta, size[groups], own))
+            theta = np.zeros(1) if family.marginal else fit.theta(groups)
+            return np.asarray(family.information(theta, weights[groups], own))
 
     return information

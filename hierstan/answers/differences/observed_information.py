@@ -13,7 +13,6 @@ from hierstan.programs.render import packaged_directory
 from hierstan.sampling.run import stan_data
 
 MAX_DRAWS = 1000
-NUMERIC = ("two_arm",)  # families without a closed form
 
 
 def numeric(fit: Fit) -> bool:
@@ -27,7 +26,7 @@ def numeric(fit: Fit) -> bool:
     -------
     bool
     """
-    return fit.data.family in NUMERIC or likelihood_edited(fit)
+    return fit.family.numeric_information or likelihood_edited(fit)
 
 
 def likelihood_edited(fit: Fit) -> bool:

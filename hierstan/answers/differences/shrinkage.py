@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.differences.information import by_group
-from hierstan.data.own_estimates import UNITS, group_sizes, raw_estimates
+from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
@@ -137,7 +137,7 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
     table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
-    table.attrs["unit"] = UNITS[fit.data.family][1]
+    table.attrs["unit"] = fit.family.unit
     return table
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.fit.saving.labels import from_label, from_labels, to_label, to_labels
 from hierstan.fit.saving.records import Damaged, entry
 from hierstan.text.tables import plain_labels

@@ -19,8 +19,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hierstan import GroupedData
-from hierstan.data import intake, reduction
-from hierstan.data.reduction import collapse, collapse_in_pandas, single
+from hierstan.data import intake
+from hierstan.families import FAMILIES, collapse
 
 pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 
@@ -94,7 +94,7 @@ ROWS = st.lists(
 @example([(0, 0.1), (0, 0.1), (0, 0.1)], 0.0)
 def test_moments_are_those_of_exact_arithmetic(rows: list[tuple[int, float]], far: float) -> None:
     frame = pd.DataFrame(rows, columns=["group", "y"]).assign(y=lambda f: f["y"] + far)
-    cells = collapse_in_pandas("normal", frame)
+    cells = FAMILIES["normal"].collapsed(frame)
     moments = exact(frame)
     assert cells["group"].tolist() == sorted(moments)
     for cell in cells.itertuples():
@@ -114,8 +114,8 @@ def test_moments_are_those_of_exact_arithmetic(rows: list[tuple[int, float]], fa
 )
 def test_amounts_are_those_of_exact_arithmetic(rows: list[tuple[int, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["group", "y"])
-    gamma = collapse_in_pandas("gamma", frame)
-    lognormal = collapse_in_pandas("lognormal", frame)
+    gamma = FAMILIES["gamma"].collapsed(frame)
+    lognormal = FAMILIES["lognormal"].collapsed(frame)
     for group, y in frame.groupby("group")["y"]:
         logs = [math.log(value) for value in y]
         mean_log = float(sum(map(Fraction, logs), Fraction()) / len(logs))
@@ -130,25 +130,25 @@ def test_amounts_are_those_of_exact_arithmetic(rows: list[tuple[int, float]]) ->
 
 def test_equal_rows_have_no_squares() -> None:
     frame = pd.DataFrame({"group": 0, "y": [0.1] * 1000})
-    assert collapse_in_pandas("normal", frame).iloc[0].tolist() == [0, 0.1, 1000, 0]
+    assert FAMILIES["normal"].collapsed(frame).iloc[0].tolist() == [0, 0.1, 1000, 0]
 
 
 @pytest.mark.parametrize("family", ["normal", "lognormal", "gamma", "poisson", "bernoulli"])
 def test_single_rows_collapse_to_the_same_cells(family: str) -> None:
     frame = pd.DataFrame({"group": [1, 0, 1, 1], "y": [1, 1, 1, 1]})
-    rows = single(family, frame)
+    rows = FAMILIES[family].single(frame)
     pd.testing.assert_frame_equal(
-        collapse_in_pandas(family, rows), collapse_in_pandas(family, frame)
+        FAMILIES[family].collapsed(rows), FAMILIES[family].collapsed(frame)
     )
-    assert rows.columns.tolist() == collapse_in_pandas(family, frame).columns.tolist()
-    assert rows.dtypes.tolist() == collapse_in_pandas(family, frame).dtypes.tolist()
+    assert rows.columns.tolist() == FAMILIES[family].collapsed(frame).columns.tolist()
+    assert rows.dtypes.tolist() == FAMILIES[family].collapsed(frame).dtypes.tolist()
 
 
 @pytest.mark.parametrize("engine", ["polars lazy", "duckdb", "dask", "ibis"])
 def test_lazy_engines_stay_lazy(engine: str) -> None:
     frame = nw.from_native(ENGINES[engine]({"group": ["a", "b"], "y": [1.0, 2.0]}))
     for family in ("normal", "poisson", "neg_binomial", "gamma"):
-        assert isinstance(collapse(family, frame), nw.LazyFrame)
+        assert isinstance(FAMILIES[family].collapse(frame), nw.LazyFrame)
 
 
 @pytest.mark.parametrize("engine", ["pandas", "polars", "duckdb"])
@@ -158,7 +158,7 @@ def test_a_rough_mean_is_corrected(engine: str, monkeypatch: pytest.MonkeyPatch)
     def off_by_a_quarter(means: Any, rows: Any) -> Any:
         return means.with_columns(nw.selectors.by_dtype(nw.Float64) + 0.25)
 
-    monkeypatch.setattr(reduction, "settled", off_by_a_quarter)
+    monkeypatch.setattr(collapse, "settled", off_by_a_quarter)
     monkeypatch.setattr(intake, "MAX_ROWS", 1)
     frame = far_from_zero(300, 2)
     table = ENGINES[engine](frame.to_dict("list"))

@@ -1,0 +1,84 @@
+"""How rows become sufficient statistics, inside the user's own dataframe engine.
+
+The sums of squares take two passes (group means, then deviations from them), corrected by the sum
+of the residuals. A sum of squares of the raw values would lose every digit where the mean is large
+against the spread.
+
+References
+----------
+Chan, T. F., Golub, G. H. and LeVeque, R. J. (1983). Algorithms for computing the sample variance:
+analysis and recommendations. *The American Statistician* 37(3), 242-247 (their equation 1.7, the
+corrected two-pass algorithm).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+
+Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+
+
+def sums(frame: Frame) -> Frame:
+    """Reduce rows to the sum ``y`` and the ``count`` of each group."""
+    whole = frame.select("group", nw.col("y").cast(nw.Int64))
+    return whole.group_by("group").agg(nw.col("y").sum(), nw.len().alias("count"))
+
+
+def values(frame: Frame) -> Frame:
+    """Reduce rows to the different values ``y`` of each group, and the ``count`` of each."""
+    whole = frame.select("group", nw.col("y").cast(nw.Int64))
+    return whole.group_by("group", "y").agg(nw.len().alias("count"))
+
+
+def moments(frame: Frame, **columns: nw.Expr) -> Frame:
+    """Reduce rows to ``count``, and to ``mean_`` and ``squares_`` (about it) of some columns."""
+    names = tuple(columns)
+    frame = frame.select("group", *(column.alias(name) for name, column in columns.items()))
+    means = frame.group_by("group").agg(*(nw.col(n).mean().alias(f"mean_{n}") for n in names))
+    off = [(nw.col(n) - nw.col(f"mean_{n}")).alias(f"off_{n}") for n in names]
+    sq = [(nw.col(f"off_{n}") * nw.col(f"off_{n}")).alias(f"sq_{n}") for n in names]
+    joined: Any = frame
+    return (
+        joined.join(settled(means, frame), on="group", how="inner")
+        .with_columns(*off)
+        .with_columns(*sq)
+        .group_by("group")
+        .agg(
+            nw.len().alias("count"),
+            *(nw.col(f"mean_{n}").max() for n in names),
+            *(nw.col(f"off_{n}").sum() for n in names),
+            *(nw.col(f"sq_{n}").sum() for n in names),
+        )
+        .with_columns(*(corrected for n in names for corrected in _corrected(n)))
+    )
+
+
+def settled(few: Frame, many: Frame) -> Frame:
+    """Compute the few rows that `many` will be joined with, where the engine would else hold all.
+
+    Polars and Dask keep every row in memory for its second use; SQL engines read them twice.
+    """
+    if isinstance(few, nw.DataFrame):
+        return few
+    if few.implementation.is_polars():
+        return few.collect(engine="streaming").lazy()
+    if few.implementation.is_dask():
+        # a single partition is handed to each of the other's; several would shuffle all rows
+        native = nw.to_native(few).persist().repartition(npartitions=1)
+        dtype = nw.to_native(many)["group"].dtype
+        same = native["group"].dtype == dtype
+        return nw.from_native(native if same else native.astype({"group": dtype}))
+    return few
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _corrected(name: str) -> tuple[nw.Expr, nw.Expr]:
+    """Remove from mean and squares what rounding left in the sum of the residuals."""
+    residual, count = nw.col(f"off_{name}"), nw.col("count")
+    squares = nw.col(f"sq_{name}") - residual * residual / count
+    mean = nw.col(f"mean_{name}") + residual / count
+    return mean.alias(f"mean_{name}"), squares.alias(f"squares_{name}")

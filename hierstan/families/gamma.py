@@ -1,0 +1,78 @@
+"""Amounts that are gamma around their group's mean."""
+
+from __future__ import annotations
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from hierstan import priors
+from hierstan.families import collapse, raw
+from hierstan.families.collapse import Frame
+from hierstan.families.family import Draws, Family, Role
+from hierstan.priors import Prior
+
+
+class Gamma(Family):
+    """``y ~ gamma(shape, shape / exp(theta))``."""
+
+    name = "gamma"
+    link = "log"
+    words = "amounts above 0: gamma, log link"
+    columns = {"y": "real", "count": "real", "mean_log": "real"}
+    takes = {"rows": {"outcome": Role("y", "positive")}}
+    observation = {"y": 1, "count": 1, "mean_log": 0}
+    size = ("count",)
+    collapses = True
+    parameters = ("shape",)
+    mean_scale = 1.5
+    curved = True
+    positive = True
+    power_of_mean = "shape"
+
+    def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
+        """Log of the overall mean; scale 1."""
+        mean = float((cells["y"] * cells["count"]).sum() / cells["count"].sum())
+        return float(np.log(mean)), 1.0
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return the prior of the shape."""
+        return {"shape": priors.LogNormal(1, 1.5)}
+
+    def collapse(self, frame: Frame) -> Frame:
+        """Count, mean and mean logarithm of each group."""
+        y = nw.col("y").cast(nw.Float64)
+        return collapse.moments(frame, y=y, log_y=y.log())
+
+    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Name them as the Stan program does."""
+        return super().finished(raw.rename(columns={"mean_y": "y", "mean_log_y": "mean_log"}))
+
+    def single(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Write rows as cells, each its own mean."""
+        if "mean_log" not in rows:
+            rows = rows.assign(mean_log=np.log(rows["y"].to_numpy(dtype=float)))
+        return super().single(rows)
+
+    def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return means and mean logarithms."""
+        return pd.DataFrame(
+            {"mean": raw.summed(cells, cells["y"], J)}
+            | {"mean_log": raw.summed(cells, cells["mean_log"], J)}
+        )
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Means; the common shape from the mean gap between log mean and mean log (Minka 2002)."""
+        n = raw.summed(cells, cells["count"], J)
+        mean, mean_log = (raw.summed(cells, cells[name], J) for name in ("y", "mean_log"))
+        several = n > 1
+        gap = float(((np.log(mean) - mean_log) * n)[several].sum() / max((n - 1)[several].sum(), 1))
+        if gap <= 0:
+            gap = 0.5
+        shape = (3 - gap + np.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
+        link_se = 1 / np.sqrt(shape * n)
+        return raw.table(n, mean, mean * link_se, np.log(mean), link_se)
+
+    def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
+        """``n * shape``."""
+        return weights * own["shape"]

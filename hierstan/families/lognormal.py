@@ -1,0 +1,69 @@
+"""Amounts whose logarithms are normal around their group's."""
+
+from __future__ import annotations
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from hierstan import priors
+from hierstan.families import collapse, raw
+from hierstan.families.collapse import Frame
+from hierstan.families.family import Draws, Family, Role
+from hierstan.priors import Prior
+
+
+class Lognormal(Family):
+    """``y ~ lognormal(theta, sigma)``; `y` of a cell is the geometric mean of its rows."""
+
+    name = "lognormal"
+    link = "log"
+    words = "amounts above 0: lognormal, log link"
+    columns = {"y": "real", "count": "real", "squares": "real"}
+    takes = {"rows": {"outcome": Role("y", "positive")}}
+    observation = {"y": 1, "count": 1, "squares": 0}
+    size = ("count",)
+    collapses = True
+    parameters = ("sigma",)
+    marginal = True
+    mean_words = "median"
+    medians = True
+    positive = True
+
+    def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
+        """Mean and standard deviation of the logarithms of all rows."""
+        return raw.of_rows(np.log(cells["y"]), cells["count"], cells["squares"])
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return the prior of the standard deviation of logarithms within groups."""
+        return {"sigma": priors.HalfNormal(scale)}
+
+    def collapse(self, frame: Frame) -> Frame:
+        """Count, mean and squared deviations of the logarithms of each group."""
+        return collapse.moments(frame, log_y=nw.col("y").cast(nw.Float64).log())
+
+    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Name them as the Stan program does."""
+        cells = raw.rename(columns={"squares_log_y": "squares"})
+        cells["y"] = np.exp(cells["mean_log_y"].to_numpy(dtype=float))
+        return super().finished(cells)
+
+    def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return means and sample standard deviations of the logarithms."""
+        count, median, squares = raw.moments(cells, J)
+        sd = raw.sample_sd(squares, count)
+        return pd.DataFrame({"mean_log": np.log(median), "sd_log": sd})
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Geometric means; standard errors from the deviation within all groups."""
+        count, median, squares = raw.moments(cells, J)
+        se = raw.pooled_sd(count, squares, np.log(median)) / np.sqrt(count)
+        return raw.table(count, median, median * se, np.log(median), se)
+
+    def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
+        """``n / sigma^2``."""
+        return weights / own["sigma"] ** 2
+
+    def mean_offset(self, own: Draws) -> np.ndarray:
+        """``sigma^2 / 2``."""
+        return own["sigma"] ** 2 / 2

@@ -1,0 +1,47 @@
+"""What families share that estimate each group from its own data."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def summed(cells: pd.DataFrame, values: pd.Series | np.ndarray, J: int) -> np.ndarray:
+    """Add values up over the cells of each group, (J,)."""
+    return np.bincount(cells["group"], weights=np.asarray(values, dtype=float), minlength=J)
+
+
+def table(
+    n: np.ndarray, raw: np.ndarray, raw_se: np.ndarray, link: np.ndarray, link_se: np.ndarray
+) -> pd.DataFrame:
+    """Lay out raw estimates, (J,) each, on the response and on the link scale."""
+    return pd.DataFrame({"n": n, "raw": raw, "raw_se": raw_se, "link": link, "link_se": link_se})
+
+
+def moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the groups' counts, means and sums of squared deviations, (J,) each."""
+    count, mean, squares = (summed(cells, cells[name], J) for name in ("count", "y", "squares"))
+    return count, mean, squares
+
+
+def pooled_sd(count: np.ndarray, squares: np.ndarray, means: np.ndarray) -> float:
+    """Within-group standard deviation; that of the means where no group has two rows."""
+    freedom = float((count - 1).sum())
+    if freedom > 0 and squares.sum() > 0:
+        return float(np.sqrt(squares.sum() / freedom))
+    return float(np.std(means)) or max(abs(float(means.mean())), 1.0)
+
+
+def sample_sd(squares: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Sample standard deviation; not a number for a group of one row."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt(squares / (count - 1))
+
+
+def of_rows(means: pd.Series, count: pd.Series, squares: pd.Series) -> tuple[float, float]:
+    """Mean and standard deviation of all rows, from the groups' summaries."""
+    total = float(count.sum())
+    location = float((count * means).sum() / total)
+    between = float((count * (means - location) ** 2).sum())
+    scale = float(np.sqrt((float(squares.sum()) + between) / max(total - 1, 1)))
+    return location, scale if scale > 0 else max(abs(location), 1.0)

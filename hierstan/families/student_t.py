@@ -1,0 +1,55 @@
+"""Rows with outliers, Student t around their group's mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hierstan import priors
+from hierstan.families import raw
+from hierstan.families.family import Draws, Family, Role
+from hierstan.families.normal import Normal
+from hierstan.priors import Prior
+
+
+class StudentT(Family):
+    """``y ~ student_t(nu, theta, sigma)``."""
+
+    name = "student_t"
+    link = "identity"
+    words = "Student t around the group's mean, identity link"
+    columns = {"y": "real"}
+    takes = {"rows": {"outcome": Role("y", "real")}}
+    parameters = ("sigma", "nu")
+    lower_bounds = {"nu": 1.0}
+
+    def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
+        """Median of all rows and their median absolute deviation, made comparable to a sd."""
+        location = float(cells["y"].median())
+        scale = 1.4826 * float((cells["y"] - location).abs().median())
+        if scale <= 0:
+            scale = float(cells["y"].std()) if len(cells) > 1 else 0.0
+        return location, scale if scale > 0 else max(abs(location), 1.0)
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return the priors of scale and degrees of freedom within groups."""
+        return {"sigma": priors.HalfNormal(scale), "nu": priors.Gamma(2, 0.1)}
+
+    def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return means and sample standard deviations."""
+        normal = Normal()
+        return normal.summarised(normal.collapsed(cells), J)
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Group medians; their standard errors from the pooled median absolute deviation."""
+        count = self.sizes(cells, J)
+        median = cells.groupby("group")["y"].median().to_numpy()
+        apart = np.abs(cells["y"].to_numpy() - median[cells["group"]])
+        several = apart[count[cells["group"]] > 1]
+        scale = 1.4826 * float(np.median(several)) if (count > 1).any() else 0
+        se = (scale or float(np.std(median)) or 1.0) * np.sqrt(np.pi / 2) / np.sqrt(count)
+        return raw.table(count, median, se, median, se)
+
+    def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
+        """``n (nu + 1) / (sigma^2 (nu + 3))`` (Lange, Little and Taylor 1989)."""
+        return weights / own["sigma"] ** 2 * (own["nu"] + 1) / (own["nu"] + 3)
