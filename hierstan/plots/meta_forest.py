@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.differences.information import BLOCK, sampling_variance
-from hierstan.answers.differences.observed_information import numeric
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.information import BLOCK, sampling_variance
+from hierstan.fit.observed_information import numeric
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (

@@ -17,9 +17,9 @@ from programs import small_data
 from scipy import integrate, special, stats
 
 import hierstan as hs
-from hierstan.answers.differences.information import sampling_variance
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.engines.stanli import Evaluator
+from hierstan.fit.information import sampling_variance
 from hierstan.sampling.run import stan_data
 from hierstan.shell.arguments import parse
 from hierstan.shell.cli import _described, _read, main

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.differences.information import by_draw
-from hierstan.answers.differences.tau_evidence import Spread
 from hierstan.answers.differences.verdict import chance, noun, verdict
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.information import by_draw
+from hierstan.fit.tau_evidence import Spread
 from hierstan.text.tables import WIDTH, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
@@ -85,7 +85,7 @@ def heterogeneity(
     -------
     Heterogeneity
         Its table has, per draw, with the typical variance ``s^2`` of [1]_ (equation 9) on the link
-        scale (see `hierstan.answers.differences.information.by_draw`):
+        scale (see `hierstan.fit.information.by_draw`):
 
         - ``tau``: standard deviation of the population, on the link scale;
         - ``i2``: ``tau^2 / (tau^2 + s^2)``, the share of the variance of a typical group's raw

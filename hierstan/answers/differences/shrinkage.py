@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.differences.information import by_group
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.information import by_group
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 

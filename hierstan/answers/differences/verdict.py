@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hierstan.answers.differences.tau_evidence import Spread
 from hierstan.data.predictors import predictor_words
 from hierstan.fit.fit import Fit
+from hierstan.fit.tau_evidence import Spread
 from hierstan.text.tables import numbers, percent, places
 
 HARDLY_POOLED = 0.1  # total pooling factor below which no pooling comes to much the same

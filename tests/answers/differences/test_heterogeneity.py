@@ -13,8 +13,8 @@ import xarray as xr
 from scipy import stats
 
 import hierstan as hs
-from hierstan.answers.differences.tau_evidence import Spread
 from hierstan.answers.differences.verdict import between, chance
+from hierstan.fit.tau_evidence import Spread
 
 REFERENCE = Path(__file__).parents[2] / "reference_cases"
 

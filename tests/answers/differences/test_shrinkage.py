@@ -11,8 +11,7 @@ import pytest
 import xarray as xr
 
 import hierstan as hs
-from hierstan.answers.differences import information
-from hierstan.fit import group_summaries
+from hierstan.fit import group_summaries, information
 
 REFERENCE = Path(__file__).parents[2] / "reference_cases"
 COLUMNS = [

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hierstan.answers.differences.observed_information import numeric, observed_information
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
+from hierstan.fit.observed_information import numeric, observed_information
 
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
 
@@ -55,7 +55,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     Examples
     --------
     >>> import hierstan as hs
-    >>> from hierstan.answers.differences.information import sampling_variance
+    >>> from hierstan.fit.information import sampling_variance
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
@@ -139,17 +139,22 @@ def by_draw(fit: Fit) -> ByDraw:
     """Sum pooling factors and information over the groups of a partial pooling fit.
 
     The typical variance is ``(J - 1) sum(w) / (sum(w)^2 - sum(w^2))`` with ``w = 1 / V``: the
-    ``s^2`` of equation 9 in Higgins and Thompson 2002, doi:10.1002/sim.1186.
+    ``s^2`` of equation 9 in Higgins and Thompson 2002, doi:10.1002/sim.1186. Its denominator is
+    twice the sum of all products of two different weights, and is computed as that: the difference
+    would be lost in rounding where one group is known far better than the others. It is infinite
+    where fewer than two groups say anything.
     """
-    tau = weights = squares = borrowed = np.zeros(1)
+    tau = total = products = borrowed = np.zeros(1)
     for block in _blocks(fit):
         tau = block.tau[:, 0]
-        weights = weights + block.information.sum(axis=1)
-        squares = squares + (block.information**2).sum(axis=1)
+        before = np.cumsum(block.information, axis=1)
+        products = products + total * before[:, -1]
+        products = products + (before[:, :-1] * block.information[:, 1:]).sum(axis=1)
+        total = total + before[:, -1]
         borrowed = borrowed + block.pooling_factor.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        typical = (len(fit.data.groups) - 1) * weights / (weights**2 - squares)
-    typical = np.where(np.isfinite(typical), typical, np.inf)  # groups that say nothing
+        typical = (len(fit.data.groups) - 1) * total / (2 * products)
+    typical = np.where(products > 0, typical, np.inf)
     return ByDraw(tau, np.broadcast_to(typical, tau.shape), borrowed)
 
 

@@ -12,17 +12,17 @@ from programs import BINOMIAL
 from scipy import stats
 
 import hierstan as hs
-from hierstan.answers.differences import information
-from hierstan.answers.differences.information import (
+from hierstan.data.own_estimates import group_sizes
+from hierstan.fit import information
+from hierstan.fit.information import (
     by_draw,
     by_group,
     sampling_variance,
 )
-from hierstan.answers.differences.observed_information import (
+from hierstan.fit.observed_information import (
     likelihood_edited,
     observed_information,
 )
-from hierstan.data.own_estimates import group_sizes
 
 ROWS = ["normal", "student_t", "bernoulli", "poisson", "neg_binomial", "lognormal", "gamma"]
 SIZES = np.array([1, 2, 5, 40])
@@ -236,3 +236,15 @@ def test_an_edited_population_leaves_the_closed_form(tmp_path: Path, family: str
 def test_what_ships_is_not_taken_for_edited() -> None:
     for model in (hs.CompletePooling(), hs.NoPooling(), hs.PartialPooling()):
         assert not likelihood_edited(fitted(counts(), model, draws=50))
+
+
+@pytest.mark.parametrize("tiny", [1e-4, 1e-8, 1e-10, 1e-12, 1e-60])
+def test_one_group_that_is_known_exactly_leaves_the_typical_variance_finite(tiny: float) -> None:
+    se = np.array([0.2, 0.3, 0.25, 0.4, 0.2, 0.3, 0.1])
+    y = [0.3, 0.1, -0.2, 0.5, 0.2, 0.0, 0.15, 0.4]
+    for order in (np.arange(8), np.arange(8)[::-1]):
+        frame = pd.DataFrame({"s": list("abcdefgh"), "y": y, "se": [*se, tiny]}).iloc[order]
+        data = hs.GroupedData.from_estimates(frame, group="s", estimate="y", se="se")
+        fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False, draws=50)
+        limit = 7 / (2 * (1 / se**2).sum())
+        assert by_draw(fit).typical_variance == pytest.approx(limit, rel=1e-4)
