@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hierstan.data.degenerate import check_variation
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Settings, get_engine
 from hierstan.errors import DataError, PriorError
@@ -176,6 +177,8 @@ class Pooling:
         (4000, 8)
         """
         _check_data(data, self)
+        if not prior_only:
+            check_variation(data)
         priors = self.resolve_priors(data)
         parameterization = self._parameterization(data, prior_only=prior_only)
         program = self._render(data, priors, parameterization)

@@ -1,0 +1,116 @@
+"""Rows without variation have no posterior: they are refused, and their neighbours are not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import integrate, stats
+
+import hierstan as hs
+
+SCALED = ("normal", "lognormal", "gamma", "student_t")
+
+
+def fitted(y: list[float] | np.ndarray, groups: str, family: str, **options: object) -> hs.Fit:
+    frame = pd.DataFrame({"shop": list(groups), "price": y})
+    data = hs.GroupedData.from_rows(frame, group="shop", outcome="price", family=family)
+    return hs.PartialPooling().fit(
+        data, seed=1, engine="stanli", progress=False, chains=1, warmup=100, draws=20, **options
+    )
+
+
+@pytest.mark.parametrize("family", SCALED)
+@pytest.mark.parametrize("rounding", [0.0, 2e-16, -4e-16])
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e9])
+def test_rows_that_equal_their_groups_mean(family: str, rounding: float, scale: float) -> None:
+    y = scale * np.array([1.0, 1 + rounding, 2, 2, 3, 3 * (1 + rounding), 4, 4])
+    message = r"Column 'price' \(outcome\) does not vary within any group: 2 × .* in 'a', "
+    with pytest.raises(hs.DataError, match=message) as caught:
+        fitted(y, "aabbccdd", family)
+    assert f"family='{family}'" in str(caught.value)
+    assert "compare them as they are" in str(caught.value)
+
+
+@pytest.mark.parametrize("family", SCALED)
+def test_one_value_everywhere(family: str) -> None:
+    for groups in ("aabb", "abcd"):
+        with pytest.raises(hs.DataError, match="is the same in all 4 rows: 5|2 × 5 in 'a'"):
+            fitted([5.0] * 4, groups, family)
+
+
+@pytest.mark.parametrize("family", ["normal", "student_t"])
+def test_zeros_are_equal_too(family: str) -> None:
+    with pytest.raises(hs.DataError, match="rows: 0|2 × 0 in 'a'"):
+        fitted([0.0] * 4, "aabb", family)
+
+
+@pytest.mark.parametrize("family", SCALED)
+def test_one_row_in_every_group_is_another_matter(family: str) -> None:
+    assert fitted([1.0, 2, 3, 4], "abcd", family).data.n_rows == 4
+
+
+@pytest.mark.parametrize("family", SCALED[:3])
+def test_one_group_that_varies_is_enough(family: str) -> None:
+    assert fitted([1.0, 1, 2, 2, 3, 3.01], "aabbcc", family).data.n_rows == 6
+
+
+def test_small_but_real_variation_is_kept() -> None:
+    """A speed of light in m/s, to the micrometre per second."""
+    y = 299_792_458 + 1e-5 * np.array([0.0, 1, 5, 2, 3, 1])
+    assert fitted(y, "aabbcc", "normal").data.n_rows == 6
+
+
+def test_draws_from_the_prior_ignore_the_outcomes() -> None:
+    assert fitted([1.0, 1, 2, 2], "aabb", "normal", prior_only=True).prior_only
+
+
+def test_a_fold_without_variation_is_refused() -> None:
+    frame = pd.DataFrame({"shop": list("aabbcc"), "price": [1.0, 1, 2, 2, 3, 4]})
+    data = hs.GroupedData.from_rows(frame, group="shop", outcome="price")
+    with pytest.raises(hs.DataError, match="does not vary within any group"):
+        hs.NoPooling().fit(data.without("c"), engine="stanli", progress=False)
+
+
+@pytest.mark.parametrize("amounts", ["gamma", "lognormal"])
+def test_amounts_of_one_price_each(amounts: str) -> None:
+    frame = pd.DataFrame({"v": list("AAABBB"), "paid": [4.95, 4.95, 0, 5.95, 5.95, 0]})
+    with pytest.raises(hs.DataError, match=r"2 × 4.95 in 'A'.*multiply the rates by the prices"):
+        hs.TwoPart(amounts).fit(frame, group="v", outcome="paid", engine="stanli", progress=False)
+
+
+@pytest.mark.parametrize(("ties", "refused"), [(6, False), (7, True), (8, True)])
+def test_student_t_is_refused_where_its_likelihood_is_unbounded(ties: int, refused: bool) -> None:
+    """Near sigma = 0, at nu = 1, it grows as sigma^-e; with e at least 1 it has no integral."""
+    rng = np.random.default_rng(ties)
+    ties_a = ties // 2
+    y = rng.normal(0, 1, 10)
+    y[:ties_a] = 0.25
+    y[5 : 5 + ties - ties_a] = -0.5
+    assert (_exponent(y[:5]) + _exponent(y[5:]) >= 0.98) == refused
+    if refused:
+        match = rf"too many equal rows .*{ties - ties_a} of 5 rows in 'b' are -0.5"
+        with pytest.raises(hs.DataError, match=match):
+            fitted(y, "aaaaabbbbb", "student_t")
+    else:
+        assert fitted(y, "aaaaabbbbb", "student_t").data.n_rows == 10
+
+
+def test_ties_across_groups_count_for_complete_pooling() -> None:
+    with pytest.raises(hs.DataError, match="5 of 7 rows are 1"):
+        fitted([1.0, 1, 1, 1, 1, 2, 3], "abcdefg", "student_t")
+
+
+def _exponent(y: np.ndarray) -> float:
+    """Return how fast the likelihood grows as sigma falls, theta integrated out, at nu = 1."""
+
+    def log_integral(sigma: float) -> float:
+        middle = pd.Series(y).mode()[0]
+
+        def density(z: float) -> float:  # theta in units of sigma
+            return float(np.exp(stats.t.logpdf(y, 1, middle + sigma * z, sigma).sum() - shift))
+
+        shift = stats.t.logpdf(y, 1, middle, sigma).sum()
+        return shift + np.log(sigma * integrate.quad(density, -50, 50, points=[0])[0])
+
+    return float(-(log_integral(1e-6) - log_integral(1e-4)) / np.log(1e-2))
