@@ -13,7 +13,7 @@ import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError
-from hierstan.families.family import FAMILIES
+from hierstan.families import FAMILIES
 from hierstan.text.wording import show
 
 ROUNDING = 16 * np.finfo(float).eps  # relative: what adding and subtracting a few numbers leaves
@@ -34,9 +34,9 @@ def check_variation(data: GroupedData) -> None:
         single rows, where too many share one value.
     """
     family = FAMILIES[data.family]
-    if "nu" in family.parameters:
+    if family.unbounded == "ties":
         _check_ties(data)
-    elif "squares" in family.columns or "mean_log" in family.columns:
+    elif family.unbounded == "no variation":
         _check_equal(data)
 
 
@@ -46,7 +46,7 @@ def check_variation(data: GroupedData) -> None:
 def _check_equal(data: GroupedData) -> None:
     cells = data.cells
     count, y = cells["count"].to_numpy(), cells["y"].to_numpy()
-    within, between, limit = _variation(data.family, cells)
+    within, between, limit = _variation(data)
     several = bool((count > 1).any())
     if within > limit or (not several and between > limit):
         return
@@ -62,23 +62,24 @@ def _check_equal(data: GroupedData) -> None:
 
 def _no_variation(data: GroupedData, found: str) -> DataError:
     return DataError(
-        f"{_column(data)} {found}. Without any variation family={data.family!r} has nothing "
-        "to estimate: the likelihood grows without bound. Values that are known exactly, such as list prices, need "
-        "no model: compare them as they are (where each buyer pays the same price, fit who buys, "
-        "with family='bernoulli', and multiply the rates by the prices). If rows were copied, keep "
-        "one row for each group. If the values were rounded, take them with more digits."
+        f"{_column(data)} {found}. Without any variation family={data.family!r} has nothing to "
+        "estimate: the likelihood grows without bound. Values that are known exactly, such as list "
+        "prices, need no model: compare them as they are (where each buyer pays the same price, "
+        "fit who buys, with family='bernoulli', and multiply the rates by the prices). If rows "
+        "were copied, keep one row for each group. If they were rounded, take more digits."
     )
 
 
-def _variation(family: str, cells: pd.DataFrame) -> tuple[float, float, float]:
+def _variation(data: GroupedData) -> tuple[float, float, float]:
     """Return the sds within groups and of all rows, and what rounding alone could make of them."""
+    cells = data.cells
     count, y = cells["count"].to_numpy(), cells["y"].to_numpy()
     N = count.sum()
     if "mean_log" in cells:  # the log of the mean minus the mean log is half a squared deviation
         gap = np.maximum(np.log(y) - cells["mean_log"].to_numpy(), 0)
         squares, limit = 2 * count * gap, np.sqrt(ROUNDING) * max(1.0, np.abs(np.log(y)).max())
         y = np.log(y)
-    elif FAMILIES[family].link == "log":
+    elif FAMILIES[data.family].link == "log":
         squares, y = cells["squares"].to_numpy(), np.log(y)
         limit = ROUNDING * max(1.0, float(np.abs(y).max()))
     else:

@@ -94,6 +94,9 @@ class Family(ABC):
         Whether outcomes are amounts above 0.
     bounded : bool
         Whether outcomes are bounded, so that all their moments are finite.
+    unbounded : {"", "no variation", "ties"}
+        Which rows leave the likelihood without a bound: none, those without any variation within
+        groups, or those most of which are tied (see `hierstan.data.degenerate`).
     power_of_mean : str
         The parameter, if any, that times the rows of a group is the power with which their
         likelihood falls in a large mean.
@@ -123,6 +126,7 @@ class Family(ABC):
     log_ratios: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
+    unbounded: ClassVar[str] = ""
     power_of_mean: ClassVar[str] = ""
 
     # the link -----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ class Gamma(Family):
     size = ("count",)
     collapses = True
     parameters = ("shape",)
+    unbounded = "no variation"
     mean_scale = 1.5
     curved = True
     positive = True

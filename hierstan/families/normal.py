@@ -25,6 +25,7 @@ class Normal(Family):
     size = ("count",)
     collapses = True
     parameters = ("sigma",)
+    unbounded = "no variation"
     marginal = True
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
