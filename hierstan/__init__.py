@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copyreg
+import importlib
+import sys
+from types import ModuleType
+
 import lazy_loader as lazy
 
 __version__ = "0.1.0"
@@ -74,3 +79,12 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "answers.decisions.winners_curse": ["winners_curse"],
     },
 )
+
+
+def _by_name(module: ModuleType) -> tuple[object, tuple[str]]:
+    return importlib.import_module, (module.__name__,)
+
+
+# Since `report` is a folder and a function, lazy_loader gives this module a type of its own, which
+# cloudpickle (joblib, Dask, Spark, Ray) cannot tell for a module: let it travel by its name.
+copyreg.pickle(type(sys.modules[__name__]), _by_name)

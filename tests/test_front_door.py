@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import copy
 import importlib
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -150,3 +152,48 @@ def test_a_users_script_has_real_types_and_its_mistakes_are_seen(tmp_path: Path)
     assert errors == [
         ("wrong", str(line), code) for line, code in enumerate(MISTAKES.values(), start=2)
     ]
+
+
+def best_group(seed: int) -> str:
+    """What a user sends to workers: it says `hs`, which comes from where it was defined."""
+    frame = hs.load_dataset("eight_schools")
+    data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+    fit = hs.PartialPooling().fit(data, seed=seed, engine="stanli", draws=100, progress=False)
+    return str(hs.prob_best(fit).idxmax())
+
+
+def test_the_front_door_is_copied_by_name() -> None:
+    assert copy.deepcopy(hs) is hs
+    assert pickle.loads(pickle.dumps(hs)) is hs
+
+
+def test_a_function_that_uses_hs_is_sent_to_workers(tmp_path: Path) -> None:
+    # as cloudpickle sends what a script or notebook defines: by value, the module by its name
+    joblib = pytest.importorskip("joblib")
+    cloudpickle = pytest.importorskip("cloudpickle")
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    try:
+        (tmp_path / "sent").write_bytes(cloudpickle.dumps(best_group))
+        code = f"import pickle; print(pickle.load(open({str(tmp_path / 'sent')!r}, 'rb'))(1))"
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True
+        )
+        results = joblib.Parallel(2)(joblib.delayed(best_group)(seed) for seed in (1, 1))
+    finally:
+        cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+    assert done.stdout.split() == results[:1] == results[1:] == ["A"]
+
+
+def test_results_come_back_from_workers() -> None:
+    frame = hs.load_dataset("baseball")
+    data = hs.GroupedData.from_counts(frame, group="player", successes="hits", trials="at_bats")
+    fits = hs.fit_poolings(data, seed=1, engine="stanli", draws=200, progress=False)
+    partial = fits["partial"]
+    results = {
+        "data": data, "fits": fits, "comparison": hs.compare(fits, progress=False),
+        "prediction": hs.predict(partial), "heterogeneity": hs.heterogeneity(partial),
+        "diagnosis": hs.diagnose(partial), "curse": hs.winners_curse(partial),
+        "decisions": hs.decision_table(partial), "shrinkage": hs.shrinkage(partial),
+    }  # fmt: skip
+    for name, result in results.items():
+        assert str(pickle.loads(pickle.dumps(result))) == str(result), name

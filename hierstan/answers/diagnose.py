@@ -148,7 +148,9 @@ def diagnose(fit: Fit) -> Diagnosis:
     ========================= ============ ========================================================
     check                     limit        source
     ========================= ============ ========================================================
-    R-hat                     1.01         Vehtari et al. (2021, doi:10.1214/20-BA1221)
+    R-hat                     1.01         Vehtari et al. (2021, doi:10.1214/20-BA1221); 1.02 among
+                                           thousands of parameters, of which some exceed 1.01 by
+                                           chance
     bulk and tail ESS         100 a chain  the same
     divergences               none         Betancourt (2017, arXiv:1701.02434)
     E-BFMI of each chain      0.3          Betancourt (2016, arXiv:1604.00695)

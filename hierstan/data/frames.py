@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import DataError
-from hierstan.families.collapse import Frame
+from hierstan.families.collapse import Frame, adopted
 from hierstan.text.wording import did_you_mean, listed, show
 
 ACCEPTED = (
@@ -141,7 +141,7 @@ def hashable(value: object) -> bool:
 
 def _opened(frame: Any) -> Frame:
     try:
-        opened: Frame = nw.from_native(frame)
+        opened = adopted(frame)
     except TypeError:
         raise DataError(
             f"frame= takes {ACCEPTED}, but got a value of type {type(frame).__name__}. "

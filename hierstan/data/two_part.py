@@ -15,6 +15,7 @@ from hierstan.data.frames import Table, collected, first_rows, open_table
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import check
 from hierstan.errors import DataError
+from hierstan.families.collapse import adopted
 from hierstan.text.wording import broken_by, show
 
 
@@ -109,7 +110,7 @@ def _plain_labels(table: Table) -> Table:
         return table
     native: Any = nw.to_native(table.frame)
     labels = native["group"].astype(native["group"].cat.categories.dtype)
-    return replace(table, frame=nw.from_native(native.assign(group=labels)))
+    return replace(table, frame=adopted(native.assign(group=labels)))
 
 
 def _in_order(data: GroupedData, groups: pd.Index) -> GroupedData:

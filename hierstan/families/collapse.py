@@ -13,6 +13,7 @@ corrected two-pass algorithm).
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import narwhals as nw
@@ -69,8 +70,17 @@ def settled(few: Frame, many: Frame) -> Frame:
         native = nw.to_native(few).persist().repartition(npartitions=1)
         dtype = nw.to_native(many)["group"].dtype
         same = native["group"].dtype == dtype
-        return nw.from_native(native if same else native.astype({"group": dtype}))
+        return adopted(native if same else native.astype({"group": dtype}))
     return few
+
+
+def adopted(native: Any) -> Frame:
+    """Return a frame of any engine as narwhals takes it."""
+    with warnings.catch_warnings():
+        # that a later narwhals will want a plugin for Dask: pyproject.toml caps it before that one
+        warnings.filterwarnings("ignore", "Dask support is moving", FutureWarning)
+        frame: Frame = nw.from_native(native)
+    return frame
 
 
 # internals --------------------------------------------------------------------------------------

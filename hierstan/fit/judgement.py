@@ -14,11 +14,11 @@ from hierstan.fit import cures
 from hierstan.fit.cures import Setup
 from hierstan.sampling.convergence import (
     MAX_AT_DEPTH,
-    MAX_R_HAT,
     MIN_DRAWS,
     MIN_E_BFMI,
     MIN_ESS_PER_CHAIN,
     Convergence,
+    max_r_hat,
 )
 from hierstan.text.tables import percent
 
@@ -66,8 +66,9 @@ def check_table(found: Convergence) -> pd.DataFrame:
     """Return one line per check: the worst value, where it is, the limit and whether it is met."""
     table = found.parameters
     least = MIN_ESS_PER_CHAIN * found.chains
+    most = max_r_hat(len(table), found.chains)
     lines = [
-        ("R-hat", *_extreme(table["r_hat"], "max"), "at most", MAX_R_HAT),
+        ("R-hat", *_extreme(table["r_hat"], "max"), "at most", most),
         ("bulk ESS", *_extreme(table["ess_bulk"], "min"), "at least", least),
         ("tail ESS", *_extreme(table["ess_tail"], "min"), "at least", least),
         ("divergences", found.divergences, "", "at most", 0),
@@ -122,13 +123,14 @@ def _divergences(found: Convergence, setup: Setup) -> str:
 
 def _r_hat(found: Convergence, setup: Setup) -> str:
     table = found.parameters
-    bad = table[table["r_hat"] > MAX_R_HAT]
+    most = max_r_hat(len(table), found.chains)
+    bad = table[table["r_hat"] > most]
     if bad.empty:
         return ""
     worst = bad["r_hat"].idxmax()
     value = bad["r_hat"].max()
     parts = "chains" if found.chains > 1 else "two halves of the chain"
-    start = f"R-hat is above {MAX_R_HAT} for {_share(bad, table)}"
+    start = f"R-hat is above {most} for {_share(bad, table)}"
     start += f" ({value:.2f})" if len(bad) == 1 else f", most for {worst} ({value:.2f})"
     start += f": the {parts} "
     longer = f"warmup={cures.more(setup.warmup)}, draws={cures.more(found.draws)}"

@@ -22,7 +22,8 @@ from hierstan.text.tables import plain_labels
 if TYPE_CHECKING:
     import xarray as xr
 
-MAX_R_HAT = 1.01  # Vehtari et al. 2021, section 4.3
+MAX_R_HAT = 1.01  # of a single parameter: Vehtari et al. 2021, section 4.3
+CHANCE = 0.01  # that a single parameter whose chains agree is over its limit
 MIN_ESS_PER_CHAIN = (
     100  # Vehtari et al. 2021: 400 in four chains, below which R-hat is noisy itself
 )
@@ -99,6 +100,31 @@ def check_convergence(draws: xr.Dataset, stats: xr.Dataset) -> Convergence:
         e_bfmi=e_bfmi(stats["energy"].transpose("chain", "draw").to_numpy()),
         at_depth=float((stats["tree_depth"] >= MAX_TREE_DEPTH).mean()),
     )
+
+
+def max_r_hat(parameters: int, chains: int) -> float:
+    """Return what the largest R-hat of so many parameters may come to.
+
+    Among thousands of parameters whose chains agree, a few exceed 1.01 by chance. Under agreement
+    ``R-hat - 1`` is proportional to a chi-squared of 2 chains - 1 degrees of freedom (the variance
+    between the halves of chains), so that 1.01 grows as its far quantiles do: with four chains it
+    is 1.01 for up to about 40 parameters, 1.02 for thousands, 1.03 for a million.
+
+    Parameters
+    ----------
+    parameters : int
+        How many R-hats the largest is taken of, at least 1.
+    chains : int
+
+    Examples
+    --------
+    >>> max_r_hat(10, 4), max_r_hat(10_000, 4)
+    (1.01, 1.02)
+    """
+    from scipy.stats import chi2
+
+    far, once = chi2.isf([CHANCE / max(parameters, 1), CHANCE], 2 * chains - 1)
+    return round(1 + (MAX_R_HAT - 1) * float(far / once), 2)
 
 
 def parameter_table(draws: xr.Dataset) -> pd.DataFrame:

@@ -15,8 +15,6 @@ from dataframe_engines import ENGINES, require
 
 from hierstan import DataError, GroupedData
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
-
 COLUMNS = {"store": ["a", "b"], "effect": [1.0, 2.0], "se": [1.0, 1.0]}
 
 

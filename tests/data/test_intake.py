@@ -13,8 +13,6 @@ from hierstan import DataError, GroupedData
 from hierstan.data import intake
 from hierstan.families import FAMILIES, accepted_by
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
-
 
 def rows(frame: Any, family: str = "normal") -> GroupedData:
     return GroupedData.from_rows(frame, group="g", outcome="y", family=family)

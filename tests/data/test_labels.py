@@ -14,8 +14,6 @@ from dataframe_engines import ENGINES, UNORDERED, require
 from hierstan import DataError, GroupedData
 from hierstan.data import intake
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
-
 
 class Arm(enum.Enum):
     CONTROL = 1

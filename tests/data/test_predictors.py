@@ -19,7 +19,6 @@ import hierstan as hs
 from hierstan.data import intake
 from hierstan.families import FAMILIES
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
 ARMS = {
     "events_treatment": "vaccinated_positive", "total_treatment": "vaccinated_total",
     "events_control": "control_positive", "total_control": "control_total",

@@ -13,8 +13,6 @@ from dataframe_engines import ENGINES, UNORDERED, Columns, require
 
 from hierstan import DataError, GroupedData, HierstanError
 
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
-
 NAN, INF = float("nan"), float("inf")
 
 

@@ -21,8 +21,7 @@ from hypothesis import strategies as st
 from hierstan import GroupedData
 from hierstan.data import intake
 from hierstan.families import FAMILIES, collapse
-
-pytestmark = pytest.mark.filterwarnings("ignore:Dask support is moving:FutureWarning")
+from hierstan.families.collapse import adopted
 
 
 def exact(frame: pd.DataFrame) -> dict[int, tuple[int, Fraction, Fraction]]:
@@ -146,7 +145,7 @@ def test_single_rows_collapse_to_the_same_cells(family: str) -> None:
 
 @pytest.mark.parametrize("engine", ["polars lazy", "duckdb", "dask", "ibis"])
 def test_lazy_engines_stay_lazy(engine: str) -> None:
-    frame = nw.from_native(ENGINES[engine]({"group": ["a", "b"], "y": [1.0, 2.0]}))
+    frame = adopted(ENGINES[engine]({"group": ["a", "b"], "y": [1.0, 2.0]}))
     for family in ("normal", "poisson", "neg_binomial", "gamma"):
         assert isinstance(FAMILIES[family].collapse(frame), nw.LazyFrame)
 

@@ -12,7 +12,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from hierstan.sampling.convergence import check_convergence, e_bfmi, parameter_table, quantiles
+from hierstan.sampling.convergence import (
+    check_convergence,
+    e_bfmi,
+    max_r_hat,
+    parameter_table,
+    quantiles,
+)
 
 RNG_SEED = 20261122
 
@@ -126,6 +132,28 @@ def test_chains_of_different_width_are_seen() -> None:
     values = autoregressive(4, 500, 1, 0.0)
     values[0] *= 4  # the means agree: only folded draws tell
     assert parameter_table(dataset(values))["r_hat"].item() > 1.1
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.6])
+def test_the_largest_of_many_r_hats_is_allowed_more(rho: float) -> None:
+    # 10,000 parameters whose chains agree, with 4,000 to 1,000 effective draws; and one that does
+    # not: one chain of four is elsewhere by 0.6 standard deviations
+    values = autoregressive(4, 1000, 10_000, rho)
+    mixed = parameter_table(dataset(values))
+    limit = max_r_hat(10_000, 4)
+    assert mixed["r_hat"].max() < limit
+    if rho:
+        assert (mixed["r_hat"] > max_r_hat(1, 4)).any(), "the limit of one parameter is too strict"
+    values[0, :, 0] += 0.6
+    assert parameter_table(dataset(values[..., :2]))["r_hat"].iloc[0] > limit
+
+
+@pytest.mark.parametrize("chains", [1, 2, 4, 8])
+def test_few_parameters_have_the_usual_limit_of_r_hat(chains: int) -> None:
+    assert max_r_hat(1, chains) == 1.01
+    limits = [max_r_hat(10**power, chains) for power in range(7)]
+    assert limits == sorted(limits)
+    assert limits[-1] <= 1.05
 
 
 def test_one_chain_is_compared_with_itself() -> None:
