@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hierstan.families import FAMILIES
+
 HOUSE = Path(__file__).parents[1] / "hierstan"
 
 # The only rooms that import a library.
@@ -150,6 +152,36 @@ def test_a_heavyweight_enters_through_its_own_room(library: str) -> None:
         if library in {module.partition(".")[0] for module in imported(file.read_text())}
     }
     assert users <= ENTRANCES[library]
+
+
+def texts(text: str) -> Iterator[str]:
+    """Yield the strings of a file; docstrings are among them."""
+    nodes = ast.walk(ast.parse(text))
+    yield from (n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+def families_named(room: str, text: str) -> list[str]:
+    """List the families that a room names, outside of their own files.
+
+    `normal` is the name of a population too; priors name Stan's distributions, and `certify` is a
+    second opinion.
+    """
+    if folder(room) in ("families", "priors") or room == "trust.certify":
+        return []
+    return sorted({name for name in texts(text) if name in {*FAMILIES} - {"normal"}})
+
+
+def test_a_family_is_named_in_its_own_files_alone() -> None:
+    named = {room: families_named(room, file.read_text()) for room, file in ROOMS.items()}
+    assert {room: names for room, names in named.items() if names} == {}
+    assert families_named("plots.ppc", "if fit.data.family == 'gamma': ...") == ["gamma"]
+
+
+def test_a_family_is_one_python_file_beside_one_stan_file() -> None:
+    stan = HOUSE.parent / "stan" / "families"
+    for name, family in FAMILIES.items():
+        assert type(family).__module__ == f"hierstan.families.{name}"
+        assert (stan / f"{name}.stan").is_file()
 
 
 def lines_of_code(text: str) -> int:

@@ -13,7 +13,7 @@ from hierstan.data import intake, subsets
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.predictors import roles, standardized
-from hierstan.families import FAMILIES
+from hierstan.families import FAMILIES, default
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,7 +100,7 @@ class GroupedData:
         """
         columns = {"group": group, "estimate": estimate, "se": se, **roles(predictors)}
         table = open_table(frame, columns)
-        return cls(*intake.take(table, "estimates", "normal_known"))
+        return cls(*intake.take(table, "estimates", default("estimates")))
 
     @classmethod
     def from_counts(
@@ -110,6 +110,7 @@ class GroupedData:
         group: Hashable,
         successes: Hashable,
         trials: Hashable,
+        family: str = default("counts"),
         predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take successes in a number of trials.
@@ -121,6 +122,8 @@ class GroupedData:
         group, successes, trials : str
             The columns with the group's label and two counts, of which the first is at most the
             second and the second at least 1.
+        family : str
+            How successes arise around their group's rate: "binomial".
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
 
@@ -133,9 +136,10 @@ class GroupedData:
         >>> print(data.to_frame().loc["new", ["successes", "trials", "rate"]].tolist())
         [9.0, 60.0, 0.15]
         """
+        family = intake.valid(family, "counts")
         columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
         table = open_table(frame, columns)
-        return cls(*intake.take(table, "counts", "binomial"))
+        return cls(*intake.take(table, "counts", family))
 
     @classmethod
     def from_arms(
@@ -180,7 +184,7 @@ class GroupedData:
         columns |= {"events_treatment": events_treatment, "total_treatment": total_treatment}
         columns |= {"events_control": events_control, "total_control": total_control}
         table = open_table(frame, {**columns, **roles(predictors)})
-        return cls(*intake.take(table, "arms", "two_arm"))
+        return cls(*intake.take(table, "arms", default("arms")))
 
     @classmethod
     def from_events(
@@ -190,6 +194,7 @@ class GroupedData:
         group: Hashable,
         events: Hashable,
         exposure: Hashable | None = None,
+        family: str = default("events"),
         predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take numbers of events, each over an exposure such as a time or an area.
@@ -203,6 +208,8 @@ class GroupedData:
         exposure : str, optional
             The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
             for every row where no column is given.
+        family : str
+            How events arise around their group's rate: "poisson".
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
 
@@ -214,11 +221,12 @@ class GroupedData:
         >>> hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
         GroupedData(poisson: 2 groups, 2 rows)
         """
+        family = intake.valid(family, "events")
         columns = {"group": group, "events": events}
         if exposure is not None:
             columns["exposure"] = exposure
         table = open_table(frame, {**columns, **roles(predictors)})
-        return cls(*intake.take(table, "events", "poisson"))
+        return cls(*intake.take(table, "events", family))
 
     @classmethod
     def from_rows(
@@ -227,7 +235,7 @@ class GroupedData:
         *,
         group: Hashable,
         outcome: Hashable,
-        family: str = "normal",
+        family: str = default("rows"),
         predictors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take raw outcomes, and collapse them to the sufficient statistics of their groups.

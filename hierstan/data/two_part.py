@@ -15,7 +15,9 @@ from hierstan.data.frames import Table, collected, first_rows, open_table
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import check
 from hierstan.errors import DataError
+from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
+from hierstan.families.gamma import Gamma
 from hierstan.text.wording import broken_by, show
 
 
@@ -72,8 +74,8 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
             "no amounts to learn from. Use GroupedData.from_rows with family='bernoulli'."
         )
     buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
-    paid = _in_order(_taken(buyers, "gamma"), rate.groups)
-    amount = paid if amounts == "gamma" else _in_order(_taken(buyers, amounts), rate.groups)
+    paid = _in_order(_taken(buyers, Gamma.name), rate.groups)
+    amount = paid if amounts == Gamma.name else _in_order(_taken(buyers, amounts), rate.groups)
     counts = pd.DataFrame({"customers": rate.cells["trials"], "buyers": rate.cells["y"]})
     counts.index = rate.groups
     mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(counts["buyers"]))
@@ -84,7 +86,7 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
 # internals ------------------------------------------------------------------------------------
 
 
-def _taken(table: Table, family: str = "bernoulli") -> GroupedData:
+def _taken(table: Table, family: str = Bernoulli.name) -> GroupedData:
     return GroupedData(*intake.take_rows(table, "rows", family))
 
 

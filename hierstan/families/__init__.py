@@ -36,6 +36,11 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+def default(constructor: str) -> str:
+    """Return the family that a constructor takes its data for unless told otherwise."""
+    return accepted_by(constructor)[0]
+
+
 def accepted_by(constructor: str) -> list[str]:
-    """Return the names of the families that a constructor accepts, such as ``"rows"``."""
+    """Return the families that a constructor such as ``"rows"`` accepts, the default first."""
     return [name for name, family in FAMILIES.items() if constructor in family.takes]

@@ -8,7 +8,7 @@ asks for its name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import narwhals as nw
@@ -50,6 +50,8 @@ class Family(ABC):
     link : {"identity", "logit", "log"}
     words : str
         What the page of a fit calls it.
+    distribution : str
+        Its name in a sentence, where `name` is not fit for that.
     columns : mapping
         What the Stan program reads of each cell, ``"int"`` or ``"real"``.
     takes : mapping
@@ -88,10 +90,12 @@ class Family(ABC):
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
         Whether an outcome is an estimate of the user's own, with a meaning of its own.
-    log_ratios : bool
-        Whether a mean may be the logarithm of a ratio.
+    contrast : bool
+        Whether a mean compares two arms, and so is no mean of outcomes.
     positive : bool
         Whether outcomes are amounts above 0.
+    additive : bool
+        Whether the sum of amounts has a distribution of its own, whatever their number.
     bounded : bool
         Whether outcomes are bounded, so that all their moments are finite.
     unbounded : {"", "no variation", "ties"}
@@ -105,6 +109,7 @@ class Family(ABC):
     name: ClassVar[str]
     link: ClassVar[str]
     words: ClassVar[str]
+    distribution: ClassVar[str] = ""
     columns: ClassVar[Mapping[str, str]]
     takes: ClassVar[Mapping[str, Mapping[str, Role]]]
     once: ClassVar[str] = ""
@@ -123,8 +128,9 @@ class Family(ABC):
     mean_words: ClassVar[str] = "mean"
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
-    log_ratios: ClassVar[bool] = False
+    contrast: ClassVar[bool] = False
     positive: ClassVar[bool] = False
+    additive: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     unbounded: ClassVar[str] = ""
     power_of_mean: ClassVar[str] = ""
@@ -160,6 +166,13 @@ class Family(ABC):
         mean = priors.Normal(location, self.mean_scale * scale)
         spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
         return {"mu": mean, "theta": mean, **spread, **self.own_priors(scale, cells)}
+
+    # the user's columns -------------------------------------------------------------------------
+
+    def role_of(self, column: str, given: Collection[str]) -> str | None:
+        """Return which of the roles given became a column, such as ``"trials"``."""
+        roles = (pair for taken in self.takes.values() for pair in taken.items())
+        return next((name for name, role in roles if role.column == column and name in given), None)
 
     # rows and cells -----------------------------------------------------------------------------
 
@@ -232,8 +245,14 @@ class Family(ABC):
         """
         return raw["link_se"] ** -2.0
 
+    def totals(
+        self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
+    ) -> np.ndarray:
+        """Draw sums of so many amounts around these means, (S, J); `own` has (S, 1)."""
+        raise NotImplementedError(f"{self.name} has no amounts")
+
     def mean_offset(self, own: Draws) -> np.ndarray | float:
-        """Return what the log of the mean of outcomes lies above theta, at draws (S,)."""
+        """Return what the log of the mean of outcomes lies above theta, (S, 1)."""
         return 0.0
 
 

@@ -29,6 +29,7 @@ class Gamma(Family):
     mean_scale = 1.5
     curved = True
     positive = True
+    additive = True
     power_of_mean = "shape"
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
@@ -77,3 +78,9 @@ class Gamma(Family):
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n * shape``."""
         return weights * own["shape"]
+
+    def totals(
+        self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
+    ) -> np.ndarray:
+        """Draw from the gamma distribution with so many times the shape."""
+        return rng.gamma(own["shape"] * rows) / own["shape"] * means

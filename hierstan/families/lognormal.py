@@ -68,3 +68,15 @@ class Lognormal(Family):
     def mean_offset(self, own: Draws) -> np.ndarray:
         """``sigma^2 / 2``."""
         return own["sigma"] ** 2 / 2
+
+    def totals(
+        self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
+    ) -> np.ndarray:
+        """Draw each amount, and add them up."""
+        factors = [
+            np.bincount(
+                np.repeat(np.arange(len(n)), n), rng.lognormal(-(s**2) / 2, s, n.sum()), len(n)
+            )
+            for n, s in zip(rows, own["sigma"][:, 0], strict=True)
+        ]
+        return np.asarray(factors) * means

@@ -15,6 +15,7 @@ class NormalKnown(Family):
     name = "normal_known"
     link = "identity"
     words = "normal with known standard errors, identity link"
+    distribution = "normal"
     columns = {"y": "real", "se": "real"}
     takes = {"estimates": {"estimate": Role("y", "real"), "se": Role("se", "positive")}}
     once = (
@@ -25,7 +26,6 @@ class NormalKnown(Family):
     predicted_size = "se"
     marginal = True
     estimates = True
-    log_ratios = True
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Mean of the estimates; the larger of their sd and the median standard error."""

@@ -37,7 +37,7 @@ class TwoArm(Family):
     replicated = ("y", "control")
     mean_scale = 1.5
     mean_words = "log odds ratio"
-    log_ratios = True
+    contrast = True
     bounded = True
     numeric_information = True
 

@@ -20,7 +20,6 @@ from hierstan.priors import (
     Uniform,
 )
 
-POLYNOMIAL = {"gamma": "shape", "neg_binomial": "phi"}  # see the notes of infinite_because
 FAR = 6  # standard deviations: what is farther off has a probability of 1e-9
 
 
@@ -89,8 +88,8 @@ def infinite_because(
         power = order if of_mean else order**2
         n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
         guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
-    elif fit.data.family == "two_arm" and not of_mean:
-        return ""  # counts, and bounded ones
+    elif fit.family.bounded and not of_mean:
+        return ""
     elif fit.family.link == "identity":
         guilty = _identity(fit, order, unseen)
     else:
@@ -123,7 +122,7 @@ def _unbounded(fit: Fit, order: int, power: int) -> str:
         return "tau"
     if not heavy:
         return ""
-    if fit.data.family in POLYNOMIAL:
+    if fit.family.power_of_mean:
         return "mu"  # far away, and the groups with it, at the price of a power
     # A heavy-tailed mu far away takes tau along, or sigma if that is cheaper:
     # exp(order mu - groups mu^2 / (2 tau^2)), and the same with sigma^2 / rows.
@@ -144,8 +143,8 @@ def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
     if "sigma" in fit.priors:
         needed = power + max(order - np.sqrt(fall), 0.0) ** 2 / rows
         return guilty if needed > power and _fall(fit.priors["sigma"]) <= needed else ""
-    if fit.data.family in POLYNOMIAL and fall <= order**2:
-        log_shape = np.log(fit.draws(POLYNOMIAL[fit.data.family]))
+    if fit.family.power_of_mean and fall <= order**2:
+        log_shape = np.log(fit.draws(fit.family.power_of_mean))
         least = np.exp(log_shape.mean() - FAR * log_shape.std())
         return guilty if bool(least * rows <= order) else ""
     return ""

@@ -13,13 +13,11 @@ import numpy as np
 import pandas as pd
 
 from hierstan.errors import EngineError, TemplateError
-from hierstan.families import FAMILIES
+from hierstan.families.family import Family
 from hierstan.fit.fit import Fit
 from hierstan.sampling.run import stan_data
 
 BLOCK = 2**21  # draws x observations at a time, 16 MB for each quantity
-PLACEHOLDERS = {"y": 1, "count": 1, "squares": 0, "mean_log": 0, "weight": 1, "trials": 1}
-PLACEHOLDERS |= {"control": 1, "control_trials": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +82,7 @@ class Outcomes:
             "N": len(cells),
             "group": (group + 1).astype(np.int32),
             "x": self._predictors(codes),
-            **_columns(self.fit.data.family, cells),
+            **_columns(self.fit.family, cells),
         }
         evaluator = Evaluator(self.fit.conditional, entries, seed)
         draws = {
@@ -173,7 +171,7 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.
         "N": 1,
         "group": np.array([1], dtype=np.int32),
         "x": np.zeros((1, K)),
-        **_columns(fit.data.family, fit.data.cells[:1]),  # one observation, without a say in it
+        **_columns(fit.family, fit.data.cells[:1]),  # one observation, without a say in it
     }
     columns = []
     for number, x_new in enumerate(np.zeros((count, K)) if x is None else x):
@@ -185,11 +183,11 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.
     return np.hstack(columns)
 
 
-def _columns(family: str, cells: pd.DataFrame) -> dict[str, np.ndarray]:
+def _columns(family: Family, cells: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the family's columns as the program reads them, placeholders for what is missing."""
     columns = {}
-    for name, kind in FAMILIES[family].columns.items():
-        values = cells[name] if name in cells else np.full(len(cells), PLACEHOLDERS[name])
+    for name, kind in family.columns.items():
+        values = cells[name] if name in cells else np.full(len(cells), family.observation[name])
         columns[name] = np.asarray(values).astype(np.int32 if kind == "int" else np.float64)
     return columns
 

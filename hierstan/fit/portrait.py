@@ -27,18 +27,6 @@ TITLES = {
     "none": "No pooling: every group on its own, theta[j] ~ prior",
     "partial": "Partial pooling: the groups belong to one population, theta[j] ~ normal(mu, tau)",
 }
-FAMILY_WORDS = {
-    "normal_known": "normal with known standard errors, identity link",
-    "normal": "normal around the group's mean, identity link",
-    "student_t": "Student t around the group's mean, identity link",
-    "binomial": "successes in trials: binomial, logit link",
-    "two_arm": "events in two arms: binomial, group means are log odds ratios",
-    "bernoulli": "success or failure in each row: Bernoulli, logit link",
-    "poisson": "events over an exposure: Poisson, log link",
-    "neg_binomial": "counts that vary more than Poisson: negative binomial, log link",
-    "lognormal": "amounts above 0: lognormal, log link",
-    "gamma": "amounts above 0: gamma, log link",
-}
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
     "marginal": "marginal: integrated out, then drawn exactly",
@@ -103,7 +91,7 @@ def _data(fit: Any) -> str:
         if len(data.cells) < data.n_rows
         else ""
     )
-    return f"{counts}{reduced}; {FAMILY_WORDS[data.family]}"
+    return f"{counts}{reduced}; {fit.family.words}"
 
 
 def _priors(fit: Any) -> str:

@@ -207,8 +207,9 @@ class TwoPartFit:
         result = np.empty((len(absent), len(place)))
         result[:, bought] = self.amount.theta(place[bought], draws)
         result[:, ~bought] = absent[:, place[~bought]]
-        if self.data.amount.family == "lognormal":
-            result += self.amount.draws("sigma")[draws, None] ** 2 / 2
+        family = self.amount.family
+        own = {name: self.amount.draws(name)[draws, None] for name in family.parameters}
+        result += family.mean_offset(own)
         return result
 
     def __repr__(self) -> str:
@@ -233,7 +234,7 @@ def _page(fit: TwoPartFit) -> Page:
     for name, part in (("Rate", fit.rate), ("Amount", fit.amount)):
         own = dict(portrait.page(part, rows=0).facts)
         facts += [
-            (name, portrait.FAMILY_WORDS[part.data.family]),
+            (name, part.family.words),
             ("  priors", ", ".join(f"{key} ~ {prior}" for key, prior in part.priors.items())),
             (
                 "  trust",

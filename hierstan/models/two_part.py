@@ -12,13 +12,14 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.two_part import take
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
+from hierstan.families.gamma import Gamma
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.priors import HalfNormal, Prior
 from hierstan.text.wording import did_you_mean, show
 
-AMOUNTS = ("gamma", "lognormal")
+AMOUNTS = sorted(name for name, family in FAMILIES.items() if family.positive)
 PARTS = ("rate", "amount")
 POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
 
@@ -76,14 +77,14 @@ class TwoPart:
     ['a', 'b', 'c']
     """
 
-    amounts: str = "gamma"
+    amounts: str = Gamma.name
     pooling: type[Pooling] = PartialPooling
     priors: Mapping[str, Mapping[str, Prior]] | None = None
 
     def __post_init__(self) -> None:
         if self.amounts not in AMOUNTS:
             raise DataError(
-                f"amounts= must be gamma or lognormal; got {show(self.amounts)}."
+                f"amounts= must be {' or '.join(AMOUNTS)}; got {show(self.amounts)}."
                 f"{did_you_mean(self.amounts, AMOUNTS)}"
             )
         if self.pooling not in POOLINGS:

@@ -4,7 +4,7 @@ Every function returns a matplotlib ``Figure`` (`plot_trace`: ArviZ's ``PlotColl
 ``savefig``. Nothing is shown and no global setting changes. The three poolings have the same
 colours in every picture (`hierstan.plots.style.POOLING_COLORS`).
 
-Imports from: answers, data, errors, fit, priors, sampling, text, trust.
+Imports from: answers, data, errors, families, fit, priors, sampling, text, trust.
 """
 
 from __future__ import annotations

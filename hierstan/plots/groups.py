@@ -10,6 +10,7 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
 from hierstan.plots.style import literal
@@ -111,29 +112,23 @@ def group_word(data: GroupedData) -> str:
 
 def outcome_word(data: GroupedData) -> str:
     """Return the user's words for one outcome: the name of the column."""
-    roles = ("estimate", "successes", "events", "events_treatment", "outcome")
-    return literal(next((data.columns[role] for role in roles if role in data.columns), "outcome"))
+    role = FAMILIES[data.family].role_of("y", data.columns)
+    return literal(data.columns[role] if role else "outcome")
 
 
 def mean_words(fit: Fit, scale: str) -> str:
     """Return what a group's mean is, in the user's words: ``failures / hours``, ``log yield``."""
-    data, family = fit.data, fit.family
-    if data.family == "two_arm":
-        return family.mean_words
-    words = outcome_word(data)
-    for role in ("trials", "exposure"):
-        if role in data.columns:
-            words = f"{words} / {literal(data.columns[role])}"
-    if data.family not in {"normal_known", "binomial"} and "exposure" not in data.columns:
-        words = f"{family.mean_words} of {words}"
-    return words if scale == "response" else LINK_WORDS[family.link] + words
+    words = fit.family.mean_words if fit.family.contrast else rate_words(fit)
+    return words if scale == "response" else LINK_WORDS[fit.family.link] + words
 
 
 def rate_words(fit: Fit) -> str:
     """Return what a group's outcomes average to, which of two arms is the treatment's rate."""
-    if fit.data.family != "two_arm":
-        return mean_words(fit, "response")
-    return f"{outcome_word(fit.data)} / {literal(fit.data.columns['total_treatment'])}"
+    words, columns = outcome_word(fit.data), fit.data.columns
+    if fit.family.estimates:
+        return words
+    size = fit.family.role_of(fit.family.predicted_size, columns)
+    return f"{words} / {literal(columns[size])}" if size else f"{fit.family.mean_words} of {words}"
 
 
 def require(fit: Fit, name: str, picture: str) -> None:

@@ -84,7 +84,7 @@ def draw_meta(
 
 
 def _check_logs(fit: Fit) -> None:
-    if fit.data.family not in {"normal_known", "two_arm"}:
+    if not (fit.family.estimates or fit.family.contrast):
         raise HierstanError(
             "exponentiate=True is for estimates that are logs of ratios, as in "
             f"GroupedData.from_estimates, but these data are {fit.data.family}. Leave it out: "

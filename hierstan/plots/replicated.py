@@ -62,15 +62,13 @@ def replicated(fit: Fit) -> Replicated:
     )
     sizes = np.broadcast_to(np.asarray(sizes, dtype=float), y.shape)
     group, J = constant["group_index"].to_numpy(), len(fit.data.groups)
-    positive = fit.data.family in {"lognormal", "gamma"}
     whole = "trials" not in constant or bool((sizes == sizes[0]).all())
-    median = fit.data.family == "lognormal"  # its group means are medians: means of the logarithm
-    means = _means(np.vstack([y, y_rep]), sizes, group, J, median)
+    means = _means(np.vstack([y, y_rep]), sizes, group, J, fit.family.medians)
     discrete = fit.family.columns["y"] == "int"
     scale = 1 if whole else sizes
     words = outcome_word(fit.data) if whole else rate_words(fit)
     return Replicated(
-        y / scale, y_rep / scale, means[0], means[1:], discrete, positive, whole, words
+        y / scale, y_rep / scale, means[0], means[1:], discrete, fit.family.positive, whole, words
     )
 
 

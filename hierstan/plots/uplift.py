@@ -179,7 +179,7 @@ def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, relative: bool) -
 
 def _words(fit: Fit, scale: str) -> str:
     """Return what is compared, in the user's words."""
-    if scale == "mean" and fit.data.family == "lognormal":
+    if scale == "mean" and fit.family.medians:
         return f"mean of {outcome_word(fit.data)}"
     return mean_words(fit, "link" if scale == "link" else "response")
 

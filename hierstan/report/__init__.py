@@ -1,6 +1,6 @@
 """One HTML page about fits: self-contained, and fit to be read on a screen, a phone or paper.
 
-Imports from: answers, data, errors, fit, plots, text, whole_file.
+Imports from: answers, data, errors, families, fit, plots, text, whole_file.
 """
 
 from __future__ import annotations

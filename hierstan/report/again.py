@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.families import default
 from hierstan.fit.fit import Fit
 
 PACKAGES = ("hierstan", "arviz-stats", "numpy", "pandas", "scipy")
@@ -84,7 +85,7 @@ def _data(data: GroupedData) -> str:
     }
     if data.predictors is not None:
         roles["predictors"] = repr(data.predictors.columns.tolist())
-    if maker == "from_rows":
+    if maker == "from_rows" or data.family != default(maker.removeprefix("from_")):
         roles["family"] = repr(data.family)
     arguments = ", ".join(f"{role}={name}" for role, name in roles.items())
     return f"data = hs.GroupedData.{maker}(frame, {arguments})"

@@ -57,7 +57,7 @@ def data(fit: Fit) -> dict[str, Any]:
         "groups": f"{len(data.groups):,}",
         "observations": f"{data.n_rows:,}",
         "columns": columns,
-        "family": portrait.FAMILY_WORDS[data.family],
+        "family": fit.family.words,
         "grid": answers.data_grid(fit),
     }
 

@@ -10,13 +10,19 @@ from typing import Any, NoReturn
 
 PICTURES = (".pdf", ".png", ".svg")
 PAGES = (".htm", ".html")
-FAMILIES = ("normal", "student_t", "bernoulli", "poisson", "neg_binomial", "lognormal", "gamma")
-KINDS = {  # what is observed in each group: the columns that must, and that may, go with it
+KINDS = {  # what is observed in each group: the options that must, and that may, go with it
     "estimate": (("se",), ()),
-    "successes": (("trials",), ()),
-    "events": ((), ("exposure",)),
+    "successes": (("trials",), ("family",)),
+    "events": ((), ("exposure", "family")),
     "events_treatment": (("total_treatment", "events_control", "total_control"), ()),
     "outcome": ((), ("family",)),
+}
+CONSTRUCTORS = {  # of `GroupedData`, after from_
+    "estimate": "estimates",
+    "successes": "counts",
+    "events": "events",
+    "events_treatment": "arms",
+    "outcome": "rows",
 }
 EXAMPLES = """\
 examples:
@@ -66,6 +72,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.command == "compare":
         options.kind = next(kind for kind in KINDS if getattr(options, kind) is not None)
         options.columns = _columns(options)
+        _check_family(options)
     return options
 
 
@@ -89,6 +96,19 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
             options.parser.error(f"{flag(role)} does not go with {flag(options.kind)}")
     roles = ("group", options.kind, *required, *(role for role in optional if role != "family"))
     return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
+
+
+def _check_family(options: argparse.Namespace) -> None:
+    if options.family is None:
+        return
+    from hierstan.families import accepted_by  # takes longer than everything else here
+
+    names = accepted_by(CONSTRUCTORS[options.kind])
+    if options.family not in names:
+        options.parser.error(
+            f"--family {options.family} does not go with {flag(options.kind)}, "
+            f"which takes {', '.join(names)}"
+        )
 
 
 class _Parser(argparse.ArgumentParser):
@@ -176,9 +196,9 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--family",
-        choices=FAMILIES,
         metavar="FAMILY",
-        help=f"how outcomes arise: {', '.join(FAMILIES)} (default: normal)",
+        help="how outcomes arise, such as normal (default), lognormal or bernoulli; of events and "
+        "successes too. Any other word lists them all.",
     )
 
 

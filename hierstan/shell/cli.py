@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.shell.arguments import flag, parse
+from hierstan.shell.arguments import CONSTRUCTORS, flag, parse
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 WIDTH = 79
 MOST_GROUPS = 60
 LEAST_LABEL = 12  # columns that a group's label has, however wide the numbers
+KIND_WORDS = {
+    "estimate": "estimates with standard errors",
+    "successes": "successes in trials",
+    "events": "events",
+    "events_treatment": "events in two arms",
+    "outcome": "outcomes",
+}
 IN_WORDS_OF_THE_SHELL = (
     (r"^The frame", "The file"),
     (r", with frame\.dropna\([^)]*\),", ""),
@@ -113,15 +120,11 @@ def _read(options: Namespace) -> GroupedData:
     predictors = {f"--predictors {number}": n for number, n in enumerate(options.predictors, 1)}
     frame = read_columns(options.file, wanted | predictors)
     more = {"predictors": options.predictors}
-    if options.kind == "estimate":
-        return GroupedData.from_estimates(frame, **columns, **more)
-    if options.kind == "successes":
-        return GroupedData.from_counts(frame, **columns, **more)
-    if options.kind == "events_treatment":
-        return GroupedData.from_arms(frame, **columns, **more)
-    if options.kind == "events":
-        return GroupedData.from_events(frame, **columns, **more)
-    return GroupedData.from_rows(frame, **columns, **more, family=options.family or "normal")
+    if options.family is not None:
+        more["family"] = options.family
+    make = getattr(GroupedData, f"from_{CONSTRUCTORS[options.kind]}")
+    data: GroupedData = make(frame, **columns, **more)
+    return data
 
 
 def _answer(data: GroupedData, options: Namespace) -> None:
@@ -153,15 +156,11 @@ def _answer(data: GroupedData, options: Namespace) -> None:
 
 
 def _described(data: GroupedData) -> str:
+    from hierstan.families import FAMILIES
+
     rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
-    kinds = {
-        "normal_known": "estimates with standard errors",
-        "binomial": "successes in trials",
-        "poisson": "events",
-        "two_arm": "events in two arms",
-    }
-    kind = "outcomes" if "outcome" in data.columns else kinds[data.family]
-    family = data.family.replace("normal_known", "normal")
+    kind = next(words for role, words in KIND_WORDS.items() if role in data.columns)
+    family = FAMILIES[data.family].distribution or data.family
     groups = f"{len(data.groups):,} group{'s' * (len(data.groups) != 1)}"
     return f"{kind} of {groups}{rows}, {family} family"
 

@@ -172,7 +172,7 @@ def _repeated(values: Values, seed: int) -> np.ndarray:
     for part, written in Outcomes(fit, cells, seed=seed, which=which).evaluate(list(names)):
         for name, block in written.items():
             again[names[name]][:, part] = block
-    if fit.data.family in ("lognormal", "gamma"):
+    if fit.family.positive:
         again["y"] = np.clip(again["y"], 1e-300, 1e300)
     data_sets = (
         cells.assign(**{name: y[i] for name, y in again.items()}) for i in range(len(which))
@@ -185,18 +185,11 @@ def _repeated_parts(fit: TwoPartFit, seed: int) -> np.ndarray:
     rng = np.random.default_rng([seed, 0])
     customers = fit.data.table["customers"].to_numpy()
     rate, amount = fit.draws("rate"), fit.draws("amount")
-    lognormal = fit.data.amount.family == "lognormal"
-    which = _which(len(rate), fit.data.amount.n_rows if lognormal else len(customers))
+    family = fit.amount.family
+    which = _which(len(rate), len(customers) if family.additive else fit.data.amount.n_rows)
     buyers = rng.binomial(customers, rate[which])
-    if not lognormal:
-        shape = fit.amount.draws("shape")[which, None]
-        return np.asarray(rng.gamma(shape * buyers) / shape * amount[which] / customers)
-    sigma = fit.amount.draws("sigma")[which]
-    factor = [
-        np.bincount(np.repeat(np.arange(len(n)), n), rng.lognormal(-(s**2) / 2, s, n.sum()), len(n))
-        for n, s in zip(buyers, sigma, strict=True)
-    ]
-    return np.asarray(factor * amount[which] / customers)
+    own = {name: fit.amount.draws(name)[which, None] for name in family.parameters}
+    return family.totals(rng, buyers, amount[which], own) / customers
 
 
 def _which(draws: int, size: int) -> np.ndarray:

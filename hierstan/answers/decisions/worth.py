@@ -96,12 +96,12 @@ class Values:
         """Return what the data alone say: ``n`` and ``raw``, one line per group."""
         estimates = raw_estimates(self.fit.data)["link" if self.scale == "link" else "raw"]
         table = pd.DataFrame({"n": group_sizes(self.fit.data), "raw": estimates})
-        medians = self.scale == "mean" and self.fit.data.family == "lognormal"
+        medians = self.scale == "mean" and self.fit.family.medians
         return table.drop(columns="raw") if medians else table
 
     def require_means(self) -> None:
         """Refuse to average values whose expectation is infinite."""
-        if self.scale == "mean" and self.fit.data.family == "lognormal":
+        if self.scale == "mean" and self.fit.family.medians:
             rows = int(self.fit.data.cells["count"].min())
             if guilty := infinite_because(self.fit, rows=rows, of_mean=True):
                 raise HierstanError(
@@ -125,8 +125,10 @@ class Values:
     def _on_scale(self, theta: np.ndarray, draws: slice) -> np.ndarray:
         if self.scale == "link":
             return np.asarray(theta, dtype=float)
-        if self.scale == "mean" and self.fit.data.family == "lognormal":
-            theta = theta + self.fit.draws("sigma")[draws, None] ** 2 / 2
+        if self.scale == "mean":
+            names = self.fit.family.parameters
+            own = {name: self.fit.draws(name)[draws, None] for name in names}
+            theta = theta + self.fit.family.mean_offset(own)
         return self.fit.family.to_response(theta)
 
 

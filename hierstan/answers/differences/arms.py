@@ -96,7 +96,7 @@ def arms(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
 
 
 def _check(fit: Fit) -> None:
-    if fit.data.family != "two_arm":
+    if not fit.family.contrast:
         raise HierstanError(
             f"arms needs data with two arms, but this fit is of {fit.data.family} data. Make them "
             "with GroupedData.from_arms."

@@ -29,7 +29,7 @@ def verdict(spread: Spread, *more: str) -> str:
 
 def noun(fit: Fit) -> str:
     """Return what a group has one of: ``mean``, ``rate``, ``median``, ``true effect``."""
-    if fit.data.family != "normal_known":
+    if not fit.family.estimates:
         return fit.family.mean_words
     column = fit.data.columns.get("estimate")
     if not isinstance(column, str) or len(column) > 30 or not column.isprintable():

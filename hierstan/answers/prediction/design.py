@@ -19,8 +19,6 @@ from hierstan.text.wording import did_you_mean, listed, show
 
 MAX_VALUES = 50_000_000  # draws x observations, 400 MB
 LEAST_DRAWS = 400  # for which the draws are thinned where there are very many observations
-SIZES = {"normal_known": "se", "binomial": "trials", "bernoulli": "trials", "poisson": "exposure"}
-SIZES["two_arm"] = "trials"  # of the treatment arm
 MEANING = {
     "se": "a standard error, above 0",
     "trials": "a whole number of trials, at least 1",
@@ -53,8 +51,8 @@ class Study:
 
     def design(self, fit: Fit) -> pd.DataFrame:
         """Return the size of each observation, and whether its group is new."""
-        size = SIZES.get(fit.data.family)
-        columns = {} if size is None else {size: self.cells[size].to_numpy()}
+        size = fit.family.predicted_size
+        columns = {} if not size else {size: self.cells[size].to_numpy()}
         new = self.cells["group"].to_numpy() >= len(fit.data.groups)
         return pd.DataFrame({**columns, "new": new}, index=self.labels)
 
@@ -84,9 +82,9 @@ def plan(
         raise HierstanError("There is nothing to predict: groups= is empty and new_groups= is 0.")
     codes = np.append(codes, len(fit.data.groups) + np.arange(len(fresh)))
     cells = pd.DataFrame({"group": codes})
-    size = SIZES.get(fit.data.family)
+    size = fit.family.predicted_size
     _check_given(fit, given, size)
-    if size is not None:
+    if size:
         own = _typical(fit, size, codes)
         cells[size] = _spread(size, given[size], labels) if size in given else own
     if not _is_one(rows):
@@ -244,7 +242,7 @@ def _new_labels(fit: Fit, new_groups: Any) -> list[Hashable]:
     return labels
 
 
-def _check_given(fit: Fit, given: Mapping[str, Any], size: str | None) -> None:
+def _check_given(fit: Fit, given: Mapping[str, Any], size: str) -> None:
     useless = sorted(set(given) - {size})
     if useless:
         needs = f"their observations take {size}=" if size else "their observations are single rows"
