@@ -316,3 +316,21 @@ def test_cells_of_counts_hold_all_of_the_rows(table: list[tuple[str, int]]) -> N
     summed = GroupedData.from_rows(frame, group="g", outcome="y", family="poisson")
     by_group = dict(zip(summed.groups, summed.cells["y"], strict=True))
     assert by_group == {g: sum(y for label, y in table if label == g) for g, _ in table}
+
+
+@pytest.mark.parametrize(
+    ("constructor", "columns", "valid"),
+    [
+        ("counts", {"successes": "y", "trials": "n"}, "binomial"),
+        ("events", {"events": "y", "exposure": "n"}, "poisson"),
+    ],
+)
+def test_each_constructor_lists_its_families(
+    constructor: str, columns: dict[str, str], valid: str
+) -> None:
+    frame = pd.DataFrame({"g": ["a", "b"], "y": [1, 2], "n": [3, 4]})
+    make = getattr(GroupedData, f"from_{constructor}")
+    assert make(frame, group="g", **columns).family == valid
+    assert make(frame, group="g", **columns, family=valid).family == valid
+    with pytest.raises(DataError, match=f"Valid families of {constructor}: .*{valid}"):
+        make(frame, group="g", **columns, family="gamma")
