@@ -40,6 +40,16 @@ class Table:
     names: dict[str, Hashable]
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The roles of the columns whose combinations are the groups, most often "group" alone."""
+        return tuple(role for role in self.names if role.split()[0] == "group")
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The roles of other columns with labels: what describes a group."""
+        return tuple(role for role in self.names if role.split()[0] == "factor")
+
+    @property
     def in_pandas(self) -> bool:
         """Whether the rows are a pandas frame, so that nothing has to be fetched."""
         return self.frame.implementation.is_pandas()
@@ -65,6 +75,8 @@ class Table:
 
     def column(self, role: str) -> str:
         """Say which column plays a role, for an error message."""
+        if role == "group" and role not in self.names:
+            return f"Columns {listed([self.names[key] for key in self.keys], 9)} (group)"
         name, role = self.names[role], role.split()[0]
         return f"Column {name!r}" if name == role else f"Column {name!r} ({role})"
 
@@ -111,10 +123,13 @@ def first_rows(table: Table, broken: nw.Expr, roles: Sequence[str], limit: int =
         places = [f"row {show(label)}" for label in nw.to_native(found).index]
     elif numbered:
         places = [f"row {number}" for number in found["row"].to_list()]
-    elif "group" in roles:
+    elif any(key in roles for key in table.keys):
         places = ["a row"] * len(found)
     else:
-        places = [f"a row of group {show(label)}" for label in found["group"].to_list()]
+        labels = zip(*(found[key].to_list() for key in table.keys), strict=True)
+        places = [
+            f"a row of group {show(label if len(label) > 1 else label[0])}" for label in labels
+        ]
     values = zip(*(found[role].to_list() for role in roles), strict=True)
     if len(roles) == 1:
         told = [show(value) for (value,) in values]
@@ -158,7 +173,8 @@ def _opened(frame: Any) -> Frame:
 
 def _given(role: str) -> str:
     """Return the argument that names the column of a role."""
-    return "predictors" if role.startswith("predictor ") else role
+    noun = role.split()[0]
+    return f"{noun}s" if noun in ("factor", "predictor") else noun
 
 
 def _check_columns(

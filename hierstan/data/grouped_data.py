@@ -12,7 +12,8 @@ import pandas as pd
 from hierstan.data import intake, subsets
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
-from hierstan.data.predictors import roles, standardized
+from hierstan.data.predictors import standardized
+from hierstan.data.structure import Group, column_roles, level_codes, levels
 from hierstan.families import FAMILIES, default
 
 
@@ -45,9 +46,14 @@ class GroupedData:
     n_rows : int
         The number of observations.
     columns : dict
-        The frame's column for each role, such as ``{"group": "school", "estimate": "effect"}``.
+        The frame's column for each role, such as ``{"group": "school", "estimate": "effect"}``;
+        for the group a tuple where it has several.
     predictors : pandas.DataFrame or None
-        Group-level predictors; none so far.
+        Numbers that describe the groups, by group.
+    standards : pandas.DataFrame or None
+        Mean and sd of each predictor over the groups, by which it is standardized.
+    factors : pandas.DataFrame or None
+        Labels that describe the groups, by group: a column per factor.
 
     Examples
     --------
@@ -66,16 +72,18 @@ class GroupedData:
     columns: dict[str, Hashable]
     predictors: pd.DataFrame | None = None
     standards: pd.DataFrame | None = None
+    factors: pd.DataFrame | None = None
 
     @classmethod
     def from_estimates(
         cls,
         frame: Any,
         *,
-        group: Hashable,
+        group: Group,
         estimate: Hashable,
         se: Hashable,
         predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take one estimate with a known standard error per group.
 
@@ -83,12 +91,18 @@ class GroupedData:
         ----------
         frame : dataframe
             One row per group.
-        group, estimate, se : str
-            The columns with the group's label, its estimate, and the standard error of that, which
-            is above 0 and in the estimate's units.
+        group : str or list of str
+            The column with the group's label, or several columns, such as ``["age", "channel"]``:
+            one group for each combination that occurs, and every column is a factor.
+        estimate, se : str
+            The columns with the group's estimate, and the standard error of that, which is above 0
+            and in the estimate's units.
         predictors : sequence of str
             Columns with numbers that differ between groups but not within them, such as a trial's
             latitude: ``theta ~ normal(mu + x * beta, tau)``, with `x` standardized.
+        factors : sequence of str
+            Columns with labels that describe groups, such as a store's region: every level of a
+            factor adds something of its own, ``u_region ~ normal(0, tau_region)``.
 
         Examples
         --------
@@ -98,7 +112,7 @@ class GroupedData:
         >>> hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
         GroupedData(normal_known: 2 groups, 2 rows)
         """
-        columns = {"group": group, "estimate": estimate, "se": se, **roles(predictors)}
+        columns = column_roles(group, predictors, factors, estimate=estimate, se=se)
         table = open_table(frame, columns)
         return cls(*intake.take(table, "estimates", default("estimates")))
 
@@ -107,11 +121,12 @@ class GroupedData:
         cls,
         frame: Any,
         *,
-        group: Hashable,
+        group: Group,
         successes: Hashable,
         trials: Hashable,
         family: str = default("counts"),
         predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take successes in a number of trials.
 
@@ -126,6 +141,8 @@ class GroupedData:
             How successes arise around their group's rate: "binomial".
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
+        factors : sequence of str
+            Columns with labels of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -137,7 +154,7 @@ class GroupedData:
         [9.0, 60.0, 0.15]
         """
         family = intake.valid(family, "counts")
-        columns = {"group": group, "successes": successes, "trials": trials, **roles(predictors)}
+        columns = column_roles(group, predictors, factors, successes=successes, trials=trials)
         table = open_table(frame, columns)
         return cls(*intake.take(table, "counts", family))
 
@@ -146,12 +163,13 @@ class GroupedData:
         cls,
         frame: Any,
         *,
-        group: Hashable,
+        group: Group,
         events_treatment: Hashable,
         total_treatment: Hashable,
         events_control: Hashable,
         total_control: Hashable,
         predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take the events in both arms of each of several trials.
 
@@ -168,6 +186,8 @@ class GroupedData:
             The columns with the group's label, and the events and everyone in each arm.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
+        factors : sequence of str
+            Columns with labels of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -180,10 +200,9 @@ class GroupedData:
         ...                          events_control="died_without", total_control="without")
         GroupedData(two_arm: 2 groups, 2 rows)
         """
-        columns = {"group": group}
-        columns |= {"events_treatment": events_treatment, "total_treatment": total_treatment}
-        columns |= {"events_control": events_control, "total_control": total_control}
-        table = open_table(frame, {**columns, **roles(predictors)})
+        arms = {"events_treatment": events_treatment, "total_treatment": total_treatment}
+        arms |= {"events_control": events_control, "total_control": total_control}
+        table = open_table(frame, column_roles(group, predictors, factors, **arms))
         return cls(*intake.take(table, "arms", default("arms")))
 
     @classmethod
@@ -191,11 +210,12 @@ class GroupedData:
         cls,
         frame: Any,
         *,
-        group: Hashable,
+        group: Group,
         events: Hashable,
         exposure: Hashable | None = None,
         family: str = default("events"),
         predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take numbers of events, each over an exposure such as a time or an area.
 
@@ -212,6 +232,8 @@ class GroupedData:
             How events arise around their group's rate: "poisson".
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
+        factors : sequence of str
+            Columns with labels of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -222,10 +244,8 @@ class GroupedData:
         GroupedData(poisson: 2 groups, 2 rows)
         """
         family = intake.valid(family, "events")
-        columns = {"group": group, "events": events}
-        if exposure is not None:
-            columns["exposure"] = exposure
-        table = open_table(frame, {**columns, **roles(predictors)})
+        own = {"events": events} if exposure is None else {"events": events, "exposure": exposure}
+        table = open_table(frame, column_roles(group, predictors, factors, **own))
         return cls(*intake.take(table, "events", family))
 
     @classmethod
@@ -233,10 +253,11 @@ class GroupedData:
         cls,
         frame: Any,
         *,
-        group: Hashable,
+        group: Group,
         outcome: Hashable,
         family: str = default("rows"),
         predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
     ) -> GroupedData:
         """Take raw outcomes, and collapse them to the sufficient statistics of their groups.
 
@@ -253,6 +274,8 @@ class GroupedData:
             (amounts above 0).
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
+        factors : sequence of str
+            Columns with labels of the groups; see `from_estimates`.
 
         Examples
         --------
@@ -265,7 +288,7 @@ class GroupedData:
         1      1  1547.5    2.0    112.5
         """
         family = intake.valid(family, "rows")
-        table = open_table(frame, {"group": group, "outcome": outcome, **roles(predictors)})
+        table = open_table(frame, column_roles(group, predictors, factors, outcome=outcome))
         return cls(*intake.take_rows(table, "rows", family))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
@@ -273,8 +296,11 @@ class GroupedData:
 
         ``J`` and ``N`` are int, ``group`` holds 1-based codes (N,), and the family's columns (N,)
         are 32-bit integers or 64-bit floats. With predictors also ``K``, the standardized ``x``
-        (J, K), and ``x_new``, zeros: a group not yet seen has average ones. Too many rows to be
-        kept are a `DataError`.
+        (J, K), and ``x_new``, zeros: a group not yet seen has average ones. With factors also their
+        number ``F``, that of all their levels ``L``, the ``factor`` of each level (L,), the
+        ``level`` of each group for each factor (F, J), counted from 1 over all levels, and
+        ``level_new`` (F,), zeros: a group not yet seen has levels not yet seen. Predictors or
+        factors bring the entries of both. Too many rows to be kept are a `DataError`.
 
         Examples
         --------
@@ -292,11 +318,30 @@ class GroupedData:
         data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
         for name, kind in FAMILIES[self.family].columns.items():
             data[name] = cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
-        if self.predictors is not None:
+        if self.predictors is not None or self.factors is not None:
             data["x"] = self.design[:, 1:]
             data["K"] = data["x"].shape[1]
             data["x_new"] = np.zeros(data["K"])
+            data |= level_codes(self.factors, len(self.groups))
         return data
+
+    @property
+    def levels(self) -> dict[Hashable, pd.Index]:
+        """The levels of each factor, in the order a categorical declares or of the groups.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> shops = pd.DataFrame({"shop": [1, 2, 3, 4], "region": ["n", "s", "s", "n"],
+        ...                       "sales": [4.0, 2.5, 3.1, 3.9], "se": 1.0})
+        >>> data = hs.GroupedData.from_estimates(
+        ...     shops, group="shop", estimate="sales", se="se", factors=["region"]
+        ... )
+        >>> data.levels["region"].tolist(), data.factors.loc[3, "region"]
+        (['n', 's'], 's')
+        """
+        return levels(self.factors)
 
     @property
     def design(self) -> np.ndarray:
@@ -380,6 +425,13 @@ class GroupedData:
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
         table.index = self.groups
         return table
+
+    @property
+    def grouped_by(self) -> str:
+        """The column of the groups, or the columns, as text for people."""
+        name = self.columns.get("group", "group")
+        several = isinstance(self.groups, pd.MultiIndex)
+        return " × ".join(map(str, self.groups.names if several else [name]))
 
     def __repr__(self) -> str:
         counts = {"group": len(self.groups), "row": self.n_rows}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hierstan.data import predictors
+from hierstan.data import predictors, structure
 from hierstan.data.frames import Table
 from hierstan.data.labels import fetch_cells, fetch_rows
 from hierstan.data.validation import INT_MAX, check
@@ -34,6 +34,7 @@ class Intake(NamedTuple):
     columns: dict[str, Hashable]
     predictors: pd.DataFrame | None = None
     standards: pd.DataFrame | None = None
+    factors: pd.DataFrame | None = None
 
 
 def take(table: Table, constructor: str, family: str) -> Intake:
@@ -66,9 +67,9 @@ def take_rows(table: Table, constructor: str, family: str) -> Intake:
     else:
         groups, raw = fetch_cells(table, kind.collapse(table.frame.rename(names)))
         cells = kind.finished(raw)
-    taken = Intake(family, groups, cells, rows, n_rows, table.names)
+    taken = Intake(family, groups, cells, rows, n_rows, structure.columns(table))
     _check_sums(taken, table)
-    return _with_predictors(taken, table, fetched)
+    return _described(taken, table, fetched)
 
 
 def valid(family: Hashable, constructor: str) -> str:
@@ -104,13 +105,15 @@ def _fetched(table: Table, names: dict[str, str]) -> tuple[pd.Index, pd.DataFram
 def _take_all(table: Table, constructor: str, family: str) -> Intake:
     groups, rows = _fetched(table, _columns(constructor, family))
     cells = FAMILIES[family].single(rows)
-    taken = Intake(family, groups, cells, cells, len(cells), table.names)
+    taken = Intake(family, groups, cells, cells, len(cells), structure.columns(table))
     if FAMILIES[family].once:
         _check_one_row_per_group(taken, table, FAMILIES[family].once)
-    return _with_predictors(taken, table, rows)
+    return _described(taken, table, rows)
 
 
-def _with_predictors(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:
+def _described(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:
+    """Add what is known of the groups: their predictors and factors."""
+    taken = taken._replace(factors=structure.take(table, taken.groups, rows))
     found = predictors.take(table, taken.groups, rows)
     if found is None:
         return taken

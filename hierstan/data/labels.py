@@ -2,11 +2,13 @@
 
 The order is the one a categorical column declares, else that of first appearance. Engines that
 promise no row order (DuckDB, Dask, PySpark, ibis) get sorted labels, so that the same data always
-give the same groups.
+give the same groups. With several columns the groups are the combinations that occur: in the
+columns' order of labels where one declares it, else in order of first appearance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import narwhals as nw
@@ -21,20 +23,25 @@ from hierstan.text.wording import broken_by, did_you_mean, listed, show
 
 def fetch_rows(table: Table) -> tuple[pd.Index, pd.DataFrame]:
     """Return the group labels and every row in pandas, the group as 0-based codes."""
-    if table.in_pandas:
-        native = nw.to_native(table.frame)
-        groups, codes = _pandas_codes(native["group"], table)
-        values = {role: native[role].to_numpy() for role in table.names if role != "group"}
-        return groups, pd.DataFrame({"group": codes, **values})
-    return _coded(table, collected(table.frame), None)
+    if not table.in_pandas:
+        return _coded(table, collected(table.frame), None)
+    native = nw.to_native(table.frame)
+    coded = [_pandas_codes(native[key], table, key) for key in table.keys]
+    declared = any(isinstance(native[key].dtype, pd.CategoricalDtype) for key in table.keys)
+    groups, codes = _combined(table, coded, by_level=declared)
+    values = {role: native[role].to_numpy() for role in table.names if role not in table.keys}
+    for role in table.factors:
+        _pandas_codes(native[role], table, role)  # for its checks
+        values[role] = native[role].array
+    return groups, pd.DataFrame({"group": codes, **values})
 
 
 def fetch_cells(table: Table, cells: Frame) -> tuple[pd.Index, pd.DataFrame]:
     """Return the group labels and the cells an engine has computed, the group as 0-based codes."""
     order = None
     if table.keeps_order:
-        first = table.numbered().group_by("group").agg(nw.col("row").min())
-        order = collected(first).sort("row")["group"].to_list()
+        first = table.numbered().group_by(*table.keys).agg(nw.col("row").min())
+        order = collected(first).sort("row")
     return _coded(table, collected(cells), order)
 
 
@@ -50,16 +57,24 @@ def position(groups: pd.Index, label: Any) -> int:
     return code_of[label]
 
 
+def several(levels: Any, codes: Any, names: list[Hashable]) -> pd.MultiIndex:
+    """Return the labels of groups by several columns, from each one's labels and their codes."""
+    return pd.MultiIndex(levels=levels, codes=codes, names=names)
+
+
 # internals --------------------------------------------------------------------------------------
 
 
-def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray]:
+Coded = tuple[pd.Index, np.ndarray]  # labels in their order, and 0-based codes
+
+
+def _pandas_codes(labels: pd.Series, table: Table, role: str) -> Coded:
     """Labels and codes of a pandas column: in category order, else by first appearance."""
     if isinstance(labels.dtype, pd.CategoricalDtype):
-        groups = labels.cat.categories.rename("group")
+        known = labels.cat.categories
         codes = labels.cat.codes.to_numpy().astype(np.int64)
-        _check_observed(groups, codes, table)
-        return groups, codes
+        _check_observed(known, codes, table, role)
+        return known, codes
     try:
         codes, unique = labels.factorize()
     except TypeError:
@@ -69,30 +84,75 @@ def _pandas_codes(labels: pd.Series, table: Table) -> tuple[pd.Index, np.ndarray
             if not hashable(label)
         ]
         raise DataError(
-            f"{table.column('group')} must hold labels that can be hashed (text, numbers, dates, "
+            f"{table.column(role)} must hold labels that can be hashed (text, numbers, dates, "
             f"tuples); {broken_by(len(bad), len(labels), bad)}. Turn lists into tuples or text."
         ) from None
-    return pd.Index(unique, name="group"), codes
+    return pd.Index(unique), codes
 
 
 def _coded(
-    table: Table, frame: nw.DataFrame[Any], order: list[Any] | None
+    table: Table, frame: nw.DataFrame[Any], order: nw.DataFrame[Any] | None
 ) -> tuple[pd.Index, pd.DataFrame]:
     """Code labels in declared order, else as told, else by appearance, else sorted."""
-    labels = frame["group"].to_list()
-    declared = _declared(table)
-    if declared is not None:
-        order = declared
-    elif order is None:
-        order = list(dict.fromkeys(labels))
-        order = order if table.keeps_order else _sorted(order)
-    groups = pd.Index(order, name="group", tupleize_cols=False)
-    code_of = {label: code for code, label in enumerate(order)}
-    codes = np.fromiter((code_of[label] for label in labels), np.int64, len(labels))
-    if declared is not None:
-        _check_observed(groups, codes, table)
-    values = {name: _numpy(frame[name]) for name in frame.columns if name != "group"}
+    own = {key: frame[key].to_list() for key in table.keys}
+    told = own if order is None else {key: order[key].to_list() for key in table.keys}
+    coded = [_list_codes(table, key, told[key], own[key]) for key in table.keys]
+    by_level = not table.keeps_order or any(_declared(table, key) for key in table.keys)
+    if order is None:
+        groups, codes = _combined(table, coded, by_level=by_level)
+    else:
+        first = [_list_codes(table, key, told[key], told[key]) for key in table.keys]
+        groups, codes = _combined(table, first, by_level=by_level)
+        place = {flat: codes[row] for row, flat in enumerate(_flat(first).tolist())}
+        codes = np.array([place[flat] for flat in _flat(coded).tolist()], dtype=np.int64)
+    values: dict[str, Any] = {
+        name: _numpy(frame[name]) for name in frame.columns if name not in table.keys
+    }
+    for role in set(table.factors) & set(frame.columns):
+        values[role] = _series(table, role, frame[role].to_list())
     return groups, pd.DataFrame({"group": codes, **values})
+
+
+def _list_codes(table: Table, role: str, told: list[Any], labels: list[Any]) -> Coded:
+    """Labels in the order that `told` tells, and codes of others of them."""
+    declared = _declared(table, role)
+    known = declared or list(dict.fromkeys(told))
+    if declared is None and not table.keeps_order:
+        known = _sorted(known)
+    code_of = {label: code for code, label in enumerate(known)}
+    codes = np.fromiter((code_of[label] for label in labels), np.int64, len(labels))
+    index = pd.Index(known, tupleize_cols=False)
+    if declared is not None:
+        _check_observed(index, codes, table, role)
+    return index, codes
+
+
+def _series(table: Table, role: str, labels: list[Any]) -> pd.Series:
+    """Return the labels of a factor, as categories where they are declared in an order."""
+    if _declared(table, role) is None:
+        return pd.Series(pd.Index(labels, tupleize_cols=False))
+    known, codes = _list_codes(table, role, labels, labels)
+    return pd.Series(pd.Categorical.from_codes(codes, categories=known))
+
+
+def _combined(table: Table, coded: list[Coded], *, by_level: bool) -> Coded:
+    """Return groups and codes of the combinations of several columns, or of a single one.
+
+    With `by_level` combinations stand in the order of their labels, else by first appearance.
+    """
+    if len(coded) == 1:
+        return coded[0][0].rename("group"), coded[0][1]
+    flat = _flat(coded)
+    codes, combinations = pd.factorize(flat, sort=by_level)
+    parts = np.unravel_index(combinations, [len(known) for known, _ in coded])
+    names = [table.names[key] for key in table.keys]
+    return several([known for known, _ in coded], parts, names), codes
+
+
+def _flat(coded: list[Coded]) -> np.ndarray:
+    """Return a number for each combination of labels, by the order of the labels."""
+    sizes = tuple(len(known) for known, _ in coded)
+    return np.ravel_multi_index(tuple(codes for _, codes in coded), sizes)
 
 
 def _numpy(values: nw.Series[Any]) -> np.ndarray:
@@ -107,21 +167,21 @@ def _sorted(labels: list[Any]) -> list[Any]:
         return sorted(labels, key=lambda label: (type(label).__name__, str(label)))
 
 
-def _declared(table: Table) -> list[Any] | None:
-    """Return the categories that the group column declares, where its engine has such a thing."""
-    dtype = table.frame.collect_schema()["group"]
+def _declared(table: Table, role: str) -> list[Any] | None:
+    """Return the categories that a column declares, where its engine has such a thing."""
+    dtype = table.frame.collect_schema()[role]
     if isinstance(dtype, nw.Enum):
         return list(dtype.categories)
     if dtype == nw.Categorical and table.frame.implementation.is_dask():
-        column = nw.to_native(table.frame)["group"]
+        column = nw.to_native(table.frame)[role]
         return list(column.cat.categories) if column.cat.known else None
     return None
 
 
-def _check_observed(groups: pd.Index, codes: np.ndarray, table: Table) -> None:
-    absent = groups[np.bincount(codes, minlength=len(groups)) == 0].tolist()
+def _check_observed(known: pd.Index, codes: np.ndarray, table: Table, role: str) -> None:
+    absent = known[np.bincount(codes, minlength=len(known)) == 0].tolist()
     if absent:
         raise DataError(
-            f"{table.column('group')} declares {len(absent)} of {len(groups)} categories that no "
-            f"row has: {listed(absent)}. Remove them with {table.recipe('unused', 'group')}."
+            f"{table.column(role)} declares {len(absent)} of {len(known)} categories that no "
+            f"row has: {listed(absent)}. Remove them with {table.recipe('unused', role)}."
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -17,19 +16,6 @@ from hierstan.text.wording import broken_by, listed, show
 
 ROLE = "predictor"
 LEAST_SD = 1e-145  # whose square is still a number
-
-
-def roles(predictors: Any) -> dict[str, Hashable]:
-    """Give each predictor's column a role of its own."""
-    try:
-        names = None if isinstance(predictors, str | bytes) else list(predictors)
-    except TypeError:
-        names = None
-    if names is None:
-        raise DataError(
-            f"predictors= takes a list of columns, such as ['latitude']; got {show(predictors)}."
-        )
-    return {f"{ROLE} {number}": name for number, name in enumerate(names, 1)}
 
 
 def kinds(table: Table) -> dict[str, str]:
@@ -64,8 +50,9 @@ def take(table: Table, groups: pd.Index, rows: pd.DataFrame | None) -> pd.DataFr
             for role in own
             for end in ("min", "max")
         ]
-        numbers = table.frame.select("group", *(nw.col(role).cast(nw.Float64) for role in own))
-        _, found = fetch_cells(table, numbers.group_by("group").agg(*ends))
+        keys = table.keys
+        numbers = table.frame.select(*keys, *(nw.col(role).cast(nw.Float64) for role in own))
+        _, found = fetch_cells(table, numbers.group_by(*keys).agg(*ends))
         found = found.set_index("group").sort_index()
         low, high = (
             found[[f"{end} {role}" for role in own]].to_numpy(float) for end in ("min", "max")
@@ -115,7 +102,7 @@ def standards(predictors: pd.DataFrame) -> pd.DataFrame:
             raise DataError(
                 f"Predictor {show(predictors.columns[k])} says nothing that the others do not say "
                 f"already: it is a sum of multiples of {listed(predictors.columns[:k].tolist())} "
-                "and a constant. Leave it out (of indicators of all categories, one is redundant)."
+                "and a constant. Leave it out; labels that describe groups go to factors=."
             )
     return table
 

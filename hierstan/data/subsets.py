@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable
 import numpy as np
 import pandas as pd
 
+from hierstan.data import structure
 from hierstan.data.intake import MAX_ROWS, Intake
 from hierstan.data.labels import position
 from hierstan.errors import DataError
@@ -80,11 +81,12 @@ def _rest(data: Intake, cells: pd.DataFrame, rows: pd.DataFrame | None) -> Intak
     def recoded(part: pd.DataFrame) -> pd.DataFrame:
         return part.assign(group=new_code[part["group"].to_numpy()]).reset_index(drop=True)
 
-    left = recoded(cells)
+    left, groups = recoded(cells), data.groups[present]
     return data._replace(
-        groups=data.groups[present],
+        groups=groups.remove_unused_levels() if isinstance(groups, pd.MultiIndex) else groups,
         cells=left,
         rows=None if rows is None else left if data.rows is data.cells else recoded(rows),
         n_rows=int(rows_per_group(data)[present].sum()) if rows is None else len(rows),
         predictors=None if data.predictors is None else data.predictors[present],
+        factors=None if data.factors is None else structure.of_some(data.factors, present),
     )

@@ -40,7 +40,7 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
     table : Table
         The user's frame.
     kinds : mapping
-        What the column of each role but "group" must hold: a key of `KINDS`.
+        What the column of each role must hold, other than labels: a key of `KINDS`.
 
     Raises
     ------
@@ -48,7 +48,8 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
         For the first rule that is broken: missing values before types before values.
     """
     schema = table.frame.collect_schema()
-    gaps = [_missing(table, role, schema[role]) for role in ("group", *kinds)]
+    labels = (*table.keys, *table.factors)
+    gaps = [_missing(table, role, schema[role]) for role in (*labels, *kinds)]
     unusable = {role: _unusable(kind, schema[role]) for role, kind in kinds.items()}
     rules = [
         rule
@@ -62,7 +63,7 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
     if n_rows == 0:
         raise DataError("The frame has no rows. Was everything filtered out before?")
     _refuse_broken(table, gaps, broken[: len(gaps)], n_rows)
-    _refuse_types(table, {"group": _nested(schema["group"]), **unusable}, kinds, n_rows)
+    _refuse_types(table, {role: _nested(schema[role]) for role in labels} | unusable, kinds, n_rows)
     _refuse_broken(table, rules, broken[len(gaps) :], n_rows)
     return n_rows
 
@@ -109,10 +110,10 @@ def _refuse_types(
         if reason == "true/false values":
             cure = "Yes/no outcomes, one per row, go to from_rows with family='bernoulli'."
         if kinds.get(role) == "predictor" and reason in ("categories", "text"):
-            cure = "Turn categories into indicators, with pandas.get_dummies(frame, ...)."
+            cure = "Labels that describe groups go to factors=."
         if kinds.get(role) == "binary":
             wanted, cure = "0 and 1 (or true/false)", "Recode it."
-        if role == "group":
+        if role not in kinds:
             wanted, cure = "one label per row", "Turn it into text or numbers first."
         raise DataError(f"{table.column(role)} must hold {wanted}, not {reason}: {rows}. {cure}")
 

@@ -21,31 +21,39 @@ import narwhals as nw
 Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
 
 
+def keys_of(frame: Frame) -> list[str]:
+    """Return the columns whose combinations are the groups: "group", or "group 1", "group 2", …."""
+    return [name for name in frame.collect_schema().names() if name.split()[0] == "group"]
+
+
 def sums(frame: Frame) -> Frame:
     """Reduce rows to the sum ``y`` and the ``count`` of each group."""
-    whole = frame.select("group", nw.col("y").cast(nw.Int64))
-    return whole.group_by("group").agg(nw.col("y").sum(), nw.len().alias("count"))
+    keys = keys_of(frame)
+    whole = frame.select(*keys, nw.col("y").cast(nw.Int64))
+    return whole.group_by(*keys).agg(nw.col("y").sum(), nw.len().alias("count"))
 
 
 def values(frame: Frame) -> Frame:
     """Reduce rows to the different values ``y`` of each group, and the ``count`` of each."""
-    whole = frame.select("group", nw.col("y").cast(nw.Int64))
-    return whole.group_by("group", "y").agg(nw.len().alias("count"))
+    keys = keys_of(frame)
+    whole = frame.select(*keys, nw.col("y").cast(nw.Int64))
+    return whole.group_by(*keys, "y").agg(nw.len().alias("count"))
 
 
 def moments(frame: Frame, **columns: nw.Expr) -> Frame:
     """Reduce rows to ``count``, and to ``mean_`` and ``squares_`` (about it) of some columns."""
     names = tuple(columns)
-    frame = frame.select("group", *(column.alias(name) for name, column in columns.items()))
-    means = frame.group_by("group").agg(*(nw.col(n).mean().alias(f"mean_{n}") for n in names))
+    keys = keys_of(frame)
+    frame = frame.select(*keys, *(column.alias(name) for name, column in columns.items()))
+    means = frame.group_by(*keys).agg(*(nw.col(n).mean().alias(f"mean_{n}") for n in names))
     off = [(nw.col(n) - nw.col(f"mean_{n}")).alias(f"off_{n}") for n in names]
     sq = [(nw.col(f"off_{n}") * nw.col(f"off_{n}")).alias(f"sq_{n}") for n in names]
     joined: Any = frame
     return (
-        joined.join(settled(means, frame), on="group", how="inner")
+        joined.join(settled(means, frame), on=keys, how="inner")
         .with_columns(*off)
         .with_columns(*sq)
-        .group_by("group")
+        .group_by(*keys)
         .agg(
             nw.len().alias("count"),
             *(nw.col(f"mean_{n}").max() for n in names),
@@ -68,9 +76,9 @@ def settled(few: Frame, many: Frame) -> Frame:
     if few.implementation.is_dask():
         # a single partition is handed to each of the other's; several would shuffle all rows
         native = nw.to_native(few).persist().repartition(npartitions=1)
-        dtype = nw.to_native(many)["group"].dtype
-        same = native["group"].dtype == dtype
-        return adopted(native if same else native.astype({"group": dtype}))
+        types = {key: nw.to_native(many)[key].dtype for key in keys_of(many)}
+        other = {key: dtype for key, dtype in types.items() if native[key].dtype != dtype}
+        return adopted(native.astype(other) if other else native)
     return few
 
 

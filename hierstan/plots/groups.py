@@ -97,7 +97,8 @@ def references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
 
 def labels(groups: pd.Index) -> list[str]:
     """Return labels as texts to draw; those that would look alike are written as in Python."""
-    texts = [literal(group) for group in groups]
+    several = isinstance(groups, pd.MultiIndex)
+    texts = [literal(", ".join(map(str, group)) if several else group) for group in groups]
     seen = Counter(texts)
     return [
         text if seen[text] == 1 else literal(repr(group))  # 1 and "1", say
@@ -107,7 +108,7 @@ def labels(groups: pd.Index) -> list[str]:
 
 def group_word(data: GroupedData) -> str:
     """Return the user's word for a group: the name of the column."""
-    return literal(data.columns.get("group", "group"))
+    return literal(data.grouped_by)
 
 
 def outcome_word(data: GroupedData) -> str:

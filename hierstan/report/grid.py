@@ -71,7 +71,7 @@ def group_grid(
         text_by_label = dict(zip(data.groups.tolist(), texts, strict=True))
         texts = [text_by_label[label] for label in order]
     J = len(data.groups)
-    header = (text_of(data.columns.get("group", "group")), *columns)
+    header = (text_of(data.grouped_by), *columns)
     rows = tuple(zip(texts, *columns.values(), strict=True))[:MOST_ROWS]
     more = f"The first {MOST_ROWS} of {J:,} groups are shown." if J > MOST_ROWS else ""
     at = frozenset(i for i, head in enumerate(header) if i and head in set(words))

@@ -16,6 +16,7 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import starting_points, starting_variances
+from hierstan.text.tables import plain_labels
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,7 +93,12 @@ def run(
 
 
 def coordinate(groups: pd.Index) -> np.ndarray:
-    """Return the group labels as a coordinate; labels of any type stay themselves."""
+    """Return the group labels as a coordinate; labels of any type stay themselves.
+
+    Labels of several columns are joined to texts, which netCDF and ArviZ's tables can hold.
+    """
+    if isinstance(groups, pd.MultiIndex):
+        return np.array(plain_labels(groups))
     values = groups.to_numpy()
     if values.dtype.kind in "iufbM":
         return values

@@ -189,7 +189,7 @@ def _print_groups(fits: Mapping[str, Fit], prob: float) -> None:
     data = fits["partial"].data
     columns = _columns(fits, prob)
     room = WIDTH - sum(2 + max(map(len, [name, *cells])) for name, cells in columns.items())
-    texts = [str(data.columns["group"]), *plain_labels(data.groups)]
+    texts = [data.grouped_by, *plain_labels(data.groups)]
     head, *labels = (printable(text, max(room, LEAST_LABEL)) for text in texts)
     rows = tuple(zip(labels, *columns.values(), strict=True))
     more = f"… and {len(rows) - MOST_GROUPS:,} more" if len(rows) > MOST_GROUPS else ""

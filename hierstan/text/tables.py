@@ -108,8 +108,12 @@ class Page:
 
 
 def plain_labels(labels: pd.Index) -> list[str]:
-    """Return group labels as text: as people write them, but never the same for two groups."""
-    texts = [_plain(label) for label in labels]
+    """Return group labels as text: as people write them, but never the same for two groups.
+
+    Labels of several columns are joined: ``young, web``.
+    """
+    parts = labels if isinstance(labels, pd.MultiIndex) else ((label,) for label in labels)
+    texts = [", ".join(map(_plain, label)) for label in parts]
     if len(set(texts)) == len(texts):
         return texts
     return [repr(label) for label in labels]  # 1 and "1", say

@@ -9,9 +9,18 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.structure import level_codes, levels
 from hierstan.families import FAMILIES
-from hierstan.fit.saving.labels import from_label, from_labels, to_label, to_labels
-from hierstan.fit.saving.records import Damaged, entry
+from hierstan.fit.saving.labels import (
+    codes_within,
+    from_groups,
+    from_label,
+    from_labels,
+    to_groups,
+    to_label,
+    to_labels,
+)
+from hierstan.fit.saving.records import Damaged, entry, of_type
 from hierstan.text.tables import plain_labels
 
 if TYPE_CHECKING:
@@ -25,13 +34,14 @@ def from_data(data: GroupedData) -> dict[str, Any]:
     rows = "gone" if data.rows is None else "cells" if data.rows is data.cells else "own"
     return {
         "family": data.family,
-        "groups": from_labels(data.groups),
+        "groups": from_groups(data.groups),
         "n_rows": int(data.n_rows),
         "columns": {
             role: from_label(column, "The column name") for role, column in data.columns.items()
         },
         "rows": rows,
         "predictors": _from_predictors(data),
+        "factors": _from_factors(data.factors),
     }
 
 
@@ -40,7 +50,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
     family = entry(record, "family", str)
     if family not in FAMILIES:
         raise Damaged(f"{family!r} is not a family")
-    groups = to_labels(entry(record, "groups", dict))
+    groups = to_groups(entry(record, "groups", dict))
     cells = _to_frame(tree, "cells", family, len(groups))
     kept = entry(record, "rows", str)
     if kept not in ("cells", "own", "gone"):
@@ -55,6 +65,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
         **_to_predictors(record.get("predictors"), groups),
+        factors=_to_factors(record.get("factors"), groups),
     )
 
 
@@ -84,8 +95,8 @@ def restore_coordinate(tree: xr.DataTree, groups: pd.Index, kind: str) -> None:
     """Put the labels themselves where `readable` put what netCDF can hold."""
     if kind not in ("text", "object", "values"):
         raise Damaged(f"{kind!r} is no kind of coordinate")
-    labels = groups.to_numpy()
-    if kind != "values":
+    labels = readable(groups) if isinstance(groups, pd.MultiIndex) else groups.to_numpy()
+    if kind != "values" and not isinstance(groups, pd.MultiIndex):
         labels = np.empty(len(groups), dtype=object)
         labels[:] = list(groups)
     if kind == "text":
@@ -130,6 +141,41 @@ def _to_predictors(record: Any, groups: pd.Index) -> dict[str, pd.DataFrame]:
         }
     except (TypeError, ValueError) as error:
         raise Damaged(f"the predictors do not fit the groups: {error}") from None
+
+
+def _from_factors(factors: pd.DataFrame | None) -> list[Any] | None:
+    if factors is None:
+        return None
+    codes = level_codes(factors, len(factors))["level"]
+    return [
+        {
+            "name": from_label(name, "The factor"),
+            "levels": from_labels(known),
+            "codes": (codes[f] - codes[f].min()).tolist(),
+            "ordered": isinstance(factors.iloc[:, f].dtype, pd.CategoricalDtype),
+        }
+        for f, (name, known) in enumerate(levels(factors).items())
+    ]
+
+
+def _to_factors(record: Any, groups: pd.Index) -> pd.DataFrame | None:
+    if record is None:
+        return None
+    columns: dict[int, Any] = {}
+    names = []
+    for f, part in enumerate(of_type(record, list, "the factors")):
+        part = of_type(part, dict, "a factor")
+        known = to_labels(entry(part, "levels", dict))
+        codes = codes_within(entry(part, "codes", list), len(known))
+        if len(codes) != len(groups):
+            raise Damaged(f"a factor has {len(codes)} labels for {len(groups)} groups")
+        categories = pd.Categorical.from_codes(codes, known)
+        columns[f] = categories if entry(part, "ordered", bool) else known.take(codes)
+        names.append(to_label(part.get("name")))
+    factors = pd.DataFrame(columns)
+    factors.index = groups
+    factors.columns = pd.Index(names, dtype=object, tupleize_cols=False, name="factor")
+    return factors
 
 
 def _from_frame(frame: pd.DataFrame, dimension: str) -> xr.DataTree:

@@ -14,8 +14,47 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hierstan.data.labels import several
 from hierstan.errors import HierstanError
 from hierstan.fit.saving.records import Damaged, entry, items, of_type
+
+
+def from_groups(groups: pd.Index) -> dict[str, Any]:
+    """Record the labels of groups, of one column or several."""
+    if not isinstance(groups, pd.MultiIndex):
+        return from_labels(groups)
+    return {
+        "names": [from_label(name, "The column name") for name in groups.names],
+        "levels": [from_labels(known) for known in groups.levels],
+        "codes": [codes.tolist() for codes in groups.codes],
+    }
+
+
+def to_groups(record: Mapping[str, Any]) -> pd.Index:
+    """Return the recorded labels of groups."""
+    if "levels" not in record:
+        return to_labels(record)
+    levels = [to_labels(of_type(known, dict, "labels")) for known in entry(record, "levels", list)]
+    names = items(entry(record, "names", list), len(levels), "the groups' columns")
+    codes = [
+        codes_within(part, len(known))
+        for part, known in zip(
+            items(entry(record, "codes", list), len(levels), "the groups' codes"),
+            levels,
+            strict=True,
+        )
+    ]
+    if len({len(part) for part in codes}) != 1:
+        raise Damaged("the columns of the groups differ in length")
+    return several(levels, codes, [to_label(name) for name in names])
+
+
+def codes_within(record: Any, size: int) -> np.ndarray:
+    """Return recorded codes of labels, of which there are `size`."""
+    codes = np.array([of_type(code, int, "a code") for code in of_type(record, list, "codes")])
+    if codes.size == 0 or codes.min() < 0 or codes.max() >= size:
+        raise Damaged("codes refer to labels that there are not")
+    return codes
 
 
 def from_labels(labels: pd.Index) -> dict[str, Any]:
