@@ -499,7 +499,9 @@ def spoil_frame(rng: np.random.Generator, case: Case) -> None:
         )
         case.frame, case.says = wrong[rng.integers(len(wrong))], "frame= takes a pandas or polars"
     elif kind == "name":
-        case.names[role], case.says = [name], f"{given}= takes the name of one column"
+        # a list of columns is what group= may have, a set is not
+        several = {name} if role == "group" else [name]
+        case.names[role], case.says = several, f"{given}= takes the name of one column"
     elif kind == "list":
         single = NOT_LISTS[rng.integers(len(NOT_LISTS))]
         case.given = lambda _: single
