@@ -327,7 +327,7 @@ def test_data_without_a_group_keep_their_standards() -> None:
 
 
 BAD = {
-    "text": ({"x": list("abcd")}, ["x"], r"'x' \(predictor\) must hold numbers, not text.*dummies"),
+    "text": ({"x": list("abcd")}, ["x"], r"'x' \(predictor\) must .* numbers, not text.*factors="),
     "missing": ({"x": [1, 2, np.nan, 3]}, ["x"], r"'x' \(predictor\) must not have missing.*row 2"),
     "infinite": ({"x": [1, 2, np.inf, 3]}, ["x"], r"'x' \(predictor\) must be finite.*row 2"),
     "varies": ({"g": list("aabc")}, ["y"], r"group 'a': from 1 to 2.*of groups"),
