@@ -263,7 +263,13 @@ class Fit:
         >>> fit.judgement().problems
         ()
         """
-        setup = Setup(
+        if "judgement" not in self.cache:
+            self.cache["judgement"] = judge(self.convergence(), self._setup())
+        found: Judgement = self.cache["judgement"]
+        return found
+
+    def _setup(self) -> Setup:
+        return Setup(
             pooling=self.model.name,
             parameterization=self.parameterization,
             requested=getattr(self.model, "parameterization", None),
@@ -273,7 +279,6 @@ class Fit:
             own=("mu", "tau", "theta", *self.family.parameters),
             prior_only=self.prior_only,
         )
-        return judge(self.convergence(), setup)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit to a netCDF file; `hierstan.load` reads it.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hierstan.answers.comparison.comparison import Comparison, compared
 from hierstan.answers.comparison.loo import loo
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.trust import doubts, first
 
 
 def compare(
@@ -40,6 +42,11 @@ def compare(
     DataError
         If the fits are of different data.
 
+    Warns
+    -----
+    HierstanWarning
+        If `diagnose` does not trust the draws of a fit; the verdict says so first.
+
     Examples
     --------
     >>> import hierstan as hs
@@ -50,10 +57,12 @@ def compare(
     'none'
     """
     _check_same(fits)
+    doubt = doubts(fits)
     results = {
         name: loo(fit, unit=unit, refit=refit, progress=progress) for name, fit in fits.items()
     }
-    return compared(results, fits)
+    found = compared(results, fits)
+    return replace(found, verdict=first(doubt, found.verdict))
 
 
 # internals ------------------------------------------------------------------------------------

@@ -11,9 +11,12 @@ from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import SURE, Values, check_number, values_of
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.trust import first
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words, show
+
+UNTRUSTED = "untrusted: "
 
 
 def decision_table(
@@ -53,7 +56,14 @@ def decision_table(
         - ``in the running``: anything else;
         - ``no difference``, for every line of complete pooling.
 
+        If `diagnose` does not trust the draws, each starts with ``untrusted:``.
+
         ``.attrs["caption"]`` says what the columns are, ``.attrs["advice"]`` what to do.
+
+    Warns
+    -----
+    HierstanWarning
+        If `diagnose` does not trust the draws, or if a mean rests on a few extreme ones.
 
     Notes
     -----
@@ -88,19 +98,23 @@ def decision_table(
     table["prob_best"] = losses.best_shares(values)
     loss = losses.mean_losses(values)
     table["expected_loss"] = loss
-    first = int(np.argmin(loss))
+    top = int(np.argmin(loss))
     same = len(loss) > 1 and np.ptp(loss) == 0
-    table["verdict"] = "no difference" if same else _verdicts(values, first, loss[first], caring)
+    table["verdict"] = "no difference" if same else _verdicts(values, top, loss[top], caring)
+    if values.doubt:
+        table["verdict"] = UNTRUSTED + table["verdict"]
     table = table.iloc[np.argsort(loss, kind="stable")]
-    table.attrs["caption"] = (
+    table.attrs["caption"] = first(
+        values.doubt,
         f"Groups by expected loss under {pooling_words(fit.model.name)} ({percent(prob)} "
         f"equal-tailed intervals; {'larger' if larger_is_better else 'smaller'} is better"
-        + (f"; uplift over {show(control)})" if control is not None else ")")
+        + (f"; uplift over {show(control)})" if control is not None else ")"),
     )
-    table.attrs["advice"] = (
+    table.attrs["advice"] = first(
+        values.doubt,
         f"Under {pooling_words(fit.model.name)} the groups are the same: any will do."
         if same
-        else _advice(values.groups.tolist()[first], loss[first], caring)
+        else _advice(values.groups.tolist()[top], loss[top], caring),
     )
     return table
 
@@ -115,16 +129,16 @@ def _means(values: Values, prob: float) -> np.ndarray:
     return result
 
 
-def _verdicts(values: Values, first: int, loss: float, caring: float | None) -> np.ndarray:
+def _verdicts(values: Values, top: int, loss: float, caring: float | None) -> np.ndarray:
     sign = 1.0 if values.larger_is_better else -1.0
-    leader = values.of(values.groups.tolist()[first])[:, None]
+    leader = values.of(values.groups.tolist()[top])[:, None]
     behind = np.empty(values.sizes[1], dtype=bool)
     for part, block in values.by_groups():
         behind[part] = (sign * (leader - block) > (caring or 0.0)).mean(axis=0) >= SURE
     words = np.where(behind, "behind", "in the running").astype(object)
-    words[first] = "best choice"
+    words[top] = "best choice"
     if caring is not None:
-        words[first] = "choose" if loss <= caring else "keep testing"
+        words[top] = "choose" if loss <= caring else "keep testing"
     return words
 
 

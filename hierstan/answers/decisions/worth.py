@@ -20,6 +20,7 @@ from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_draws import TILE
 from hierstan.fit.infinite_means import infinite_because
+from hierstan.fit.trust import doubts, parts
 from hierstan.fit.two_part import CURE, TwoPartFit
 from hierstan.text.wording import show
 
@@ -40,11 +41,14 @@ class Values:
         ``"mean"``: the expected outcome, which differs from the response scale in the lognormal
         family alone, where that is the median.
     larger_is_better : bool
+    doubt : str
+        Why the draws cannot be relied on, if `hierstan.diagnose` does not trust them.
     """
 
     fit: Any
     scale: str
     larger_is_better: bool
+    doubt: str = ""
 
     @property
     def groups(self) -> pd.Index:
@@ -204,7 +208,7 @@ def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
     if not isinstance(larger_is_better, (bool, np.bool_)):
         raise HierstanError(f"larger_is_better= must be True or False, got {larger_is_better!r}.")
     kind = TwoPartValues if isinstance(fit, TwoPartFit) else Values
-    return kind(fit, scale, bool(larger_is_better))
+    return kind(fit, scale, bool(larger_is_better), doubts(parts(fit), stacklevel=4))
 
 
 def check_number(name: str, value: Any, *, least: float = -np.inf) -> float:

@@ -14,6 +14,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import by_draw
 from hierstan.fit.tau_evidence import Spread
+from hierstan.fit.trust import doubts, first
 from hierstan.text.tables import WIDTH, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
@@ -104,6 +105,11 @@ def heterogeneity(
         For a fit without ``tau`` (complete or no pooling), a fit of the prior alone, or an
         impossible argument.
 
+    Warns
+    -----
+    HierstanWarning
+        If `diagnose` does not trust the draws; the verdict says so first.
+
     Notes
     -----
     The verdict rests on the probability that tau is negligible, below `smallest_difference`, and on
@@ -135,6 +141,7 @@ def heterogeneity(
     _check(fit)
     _check_number("threshold", threshold)
     _check_number("smallest_difference", smallest_difference, positive=True)
+    doubt = doubts({"": fit})
     sums = by_draw(fit)
     i2 = sums.tau**2 / (sums.tau**2 + sums.typical_variance)
     if smallest_difference is None:
@@ -166,7 +173,7 @@ def heterogeneity(
         contraction=facts.contraction,
         smallest_difference=limit,
         prob_negligible=facts.negligible,
-        verdict=verdict(facts, _threshold_words(fit, new, threshold)),
+        verdict=first(doubt, verdict(facts, _threshold_words(fit, new, threshold))),
     )
 
 

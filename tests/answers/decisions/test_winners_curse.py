@@ -66,7 +66,7 @@ def test_every_family_of_rows(family: str, scale: str) -> None:
         {"g": np.repeat(list("abcd"), 10), "y": y.get(family, rng.gamma(4, 1, 40))}
     )
     data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
-    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=200, progress=False)
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
     audit = hs.winners_curse(fit, scale=scale)
     assert audit.raw_winner == frame.groupby("g")["y"].mean().idxmax() or family in (
         "student_t",

@@ -198,7 +198,7 @@ def test_simulated_groups_give_back_tau_and_i2() -> None:
 
 def verdict(data: hs.GroupedData, tau: object = None, seed: int = 1, **arguments: float) -> str:
     model = hs.PartialPooling(priors=None if tau is None else {"tau": tau})
-    return hs.heterogeneity(fitted(data, model, seed=seed, draws=500), **arguments).verdict
+    return hs.heterogeneity(fitted(data, model, seed=seed), **arguments).verdict
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
