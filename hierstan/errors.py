@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class HierstanError(Exception):
     """Base class of every error that hierstan raises on purpose.
@@ -92,3 +95,11 @@ class HierstanWarning(UserWarning):
     >>> [warning.category.__name__ for warning in caught]
     ['HierstanWarning']
     """
+
+
+def warn(message: str) -> None:
+    """Give a `HierstanWarning` that points to the line of the user's which led to it."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("hierstan."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, HierstanWarning, stacklevel=level)

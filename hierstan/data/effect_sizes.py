@@ -80,7 +80,8 @@ def effect_sizes(
     -------
     pandas.DataFrame
         One row per trial, in the order of `frame`: the column `group` under its own name,
-        ``estimate`` and ``se``, as `GroupedData.from_estimates` takes them.
+        ``estimate`` and ``se``, as `GroupedData.from_estimates` takes them. The measure goes along,
+        in ``.attrs["measure"]``.
 
     Raises
     ------
@@ -133,7 +134,9 @@ def effect_sizes(
     else:
         _check_sizes(columns, trials, given)
         estimate, variance = _of_means(measure, list(columns.values()), trials)
-    return pd.DataFrame({group: trials, "estimate": estimate, "se": np.sqrt(variance)})
+    table = pd.DataFrame({group: trials, "estimate": estimate, "se": np.sqrt(variance)})
+    table.attrs["measure"] = measure
+    return table
 
 
 # internal ----------------------------------------------------------------------------------------

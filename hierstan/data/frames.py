@@ -103,6 +103,13 @@ def open_table(frame: Any, columns: Mapping[str, Hashable]) -> Table:
     return Table(selected, dict(columns))
 
 
+def column_names(frame: Any) -> list[Any]:
+    """Return the names of a frame's columns, whatever its engine."""
+    if isinstance(frame, pd.DataFrame):
+        return list(frame.columns)
+    return list(nw.from_native(frame, pass_through=False).collect_schema().names())
+
+
 def collected(frame: Frame) -> nw.DataFrame[Any]:
     """Run a lazy frame in its engine and return the result; eager frames pass through."""
     if isinstance(frame, nw.DataFrame):

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import intake, subsets
+from hierstan.data import intake, published, subsets
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
+from hierstan.data.measures import MEASURES
 from hierstan.data.predictors import standardized
 from hierstan.data.structure import Group, column_roles, level_codes, levels
+from hierstan.errors import DataError
 from hierstan.families import FAMILIES, default
 
 
@@ -54,6 +56,9 @@ class GroupedData:
         Mean and sd of each predictor over the groups, by which it is standardized.
     factors : pandas.DataFrame or None
         Labels that describe the groups, by group: a column per factor.
+    measure : str or None
+        Which effect the estimates are of, such as "OR" (see `effect_sizes`); None where they are
+        not effects, or nobody said so.
 
     Examples
     --------
@@ -73,6 +78,7 @@ class GroupedData:
     predictors: pd.DataFrame | None = None
     standards: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
+    measure: str | None = None
 
     @classmethod
     def from_estimates(
@@ -81,11 +87,16 @@ class GroupedData:
         *,
         group: Group,
         estimate: Hashable,
-        se: Hashable,
+        se: Hashable | None = None,
+        lower: Hashable | None = None,
+        upper: Hashable | None = None,
+        prob: float = 0.95,
+        ratios: bool = False,
+        measure: str | None = None,
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
-        """Take one estimate with a known standard error per group.
+        """Take one estimate with a known standard error, or an interval, per group.
 
         Parameters
         ----------
@@ -94,9 +105,23 @@ class GroupedData:
         group : str or list of str
             The column with the group's label, or several columns, such as ``["age", "channel"]``:
             one group for each combination that occurs, and every column is a factor.
-        estimate, se : str
-            The columns with the group's estimate, and the standard error of that, which is above 0
-            and in the estimate's units.
+        estimate : str
+            The column with the group's estimate.
+        se : str
+            The column with the estimate's standard error, which is above 0 and in its units. A
+            warning says so where it looks like a standard deviation.
+        lower, upper : str
+            In place of `se`: the columns with the limits of a published interval. The standard
+            error is ``(upper - lower) / (2 z)``, with z the normal quantile of `prob`.
+        prob : float
+            What the intervals hold: 0.95 for a 95% confidence interval.
+        ratios : bool
+            Whether `estimate`, `lower` and `upper` are ratios as papers print them (an odds ratio
+            of 0.8, from 0.6 to 1.07), whose logs are to be taken.
+        measure : {"OR", "RR", "HR", "IRR", "ROM", "RD", "MD", "SMD"}, optional
+            Which effect these are estimates of (odds, risk, hazard or rate ratio, ratio of means;
+            risk, mean or standardised mean difference), for tables and pictures to say. Estimates
+            of ratios are logs, unless `ratios`. What `effect_sizes` returns says it already.
         predictors : sequence of str
             Columns with numbers that differ between groups but not within them, such as a trial's
             latitude: ``theta ~ normal(mu + x * beta, tau)``, with `x` standardized.
@@ -111,10 +136,86 @@ class GroupedData:
         >>> frame = pd.DataFrame({"school": ["A", "B"], "effect": [28.0, 8.0], "se": [15, 10]})
         >>> hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
         GroupedData(normal_known: 2 groups, 2 rows)
+
+        Odds ratios with 95% confidence intervals, as a paper prints them:
+
+        >>> frame = pd.DataFrame({"trial": ["A", "B"], "or": [0.8, 1.2], "from": [0.6, 0.9],
+        ...                       "to": [1.07, 1.6]})
+        >>> data = hs.GroupedData.from_estimates(frame, group="trial", estimate="or",
+        ...                                      lower="from", upper="to", ratios=True,
+        ...                                      measure="OR")
+        >>> data
+        GroupedData(normal_known: 2 groups, 2 rows; log odds ratio, se from intervals)
+        >>> data.to_frame().round(3).to_dict("list")
+        {'n': [1, 1], 'estimate': [-0.223, 0.182], 'se': [0.148, 0.147]}
         """
-        columns = column_roles(group, predictors, factors, estimate=estimate, se=se)
+        given = {"se": se, "lower": lower, "upper": upper}
+        given = {role: name for role, name in given.items() if name is not None}
+        if set(given) not in ({"se"}, {"lower", "upper"}):
+            raise DataError(
+                "from_estimates takes either se= or both lower= and upper=; got "
+                f"{' and '.join(f'{role}=' for role in given) or 'none of them'}."
+            )
+        if ratios and se is not None:
+            raise DataError(
+                "ratios=True goes with lower= and upper=. With se=, give logs of the ratios and "
+                "the standard errors of those, and leave ratios= out."
+            )
+        measure = published.measure_of(frame, measure, ratios)
+        columns = column_roles(group, predictors, factors, estimate=estimate, **given)
         table = open_table(frame, columns)
-        return cls(*intake.take(table, "estimates", default("estimates")))
+        if se is None:
+            taken = published.take_intervals(table, prob, ratios)
+        else:
+            taken = intake.take(table, "estimates", default("estimates"))
+            published.warn_of_deviations(frame, se)
+        return cls(*taken._replace(measure=measure))
+
+    @classmethod
+    def from_means(
+        cls,
+        frame: Any,
+        *,
+        group: Group,
+        mean: Hashable,
+        sd: Hashable,
+        n: Hashable,
+        predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take the mean, standard deviation and number of rows of each group.
+
+        They are all that the normal family needs of rows, so that a fit is that of `from_rows` on
+        the rows behind them. Only what asks for single rows (leaving one observation out,
+        replicated outcomes) is not to be had: leave whole groups out, with ``unit="group"``.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per group.
+        group : str or list of str
+            The column with the group's label, or several; see `from_estimates`.
+        mean : str
+            The column with the group's mean.
+        sd : str
+            The column with the standard deviation of the group's rows, with ``n - 1`` in the
+            denominator. That of a single row is not looked at, and may be missing.
+        n : str
+            The column with the number of rows.
+        predictors, factors : sequence of str
+            Columns that describe the groups; see `from_estimates`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"batch": [1, 2], "mean": [1492.5, 1547.5], "sd": [74.2, 10.6],
+        ...                       "rows": [2, 2]})
+        >>> hs.GroupedData.from_means(frame, group="batch", mean="mean", sd="sd", n="rows")
+        GroupedData(normal: 2 groups, 4 rows)
+        """
+        columns = column_roles(group, predictors, factors, mean=mean, sd=sd, n=n)
+        return cls(*published.take_means(open_table(frame, columns)))
 
     @classmethod
     def from_counts(
@@ -203,7 +304,7 @@ class GroupedData:
         arms = {"events_treatment": events_treatment, "total_treatment": total_treatment}
         arms |= {"events_control": events_control, "total_control": total_control}
         table = open_table(frame, column_roles(group, predictors, factors, **arms))
-        return cls(*intake.take(table, "arms", default("arms")))
+        return cls(*intake.take(table, "arms", default("arms"))._replace(measure="OR"))
 
     @classmethod
     def from_events(
@@ -436,7 +537,15 @@ class GroupedData:
     def __repr__(self) -> str:
         counts = {"group": len(self.groups), "row": self.n_rows}
         told = [f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
-        return f"GroupedData({self.family}: {', '.join(told)})"
+        words = [f"{self.family}: {', '.join(told)}", *self._source()]
+        return f"GroupedData({'; '.join(words)})"
+
+    def _source(self) -> list[str]:
+        """Say of which effect the estimates are, and where standard errors came from."""
+        known = MEASURES[self.measure] if self.measure and "estimate" in self.columns else None
+        words = [known.link_words] if known else []
+        words += ["se from intervals"] * ("lower" in self.columns)
+        return [", ".join(words)] * bool(words)
 
     # internals ----------------------------------------------------------------------------------
 

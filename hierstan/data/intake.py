@@ -6,7 +6,7 @@ that is not in pandas stays in its engine, and only its cells come.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class Intake(NamedTuple):
     predictors: pd.DataFrame | None = None
     standards: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
+    measure: str | None = None
 
 
 def take(table: Table, constructor: str, family: str) -> Intake:
@@ -70,6 +71,19 @@ def take_rows(table: Table, constructor: str, family: str) -> Intake:
     taken = Intake(family, groups, cells, rows, n_rows, structure.columns(table))
     _check_sums(taken, table)
     return _described(taken, table, fetched)
+
+
+def take_summaries(
+    table: Table, family: str, derived: Callable[[pd.DataFrame], pd.DataFrame]
+) -> Intake:
+    """Take one row per group of a checked table, from which the family's columns are derived."""
+    groups, rows = fetch_rows(table)
+    cells = FAMILIES[family].typed(derived(rows))
+    taken = Intake(family, groups, cells, cells, len(cells), structure.columns(table))
+    _check_one_row_per_group(taken, table, "Combine the rows of each group first.")
+    cells = cells.sort_values("group", ignore_index=True)
+    taken = taken._replace(cells=cells, rows=cells)
+    return _described(taken, table, rows)
 
 
 def valid(family: Hashable, constructor: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.frames import Table, collected, hashable
-from hierstan.errors import DataError
+from hierstan.errors import DataError, warn
 from hierstan.families.collapse import Frame
 from hierstan.text.wording import broken_by, did_you_mean, listed, show
 
@@ -140,6 +140,8 @@ def _combined(table: Table, coded: list[Coded], *, by_level: bool) -> Coded:
 
     With `by_level` combinations stand in the order of their labels, else by first appearance.
     """
+    for key, (known, _) in zip(table.keys, coded, strict=True):
+        _warn_of_twins(known, table, key)
     if len(coded) == 1:
         return coded[0][0].rename("group"), coded[0][1]
     flat = _flat(coded)
@@ -153,6 +155,28 @@ def _flat(coded: list[Coded]) -> np.ndarray:
     """Return a number for each combination of labels, by the order of the labels."""
     sizes = tuple(len(known) for known, _ in coded)
     return np.ravel_multi_index(tuple(codes for _, codes in coded), sizes)
+
+
+def _warn_of_twins(labels: pd.Index, table: Table, role: str) -> None:
+    """Warn of labels that differ by case or spaces alone: one group, written in two ways."""
+    alike: dict[Any, list[Any]] = {}
+    for label in labels:
+        alike.setdefault(_normal_form(label), []).append(label)
+    twins = [same for same in alike.values() if len(same) > 1]
+    if twins:
+        told = "; ".join(" and ".join(map(show, same)) for same in twins[:5])
+        more = f"; and {len(twins) - 5} more" if len(twins) > 5 else ""
+        warn(
+            f"{table.column(role)} has labels that differ by case or spaces alone, and are "
+            f"taken as different groups: {told}{more}. If they are the same, correct them, as with "
+            ".str.strip().str.lower() in pandas."
+        )
+
+
+def _normal_form(label: Any) -> Any:
+    if isinstance(label, tuple):
+        return tuple(map(_normal_form, label))
+    return " ".join(label.split()).casefold() if isinstance(label, str) else label
 
 
 def _numpy(values: nw.Series[Any]) -> np.ndarray:

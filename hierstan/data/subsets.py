@@ -54,8 +54,9 @@ def kept_rows(data: Intake) -> pd.DataFrame:
     """Return the single rows, or say why there are none."""
     if data.rows is None:
         raise DataError(
-            f"These {data.n_rows:,} rows were reduced to {len(data.cells):,} cells; single rows "
-            f"are kept up to {MAX_ROWS:,}. Leave out whole groups with without(label)."
+            f"These {data.n_rows:,} rows came as, or were reduced to, {len(data.cells):,} "
+            f"summaries; single rows are kept up to {MAX_ROWS:,}. Leave out whole groups with "
+            "without(label)."
         )
     return data.rows
 

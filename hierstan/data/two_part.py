@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from hierstan.data import intake
 from hierstan.data.frames import Table, collected, first_rows, open_table
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import check
-from hierstan.errors import DataError
+from hierstan.errors import DataError, HierstanWarning
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
 from hierstan.families.gamma import Gamma
@@ -74,8 +75,10 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
             "no amounts to learn from. Use GroupedData.from_rows with family='bernoulli'."
         )
     buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
-    paid = _in_order(_taken(buyers, Gamma.name), rate.groups)
-    amount = paid if amounts == Gamma.name else _in_order(_taken(buyers, amounts), rate.groups)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HierstanWarning)  # said of the same labels above
+        paid = _in_order(_taken(buyers, Gamma.name), rate.groups)
+        amount = paid if amounts == Gamma.name else _in_order(_taken(buyers, amounts), rate.groups)
     counts = pd.DataFrame({"customers": rate.cells["trials"], "buyers": rate.cells["y"]})
     counts.index = rate.groups
     mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(counts["buyers"]))

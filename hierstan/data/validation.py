@@ -200,6 +200,16 @@ def _positive(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     return rules
 
 
+def _not_negative(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
+    cure = "Correct or drop those rows."
+    return [*_real(role, dtype), Rule(role, _number(role) < 0, "must not be negative", cure)]
+
+
+def _ratio(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
+    cure = "Ratios are above 0: correct those rows or, for logs of ratios, leave ratios= out."
+    return [*_real(role, dtype), Rule(role, _number(role) <= 0, "must be greater than 0", cure)]
+
+
 def _count(role: str, dtype: nw.dtypes.DType) -> list[Rule]:
     number = _number(role)
     within = number.clip(-1, INT_MAX + 1)  # ibis floors to integers, which have no infinity
@@ -248,8 +258,10 @@ PARTS = (  # counts, and what each is a part of
 KINDS: dict[str, Callable[[str, nw.dtypes.DType], list[Rule]]] = {
     "binary": _binary,
     "count": _count,
+    "not negative": _not_negative,
     "positive": _positive,
     "predictor": _predictor,
+    "ratio": _ratio,
     "real": _real,
     "trials": _trials,
 }

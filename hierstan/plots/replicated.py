@@ -98,7 +98,7 @@ def _kept(fit: Fit, N: int) -> np.ndarray:
     if fit.data.rows is None:
         raise HierstanError(
             f"plot_ppc needs single observations, but the {fit.data.n_rows:,} rows of this fit "
-            "were reduced to summaries. Fit a sample of the rows, 20,000 at most."
+            "came as, or were reduced to, summaries. Fit a sample of the rows, 20,000 at most."
         )
     S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
     few = int(np.clip(MOST_VALUES // N, LEAST, min(MOST, S)))

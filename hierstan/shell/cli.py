@@ -115,7 +115,7 @@ def _read(options: Namespace) -> GroupedData:
     from hierstan.data.grouped_data import GroupedData
     from hierstan.shell.csv_file import read_columns
 
-    columns: dict[str, str] = options.columns
+    columns: dict[str, Any] = options.columns
     wanted = {flag(role): name for role, name in columns.items()}
     predictors = {f"--predictors {number}": n for number, n in enumerate(options.predictors, 1)}
     frame = read_columns(options.file, wanted | predictors)

@@ -52,7 +52,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         [pd.Timedelta("2D"), pd.Timedelta("1D")],
         [pd.Period("2021"), pd.Period("2020")],
         [pd.Interval(1, 2), pd.Interval(0, 1)],
-        ["", " ", "a\nb"],
+        ["", " b", "a\nb"],
         ["ñ", "日本", "🐍"],
     ],
     ids=repr,

@@ -130,7 +130,9 @@ def test_positions_are_whole_numbers_in_range(positions: list[Any], told: str) -
 def test_rows_that_were_not_kept_cannot_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(intake, "MAX_ROWS", 3)
     data = from_rows("normal")
-    words = "These 6 rows were reduced to 3 cells; single rows are kept up to 20,000. Leave out"
+    words = (
+        "These 6 rows came as, or were reduced to, 3 summaries; single rows are kept up to 20,000"
+    )
     with pytest.raises(DataError, match=words):
         data.without_rows([0])
     with pytest.raises(DataError, match=words):

@@ -173,8 +173,8 @@ def _check(fit: Any, unit: str) -> None:
         raise HierstanError(f"Leaving one {unit} out needs at least two; these data have {units}.")
     if unit == "observation" and fit.data.rows is None:
         raise HierstanError(
-            f"{fit.data.n_rows:,} observations are too many to leave out one at a time. "
-            "Use unit='group'."
+            f"The {fit.data.n_rows:,} observations came as summaries, or are too many to leave out "
+            "one at a time. Use unit='group'."
         )
 
 

@@ -155,8 +155,8 @@ def _of_data(fit: Fit, new: Any) -> Study:
         )
     if new.rows is None:
         raise DataError(
-            f"These {new.n_rows:,} rows were reduced to {len(new.cells):,} cells, and cannot be "
-            "predicted one by one. Take a sample of them."
+            f"These {new.n_rows:,} rows came as, or were reduced to, {len(new.cells):,} summaries, "
+            "and cannot be predicted one by one. Take rows, a sample of 20,000 at most."
         )
     code_of = {label: code for code, label in enumerate(fit.data.groups)}
     fresh = [label for label in new.groups if label not in code_of]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.measures import MEASURES
 from hierstan.data.structure import level_codes, levels
 from hierstan.families import FAMILIES
 from hierstan.fit.saving.labels import (
@@ -40,6 +41,7 @@ def from_data(data: GroupedData) -> dict[str, Any]:
             role: from_label(column, "The column name") for role, column in data.columns.items()
         },
         "rows": rows,
+        "measure": data.measure,
         "predictors": _from_predictors(data),
         "factors": _from_factors(data.factors),
     }
@@ -56,6 +58,9 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
     if kept not in ("cells", "own", "gone"):
         raise Damaged(f"{kept!r} is no way to keep rows")
     rows = _to_frame(tree, "rows", family, len(groups)) if kept == "own" else None
+    measure = record.get("measure")
+    if measure is not None and measure not in MEASURES:
+        raise Damaged(f"{measure!r} is not a measure")
     names = entry(record, "columns", dict)
     return GroupedData(
         family=family,
@@ -64,6 +69,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         rows=cells if kept == "cells" else rows,
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
+        measure=measure,
         **_to_predictors(record.get("predictors"), groups),
         factors=_to_factors(record.get("factors"), groups),
     )
