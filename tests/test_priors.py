@@ -214,9 +214,10 @@ def test_default_priors_follow_the_unit_of_the_data() -> None:
             assert scaled[name].numbers()[number] == pytest.approx(1000 * value)
     # the documented formulas: the mean and the standard deviation of the effects
     schools = hs.load_dataset("eight_schools")
-    spread = max(schools["effect"].std(ddof=0), schools["se"].median())
-    assert priors["tau"] == hs.HalfNormal(spread)
-    assert priors["mu"] == hs.Normal(schools["effect"].mean(), 2.5 * spread)
+    spread = max(schools["effect"].std(ddof=1), schools["se"].median())
+    assert priors["tau"].scale == pytest.approx(spread * 10 / 7)
+    assert priors["mu"].location == pytest.approx(schools["effect"].mean())
+    assert priors["mu"].scale == pytest.approx(10 * spread)
 
 
 def test_a_location_is_shown_to_a_fraction_of_its_scale() -> None:

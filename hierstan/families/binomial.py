@@ -21,7 +21,7 @@ class Binomial(Family):
     size = ("trials",)
     unit = "trials"
     predicted_size = "trials"
-    mean_scale = 1.5
+    natural = True
     mean_words = "rate"
     curved = True
     bounded = True

@@ -75,8 +75,9 @@ class Family(ABC):
         Of these, where it is not 0.
     replicated : tuple of str
         Columns of outcomes; the program writes ``y_rep`` and so on.
-    mean_scale : float
-        Of the default prior of a mean, in units of the data's scale.
+    natural : bool
+        Whether the link scale has a unit of its own, in which 1 is a large difference between
+        groups: log-odds and logarithms of means. Else the data give the unit.
     marginal : bool
         Whether group means can be integrated out in closed form.
     curved : bool
@@ -121,7 +122,7 @@ class Family(ABC):
     parameters: ClassVar[tuple[str, ...]] = ()
     lower_bounds: ClassVar[Mapping[str, float]] = {}
     replicated: ClassVar[tuple[str, ...]] = ("y",)
-    mean_scale: ClassVar[float] = 2.5
+    natural: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
     curved: ClassVar[bool] = False
     numeric_information: ClassVar[bool] = False
@@ -158,14 +159,30 @@ class Family(ABC):
     def default_priors(self, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return every default prior, by parameter: the documented formulas on these data.
 
-        With `location` and `scale` from `location_scale`: ``mu`` and ``theta`` get
-        ``Normal(location, mean_scale * scale)``, ``tau`` gets ``HalfNormal(scale)``, and ``beta``
-        (the slopes of standardized predictors) gets ``Normal(0, scale)``.
+        With `location` and `scale` from `location_scale`, and `spread` from `between_groups`:
+        ``mu`` gets ``Normal(location, 10 spread)`` and ``tau`` ``HalfNormal(few spread)``, with
+        ``few = (J + 2) / (J - 1)`` for J groups, whose spread says less of tau the fewer they are;
+        ``beta`` (the slopes of standardized predictors) gets ``Normal(0, few spread)``. In the
+        families whose link scale is `natural` these are ``Normal(location, 1.5)``,
+        ``HalfNormal(1)`` and ``Normal(0, 1)``. ``theta`` of no pooling gets a prior so wide that
+        each group's own data speak: ``Normal(location, 100 widest)`` with the larger of `spread`
+        and the largest standard error; where `natural`, ``Normal(0, 10)``, but for logarithms of
+        means, whose zero is no more than a unit, ``Normal(location, 10)``.
         """
         location, scale = self.location_scale(cells)
-        mean = priors.Normal(location, self.mean_scale * scale)
-        spread = {"beta": priors.Normal(0, scale), "tau": priors.HalfNormal(scale)}
-        return {"mu": mean, "theta": mean, **spread, **self.own_priors(scale, cells)}
+        own = self.own_priors(scale, cells)
+        if self.natural:
+            neutral = location if self.link == "log" else 0.0
+            mean, alone, spread = priors.Normal(location, 1.5), priors.Normal(neutral, 10), 1.0
+        else:
+            between, widest, few = between_groups(self, cells)
+            mean, alone = (
+                priors.Normal(location, 10 * between),
+                priors.Normal(location, 100 * widest),
+            )
+            spread = few * between
+        common = {"beta": priors.Normal(0, spread), "tau": priors.HalfNormal(spread)}
+        return {"mu": mean, "theta": alone, **common, **own}
 
     # the user's columns -------------------------------------------------------------------------
 
@@ -254,6 +271,20 @@ class Family(ABC):
     def mean_offset(self, own: Draws) -> np.ndarray | float:
         """Return what the log of the mean of outcomes lies above theta, (S, 1)."""
         return 0.0
+
+
+def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the scale of differences between groups, the widest one, and a factor for few groups.
+
+    The first is the larger of the standard deviation of the groups' own estimates and their median
+    standard error, the second the larger of that and their largest standard error.
+    """
+    labels, code = np.unique(cells["group"], return_inverse=True)
+    J = len(labels)
+    raw = family.raw_estimates(cells.assign(group=code), J)
+    link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
+    between = max(float(np.std(link, ddof=1)) if J > 1 else 0.0, float(np.median(se)))
+    return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)
 
 
 LINKS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {  # and their derivatives

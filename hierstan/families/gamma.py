@@ -26,7 +26,7 @@ class Gamma(Family):
     collapses = True
     parameters = ("shape",)
     unbounded = "no variation"
-    mean_scale = 1.5
+    natural = True
     curved = True
     positive = True
     additive = True

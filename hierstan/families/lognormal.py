@@ -51,15 +51,16 @@ class Lognormal(Family):
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return means and sample standard deviations of the logarithms."""
-        count, median, squares = raw.moments(cells, J)
+        count, mean_log, squares = raw.moments(cells, np.log(cells["y"]), J)
         sd = raw.sample_sd(squares, count)
-        return pd.DataFrame({"mean_log": np.log(median), "sd_log": sd})
+        return pd.DataFrame({"mean_log": mean_log, "sd_log": sd})
 
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Geometric means; standard errors from the deviation within all groups."""
-        count, median, squares = raw.moments(cells, J)
-        se = raw.pooled_sd(count, squares, np.log(median)) / np.sqrt(count)
-        return raw.table(count, median, median * se, np.log(median), se)
+        count, mean_log, squares = raw.moments(cells, np.log(cells["y"]), J)
+        se = raw.pooled_sd(count, squares, mean_log) / np.sqrt(count)
+        median = np.exp(mean_log)
+        return raw.table(count, median, median * se, mean_log, se)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n / sigma^2``."""

@@ -24,7 +24,7 @@ class NegBinomial(Family):
     size = ("weight",)
     collapses = True
     parameters = ("phi",)
-    mean_scale = 1.5
+    natural = True
     curved = True
     power_of_mean = "phi"
 

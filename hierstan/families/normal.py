@@ -46,12 +46,12 @@ class Normal(Family):
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return means and sample standard deviations."""
-        count, mean, squares = raw.moments(cells, J)
+        count, mean, squares = raw.moments(cells, cells["y"], J)
         return pd.DataFrame({"mean": mean, "sd": raw.sample_sd(squares, count)})
 
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Means; their standard errors from the standard deviation within all groups."""
-        count, mean, squares = raw.moments(cells, J)
+        count, mean, squares = raw.moments(cells, cells["y"], J)
         se = raw.pooled_sd(count, squares, mean) / np.sqrt(count)
         return raw.table(count, mean, se, mean, se)
 

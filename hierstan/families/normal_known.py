@@ -28,9 +28,8 @@ class NormalKnown(Family):
     estimates = True
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
-        """Mean of the estimates; the larger of their sd and the median standard error."""
-        spread = float(cells["y"].std(ddof=0)) if len(cells) > 1 else 0.0
-        return float(cells["y"].mean()), max(spread, float(cells["se"].median()))
+        """Mean and standard deviation of the estimates, for which there is no parameter."""
+        return float(cells["y"].mean()), float(cells["y"].std(ddof=0))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return the estimates and their standard errors."""

@@ -29,7 +29,7 @@ class Poisson(Family):
     unit = "exposure"
     predicted_size = "exposure"
     collapses = True
-    mean_scale = 1.5
+    natural = True
     mean_words = "rate"
     curved = True
 

@@ -18,10 +18,19 @@ def table(
     return pd.DataFrame({"n": n, "raw": raw, "raw_se": raw_se, "link": link, "link_se": link_se})
 
 
-def moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the groups' counts, means and sums of squared deviations, (J,) each."""
-    count, mean, squares = (summed(cells, cells[name], J) for name in ("count", "y", "squares"))
-    return count, mean, squares
+def moments(
+    cells: pd.DataFrame, values: pd.Series | np.ndarray, J: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the groups' counts, means and sums of squared deviations, (J,) each.
+
+    From cells with `values` as means, of which a group may have several.
+    """
+    values, code = np.asarray(values, dtype=float), cells["group"].to_numpy()
+    count = summed(cells, cells["count"], J)
+    origin = values[0]
+    mean = origin + summed(cells, cells["count"] * (values - origin), J) / count
+    between = cells["count"] * (values - mean[code]) ** 2
+    return count, mean, summed(cells, cells["squares"] + between, J)
 
 
 def pooled_sd(count: np.ndarray, squares: np.ndarray, means: np.ndarray) -> float:

@@ -35,7 +35,7 @@ class TwoArm(Family):
     parameters = ("intercept", "slope", "spread")
     lower_bounds = {"intercept": -np.inf, "slope": -np.inf}
     replicated = ("y", "control")
-    mean_scale = 1.5
+    natural = True
     mean_words = "log odds ratio"
     contrast = True
     bounded = True

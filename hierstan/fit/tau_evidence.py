@@ -1,19 +1,27 @@
-"""How different the groups are: the evidence about tau, weighed."""
+"""How different the groups are: the evidence about tau, weighed by one rule.
+
+The rule and its operating characteristics, simulated: ``tests/benchmarks/verdicts.py``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from hierstan.data.own_estimates import raw_estimates, regression
 from hierstan.fit.fit import Fit
+from hierstan.fit.information import ByDraw, by_draw
 from hierstan.priors import Prior
 
-NEAR_ZERO = 0.9  # probability of a negligible tau from which complete pooling is adequate
-UNLIKELY = 0.05  # and down to which the groups differ, if the data say so and not the prior alone:
-AGAINST = 0.1  # a negligible tau makes them at most a tenth as likely as a middling one
-TOWARDS = 3.0  # Bayes factor from which the data speak for a negligible tau
+TIMES = 3.0  # Bayes factor, either way, from which the data speak
+UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
+LIKELY = 0.75  # and from which complete pooling is adequate
+NEAR_ZERO = 0.9  # the same, where the user said what is negligible
+OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
+FEWEST = 20  # draws near 0, for the density there
 GRID = np.concatenate([np.geomspace(1e-9, 5e-4, 200)[:-1], np.linspace(5e-4, 0.9995, 2000)])
 
 
@@ -24,31 +32,52 @@ class Spread:
     Attributes
     ----------
     fit : Fit
-    prob : float
-        Probability of the intervals.
+    tau : numpy.ndarray
+        Draws of tau, (S,).
+    prior : Prior
+        The prior of tau.
+    noise : float
+        Higgins and Thompson's typical standard error within a group.
     i2 : float
         Posterior mean of I2.
+    own : float
+        The weight of a group's own data in its mean: ``tau^2 / (tau^2 + V)``, averaged over the
+        posterior and the groups.
     difference : float
         The smallest tau that matters.
     given : bool
-        Whether the user named it.
+        Whether the user named it; by default it is a third of `noise`.
+    prob : float
+        Probability of the intervals.
     """
 
     fit: Fit
-    prob: float
+    tau: np.ndarray
+    prior: Prior
+    noise: float
     i2: float
+    own: float
     difference: float
     given: bool
+    prob: float
 
-    @property
-    def tau(self) -> np.ndarray:
-        """Draws of tau, (S,)."""
-        return self.fit.draws("tau")
+    @cached_property
+    def kind(self) -> str:
+        """What the posterior supports.
 
-    @property
-    def prior(self) -> Prior:
-        """The prior of tau."""
-        return self.fit.priors["tau"]
+        ``"partial"``: the groups differ. The data are over three times as likely as without any
+        difference between groups, and tau is negligible with a probability below 0.1.
+        ``"none"``: so they do, and own data hold over 90% of the weight in the groups' means.
+        ``"complete"``: the data are over three times as likely without any difference, and tau is
+        negligible with a probability of at least 0.75. ``"undecided"``: anything else.
+        """
+        factor = self.bayes_factor
+        if self.negligible < UNLIKELY and factor > TIMES:
+            return "none" if self.own > OWN else "partial"
+        if self.negligible >= LIKELY and factor < 1 / TIMES:
+            return "complete"
+        small = self.given and self.negligible >= NEAR_ZERO and not self.mostly_prior
+        return "complete" if small else "undecided"
 
     @property
     def negligible(self) -> float:
@@ -60,24 +89,24 @@ class Spread:
         """Prior probability of the same."""
         return float(self._before(self.difference))
 
-    @property
-    def support(self) -> float:
-        """How far the data moved the odds of a negligible tau; above 1: towards it.
+    @cached_property
+    def bayes_factor(self) -> float:
+        """How much likelier the data are under partial than under complete pooling.
 
-        A Bayes factor. Where no draw decides, half a draw does.
+        The prior over the posterior density of tau at 0 (Dickey 1971,
+        doi:10.1214/aoms/1177693507). Near 0 the logarithm of their ratio, which is the likelihood
+        of tau, is smooth in ``tau^2``: a parabola in it is fitted to the draws by local likelihood
+        (Loader 1996, doi:10.1214/aos/1032298287). Where hardly any draw is near 0, groups differ
+        so much, or the prior leaves so little there, that normal approximations of the groups'
+        likelihoods tell enough.
         """
-        after, before = self._smoothed(), np.clip(self.negligible_before, 1e-9, 1 - 1e-9)
-        return float(after / (1 - after) * (1 - before) / before)
-
-    @property
-    def fit_of_none(self) -> float:
-        """How likely a negligible tau makes the data, against one from the middle of the posterior.
-
-        A ratio of likelihoods, each averaged over its range of tau: posterior over prior
-        probability of the range, so that a prior wider than need be does not count.
-        """
-        lower, upper = self._before(self._quartiles()[0])
-        return float(self._smoothed() / self.negligible_before * (upper - lower) / 0.5)
+        near = min(self.noise, float(np.median(self.tau)))
+        x = (self.tau[self.tau < near] / near) ** 2
+        if len(x) < FEWEST:
+            return self._approximate_factor()
+        before = float(self._before(near))
+        grid = (self.prior.quantile((np.arange(400) + 0.5) / 400 * before) / near) ** 2
+        return 1 / _density_at_zero(x, grid, before / len(grid) * len(self.tau))
 
     @property
     def contraction(self) -> float:
@@ -92,41 +121,113 @@ class Spread:
         moved = abs(np.median(self.tau) - float(self.prior.quantile(0.5))) / np.diff(before)[0]
         return self.contraction < MOSTLY_PRIOR and moved < 0.5
 
-    @property
-    def kind(self) -> str:
-        """What the posterior supports.
+    def new_group(self, tau: float | None = None) -> tuple[float, float]:
+        """Return the prediction interval of a new group's mean, on the response scale.
 
-        ``"near zero"``, ``"no sign"`` (of a difference), ``"differ"``, ``"small"`` (around what is
-        negligible) or ``"undecided"``.
+        With `tau` given it is the interval at about this value: from the tenth of the draws that
+        are nearest to it, with what they leave open of ``mu``.
         """
-        if self.negligible >= NEAR_ZERO and (self.given or self.support > 1):
-            return "near zero"
-        if self.negligible >= 0.5 and self.support >= TOWARDS:
-            return "no sign"
-        excluded = self.negligible_before < 1 / len(self.tau)  # by the prior alone
-        clear = not self.mostly_prior if excluded else self.fit_of_none <= AGAINST
-        if self.negligible <= UNLIKELY and clear:
-            return "differ"
-        small = np.mean(self.tau < 2 * self.difference) >= 1 - UNLIKELY
-        return "small" if small and not self.mostly_prior else "undecided"
+        new = self.fit.draws("theta_new")
+        if tau is not None:
+            from scipy.stats import norm
 
-    def range(self, tau: np.ndarray | float | None = None) -> tuple[float, float]:
-        """Return where most groups lie, on the response scale: posterior medians of mu -+ z tau."""
-        from scipy.stats import norm
-
-        z = float(norm.ppf((1 + self.prob) / 2))
-        mu, tau = self.fit.draws("mu"), self.tau if tau is None else tau
-        ends = np.array([np.median(mu - z * tau), np.median(mu + z * tau)])
+            drawn = self.fit.draws("tau")
+            nearest = np.argsort(np.abs(drawn - tau))[: max(len(drawn) // 10, 50)]
+            z = norm.ppf((np.arange(99) + 0.5) / 99)
+            new = (self.fit.draws("mu")[nearest][:, None] + tau * z).ravel()
+        ends = np.quantile(new, [(1 - self.prob) / 2, (1 + self.prob) / 2])
         lower, upper = self.fit.family.to_response(ends)
         return float(lower), float(upper)
 
+    def _approximate_factor(self) -> float:
+        """Likelihood at the median of tau over that at 0, times prior over posterior density."""
+        raw, design = raw_estimates(self.fit.data), self.fit.data.design
+        link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+
+        def log_likelihood(tau: float) -> float:
+            weights = 1 / (variance + tau**2)
+            rest = link - design @ regression(link, design, weights)
+            return 0.5 * float(np.log(weights).sum() - (weights * rest**2).sum())
+
+        tau = float(np.median(self.tau))
+        density = 0.5 / float(np.diff(self._quartiles()[0])[0])
+        log_factor = log_likelihood(tau) - log_likelihood(0.0)
+        log_factor += float(self.prior.log_density(tau)) - np.log(density)
+        return float(np.exp(np.clip(log_factor, -700, 700)))
+
     def _before(self, tau: np.ndarray | float) -> np.ndarray:
         """Return the prior probability that tau is below some values."""
-        return np.interp(tau, self.prior.quantile(GRID), GRID)
-
-    def _smoothed(self) -> float:
-        size = len(self.tau)
-        return (self.negligible * size + 0.5) / (size + 1)
+        return np.interp(tau, self.prior.quantile(GRID), GRID, left=0.0)
 
     def _quartiles(self) -> tuple[np.ndarray, np.ndarray]:
         return np.quantile(self.tau, [0.25, 0.75]), self.prior.quantile([0.25, 0.75])
+
+
+def spread_of(
+    fit: Fit,
+    *,
+    prob: float = 0.9,
+    smallest_difference: float | None = None,
+    prior: Prior | None = None,
+) -> Spread:
+    """Weigh the evidence of a partial pooling fit.
+
+    Parameters
+    ----------
+    fit : Fit
+    prob : float
+        Probability of the intervals.
+    smallest_difference : float, optional
+        The smallest tau that matters.
+    prior : Prior, optional
+        Of tau, instead of the one that was fitted: draws are resampled by the ratio of the two.
+    """
+    sums = sums_of(fit)
+    own = 1 - sums.groups_borrowed / len(fit.data.groups)
+    keep = np.arange(len(sums.tau))
+    if prior is not None:
+        ratio = prior.log_density(sums.tau) - fit.priors["tau"].log_density(sums.tau)
+        weight = np.cumsum(np.exp(ratio - ratio.max()))
+        keep = np.searchsorted(weight, (keep + 0.5) / len(keep) * weight[-1])
+    noise = float(np.median(np.sqrt(sums.typical_variance)))
+    i2 = sums.tau**2 / (sums.tau**2 + sums.typical_variance)
+    return Spread(
+        fit=fit,
+        tau=sums.tau[keep],
+        prior=prior or fit.priors["tau"],
+        noise=noise,
+        i2=float(i2[keep].mean()),
+        own=float(own[keep].mean()),
+        difference=noise / 3 if smallest_difference is None else float(smallest_difference),
+        given=smallest_difference is not None,
+        prob=float(prob),
+    )
+
+
+def sums_of(fit: Fit) -> ByDraw:
+    """Return what `by_draw` sums up, computed once."""
+    if "by_draw" not in fit.cache:
+        fit.cache["by_draw"] = by_draw(fit)
+    sums: ByDraw = fit.cache["by_draw"]
+    return sums
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _density_at_zero(x: np.ndarray, grid: np.ndarray, weight: float) -> float:
+    """Return ``exp(a)`` of the density ``exp(a + b x + c x^2)`` that fits draws on (0, 1) best.
+
+    It is relative to a measure with `weight` at each of the points of `grid`: a Poisson regression,
+    by Newton's method.
+    """
+    design = np.stack([np.ones_like(grid), grid, grid**2])
+    seen = np.array([len(x), x.sum(), (x**2).sum()])
+    beta = np.array([np.log(len(x) / (weight * len(grid))), 0.0, 0.0])
+    for _ in range(50):
+        mean = weight * np.exp(np.clip(beta @ design, -50, 50))
+        step = np.linalg.solve((design * mean) @ design.T + 1e-3 * np.eye(3), seen - design @ mean)
+        beta = beta + step * min(1.0, 2 / float(np.abs(step).max()))
+        if float(np.abs(step).max()) < 1e-6:
+            break
+    return float(np.exp(beta[0]))

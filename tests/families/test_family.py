@@ -73,3 +73,32 @@ def test_rows_far_from_zero_have_the_same_spread() -> None:
         taus.append(fit.draws("tau"))
     error = np.hypot(*(tau.std() / np.sqrt(400) for tau in taus))
     assert abs(taus[0].mean() - taus[1].mean()) < 4 * error
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_without_pooling_a_group_keeps_its_own_estimate(family: str) -> None:
+    """Its default prior moves no group by more than a tenth of its standard error."""
+    data = small_data(family)
+    prior = hs.NoPooling().resolve_priors(data)["theta"].numbers()
+    raw = FAMILIES[family].raw_estimates(data.cells, len(data.groups))
+    slope = (raw["link"] - prior["location"]) / prior["scale"] ** 2
+    assert (slope.abs() * raw["link_se"] < 0.1).all()
+
+
+def test_without_pooling_an_outlier_among_agreeing_groups_stays_where_it_is() -> None:
+    rng = np.random.default_rng(1)
+    y, se = [15.0, *rng.normal(0, 0.5, 19)], [10.0] + [0.5] * 19
+    fit = hs.NoPooling().fit(estimates(y, se), seed=1, engine="stanli", progress=False)
+    assert fit.draws("theta")[:, 0].mean() == pytest.approx(15, abs=1)
+    assert fit.draws("theta")[:, 0].std() == pytest.approx(10, rel=0.05)
+
+
+def test_rows_and_the_estimates_made_of_them_have_one_prior_of_tau() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"g": np.repeat(list("abcde"), 20), "y": rng.normal(0, 2, 100)})
+    rows = hs.GroupedData.from_rows(frame, group="g", outcome="y")
+    raw = FAMILIES["normal"].raw_estimates(rows.cells, 5)
+    known = estimates(list(raw["link"]), list(raw["link_se"]))
+    model = hs.PartialPooling()
+    a, b = (model.resolve_priors(data)["tau"].numbers() for data in (rows, known))
+    assert a["scale"] == pytest.approx(b["scale"])

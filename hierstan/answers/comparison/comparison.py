@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.elpd import Elpd
-from hierstan.answers.comparison.verdict import CLEAR, judge_poolings
-from hierstan.data.predictors import predictor_words
+from hierstan.answers.comparison.verdict import CLEAR, judge_poolings, scores_its_prior
 from hierstan.fit.fit import Fit
+from hierstan.priors import Prior
 from hierstan.text.tables import WIDTH
 
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
@@ -64,16 +64,21 @@ class Comparison:
 
 
 def compared(
-    results: Mapping[str, Elpd], fits: Mapping[str, Fit], *, tau_limit: float | None = None
+    results: Mapping[str, Elpd], fits: Mapping[str, Fit], *, tau_prior: Prior | None = None
 ) -> Comparison:
     """Make the table, the weights and the verdict from the results of each fit.
 
-    A fit whose elpd is not a finite number has no rank and no weight. `tau_limit` stands in for
-    the 95% quantile of ``tau`` in the partial pooling fit.
+    A fit whose elpd is not a finite number has no rank and no weight, and no more has no pooling
+    where leaving out a unit leaves its group to the prior. `tau_prior` stands in for the prior of
+    ``tau`` in the partial pooling fit.
     """
-    finite = {name: bool(np.isfinite(result.elpd_i).all()) for name, result in results.items()}
-    order = sorted(results, key=lambda name: (not finite[name], -results[name].elpd))
-    ranked = [name for name in order if finite[name]]
+    counts = {
+        name: bool(np.isfinite(result.elpd_i).all())
+        and not scores_its_prior(fits[name], result.unit)
+        for name, result in results.items()
+    }
+    order = sorted(results, key=lambda name: (not counts[name], -results[name].elpd))
+    ranked = [name for name in order if counts[name]]
     weights = np.full(len(order), np.nan)
     if ranked:
         elpd = np.column_stack([results[name].elpd_i for name in ranked])
@@ -84,7 +89,7 @@ def compared(
     ranks = [rank + 1 if rank < len(ranked) else None for rank in range(len(order))]
     table.insert(0, "rank", pd.Series(ranks, index=table.index, dtype="Int64"))
     table.insert(6, "weight", weights)
-    words, preferred = _judge(table, results, fits, tau_limit)
+    words, preferred = _judge(table, results, fits, tau_prior)
     return Comparison(table, words, preferred, dict(results))
 
 
@@ -152,20 +157,24 @@ def _judge(
     table: pd.DataFrame,
     results: Mapping[str, Elpd],
     fits: Mapping[str, Fit],
-    tau_limit: float | None,
+    tau_prior: Prior | None,
 ) -> tuple[str, str | None]:
-    unreliable = {name: result.trouble for name, result in results.items() if result.trouble}
-    if unreliable:
-        why = "; ".join(f"{name}: {trouble}" for name, trouble in unreliable.items())
-        return f"This comparison cannot be relied on ({why}).{_cure(results)}", None
+    trouble = "; ".join(
+        f"{name}: {result.trouble}"
+        for name, result in results.items()
+        if result.trouble and not scores_its_prior(fits[name], result.unit)
+    )
+    if trouble:
+        trouble = f"This leave-one-out comparison cannot be relied on ({trouble}).{_cure(results)}"
     poolings = {fit.model.name: name for name, fit in fits.items()}
-    if set(poolings) == {"complete", "none", "partial"} and len(fits) == 3:
-        words, preferred = judge_poolings(results, fits, poolings, tau_limit)
-        if names := predictor_words(fits[poolings["complete"]].data.predictors):
-            words += f" (Complete pooling here lets the groups differ by {names} alone.)"
+    if "partial" in poolings and len(poolings) == len(fits):
+        words, preferred = judge_poolings(results, fits, poolings, tau_prior, trouble)
+    elif trouble:
+        words, preferred = trouble, None
     else:
         words, preferred = _judge_any(table)
-    return f"{words} {_caution(table, results)}".strip(), preferred
+    caution = "" if trouble else _caution(table, results)
+    return " ".join(filter(None, [words, caution])), preferred
 
 
 def _cure(results: Mapping[str, Elpd]) -> str:

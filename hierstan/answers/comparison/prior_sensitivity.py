@@ -102,7 +102,7 @@ def prior_sensitivity(
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> sensitivity = hs.prior_sensitivity(fit)
     >>> sensitivity.sweep.index[0]
-    'HalfNormal(11)'
+    'HalfNormal(15.71)'
     """
     fits = dict(fit) if isinstance(fit, Mapping) else {"partial": fit}
     partial = next((one for one in fits.values() if _is_partial(one)), None)
@@ -112,10 +112,10 @@ def prior_sensitivity(
             "PartialPooling (not prior_only), or the fits of fit_poolings(data)."
         )
     base = _Base(partial, fits, unit)
-    rows = [base.row(str(partial.priors["tau"]), np.zeros(base.size))]
+    rows = [base.row(partial.priors["tau"], np.zeros(base.size))]
     used = partial.priors["tau"]
     for prior in tau_priors if tau_priors is not None else comparable(used):
-        if prior == used:
+        if str(prior) == str(used):  # but for rounding
             continue
         rows.append(_reweighted_or_refitted(base, prior))
     sweep = pd.DataFrame(rows).set_index("prior")
@@ -128,19 +128,15 @@ def comparable(prior: Prior) -> list[Prior]:
     """Return priors of other families with the same median."""
     median = float(prior.quantile(0.5))
     return [
-        distributions.HalfNormal(_rounded(median / 0.6745)),
-        distributions.HalfCauchy(_rounded(median)),
-        distributions.HalfStudentT(4, _rounded(median / 0.7407)),
-        distributions.Exponential(_rounded(math.log(2) / median)),
-        distributions.Uniform(0, _rounded(10 * median)),
+        distributions.HalfNormal(median / 0.6745),
+        distributions.HalfCauchy(median),
+        distributions.HalfStudentT(4, median / 0.7407),
+        distributions.Exponential(math.log(2) / median),
+        distributions.Uniform(0, 10 * median),
     ]
 
 
 # internals ------------------------------------------------------------------------------------
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.3g}")
 
 
 def _is_partial(fit: Any) -> bool:
@@ -166,7 +162,7 @@ class _Base:
         self.name = next(name for name, other in fits.items() if other is fit)
         self.reference: np.ndarray | None = None
 
-    def row(self, label: str, log_ratio: np.ndarray, method: str = "weights") -> dict[str, Any]:
+    def row(self, prior: Prior, log_ratio: np.ndarray, method: str = "weights") -> dict[str, Any]:
         """Return a line of the sweep, from the draws weighted by exp(log_ratio)."""
         weights, k = smoothed_weights(log_ratio)
         tau = self.hyper["tau"]
@@ -175,7 +171,7 @@ class _Base:
             self.reference = means
         result = self.elpd(log_ratio[:, None])
         row = {
-            "prior": label,
+            "prior": str(prior),
             "mean": float(weights @ tau),
             "lower": _quantile(tau, weights, 0.05),
             "upper": _quantile(tau, weights, 0.95),
@@ -188,7 +184,7 @@ class _Base:
             comparison = compared(
                 {**self.others, self.name: result},
                 self.fits,
-                tau_limit=_quantile(tau, weights, 0.95),
+                tau_prior=prior,
             )
             row["preferred"] = comparison.preferred
         return {**row, "pareto_k": k, "method": method}
@@ -229,7 +225,7 @@ def _reweighted_or_refitted(base: _Base, prior: Prior) -> dict[str, Any]:
     tau = base.hyper["tau"]
     log_ratio = prior.log_density(tau) - base.fit.priors["tau"].log_density(tau)
     if np.isfinite(log_ratio).all() and not smoothed_weights(log_ratio)[1] > GOOD_K:
-        return base.row(str(prior), log_ratio)
+        return base.row(prior, log_ratio)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)
         model = replace(base.fit.model, priors={**(base.fit.model.priors or {}), "tau": prior})
@@ -243,7 +239,7 @@ def _reweighted_or_refitted(base: _Base, prior: Prior) -> dict[str, Any]:
     fits = {name: refit if fit is base.fit else fit for name, fit in base.fits.items()}
     again = _Base(refit, fits, base.unit)
     again.reference = base.reference
-    return again.row(str(prior), np.zeros(again.size), "refit")
+    return again.row(prior, np.zeros(again.size), "refit")
 
 
 def _quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:

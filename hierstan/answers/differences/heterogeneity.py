@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.differences.verdict import chance, noun, verdict
+from hierstan.answers.differences.verdict import noun, verdict
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
-from hierstan.fit.information import by_draw
-from hierstan.fit.tau_evidence import Spread
+from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
+from hierstan.text.numbers import chance
 from hierstan.text.tables import WIDTH, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
@@ -112,18 +112,27 @@ def heterogeneity(
 
     Notes
     -----
-    The verdict rests on the probability that tau is negligible, below `smallest_difference`, and on
-    what the data contribute to it. From 0.9 on the groups "hardly differ". From 0.5 on, if the data
-    raised its odds at least threefold, there is "no sign" of a difference. Down to 0.05, if a
-    negligible tau explains the data at most a tenth as well as one from the middle of the
-    posterior, they "really differ". Otherwise they "differ little" if tau is below twice the limit
-    with probability 0.95, and if not, the data "cannot tell". tau is "mostly prior" where the data
-    took away less than half of its prior variance and hardly moved it.
+    The verdict has one rule, which `compare` shares. With the Bayes factor of partial against
+    complete pooling (from the density of tau near 0 [3]_) and the probability that tau is
+    negligible, below `smallest_difference`:
+
+    - the groups "really differ" if the factor is above 3 and the probability below 0.1; estimating
+      each group alone is then adequate, too, if own data hold over 90% of the weight,
+      ``tau^2 / (tau^2 + V)`` on average;
+    - they "hardly differ", and complete pooling is adequate, if the factor is below 1/3 and the
+      probability at least 0.75 (of a limit that was given: also from 0.9 on, unless tau is mostly
+      prior);
+    - else "the data cannot tell".
+
+    Partial pooling is right in any of these cases. What the rule says at how many groups and which
+    tau was simulated: ``tests/benchmarks/verdicts.py``. tau is "mostly prior" where the data took
+    away less than half of its prior variance and hardly moved it.
 
     References
     ----------
     .. [1] Higgins and Thompson 2002, doi:10.1002/sim.1186.
     .. [2] Higgins, Thompson and Spiegelhalter 2009, doi:10.1111/j.1467-985X.2008.00552.x.
+    .. [3] Dickey 1971, doi:10.1214/aoms/1177693507.
 
     Examples
     --------
@@ -142,12 +151,9 @@ def heterogeneity(
     _check_number("threshold", threshold)
     _check_number("smallest_difference", smallest_difference, positive=True)
     doubt = doubts({"": fit})
-    sums = by_draw(fit)
+    facts = spread_of(fit, prob=prob, smallest_difference=smallest_difference)
+    sums = sums_of(fit)
     i2 = sums.tau**2 / (sums.tau**2 + sums.typical_variance)
-    if smallest_difference is None:
-        limit = float(np.median(np.sqrt(sums.typical_variance))) / 3
-    else:
-        limit = float(smallest_difference)
     new = _new_group(fit, prob, threshold)
     rows = {
         "tau": fit.draws("tau"),
@@ -164,14 +170,13 @@ def heterogeneity(
         f"Differences between {len(fit.data.groups):,} groups: posterior mean, standard deviation "
         f"and equal-tailed {percent(prob)} interval"
     )
-    facts = Spread(fit, float(prob), float(i2.mean()), limit, smallest_difference is not None)
     return Heterogeneity(
         table=table,
         tau=table.T["tau"],
         i2=table.T["i2"],
         new_group=new,
         contraction=facts.contraction,
-        smallest_difference=limit,
+        smallest_difference=facts.difference,
         prob_negligible=facts.negligible,
         verdict=first(doubt, verdict(facts, _threshold_words(fit, new, threshold))),
     )

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy import stats
 
 import hierstan as hs
-from hierstan.answers.differences.verdict import between, chance
-from hierstan.fit.tau_evidence import Spread
+from hierstan.fit.tau_evidence import spread_of
+from hierstan.text.numbers import between, chance
 
 REFERENCE = Path(__file__).parents[2] / "reference_cases"
 
@@ -117,31 +116,44 @@ def test_numbers_of_the_reference_cases(name: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_chances_and_evidence_against_quadrature(name: str) -> None:
+def test_chances_against_quadrature(name: str) -> None:
     fit, _ = case(name)
-    y, se = (fit.data.cells[column].to_numpy() for column in ("y", "se"))
-    prior, mu = fit.priors["tau"], fit.priors["mu"]
-    spread = Spread(fit, 0.9, 0.5, 0.7 * float(np.median(fit.draws("tau"))), given=False)
-
-    # p(y | tau), with mu integrated out, on a grid of prior quantiles
-    tau = prior.quantile((np.arange(20_000) + 0.5) / 20_000)
-    mean = np.full(len(y), mu.location)
-    likelihood = np.exp(
-        [
-            stats.multivariate_normal.logpdf(y, mean, np.diag(se**2 + t**2) + mu.scale**2)
-            for t in tau[::20]
-        ]
-    )
-    likelihood = np.interp(tau, tau[::20], likelihood)
-    below = tau < spread.difference
+    limit = 0.7 * float(np.median(fit.draws("tau")))
+    spread = spread_of(fit, smallest_difference=limit)
+    tau, likelihood = likelihood_of_tau(fit, 2000)
+    below = tau < limit
     assert spread.negligible_before == pytest.approx(below.mean(), abs=0.002)
     exact = likelihood[below].sum() / likelihood.sum()
-    assert spread.negligible == pytest.approx(exact, abs=4 * mcse(spread.tau < spread.difference))
-    factor = likelihood[below].mean() / likelihood[~below].mean()
-    assert spread.support == pytest.approx(factor, rel=0.15)
-    lower, upper = np.quantile(spread.tau, [0.25, 0.75])
-    middle = likelihood[(tau > lower) & (tau < upper)].mean()
-    assert spread.fit_of_none == pytest.approx(likelihood[below].mean() / middle, rel=0.15)
+    assert spread.negligible == pytest.approx(exact, abs=4 * mcse(spread.tau < limit))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("J", "tau"), [(3, 0), (3, 1), (8, 1), (8, 1.5), (30, 0), (30, 1), (200, 0.4)]
+)
+def test_the_bayes_factor_against_quadrature(J: int, tau: float, seed: int) -> None:
+    """To well within the rule's thresholds: the factor is 3, one that is 4 may be missed."""
+    fit = fitted(drawn(J, tau, seed), seed=seed)
+    exact = np.log(likelihood_of_tau(fit, 2000)[1].mean())
+    found = np.log(spread_of(fit).bayes_factor)
+    # where it is large it is known from few draws, and need not be known
+    assert found == pytest.approx(exact, abs=0.35) or (min(found, exact) > 2)
+
+
+def likelihood_of_tau(fit: hs.Fit, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles of the prior of tau, and p(y | tau) / p(y | 0) there, mu integrated out."""
+    y, se = (fit.data.cells[column].to_numpy() for column in ("y", "se"))
+    mu = fit.priors["mu"]
+    tau = fit.priors["tau"].quantile((np.arange(nodes * 10) + 0.5) / nodes / 10)
+
+    def log_likelihood(t: np.ndarray) -> np.ndarray:
+        weight = 1 / (se**2 + t[:, None] ** 2)
+        precision = weight.sum(1) + 1 / mu.scale**2
+        mean = (weight @ y + mu.location / mu.scale**2) / precision
+        rest = (weight * (y - mean[:, None]) ** 2).sum(1) + ((mean - mu.location) / mu.scale) ** 2
+        return 0.5 * (np.log(weight).sum(1) - rest - np.log(precision))
+
+    return tau, np.exp(log_likelihood(tau) - log_likelihood(np.zeros(1)))
 
 
 def test_the_table_follows_its_formulas() -> None:
@@ -204,8 +216,8 @@ def verdict(data: hs.GroupedData, tau: object = None, seed: int = 1, **arguments
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_groups_that_do_not_differ(seed: int) -> None:
     words = verdict(drawn(800, 0, seed), seed=seed)
-    assert words.startswith("The groups hardly differ: tau is near zero")
-    assert "Complete pooling is adequate." in words
+    assert words.startswith("The groups hardly differ: tau is negligible, below ")
+    assert "Complete pooling is adequate; partial pooling" in words
     assert "mostly prior" not in words
 
 
@@ -213,9 +225,10 @@ def test_groups_that_do_not_differ(seed: int) -> None:
 def test_groups_that_differ(seed: int) -> None:
     words = verdict(drawn(30, 3, seed), seed=seed)
     assert words.startswith("The groups really differ: the probability that tau is negligible is ")
-    assert re.search(r"Most groups \(90%\) have a true effect between -?[\d.]+ and [\d.]+;", words)
+    new = r"A new group has a true effect between -?[\d.]+ and [\d.]+ with probability 90%\."
+    assert re.search(new, words)
     assert "(I2)" in words
-    assert "adequate" not in words
+    assert "complete pooling is adequate" not in words.lower()
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
@@ -229,7 +242,7 @@ def test_the_verdicts_of_known_data() -> None:
     assert verdict(schools()).startswith("The data cannot tell")
     words = verdict(surgical(), threshold=0.1)
     assert words.startswith("The groups really differ")
-    assert "Most groups (90%) have a rate between 0.03" in words
+    assert "A new group has a rate between 0.0" in words
     assert "standard deviation of the groups' log-odds" in words
     assert re.search(r"\(an odds ratio of 1\.0[89]\d*\) counts as negligible", words)
     assert re.search(r"A new group has a rate below 0\.1 with probability \d\d%", words)
@@ -238,7 +251,7 @@ def test_the_verdicts_of_known_data() -> None:
         hs.load_dataset("pumps"), group="pump", events="failures", exposure="hours"
     )
     words = verdict(pumps)
-    assert "no pooling comes to much the same" in words
+    assert words.startswith("The groups really differ")
     assert "standard deviation of the groups' log rates" in words
     assert "(a factor of 1.1" in words
 
@@ -246,21 +259,51 @@ def test_the_verdicts_of_known_data() -> None:
         hs.load_dataset("dyes"), group="batch", outcome="yield", family="lognormal"
     )
     words = verdict(dyes)
-    assert re.search(r"have a median between 1,4\d\d and 1,[56]\d\d", words)
+    assert re.search(r"has a median between 1,[34]\d\d and 1,[56]\d\d", words)
 
 
-def test_a_small_tau_that_is_well_known_is_called_small() -> None:
-    # a tau of the limit itself, with so many groups that there is no doubt about it
-    words = verdict(drawn(3000, 0.31, 5))
-    assert words.startswith("The groups differ little, if at all")
-    assert "Complete pooling is nearly adequate" in words
+def test_a_large_weight_of_own_data_makes_estimating_alone_adequate() -> None:
+    words = verdict(drawn(30, 10, 1))
+    assert words.startswith("The groups really differ")
+    assert re.search(r"own data hold 9\d% of the weight", words)
+    assert "estimating each group alone is adequate, too" in words
 
 
-def test_no_sign_of_a_difference_is_less_than_a_proof_of_none() -> None:
-    words = verdict(estimates(np.linspace(4.2, 5.8, 30), 1.0))
-    assert words.startswith("There is no sign that the groups differ")
-    assert "Complete pooling is defensible. But a tau of up to" in words
-    assert re.search(r"with probability \d\d%, against \d\d% before the data", words)
+def test_one_standard_error_of_next_to_nothing_changes_no_word() -> None:
+    y, se = [0.3, 0.1, -0.2, 0.5, 0.2, 0.0, 0.15, 0.4], [0.2, 0.3, 0.25, 0.4, 0.2, 0.3, 0.1]
+    kinds = [spread_of(fitted(estimates(y, [*se, tiny]))) for tiny in (1e-6, 1e-8, 1e-10, 1e-12)]
+    assert {found.kind for found in kinds} == {"partial"}
+    typical = np.sqrt(7 / (2 * (1 / np.square(se)).sum()))
+    assert [found.noise for found in kinds] == pytest.approx([typical] * 4, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("y", "n"),
+    [
+        ([0] * 6, [20, 50, 100, 30, 10, 15]),
+        ([0] * 4, [1000] * 4),
+        ([20, 50, 100, 30], [20, 50, 100, 30]),
+    ],
+)
+def test_without_any_events_the_data_cannot_tell(y: list[int], n: list[int]) -> None:
+    frame = pd.DataFrame({"s": range(len(y)), "y": y, "n": n})
+    data = hs.GroupedData.from_counts(frame, group="s", successes="y", trials="n")
+    words = verdict(data)
+    assert "The data cannot tell how different the groups are" in words
+    assert "tau is mostly prior here" in words
+
+
+@pytest.mark.parametrize(("J", "tau", "se"), [(3, 0.5, 1.0), (5, 0.0, 1.0), (8, 0.5, 1.0)])
+def test_ends_of_a_new_group_hold_mu_too(J: int, tau: float, se: float) -> None:
+    """At the low end a new group lies within what mu and tau leave open together."""
+    rng = np.random.default_rng(J)
+    fit = fitted(estimates(rng.normal(5, tau, J) + se * rng.normal(size=J), se))
+    spread = spread_of(fit)
+    low = float(np.quantile(spread.tau, 0.05))
+    precision = J / (se**2 + low**2)
+    lower, upper = spread.new_group(low)
+    half = 1.645 * np.sqrt(low**2 + 1 / precision)
+    assert (upper - lower) / 2 == pytest.approx(half, rel=0.15)
 
 
 def test_the_smallest_difference_is_the_users_or_said() -> None:
