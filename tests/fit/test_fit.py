@@ -163,7 +163,7 @@ def test_each_pooling_shows_what_it_has(schools: dict[str, hs.Fit]) -> None:
     assert "school (mean)" not in str(schools["complete"])
     assert "\nmu " in str(schools["complete"])
     assert "\nmu " not in str(schools["none"])
-    assert "theta ~ Normal(8.75, 27.5) (default)" in str(schools["none"])
+    assert "theta ~ Normal(8.75, 1800) (default)" in str(schools["none"])
     assert [repr(fit) for fit in schools.values()] == [
         "<Fit: complete pooling of 8 groups, normal_known, 4 x 1,000 draws>",
         "<Fit: no pooling of 8 groups, normal_known, 4 x 1,000 draws>",

@@ -72,12 +72,14 @@ def compared(
     where leaving out a unit leaves its group to the prior. `tau_prior` stands in for the prior of
     ``tau`` in the partial pooling fit.
     """
+    finite = {name: bool(np.isfinite(result.elpd_i).all()) for name, result in results.items()}
     counts = {
-        name: bool(np.isfinite(result.elpd_i).all())
-        and not scores_its_prior(fits[name], result.unit)
+        name: finite[name] and not scores_its_prior(fits[name], result.unit)
         for name, result in results.items()
     }
-    order = sorted(results, key=lambda name: (not counts[name], -results[name].elpd))
+    order = sorted(
+        results, key=lambda name: (not counts[name], not finite[name], -results[name].elpd)
+    )
     ranked = [name for name in order if counts[name]]
     weights = np.full(len(order), np.nan)
     if ranked:

@@ -17,6 +17,8 @@ import hierstan as hs
 from hierstan.answers.comparison.comparison import compared, stacking_weights
 from hierstan.answers.comparison.integral import Integrand
 from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
+from hierstan.data.own_estimates import raw_estimates
+from hierstan.fit.tau_evidence import spread_of
 
 SEED = 20261122
 MU, TAU = hs.Normal(-1, 1), hs.HalfNormal(1)
@@ -236,9 +238,11 @@ def test_the_table_holds_differences_and_their_standard_errors():
     fits = hs.fit_poolings(data, priors=PRIORS, seed=SEED, engine="stanli")
     comparison = hs.compare(fits)
     table = comparison.table
-    assert list(table["rank"]) == [1, 2, 3]
-    assert table["elpd"].is_monotonic_decreasing
-    best, last = table.index[0], table.index[-1]
+    assert table["rank"].isna().tolist() == [False, False, True]
+    assert table.index[2] == "none"  # of one row each: left out, their prior is all there is
+    assert "No pooling is not ranked" in comparison.verdict
+    assert table["elpd"].iloc[:2].is_monotonic_decreasing
+    best, last = table.index[0], table.index[1]
     apart = hs.loo(fits[last]).elpd_i - hs.loo(fits[best]).elpd_i
     assert table.loc[last, "elpd_diff"] == pytest.approx(apart.sum())
     assert table.loc[last, "dse"] == pytest.approx(np.sqrt(len(apart) * apart.var(ddof=1)))
@@ -268,8 +272,8 @@ def test_what_is_no_finite_number_has_no_rank_no_weight_and_no_verdict() -> None
     results["complete"] = replace(results["complete"], elpd_i=broken, elpd=float("nan"))
     comparison = compared(results, fits)
     assert comparison.table.index[-1] == "complete"
-    assert comparison.table["rank"].isna().tolist() == [False, False, True]
-    assert comparison.table["weight"].isna().tolist() == [False, False, True]
+    assert comparison.table["rank"].isna().tolist() == [False, True, True]
+    assert comparison.table["weight"].isna().tolist() == [False, True, True]
     assert "cannot be relied on" in comparison.verdict
     assert "nan" not in str(comparison).lower()
 
@@ -334,12 +338,48 @@ def scores(theta: np.ndarray, n: int, sd: float, seed: int) -> hs.GroupedData:
 def test_each_verdict_is_the_right_one_on_its_own_data(kind, preferred, seed):
     rng = np.random.default_rng(seed)
     data = {
-        "identical": lambda: scores(np.zeros(60), 6, 1.0, seed),
+        "identical": lambda: scores(np.zeros(600), 3, 1.0, seed),
         "unrelated": lambda: scores(rng.uniform(-100, 100, 12), 20, 1.0, seed),
         "between": lambda: scores(rng.normal(0, 1.0, 40), 3, 1.0, seed),
     }[kind]()
     comparison = hs.compare(hs.fit_poolings(data, seed=seed, engine="stanli"))
     assert comparison.preferred == preferred, comparison
+
+
+def test_registries_of_millions_differ_whatever_leave_one_out_finds() -> None:
+    frame = pd.DataFrame(
+        {
+            "r": list("abc"),
+            "y": [1_545_000, 1_600_000, 1_400_000],
+            "n": [6_800_000, 6_900_000, 6_700_000],
+        }
+    )
+    data = hs.GroupedData.from_counts(frame, group="r", successes="y", trials="n")
+    comparison = hs.compare(hs.fit_poolings(data, seed=SEED, engine="stanli"))
+    assert comparison.verdict.startswith("The groups really differ")
+    assert "over 1,000 times as likely" in comparison.verdict
+    assert comparison.preferred == "none"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(("J", "tau"), [(3, 0.0), (8, 1.0), (8, 10.0), (30, 0.5), (30, 3.0)])
+def test_compare_and_heterogeneity_say_the_same_of_rows_and_estimates(
+    J: int, tau: float, seed: int
+) -> None:
+    rng = np.random.default_rng([J, seed])
+    rows = scores(rng.normal(0, tau / np.sqrt(30), J), 30, 1.0, seed)
+    raw = raw_estimates(rows)
+    frame = pd.DataFrame({"g": range(J), "y": raw["link"], "se": raw["link_se"]})
+    known = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    found = []
+    for data in (rows, known):
+        partial = hs.PartialPooling().fit(data, seed=seed, engine="stanli")
+        complete = hs.CompletePooling().fit(data, seed=seed, engine="stanli")
+        verdict = hs.compare({"complete": complete, "partial": partial}).verdict
+        first = verdict.partition(": ")[0]
+        assert hs.heterogeneity(partial).verdict.startswith(first)
+        found.append(first)
+    assert found[0] == found[1] or abs(np.log(spread_of(partial).bayes_factor / 3)) < 0.5
 
 
 def test_too_little_data_prefer_nothing():
