@@ -26,6 +26,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "data.grouped_data": ["GroupedData"],
         "datasets": ["load_dataset"],
         "answers.decisions.best_group": ["expected_loss", "prob_best", "prob_greater", "uplift"],
+        "answers.check": ["check"],
         "answers.diagnose": ["diagnose", "summary"],
         "data.effect_sizes": ["effect_sizes"],
         "errors": [

@@ -1,5 +1,6 @@
 """The front door's names with their types; `__init__.py` loads their rooms on first use."""
 
+from hierstan.answers.check import check as check
 from hierstan.answers.comparison.compare import compare as compare
 from hierstan.answers.comparison.loo import loo as loo
 from hierstan.answers.comparison.loo import waic as waic

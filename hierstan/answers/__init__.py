@@ -1,4 +1,4 @@
-"""What a fit says. Four folders and `diagnose`, which never import each other.
+"""What a fit says. Four folders, `check` and `diagnose`, which never import each other.
 
 Imports from: data, engines, errors, families, fit, priors, programs, sampling, text.
 """

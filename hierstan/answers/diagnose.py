@@ -88,7 +88,8 @@ class Diagnosis:
     ok : bool
         Whether every check of validity is passed.
     messages : tuple of str
-        What is wrong and what to do next; also what to know about draws that are valid.
+        What is wrong and what to do next; also what to know about draws that are valid, and what
+        the model misses of the data (see `hierstan.check`).
     table : pandas.DataFrame
         One line per check: ``worst`` value, ``where`` it is, ``rule`` and ``limit``, ``ok``.
     heading : str
@@ -176,7 +177,7 @@ def diagnose(fit: Fit) -> Diagnosis:
     heading = f"{kind}{pooling_words(fit.model.name)}, {chains} of {found.draws:,} draws"
     return Diagnosis(
         ok=not judgement.problems,
-        messages=judgement.problems + judgement.notes,
+        messages=judgement.problems + judgement.notes + fit.missed(),
         table=check_table(found),
         heading=heading[0].upper() + heading[1:],
     )

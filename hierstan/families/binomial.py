@@ -25,6 +25,7 @@ class Binomial(Family):
     mean_words = "rate"
     curved = True
     bounded = True
+    checks = {"dispersion": ("beta_binomial",)}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log-odds of the overall rate, with half a success and half a failure added; scale 1."""

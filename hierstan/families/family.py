@@ -102,6 +102,9 @@ class Family(ABC):
     unbounded : {"", "no variation", "ties"}
         Which rows leave the likelihood without a bound: none, those without any variation within
         groups, or those most of which are tied (see `hierstan.data.degenerate`).
+    checks : mapping
+        What `hierstan.check` looks at within groups (a name of `hierstan.fit.statistics`), and
+        which families fit better where that is wrong, the best first; ``"a|b"`` are equals.
     power_of_mean : str
         The parameter, if any, that times the rows of a group is the power with which their
         likelihood falls in a large mean.
@@ -134,6 +137,7 @@ class Family(ABC):
     additive: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     unbounded: ClassVar[str] = ""
+    checks: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     power_of_mean: ClassVar[str] = ""
 
     # the link -----------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ class Lognormal(Family):
     mean_words = "median"
     medians = True
     positive = True
+    checks = {"below": ("gamma",), "tails": (), "unequal": ()}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Mean and standard deviation of the logarithms of all rows."""

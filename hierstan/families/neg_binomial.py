@@ -27,6 +27,7 @@ class NegBinomial(Family):
     natural = True
     curved = True
     power_of_mean = "phi"
+    checks = {"zeros": ("zero_inflated_neg_binomial", "zero_inflated_poisson")}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log of the overall mean count, with half an event added; scale 1."""

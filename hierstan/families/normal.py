@@ -27,6 +27,11 @@ class Normal(Family):
     parameters = ("sigma",)
     unbounded = "no variation"
     marginal = True
+    checks = {
+        "below": ("lognormal|gamma",),
+        "tails": ("student_t",),
+        "unequal": ("normal_unequal",),
+    }
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Mean and standard deviation of all rows."""

@@ -32,6 +32,10 @@ class Poisson(Family):
     natural = True
     mean_words = "rate"
     curved = True
+    checks = {
+        "dispersion": ("neg_binomial",),
+        "zeros": ("zero_inflated_poisson", "zero_inflated_neg_binomial", "neg_binomial"),
+    }
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log of the overall rate, with half an event added; scale 1."""

@@ -23,6 +23,7 @@ class StudentT(Family):
     parameters = ("sigma", "nu")
     unbounded = "ties"
     lower_bounds = {"nu": 1.0}
+    checks = {"below": ("lognormal|gamma",)}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Median of all rows and their median absolute deviation, made comparable to a sd."""

@@ -26,6 +26,7 @@ from hierstan.text.wording import pooling_words
 if TYPE_CHECKING:
     import xarray as xr
 
+    from hierstan.fit.checks import Checks
     from hierstan.fit.group_draws import GroupDraws
 
 PLAIN = ("engine", "seed", "parameterization", "prior_only", "note")  # what JSON holds as it is
@@ -267,6 +268,41 @@ class Fit:
             self.cache["judgement"] = judge(self.convergence(), self._setup())
         found: Judgement = self.cache["judgement"]
         return found
+
+    def checks(self) -> Checks:
+        """Return what the model misses of the data, computed once; see `hierstan.check`.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.checks().messages
+        ()
+        """
+        if "checks" not in self.cache:
+            from hierstan.fit.checks import run_checks
+
+            self.cache["checks"] = run_checks(self)
+        found: Checks = self.cache["checks"]
+        return found
+
+    def missed(self) -> tuple[str, ...]:
+        """Return the messages of `checks`; none where an edited template replicates no data.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> hs.PartialPooling().fit(data, seed=1, engine="stanli").missed()
+        ()
+        """
+        try:
+            return () if self.prior_only else self.checks().messages
+        except HierstanError:
+            return ()
 
     def _setup(self) -> Setup:
         return Setup(

@@ -66,7 +66,9 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     tables = [_population(fit)]
     if fit.model.name != "complete":
         tables.append(_groups(fit, rows))
-    return Page(title, (*facts, *_trust(fit)), tuple(table for table in tables if table.rows))
+    return Page(
+        title, (*facts, *_trust(fit), *_checks(fit)), tuple(table for table in tables if table.rows)
+    )
 
 
 def one_line(fit: Any) -> str:
@@ -132,6 +134,10 @@ def _trust(fit: Any) -> list[tuple[str, str]]:
     if len(messages) > SHOWN_MESSAGES:
         lines.append(("", f"(and {len(messages) - SHOWN_MESSAGES} more)"))
     return lines
+
+
+def _checks(fit: Any) -> list[tuple[str, str]]:
+    return [("Model", f"misses this: {message}") for message in fit.missed()[:1]]
 
 
 # tables -----------------------------------------------------------------------------------------

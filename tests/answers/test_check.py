@@ -1,0 +1,114 @@
+"""Posterior predictive checks: they see what a family gets wrong, and little else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hierstan as hs
+from hierstan.families import FAMILIES
+
+GROUPS, ROWS = 8, 25
+
+
+def rows(kind: str, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    g = np.repeat(np.arange(GROUPS), ROWS)
+    theta = rng.normal(0, 0.4, GROUPS)[g]
+    mean = np.exp(theta)
+    y = {
+        "normal": lambda: rng.normal(theta, 1),
+        "unequal": lambda: rng.normal(theta, np.exp(rng.normal(0, 0.6, GROUPS))[g]),
+        "student_t": lambda: theta + rng.standard_t(2.5, len(g)),
+        "lognormal": lambda: np.exp(rng.normal(theta, 0.8)),
+        "gamma": lambda: rng.gamma(2, mean / 2),
+        "heavy": lambda: np.exp(theta) * (1 + rng.pareto(1.5, len(g))),
+        "poisson": lambda: rng.poisson(2 * mean),
+        "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-theta))),
+        "neg_binomial": lambda: rng.negative_binomial(1.5, 1.5 / (1.5 + 2 * mean)),
+        "zeros": lambda: np.where(rng.random(len(g)) < 0.6, 0, rng.poisson(4 * mean)),
+    }[kind]()
+    return pd.DataFrame({"g": g, "y": y})
+
+
+def fitted(frame: pd.DataFrame, family: str) -> hs.Fit:
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    return hs.PartialPooling().fit(
+        data, seed=1, engine="stanli", progress=False, chains=2, warmup=300, draws=500
+    )
+
+
+def counts(phi: float, seed: int) -> hs.GroupedData:
+    rng = np.random.default_rng(seed)
+    p = rng.beta(0.05 * phi, 0.95 * phi, 28) if np.isfinite(phi) else np.full(28, 0.05)
+    frame = pd.DataFrame({"v": ["A", "B"] * 14, "n": 500, "y": rng.binomial(500, p)})
+    return hs.GroupedData.from_counts(frame, group="v", successes="y", trials="n")
+
+
+RIGHT = ("normal", "student_t", "lognormal", "gamma", "poisson", "bernoulli", "neg_binomial")
+
+
+@pytest.mark.parametrize("family", RIGHT)
+def test_the_right_family_is_seldom_blamed(family: str) -> None:
+    """At a level of 0.005 for each of at most four checks; 4 of 20 have a chance below 1e-5."""
+    blamed = [hs.check(fitted(rows(family, seed), family)).messages for seed in range(20)]
+    assert sum(map(bool, blamed)) <= 3, blamed
+
+
+WRONG = [
+    ("unequal", "normal", "vary by different amounts", "normal_unequal"),
+    ("student_t", "normal", "more extreme rows", "student_t"),
+    ("lognormal", "normal", "skewed", "lognormal"),
+    ("neg_binomial", "poisson", "variance within groups is", "neg_binomial"),
+    ("zeros", "poisson", "rows are 0|variance within groups is", "zero_inflated_poisson"),
+    ("heavy", "gamma", "skewed|extreme", "lognormal"),
+]
+
+
+@pytest.mark.parametrize(("kind", "family", "says", "cure"), WRONG)
+def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) -> None:
+    for seed in (1, 2, 3):
+        fit = fitted(rows(kind, seed), family)
+        found = hs.check(fit)
+        words = " ".join(found.messages)
+        assert not found.ok
+        assert pd.Series([words]).str.contains(says).all(), words
+        if cure in FAMILIES:
+            assert f"family='{cure}'" in words
+        named = [name for name in words.replace("'", " ").split() if "_" in name]
+        assert set(named) <= set(FAMILIES)  # nothing is advised that does not exist
+        assert found.messages[0] in hs.diagnose(fit).messages
+        assert "Model" in str(fit)
+
+
+def test_successes_that_vary_more_than_trials_allow() -> None:
+    for seed in (1, 2, 3):
+        options = {"seed": 1, "engine": "stanli", "progress": False}
+        assert hs.check(hs.PartialPooling().fit(counts(np.inf, seed), **options)).ok
+        found = hs.check(hs.PartialPooling().fit(counts(60, seed), **options))
+        assert "times the binomial's" in found.messages[0]
+
+
+def test_a_group_far_from_the_others_is_named() -> None:
+    y = [*np.random.default_rng(1).normal(0, 1, 15), 25.0]
+    frame = pd.DataFrame({"g": list("abcdefghijklmnop"), "y": y, "se": 0.5})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    found = hs.check(hs.PartialPooling().fit(data, seed=1, engine="stanli"))
+    assert found.messages[0].startswith("Group 'p' lies ")
+    rest = hs.check(hs.PartialPooling().fit(data.without("p"), seed=1, engine="stanli"))
+    assert rest.ok
+
+
+def test_it_prints_and_refuses() -> None:
+    fit = fitted(rows("neg_binomial", 1), "poisson")
+    text, page = str(hs.check(fit)), hs.check(fit)._repr_html_()
+    assert "NOT OK" in text
+    assert "<table>" in page
+    assert max(map(len, text.splitlines())) <= 88
+    assert list(hs.check(fit).table) == ["observed", "replicated", "lower", "upper", "p", "ok"]
+    with pytest.raises(hs.HierstanError, match="takes a Fit"):
+        hs.check({"a": fit})
+    prior = hs.PartialPooling().fit(fit.data, seed=1, engine="stanli", prior_only=True)
+    with pytest.raises(hs.HierstanError, match="prior_only"):
+        hs.check(prior)
