@@ -38,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "TemplateError",
         ],
         "fit.fit": ["Fit"],
+        "fit.settings": ["options"],
         "answers.differences.heterogeneity": ["heterogeneity"],
         "models.load": ["load"],
         "models.poolings": ["CompletePooling", "NoPooling", "PartialPooling", "fit_poolings"],

@@ -35,6 +35,7 @@ from hierstan.errors import HierstanWarning as HierstanWarning
 from hierstan.errors import PriorError as PriorError
 from hierstan.errors import TemplateError as TemplateError
 from hierstan.fit.fit import Fit as Fit
+from hierstan.fit.settings import options as options
 from hierstan.models.load import load as load
 from hierstan.models.poolings import CompletePooling as CompletePooling
 from hierstan.models.poolings import NoPooling as NoPooling

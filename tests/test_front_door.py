@@ -158,7 +158,7 @@ def best_group(seed: int) -> str:
     """What a user sends to workers: it says `hs`, which comes from where it was defined."""
     frame = hs.load_dataset("eight_schools")
     data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
-    fit = hs.PartialPooling().fit(data, seed=seed, engine="stanli", draws=100, progress=False)
+    fit = hs.PartialPooling().fit(data, seed=seed, engine="stanli", progress=False)
     return str(hs.prob_best(fit).idxmax())
 
 
@@ -187,7 +187,7 @@ def test_a_function_that_uses_hs_is_sent_to_workers(tmp_path: Path) -> None:
 def test_results_come_back_from_workers() -> None:
     frame = hs.load_dataset("baseball")
     data = hs.GroupedData.from_counts(frame, group="player", successes="hits", trials="at_bats")
-    fits = hs.fit_poolings(data, seed=1, engine="stanli", draws=200, progress=False)
+    fits = hs.fit_poolings(data, seed=1, engine="stanli", progress=False)
     partial = fits["partial"]
     results = {
         "data": data, "fits": fits, "comparison": hs.compare(fits, progress=False),

@@ -9,8 +9,9 @@ import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_summaries import check_prob, check_scale, group_summaries, link_words
+from hierstan.fit.group_summaries import check_scale, group_summaries, link_words
 from hierstan.fit.judgement import DEPTH, check_table
+from hierstan.fit.settings import check_prob
 from hierstan.sampling.convergence import parameter_table, quantiles
 from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
@@ -19,17 +20,18 @@ COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcs
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
 
 
-def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame:
+def summary(fit: Fit, *, prob: float | None = None, scale: str = "link") -> pd.DataFrame:
     """Summarise every parameter.
 
     Parameters
     ----------
     fit : Fit
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, in (0, 1).
     scale : {"link", "response"}
         ``"response"`` puts ``mu``, ``theta`` and ``theta_new`` on the scale of the data (a rate, a
-        mean, a median) first; ``tau`` has no value there and stays.
+        mean, a median; odds, rate or risk ratios, where the data's ``measure`` is one) first;
+        ``tau`` has no value there and stays.
 
     Returns
     -------
@@ -39,6 +41,8 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
         ``ess_tail``, ``r_hat``, and ``mcse_mean``, the Monte Carlo standard error of the mean
         (Vehtari et al. 2021, doi:10.1214/20-BA1221). ``attrs["caption"]`` says which interval and
         scale they are.
+        Where the data say of which effect they are (``data.measure``), ``prob_positive`` is the
+        posterior probability that an effect lies above "no effect": above 0, or a ratio above 1.
 
     Raises
     ------
@@ -60,10 +64,12 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
     _check_fit(fit, "summary")
     prob, scale = check_prob(prob), check_scale(scale)
     draws = fit.posterior
-    if scale == "response" and fit.family.link != "identity":
+    effect = fit.data.effect
+    if scale == "response" and (fit.family.link != "identity" or (effect and effect.ratio)):
+        respond = np.exp if effect and effect.ratio else fit.family.to_response
         means = {name: draws[name] for name in MEANS if name in draws}
         draws = draws.assign(
-            {name: (mean.dims, fit.family.to_response(mean.values)) for name, mean in means.items()}
+            {name: (mean.dims, respond(mean.values)) for name, mean in means.items()}
         )
         table = parameter_table(draws)
     else:
@@ -71,6 +77,8 @@ def summary(fit: Fit, *, prob: float = 0.9, scale: str = "link") -> pd.DataFrame
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
+    if effect:
+        table["prob_positive"] = _prob_positive(fit, table.index)
     if not fit.keeps_theta:
         groups = group_summaries(fit, prob, scale)
         groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
@@ -193,11 +201,20 @@ def _check_fit(fit: object, verb: str) -> None:
     raise HierstanError(f"{verb} takes a Fit, got {type(fit).__name__}.{hint}")
 
 
+def _prob_positive(fit: Fit, index: pd.Index) -> pd.Series:
+    """Return P(effect > 0) of mu, theta and theta_new, on whose link scale 0 is no effect."""
+    kept = [name for name in MEANS if name in fit.posterior]
+    draws = fit.posterior[kept]
+    share = parameter_table(draws.map(lambda part: (part > 0).astype(float)))["mean"]
+    return share.reindex(index)
+
+
 def _caption(fit: Fit, prob: float, scale: str) -> str:
     what = "Draws from the prior" if fit.prior_only else "Posterior"
     lower, upper = percent((1 - prob) / 2), percent((1 + prob) / 2)
     if scale == "response":
-        where = f"mu, theta and theta_new on the response scale ({fit.family.mean_words})"
+        words = fit.data.effect.words if fit.data.effect else fit.family.mean_words
+        where = f"mu, theta and theta_new on the response scale ({words})"
     else:
         where = f"on the link scale ({link_words(fit)})"
     return (

@@ -12,7 +12,7 @@ import pandas as pd
 from hierstan.data import intake, published, subsets
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
-from hierstan.data.measures import MEASURES
+from hierstan.data.measures import MEASURES, Measure
 from hierstan.data.predictors import standardized
 from hierstan.data.structure import Group, column_roles, level_codes, levels
 from hierstan.errors import DataError
@@ -534,6 +534,11 @@ class GroupedData:
         several = isinstance(self.groups, pd.MultiIndex)
         return " × ".join(map(str, self.groups.names if several else [name]))
 
+    @property
+    def effect(self) -> Measure | None:
+        """What the estimates are effects of and on which scale, where that is known."""
+        return MEASURES[self.measure] if self.measure else None
+
     def __repr__(self) -> str:
         counts = {"group": len(self.groups), "row": self.n_rows}
         told = [f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
@@ -542,7 +547,7 @@ class GroupedData:
 
     def _source(self) -> list[str]:
         """Say of which effect the estimates are, and where standard errors came from."""
-        known = MEASURES[self.measure] if self.measure and "estimate" in self.columns else None
+        known = self.effect if "estimate" in self.columns else None
         words = [known.link_words] if known else []
         words += ["se from intervals"] * ("lower" in self.columns)
         return [", ".join(words)] * bool(words)

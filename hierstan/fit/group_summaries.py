@@ -15,16 +15,6 @@ BLOCK = 2**21  # draws x groups at a time, 16 MB
 NEWTON_STEPS = 60  # guarded by bisection; three do almost always
 
 
-def check_prob(prob: float) -> float:
-    """Return the probability of an interval if it is one."""
-    if isinstance(prob, bool) or not isinstance(prob, (int, float, np.number)) or not 0 < prob < 1:
-        raise HierstanError(
-            f"prob= is the probability that an interval holds and must be between 0 and 1, such as "
-            f"0.9, but got {prob!r}."
-        )
-    return float(prob)
-
-
 def check_scale(scale: str) -> str:
     """Return the scale if there is one of that name."""
     if scale not in SCALES:

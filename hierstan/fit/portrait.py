@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.fit.judgement import headline
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import (
     ROWS_SHOWN,
     Page,
@@ -20,7 +21,6 @@ from hierstan.text.tables import (
 )
 from hierstan.text.wording import pooling_words
 
-PROB = 0.9
 SHOWN_MESSAGES = 2
 TITLES = {
     "complete": "Complete pooling: the groups share one mean, theta[j] = mu",
@@ -156,6 +156,10 @@ def _population(fit: Any) -> Table:
         if link:
             response = _statistics(fit.family.to_response(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {fit.family.mean_words}", *response[0]))
+        effect = fit.data.effect
+        if effect and effect.ratio:
+            ratio = _statistics(np.exp(draws[:, :1]), ess[both[:1]])
+            rows.insert(1, (f"mu as {effect.words}", *ratio[0]))
     if "beta" in fit.posterior:
         found = fit.convergence().parameters
         slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
@@ -177,22 +181,30 @@ def _groups(fit: Any, limit: int | None) -> Table:
         ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
     lines = _statistics(fit.family.to_response(fit.theta(groups=slice(0, shown))), ess)
     labels = plain_labels(fit.data.groups)[:shown]
-    header = (f"{fit.data.columns.get('group', 'group')} ({fit.family.mean_words})", *_header())
+    header = (f"{fit.data.columns.get('group', 'group')} ({_mean_words(fit)})", *_header())
     more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""
     return Table(header, tuple((x, *line) for x, line in zip(labels, lines, strict=True)), more)
 
 
+def _mean_words(fit: Any) -> str:
+    return str(fit.data.effect.link_words if fit.data.effect else fit.family.mean_words)
+
+
 def _header() -> tuple[str, ...]:
-    return ("mean", "sd", *(percent(edge) for edge in ((1 - PROB) / 2, (1 + PROB) / 2)))
+    return ("mean", "sd", *map(percent, _edges()))
+
+
+def _edges() -> tuple[float, float]:
+    prob = check_prob(None)
+    return (1 - prob) / 2, (1 + prob) / 2
 
 
 def _statistics(draws: np.ndarray, ess: pd.Series) -> list[list[str]]:
     """Return mean, sd and interval of each column of draws (S, K), with decimals in common."""
-    edges = ((1 - PROB) / 2, (1 + PROB) / 2)
     with np.errstate(over="ignore", invalid="ignore"):  # tails of a wide prior
         mean, sd = draws.mean(axis=0), draws.std(axis=0, ddof=1 if len(draws) > 1 else 0)
         decimals = places(sd, sd / np.sqrt(ess.to_numpy()))
-    columns = [mean, sd, *np.quantile(draws, edges, axis=0)]
+    columns = [mean, sd, *np.quantile(draws, _edges(), axis=0)]
     return [numbers(line, decimals) for line in np.column_stack(columns)]
 
 

@@ -16,6 +16,7 @@ from hierstan.fit import group_summaries, portrait
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import ROWS_SHOWN, Page, Table, numbers, percent, places, plain_labels
 from hierstan.text.wording import listed, pooling_words
 
@@ -98,12 +99,12 @@ class TwoPartFit:
             )
         return self.block(name)
 
-    def means(self, *, prob: float = 0.9) -> pd.DataFrame:
+    def means(self, *, prob: float | None = None) -> pd.DataFrame:
         """Summarise every group's revenue per customer.
 
         Parameters
         ----------
-        prob : float
+        prob : float, optional
             Probability of the equal-tailed intervals, between 0 and 1.
 
         Returns
@@ -120,7 +121,7 @@ class TwoPartFit:
             inf. An infinite ``sd`` alone is reported as such without a warning. Intervals always
             exist.
         """
-        group_summaries.check_prob(prob)
+        prob = check_prob(prob)
         table = self.data.table.copy()
         columns = ["rate", "amount", *group_summaries.COLUMNS]
         found = np.empty((len(columns), len(table)))

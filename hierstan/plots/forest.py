@@ -9,6 +9,7 @@ import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -31,11 +32,11 @@ STYLES = ("groups", "meta")
 def plot_forest(
     fit: Fit,
     *,
-    prob: float = 0.9,
+    prob: float | None = None,
     scale: str = "response",
     sort: bool = False,
     style: str = "groups",
-    exponentiate: bool = False,
+    exponentiate: bool | None = None,
 ) -> Figure:
     """Draw the intervals of the group means, with the population mean and a new group below.
 
@@ -43,7 +44,7 @@ def plot_forest(
     ----------
     fit : Fit
         Of any pooling; for the style ``"meta"``, of partial or complete pooling.
-    prob : float
+    prob : float, optional
         Probability of the thin, equal-tailed intervals; the thick ones have 50%. In the style
         ``"meta"``, of all intervals.
     scale : {"response", "link"}
@@ -55,8 +56,9 @@ def plot_forest(
         ``"meta"`` is the forest plot of a meta-analysis: for each study its own estimate and
         confidence interval, as a square whose area is its weight in the overall effect, and the
         pooled estimate beneath; then a diamond for ``mu`` and a bar for a new study.
-    exponentiate : bool
-        Show estimates that are log ratios as ratios, on a log axis; with ``style="meta"``.
+    exponentiate : bool, optional
+        Show estimates that are log ratios as ratios, on a log axis; with ``style="meta"``. By
+        default where the data say that they are (``data.measure``), unless ``scale="link"``.
 
     Returns
     -------
@@ -89,6 +91,7 @@ def plot_forest(
     """
     if style not in STYLES:
         raise HierstanError(f"style must be one of {', '.join(STYLES)}, got {style!r}.")
+    prob = check_prob(prob)
     if style == "meta":
         return draw_meta(
             fit, prob=prob, scale=scale, sort=sort, exponentiate=exponentiate, named=NAMED

@@ -119,6 +119,8 @@ def outcome_word(data: GroupedData) -> str:
 
 def mean_words(fit: Fit, scale: str) -> str:
     """Return what a group's mean is, in the user's words: ``failures / hours``, ``log yield``."""
+    if fit.data.effect:
+        return fit.data.effect.link_words
     words = fit.family.mean_words if fit.family.contrast else rate_words(fit)
     return words if scale == "response" else LINK_WORDS[fit.family.link] + words
 

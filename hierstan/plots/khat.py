@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierstan.answers.comparison.elpd import GOOD_K
+from hierstan.answers.comparison.elpd import GOOD_K, REFITTED
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.marks import name_points
@@ -119,7 +119,7 @@ def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
     if failed:
         return f"Not to be relied on, for a Pareto k above {GOOD_K}: {failed:,} of {total}"
     if refitted:
-        return f"Fitted again, for a Pareto k above {GOOD_K}: {refitted:,} of {total}"
+        return f"Fitted again, since weights did not suffice: {refitted:,} of {total}"
     if not np.isfinite(k).any():
         return f"No importance weights were needed for any of {total}"
     return f"Importance weights can be trusted for all of {total}"
@@ -128,7 +128,7 @@ def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
 def _caption(method: np.ndarray) -> str:
     words = {
         "psis": "filled dots rest on importance weights",
-        "refit": "hollow dots were fitted again without the unit",
+        "refit": f"hollow dots, {REFITTED}, were fitted again without the unit",
         "exact": "ticks on the axis needed no weights",
     }
     parts = [text for how, text in words.items() if (method == how).any()]

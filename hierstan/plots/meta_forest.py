@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,7 +36,7 @@ NUMBERS = ["mean", "lower", "upper"]
 
 
 def draw_meta(
-    fit: Fit, *, prob: float, scale: str, sort: bool, exponentiate: bool, named: int
+    fit: Fit, *, prob: float, scale: str, sort: bool, exponentiate: bool | None, named: int
 ) -> Figure:
     """Draw the forest plot of a meta-analysis; see `hierstan.plot_forest`.
 
@@ -45,7 +46,7 @@ def draw_meta(
     prob : float
     scale : {"response", "link"}
     sort : bool
-    exponentiate : bool
+    exponentiate : bool, optional
     named : int
         Most studies to write names and figures of.
 
@@ -56,6 +57,9 @@ def draw_meta(
     require(fit, "mu", 'plot_forest(style="meta")')
     studies, below = _studies(fit, prob, scale), references(fit, prob, scale)
     below.loc["mu", "label"] = "overall (mu)"
+    effect = fit.data.effect
+    if exponentiate is None:
+        exponentiate = effect is not None and effect.ratio and scale == "response"
     if exponentiate:
         _check_logs(fit)
         studies, below = _exponentiated(studies), _exponentiated(below)
@@ -69,7 +73,7 @@ def draw_meta(
         fig, ax = style.new_figure(7.6, height + 1.9)
         layout.name_rows(ax, list(studies["label"]), height, named, list(below["label"]))
         _frame(ax, studies, below, log, _no_effect(fit, scale, exponentiate))
-        words = f"exp({mean_words(fit, scale)})" if exponentiate else mean_words(fit, scale)
+        words = _ratio_words(fit, scale) if exponentiate else mean_words(fit, scale)
         ax.set_xlabel(words + (" (log scale)" if log else ""))
         cut = _draw(ax, fit, studies, apart=apart, area=_area(ax, height))
         cut |= _draw_overall(ax, len(studies), below)
@@ -83,7 +87,20 @@ def draw_meta(
 # internals ------------------------------------------------------------------------------------
 
 
+def _ratio_words(fit: Fit, scale: str) -> str:
+    """Return what exponentiated estimates are: "odds ratio", or the column without its "log"."""
+    if fit.data.effect:
+        return fit.data.effect.words
+    return re.sub(r"^(log|ln)[ _.]+", "", mean_words(fit, scale), flags=re.IGNORECASE)
+
+
 def _check_logs(fit: Fit) -> None:
+    effect = fit.data.effect
+    if effect and not effect.ratio:
+        raise HierstanError(
+            f"exponentiate=True is for logs of ratios, but these estimates are of a {effect.words} "
+            f'(measure="{effect.key}"). Leave it out.'
+        )
     if not (fit.family.estimates or fit.family.contrast):
         raise HierstanError(
             "exponentiate=True is for estimates that are logs of ratios, as in "

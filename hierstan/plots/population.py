@@ -8,6 +8,7 @@ import numpy as np
 
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import density
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PROB = 0.9
-CAPTION = (
-    f"Dots are posterior means; bars and dark areas, like all ranges, hold {style.percent(PROB)}."
-)
 WIDEST = 2.0  # how many times the posterior's range an axis may have, to show the prior
 
 
@@ -71,7 +68,9 @@ def plot_population(fit: Fit) -> Figure:
             _draw_parameter(ax, fit, name)
         if whole:
             _draw_population(axes[-1], fit)
-        return style.finish(fig, _title(fit), CAPTION)
+        held = style.percent(check_prob(None))
+        told = f"Dots are posterior means; bars and dark areas, like all ranges, hold {held}."
+        return style.finish(fig, _title(fit), told)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ def _draw_parameter(ax: Axes, fit: Fit, name: str) -> None:
     ax.plot(grid, before, color=style.PRIOR, lw=1.2, label="prior")
     ax.fill_between(x, posterior, color=color, alpha=0.15, lw=0)
     ax.plot(x, posterior, color=color, lw=1.6, label="posterior")
-    ends = interval(draws, PROB)
+    ends = interval(draws, check_prob(None))
     ax.hlines(0, *ends, color=color, lw=4, zorder=3, clip_on=False)
     ax.plot(draws.mean(), 0, "o", color=color, ms=6, mec="white", mew=0.6, zorder=4, clip_on=False)
     ax.set_xlim(left, right)
@@ -121,12 +120,12 @@ def _draw_population(ax: Axes, fit: Fit) -> None:
         layout.use_log(ax, x[0], x[-1], most=5)
     else:  # on a log axis the density is the one per unit of the logarithm
         heights = heights / np.gradient(x, link)
-    ends = on_scale(fit, interval(fit.draws("theta_new"), PROB), "response")
+    ends = on_scale(fit, interval(fit.draws("theta_new"), check_prob(None)), "response")
     inside = ((x >= ends[0]) & (x <= ends[1])).tolist()
     ax.fill_between(x, heights, where=inside, color=color, alpha=0.18, lw=0)
     ax.plot(x, heights, color=color, lw=1.6)
     top = float(heights.max())
-    means = group_summaries(fit, PROB, "response")["mean"].to_numpy()
+    means = group_summaries(fit, check_prob(None), "response")["mean"].to_numpy()
     ax.plot(means, np.full(len(means), -0.06 * top), "|", color=color, ms=8, mew=0.9, clip_on=False)
     _bare(ax, top, floor=-0.12 * top)
     group = group_word(fit.data)
@@ -134,7 +133,7 @@ def _draw_population(ax: Axes, fit: Fit) -> None:
     where = style.span(*ends, relative=fit.family.link == "log")
     _head(
         ax,
-        f"{style.percent(PROB)} of new groups in {where}",
+        f"{style.percent(check_prob(None))} of new groups in {where}",
         f"marks: means of the {len(means):,} groups there are",
     )
 
@@ -147,7 +146,7 @@ def _bare(ax: Axes, top: float, floor: float = 0.0) -> None:
 
 
 def _estimate(draws: np.ndarray) -> str:
-    ends = interval(draws, PROB)
+    ends = interval(draws, check_prob(None))
     decimals = style.decimals_of(float(np.ptp(ends)) / 2)
     mean, lower, upper = (style.number(float(v), decimals) for v in (draws.mean(), *ends))
     return f"{mean} [{lower}, {upper}]"
@@ -160,9 +159,9 @@ def _head(ax: Axes, first: str, second: str) -> None:
 def _title(fit: Fit) -> str:
     """Say what the data have changed: about tau, or mu where there is no tau."""
     name = "tau" if "tau" in fit.priors else "mu"
-    tails = [(1 - PROB) / 2, (1 + PROB) / 2]
+    tails = [(1 - check_prob(None)) / 2, (1 + check_prob(None)) / 2]
     before = style.span(*fit.priors[name].quantile(tails), relative=name == "tau")
-    after = style.span(*interval(fit.draws(name), PROB), relative=name == "tau")
+    after = style.span(*interval(fit.draws(name), check_prob(None)), relative=name == "tau")
     words = {
         "tau": f"tau, how much {group_word(fit.data)} means differ",
         "mu": f"mu, the mean of every {group_word(fit.data)}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import bandwidth, density
@@ -25,7 +26,10 @@ MOST_BARS = 30
 
 
 def plot_ppc(
-    fit: Fit, statistic: str | Callable[[np.ndarray], float] | None = None, *, prob: float = 0.9
+    fit: Fit,
+    statistic: str | Callable[[np.ndarray], float] | None = None,
+    *,
+    prob: float | None = None,
 ) -> Figure:
     """Compare the outcomes with outcomes that the fitted model produces.
 
@@ -36,7 +40,7 @@ def plot_ppc(
     statistic : {"mean", "median", "sd", "min", "max", "zeros"} or callable, optional
         A number that sums up a data set, of shape (N,); its distribution over replicated data sets
         is drawn. Without one: the distribution of the outcomes, and each group's mean.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals.
 
     Returns
@@ -61,7 +65,7 @@ def plot_ppc(
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['effect', 'effect by school']
     """
-    data = replicated(fit)
+    data, prob = replicated(fit), check_prob(prob)
     with style.quiet():
         if statistic is not None:
             return _draw_statistic(fit, data, *statistic_of(statistic), prob)

@@ -11,6 +11,7 @@ from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import Values, values_of
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words
@@ -23,7 +24,7 @@ NAMED = 60  # groups with names and a shade for each rank; of more, intervals al
 STEPS = tuple(step * 10**power for power in range(9) for step in (1, 2, 5))  # between ticks
 
 
-def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) -> Figure:
+def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float | None = None) -> Figure:
     """Draw which rank each group may have, groups with the best ranks on top.
 
     Parameters
@@ -32,7 +33,7 @@ def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) ->
         Of any pooling.
     larger_is_better : bool
         Whether the group with the largest mean has rank 1.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals; at least that, as ranks come in steps.
 
     Returns
@@ -64,7 +65,7 @@ def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float = 0.9) ->
     'rank (1 is best)'
     """
     values = values_of(fit, "link", larger_is_better)
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     ranks = losses.ranks(values)
     table = _table(values, ranks, prob)
     if fit.model.name != "complete":  # there all ranks are a matter of chance

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PROB = 0.9
 NAMED = 30  # groups; of more, only the extremes are named
 SHORTEST_ARROW = 9.0  # points; what moves less gets a line without a head
 
@@ -61,7 +61,8 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
     ['A', 'G']
     """
     require(fit, "tau", "plot_shrinkage")
-    table = group_table(fit, PROB, scale).sort_values("raw", ascending=False, kind="stable")
+    table = group_table(fit, check_prob(None), scale)
+    table = table.sort_values("raw", ascending=False, kind="stable")
     raw, mean = table["raw"].to_numpy(), table["mean"].to_numpy()
     log = layout.wants_log(fit.family.link, scale, np.r_[raw, mean])
     with style.quiet():
@@ -89,7 +90,7 @@ def _bands(fit: Fit, scale: str) -> dict[str, np.ndarray]:
     return {
         "mu": on_scale(fit, mu, scale).mean(),
         "core": np.median(on_scale(fit, np.stack([mu - tau, mu + tau]), scale), axis=1),
-        "new": on_scale(fit, interval(fit.draws("theta_new"), PROB), scale),
+        "new": on_scale(fit, interval(fit.draws("theta_new"), check_prob(None)), scale),
     }
 
 
@@ -154,7 +155,7 @@ def _keys() -> list[Any]:
         dot(partial, partial, "partially pooled"),
         Line2D([], [], color=style.INK, lw=0.9, ls=(0, (4, 3)), label="mu"),
         Patch(color=style.CORE, label="mu ± tau"),
-        Patch(color=style.BAND, label=f"{style.percent(PROB)} of new groups"),
+        Patch(color=style.BAND, label=f"{style.percent(check_prob(None))} of new groups"),
     ]
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import SURE, Values, values_of
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, outcome_word
@@ -38,7 +38,7 @@ def plot_uplift(
     *,
     relative: bool = False,
     rope: tuple[float, float] | None = None,
-    prob: float = 0.9,
+    prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
 ) -> Figure:
@@ -54,7 +54,7 @@ def plot_uplift(
     rope : (float, float), optional
         Region of practical equivalence: differences (relative ones, if so; 0.1 is ten percent) that
         do not matter. Drawn as a band.
-    prob : float
+    prob : float, optional
         Probability of the thin, equal-tailed intervals; the thick ones have 50%.
     scale : {"response", "link", "mean"}
         As in `uplift`.
@@ -90,8 +90,9 @@ def plot_uplift(
     >>> figure.axes[0].get_xlabel()
     'effect, difference from C'
     """
+    prob = check_prob(prob)
     values = values_of(fit, scale, larger_is_better)
-    table = _table(values, control, relative, rope, group_summaries.check_prob(prob))
+    table = _table(values, control, relative, rope, prob)
     band = None if rope is None else np.asarray(rope, dtype=float) * (100 if relative else 1)
     name = labels(values.groups)[values.position(control)]
     with style.quiet():

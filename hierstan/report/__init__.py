@@ -12,7 +12,7 @@ from typing import Any
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_summaries import check_prob
+from hierstan.fit.settings import check_prob
 from hierstan.report.page import Subject, page
 from hierstan.whole_file import target_of, write_whole
 
@@ -24,7 +24,7 @@ def report(
     title: str | None = None,
     question: str | None = None,
     unit: str = "observation",
-    prob: float = 0.9,
+    prob: float | None = None,
     control: Any = None,
     caring: float | None = None,
     larger_is_better: bool | None = None,
@@ -49,7 +49,7 @@ def report(
         The heading, and what the analysis was to find out.
     unit : {"observation", "group"}
         What is left out to compare the fits, see `compare`.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
     control : group label, optional
         The group that others are measured against.
@@ -84,7 +84,7 @@ def report(
     """
     found = {fits.model.name: fits} if isinstance(fits, Fit) else fits
     _check(found)
-    check_prob(prob)
+    prob = check_prob(prob)
     target = target_of(path)
     choice = None
     if not (control is None and caring is None and larger_is_better is None):

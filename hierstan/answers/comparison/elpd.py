@@ -11,6 +11,7 @@ from hierstan.text.wording import pooling_words
 
 GOOD_K = 0.7
 HARD_K = 0.5  # below the limit of 0.7, since k itself is estimated
+REFITTED = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
 HARD_ERROR = 0.05  # Monte Carlo error of a unit from which it is worth another way
 LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
@@ -103,7 +104,9 @@ class Elpd:
         ]
         finite = self.pareto_k[np.isfinite(self.pareto_k)]
         if finite.size:
-            lines.append(f"  largest Pareto k {finite.max():.2f} (reliable up to {GOOD_K})")
+            lines.append(f"  largest Pareto k {finite.max():.2f} (weights fail above {GOOD_K})")
+        if "refit" in counts:
+            lines.append(f"  refit: {REFITTED}")
         if not self.reliable:
             lines.append(f"  This number cannot be relied on: {self.trouble}.")
         return "\n".join(lines)

@@ -16,8 +16,8 @@ import pandas as pd
 from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import Values, check_number, values_of
 from hierstan.errors import DataError, HierstanError
-from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
 
 
@@ -131,7 +131,7 @@ def uplift(
     *,
     relative: bool = False,
     rope: tuple[float, float] | None = None,
-    prob: float = 0.9,
+    prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
 ) -> pd.DataFrame:
@@ -145,7 +145,7 @@ def uplift(
         Divide the differences by the control's mean, which has to be above 0: 0.1 is ten percent.
     rope : (float, float), optional
         Region of practical equivalence: differences (relative ones, if so) that do not matter.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals.
     scale : {"response", "link", "mean"}
     larger_is_better : bool
@@ -178,7 +178,7 @@ def uplift(
     ['mean', 'sd', 'lower', 'upper', 'prob_better', 'prob_worse', 'prob_equivalent']
     """
     values = values_of(fit, scale, larger_is_better)
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     losses.check_control(values, control)
     table = losses.differences(values, control, relative=relative, rope=rope, prob=prob)
     return table[np.arange(len(table)) != values.position(control)]

@@ -11,6 +11,7 @@ from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import SURE, Values, check_number, values_of
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.fit.trust import first
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.tables import percent
@@ -24,7 +25,7 @@ def decision_table(
     control: Any = None,
     *,
     caring: float | None = None,
-    prob: float = 0.9,
+    prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
 ) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def decision_table(
     caring : float, optional
         The smallest difference one cares for, on `scale`. With it the table says when to stop: once
         the expected loss of the best choice is no larger.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals.
     scale : {"response", "link", "mean"}
     larger_is_better : bool
@@ -85,7 +86,7 @@ def decision_table(
     'keep testing'
     """
     values = values_of(fit, scale, larger_is_better)
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     caring = None if caring is None else check_number("caring", caring, least=0.0)
     values.require_means()
     table = values.raw()

@@ -13,6 +13,7 @@ from hierstan.answers.decisions.worth import values_of
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.tables import percent
 
@@ -122,7 +123,7 @@ def prob_top(
 def rank_intervals(
     fit: Fit | TwoPartFit,
     *,
-    prob: float = 0.9,
+    prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
 ) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def rank_intervals(
     Parameters
     ----------
     fit : Fit or TwoPartFit
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals; at least that, as ranks come in steps.
     scale : {"response", "link", "mean"}
         Makes no difference.
@@ -156,7 +157,7 @@ def rank_intervals(
     [1, 8]
     """
     values = values_of(fit, scale, larger_is_better)
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     ranks = losses.ranks(values)
     S, J = ranks.shape
     table = np.empty((4, J))

@@ -10,8 +10,8 @@ import pandas as pd
 
 from hierstan.answers.decisions import losses
 from hierstan.answers.decisions.worth import check_number, values_of
-from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
 
 
@@ -117,7 +117,7 @@ def value_remaining(
     'A'
     """
     values = values_of(fit, scale, larger_is_better)
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     chosen = int(np.argmin(losses.mean_losses(values)))
     gain = [losses.losses(values, block)[:, chosen].copy() for block in values.by_draws()]
     label = values.groups.tolist()[chosen]

@@ -36,8 +36,8 @@ class WinnersCurse:
         The groups with the best raw estimate and the best posterior mean; the first of several.
     exaggeration : float
         How many times too large the raw winner's lead looks: its raw lead over the reference, in
-        the posterior mean of its lead [1]_. Infinite if the model sees no lead at all, and 1 if the
-        raw data show none either.
+        the posterior mean of its lead [1]_. Not a number if the model sees no lead at all, and 1 if
+        the raw data show none either.
     replicates : float
         Chance that in a repetition of the same size the raw winner again beats the control; without
         a control, that it again looks best of all.
@@ -213,7 +213,7 @@ def _chance(again: np.ndarray, j: int, control: int | None) -> float:
 def _ratio(raw_lead: float, lead: float) -> float:
     if raw_lead <= 0:  # nothing to exaggerate
         return 1.0
-    return float(raw_lead / lead) if lead > 1e-9 * raw_lead else float("inf")
+    return float(raw_lead / lead) if lead > 1e-9 * raw_lead else float("nan")
 
 
 def _verdict(table: pd.DataFrame, labels: list[Any], control: Any) -> str:
@@ -226,11 +226,16 @@ def _verdict(table: pd.DataFrame, labels: list[Any], control: Any) -> str:
             f"{first['lead']:.3g}"
         )
         times = f"{by:,.0f}" if by >= 10 else f"{by:.1f}"
-        lead += f": it looks {times} times too large." if 1.05 < by < np.inf else "."
+        lead += f": it looks {times} times too large." if by > 1.05 else "."
     else:
         lead = f"Yet not even the raw data have it ahead of {over}."
     again = "look best of all" if control is None else f"beat {over}"
     chance = f"In a repetition of the same size it would {again} again with {_odds(first)}."
+    if control is not None and not table["lead"].iloc[-1] > 0:
+        return (
+            f"No group beats the control, {over}, which is the model's choice. Of the others "
+            f"{show(labels[0])} looks best. {lead} {chance}"
+        )
     if len(table) == 1:
         return f"{show(labels[0])} looks best and is the model's choice too. {lead} {chance}"
     start = f"{show(labels[0])} looks best, but the model's choice is {show(labels[1])}."

@@ -8,11 +8,12 @@ import pandas as pd
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
 
-def arms(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
+def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     """Summarise the population of the baselines and of the odds ratios.
 
     A trial's baseline, the log-odds of its control arm, and its log odds ratio ``theta`` are
@@ -24,7 +25,7 @@ def arms(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
     fit : Fit
         Of partial pooling, of data with two arms (`GroupedData.from_arms`). Its draws have the
         baseline of each trial too, in ``fit.draws("baseline")``, (S, J).
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
 
     Returns
@@ -66,7 +67,7 @@ def arms(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
     >>> print(table.loc["mu_baseline", "mean"].round(1), table.loc["correlation", "upper"] < 0)
     -4.1 True
     """
-    group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     _check(fit)
     mu, tau, slope = (fit.draws(name) for name in ("mu", "tau", "slope"))
     spread, of_theta = fit.draws("spread"), slope * tau

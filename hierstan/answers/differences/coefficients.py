@@ -8,17 +8,18 @@ import pandas as pd
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import percent
 
 
-def coefficients(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
+def coefficients(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     """Summarise how the group means change with their predictors.
 
     Parameters
     ----------
     fit : Fit
         Of partial or complete pooling, of data with predictors.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
 
     Returns
@@ -57,7 +58,7 @@ def coefficients(fit: Fit, *, prob: float = 0.9) -> pd.DataFrame:
     >>> print(f"{slope['mean']:.2f} ({slope['lower']:.2f} to {slope['upper']:.2f}) a degree")
     -0.03 (-0.04 to -0.01) a degree
     """
-    group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     data = fit.data
     if data.standards is None or "beta" not in fit.posterior:
         why = (

@@ -12,6 +12,7 @@ from hierstan.answers.differences.verdict import noun, verdict
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
 from hierstan.text.numbers import chance
@@ -61,7 +62,7 @@ class Heterogeneity:
 def heterogeneity(
     fit: Fit,
     *,
-    prob: float = 0.9,
+    prob: float | None = None,
     threshold: float | None = None,
     smallest_difference: float | None = None,
 ) -> Heterogeneity:
@@ -71,7 +72,7 @@ def heterogeneity(
     ----------
     fit : Fit
         Of partial pooling.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
     threshold : float, optional
         On the response scale (a rate, say): adds the probabilities that a new group's mean is below
@@ -146,7 +147,7 @@ def heterogeneity(
     >>> bool(found.new_group.loc["response", "below"] < 0.3)
     True
     """
-    group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     _check(fit)
     _check_number("threshold", threshold)
     _check_number("smallest_difference", smallest_difference, positive=True)

@@ -10,20 +10,21 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import by_group
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
 STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
 
 
-def group_means(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+def group_means(fit: Fit, *, prob: float | None = None, scale: str = "response") -> pd.DataFrame:
     """Summarise the mean of every group.
 
     Parameters
     ----------
     fit : Fit
         Of any pooling. For a fit with ``prior_only=True``: what the prior says.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
     scale : {"response", "link"}
         ``"response"``: the outcome's own units: means, rates, medians (lognormal). ``"link"``:
@@ -52,21 +53,21 @@ def group_means(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.D
     >>> print(means.attrs["caption"].split(": ")[1])
     mean, standard deviation and equal-tailed 90% interval.
     """
-    group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     group_summaries.check_scale(scale)
     table = group_summaries.group_summaries(fit, prob, scale)
     table.attrs["caption"] = _caption(fit, prob, scale)
     return table
 
 
-def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.DataFrame:
+def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -> pd.DataFrame:
     """Compare what each group says on its own with what the model makes of it.
 
     Parameters
     ----------
     fit : Fit
         Of any pooling.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
     scale : {"response", "link"}
         Of ``raw``, ``raw_se``, ``mean``, ``sd``, ``lower``, ``upper`` and ``moved``. Pooling
@@ -117,7 +118,7 @@ def shrinkage(fit: Fit, *, prob: float = 0.9, scale: str = "response") -> pd.Dat
     >>> print(table.loc["A", ["raw", "raw_se", "toward", "n"]].to_dict())
     {'raw': 28.0, 'raw_se': 15.0, 'toward': 'down', 'n': 1}
     """
-    group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     group_summaries.check_scale(scale)
     if fit.prior_only:
         raise HierstanError(

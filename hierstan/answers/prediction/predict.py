@@ -8,8 +8,8 @@ from typing import Any
 from hierstan.answers.prediction import design
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
-from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.settings import check_prob
 
 
 def predict(
@@ -23,7 +23,7 @@ def predict(
     se: Any = None,
     rows: Any = 1,
     predictors: Any = None,
-    prob: float = 0.9,
+    prob: float | None = None,
     seed: int | None = None,
 ) -> Prediction:
     """Draw new observations from the posterior predictive distribution.
@@ -56,7 +56,7 @@ def predict(
     predictors : pandas.DataFrame or mapping, optional
         Of the new groups, in their own units: a line (or number) for each of them, a column for
         each predictor of the fit's data. By default they have average predictors.
-    prob : float
+    prob : float, optional
         Probability of the equal-tailed intervals.
     seed : int, optional
         By default the fit's.
@@ -93,7 +93,7 @@ def predict(
     >>> hs.predict(fit, new_groups=3, trials=400).summary.index.tolist()
     ['new group 1', 'new group 2', 'new group 3']
     """
-    prob = group_summaries.check_prob(prob)
+    prob = check_prob(prob)
     design.check_fit(fit)
     seed = fit.seed if seed is None else design.check_seed(seed)
     study = design.plan(

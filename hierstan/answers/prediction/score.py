@@ -11,9 +11,9 @@ from hierstan.answers.prediction import design
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
-from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
+from hierstan.fit.settings import check_prob
 from hierstan.text.tables import percent
 
 
@@ -100,7 +100,7 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
     >>> max(scores, key=scores.get)
     'partial'
     """
-    prob = prob if prob is None else group_summaries.check_prob(prob)
+    prob = prob if prob is None else check_prob(prob)
     if isinstance(prediction, Fit):
         study = design.plan(prediction, data)
         prediction = forecast(prediction, study, prob or 0.9, prediction.seed)

@@ -78,10 +78,22 @@ def test_every_family_of_rows(family: str, scale: str) -> None:
 
 def test_complete_pooling_believes_no_lead() -> None:
     audit = hs.winners_curse(deciding.school_fits()["complete"])
-    assert audit.exaggeration == np.inf
+    assert np.isnan(audit.exaggeration)
     assert "the model believes 0." in " ".join(audit.verdict.split())
 
 
 def test_raw_estimates_have_two_scales() -> None:
     with pytest.raises(hs.HierstanError, match="response or link"):
         hs.winners_curse(deciding.school_fits()["partial"], scale="mean")
+
+
+def test_where_the_control_leads_no_group_is_said_to_beat_it() -> None:
+    frame = pd.DataFrame({"v": ["ctl", "b", "c"], "k": [130, 100, 104], "n": [1000] * 3})
+    data = hs.GroupedData.from_counts(frame, group="v", successes="k", trials="n")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    audit = hs.winners_curse(fit, control="ctl")
+    assert audit.verdict.startswith(
+        "No group beats the control, 'ctl', which is the model's choice"
+    )
+    assert not np.isinf(audit.table["exaggeration"]).any()
+    assert "choice too" in hs.winners_curse(fit, control="b").verdict
