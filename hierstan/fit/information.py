@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.fit.observed_information import numeric, observed_information
 
+IQR = 1.349  # of a standard normal
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
 
 
@@ -79,7 +80,8 @@ class ByGroup:
     Attributes
     ----------
     pooling_factor : numpy.ndarray
-        Posterior mean of ``B = V / (V + tau^2)``: 0 no pooling, 1 complete.
+        Posterior mean of ``B = V / (V + tau^2)``: 0 no pooling, 1 complete. For a fit of no pooling
+        the sd of the prior of ``theta`` stands in for tau: the weight of that prior.
     variance_left : numpy.ndarray
         Posterior mean of ``var(theta | y, tau) / V``: what of its sampling variance the other
         groups leave. 1 in no pooling, and below that otherwise.
@@ -100,7 +102,7 @@ def by_group(fit: Fit) -> ByGroup:
     """
     J = len(fit.data.groups)
     if fit.model.name == "none":
-        return ByGroup(np.zeros(J), np.ones(J))
+        return ByGroup(_weight_of_prior(fit), np.ones(J))
     design = fit.data.design
     precision = sum(
         np.einsum("sj,jp,jq->spq", block.weight, design[block.groups], design[block.groups])
@@ -178,6 +180,13 @@ class _Block:
     def weight(self) -> np.ndarray:
         """1 / (V + tau^2): the weight of each group in the population's mean."""
         return self.information * self.pooling_factor
+
+
+def _weight_of_prior(fit: Fit) -> np.ndarray:
+    """Return what the prior of ``theta`` weighs in each group's mean, (J,), taken as normal."""
+    sd = float(np.diff(fit.priors["theta"].quantile([0.25, 0.75]))[0]) / IQR
+    weights = [(1 / (1 + block.information * sd**2)).mean(axis=0) for block in _blocks(fit)]
+    return np.concatenate(weights)
 
 
 def _blocks(fit: Fit) -> Iterator[_Block]:

@@ -11,9 +11,10 @@ from functools import cached_property
 import numpy as np
 
 from hierstan.data.own_estimates import raw_estimates, regression
+from hierstan.families.family import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
-from hierstan.priors import Prior
+from hierstan.priors import HalfNormal, Prior
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
@@ -98,15 +99,18 @@ class Spread:
         of tau, is smooth in ``tau^2``: a parabola in it is fitted to the draws by local likelihood
         (Loader 1996, doi:10.1214/aos/1032298287). Where hardly any draw is near 0, groups differ
         so much, or the prior leaves so little there, that normal approximations of the groups'
-        likelihoods tell enough.
+        likelihoods tell enough. The more room a prior of tau gives, the more it speaks against
+        partial pooling: one that is wider than the default of estimates with known standard errors
+        is judged as if it were that, so that the same data speak alike in every form.
         """
         near = min(self.noise, float(np.median(self.tau)))
         x = (self.tau[self.tau < near] / near) ** 2
         if len(x) < FEWEST:
-            return self._approximate_factor()
+            return self._approximate_factor() * self._to_reference()
         before = float(self._before(near))
         grid = (self.prior.quantile((np.arange(400) + 0.5) / 400 * before) / near) ** 2
-        return 1 / _density_at_zero(x, grid, before / len(grid) * len(self.tau))
+        at_zero = _density_at_zero(x, grid, before / len(grid) * len(self.tau))
+        return self._to_reference() / at_zero
 
     @property
     def contraction(self) -> float:
@@ -138,6 +142,15 @@ class Spread:
         ends = np.quantile(new, [(1 - self.prob) / 2, (1 + self.prob) / 2])
         lower, upper = self.fit.family.to_response(ends)
         return float(lower), float(upper)
+
+    def _to_reference(self) -> float:
+        """Marginal likelihood under the reference prior of tau over that under this prior."""
+        between, _, few = between_groups(self.fit.family, self.fit.data.cells)
+        reference = HalfNormal(between * few)
+        if self.prior.quantile(0.5) <= reference.quantile(0.5):
+            return 1.0
+        ratio = reference.log_density(self.tau) - self.prior.log_density(self.tau)
+        return float(np.exp(ratio).mean())
 
     def _approximate_factor(self) -> float:
         """Likelihood at the median of tau over that at 0, times prior over posterior density."""

@@ -43,7 +43,7 @@ def plot_prior_sensitivity(sensitivity: Any) -> Figure:
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> figure = hs.plot_prior_sensitivity(hs.prior_sensitivity(fit))
     >>> figure.axes[0].get_yticklabels()[0].get_text()
-    'HalfNormal(11), as fitted'
+    'HalfNormal(15.71), as fitted'
     """
     sweep = _checked(sensitivity)
     names = [style.literal(name) for name in sweep.index]

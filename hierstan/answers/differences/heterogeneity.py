@@ -114,8 +114,9 @@ def heterogeneity(
     Notes
     -----
     The verdict has one rule, which `compare` shares. With the Bayes factor of partial against
-    complete pooling (from the density of tau near 0 [3]_) and the probability that tau is
-    negligible, below `smallest_difference`:
+    complete pooling (from the density of tau near 0 [3]_; a prior of tau that is wider than the
+    default of estimates is judged as if it were that) and the probability that tau is negligible,
+    below `smallest_difference`:
 
     - the groups "really differ" if the factor is above 3 and the probability below 0.1; estimating
       each group alone is then adequate, too, if own data hold over 90% of the weight,

@@ -83,8 +83,9 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
         - ``mean``, ``sd``, ``lower``, ``upper``: of the posterior;
         - ``pooling_factor``: posterior mean of ``V / (V + tau^2)`` [1]_, with ``V`` the sampling
           variance of the group's own estimate (see `information`). 0: the
-          group keeps what it says; 1: it takes the population's mean. No pooling has 0 and complete
-          pooling 1, by definition;
+          group keeps what it says; 1: it takes the population's mean, as in complete pooling. In no
+          pooling: what the prior of ``theta`` weighs, its sd in the place of tau; next to nothing
+          by default, where a group's data say anything;
         - ``moved``: ``mean - raw``;
         - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
           its posterior sd, which is no more than simulation noise;

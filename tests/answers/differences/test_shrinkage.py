@@ -137,7 +137,8 @@ def test_complete_pooling_borrows_all_there_is_and_no_pooling_nothing() -> None:
     assert "complete pooling" in complete.attrs["caption"]
 
     none = hs.shrinkage(fitted(data, hs.NoPooling()))
-    assert (none["pooling_factor"] == 0).all()
+    assert (none["pooling_factor"].iloc[:3] < 0.01).all()
+    assert none["pooling_factor"].iloc[3] > 0.5  # 0 of 1: what its prior says
     assert (none["borrowed"] == 0).all()
     assert "under no pooling" in none.attrs["caption"]
     assert none["n"].tolist() == n
@@ -302,3 +303,12 @@ def test_unknown_scales_and_fits_of_the_prior() -> None:
             table(fit, scale="odds")
     with pytest.raises(hs.HierstanError, match=r"never saw the data.*group_means\(fit\)"):
         hs.shrinkage(fitted(schools(), draws=50, prior_only=True))
+
+
+def test_no_pooling_tells_what_its_prior_weighs() -> None:
+    se = np.array([1.0, 10.0])
+    frame = pd.DataFrame({"g": ["a", "b"], "y": [1.0, 15.0], "se": se})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    tight = hs.shrinkage(fitted(data, hs.NoPooling(priors={"theta": hs.Normal(0, 5)})))
+    assert tight["pooling_factor"].tolist() == pytest.approx(list(se**2 / (se**2 + 25)), rel=0.01)
+    assert (hs.shrinkage(fitted(data, hs.NoPooling()))["pooling_factor"] < 1e-3).all()
