@@ -97,17 +97,26 @@ class Fit:
     def idata(self) -> xr.DataTree:
         """All that ArviZ expects, as it expects it.
 
-        posterior, sample_stats, log_likelihood, posterior_predictive, observed_data and
+        posterior, sample_stats, log_likelihood, log_prior, posterior_predictive, observed_data and
         constant_data. With ``prior_only=True``: prior, prior_predictive and sample_stats_prior
-        instead of the first four. The log likelihood and replicated outcomes of every row are
+        instead of the first five. The log likelihood and replicated outcomes of every row are
         computed when this is first asked for, up to 10 million values of each.
+
+        The log likelihood is conditional on the groups' means: what ArviZ's ``loo`` makes of it
+        leaves out an observation of a group whose mean it has helped to estimate, and is not what
+        `hierstan.loo` says. ``log_prior`` has the log prior density of each parameter, for ArviZ's
+        ``psense_summary``; there is none where an edited template may have priors of its own.
         """
         if "pointwise" not in self.cache:
-            from hierstan.fit.pointwise import pointwise
+            from hierstan.fit.pointwise import CONDITIONAL, log_prior, pointwise
 
             found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
             for name, dataset in found.items():
                 self.sampled[name] = dataset
+            if not (self.prior_only or self.program.edited or "log_prior" in self.sampled.children):
+                self.sampled["log_prior"] = log_prior(self.posterior, self.priors)
+            if "log_likelihood" in self.sampled.children:
+                self.sampled["log_likelihood"].attrs["conditional_on"] = CONDITIONAL
             self.cache["pointwise"] = True
         return self.sampled
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.fit.streams import stream
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.run import keeps_pointwise, stan_data
+from hierstan.sampling.run import keeps_pointwise, stan_data, whole_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
+
+CONDITIONAL = (
+    "theta, the groups' means: leave-one-out of a group's only observation from it is far too "
+    "optimistic; hierstan.loo integrates theta out"
+)
 
 
 def pointwise(
@@ -52,12 +56,12 @@ def pointwise(
     if known or "theta" not in draws or not keeps_pointwise(data, shape[0] * shape[1]):
         return {}
     entries = stan_data(data, priors, rows=True, pointwise=True)
-    evaluator = Evaluator(conditional, entries, seed)
+    evaluator = Evaluator(conditional, entries, stream(seed, draws, "replications"))
     found = {name: draws[name].to_numpy() for name in evaluator.parameters}
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
     written = evaluator.written(flat, list(names.values()))
     if FAMILIES[data.family].columns["y"] == "int":
-        written["y_rep"] = written["y_rep"].astype(np.int64)
+        written["y_rep"] = whole_numbers(written["y_rep"])
     dims = ("chain", "draw", "observation")
     observed = sampled["observed_data"].to_dataset()
     coordinates = {
@@ -69,3 +73,31 @@ def pointwise(
         name: xr.Dataset({"y": (dims, written[of].reshape(*shape, -1))}, coordinates)
         for name, of in names.items()
     }
+
+
+def log_prior(draws: xr.Dataset, priors: Mapping[str, Prior]) -> xr.Dataset:
+    """Return the log prior density of each parameter at each draw, for prior sensitivity in ArviZ.
+
+    Parameters
+    ----------
+    draws : xarray.Dataset
+        The posterior.
+    priors : mapping of str to Prior
+        Of whole vectors (``theta`` without pooling, ``beta``) the log density is the sum.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> import hierstan as hs
+    >>> draws = xr.Dataset({"mu": (("chain", "draw"), np.zeros((1, 2)))})
+    >>> log_prior(draws, {"mu": hs.Normal(0, 1)})["mu"].values.round(2)
+    array([[-0.92, -0.92]])
+    """
+    found = {}
+    for name, prior in priors.items():
+        if name in draws:
+            values = draws[name].transpose("chain", "draw", ...)
+            density = prior.log_density(values.to_numpy())
+            total = density.reshape(*density.shape[:2], -1).sum(axis=2)
+            found[name] = (("chain", "draw"), total)
+    return draws[["chain", "draw"]].drop_vars(draws.data_vars, errors="ignore").assign(found)

@@ -109,6 +109,12 @@ def coordinate(groups: pd.Index) -> np.ndarray:
     return labels
 
 
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Return counts as 64-bit integers, or as they are where one of them is larger than that."""
+    fits = values.size == 0 or np.abs(values).max() < 2.0**63
+    return values.astype(np.int64) if fits else values
+
+
 def keeps_pointwise(data: GroupedData, draws: int) -> bool:
     """Whether there is room for ``log_lik`` and ``y_rep`` of every row at every draw."""
     return data.rows is not None and draws * data.n_rows <= MAX_POINTWISE
@@ -194,7 +200,7 @@ def _tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Dat
     groups["sample_stats"] = stats
     if {"log_lik", "y_rep"} <= set(written):
         rep = written["y_rep"]
-        rep = rep.astype(np.int64) if family.columns["y"] == "int" else rep
+        rep = whole_numbers(rep) if family.columns["y"] == "int" else rep
         groups |= {"log_likelihood": {"y": written["log_lik"]}, "posterior_predictive": {"y": rep}}
     observed = data.cells if data.rows is None else data.rows
     groups["observed_data"] = {"y": observed["y"].to_numpy()}

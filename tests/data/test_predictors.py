@@ -185,7 +185,7 @@ def test_new_groups_lie_on_the_line() -> None:
         data.standards.loc["latitude", "sd"]
     )
     line = fit.draws("mu")[:, None] + fit.draws("beta") * z
-    options = {"new_groups": ["equator", "north"], "se": 1e-3}
+    options = {"new_groups": ["equator", "north"], "se": 1e-3, "seed": 1}
     there = hs.predict(fit, predictors={"latitude": [0.0, 60.0]}, **options).summary
     assert (np.abs(there["mean"] - line.mean(axis=0)) < 0.05).all()
     average = hs.predict(fit, **options).summary
@@ -203,11 +203,11 @@ def test_new_data_bring_their_own_predictors() -> None:
     frame = trials()
     known, new = frame[:9], frame[9:].assign(trial=["w", "x", "y", "z"])
     fit = hs.PartialPooling().fit(bcg(["latitude"], known), **QUICK)
-    forecast = hs.predict(fit, bcg(["latitude"], new))
+    forecast = hs.predict(fit, bcg(["latitude"], new), seed=1)
     assert forecast.design["new"].all()
     by_hand = hs.predict(
         fit, new_groups=list("wxyz"), se=new["se"].to_numpy(),
-        predictors=new[["latitude"]],
+        predictors=new[["latitude"]], seed=1,
     )  # fmt: skip
     np.testing.assert_allclose(forecast.summary["mean"], by_hand.summary["mean"])
     with pytest.raises(hs.DataError, match="need the predictor 'latitude'"):
@@ -221,7 +221,7 @@ def test_new_data_bring_their_own_predictors() -> None:
         ({"longitude": [1, 2]}, "need the predictor 'latitude'"),
         ({"latitude": [1, np.nan]}, "must hold finite numbers"),
         ({"latitude": ["a", "b"]}, "must hold finite numbers"),
-        (pd.DataFrame({"latitude": [1.0]}), "has 1 lines for 2 new groups"),
+        (pd.DataFrame({"latitude": [1.0]}), "one for each of the 2 groups predicted"),
     ],
 )
 def test_bad_predictors_of_new_groups_are_refused(given: Any, match: str) -> None:
@@ -230,6 +230,43 @@ def test_bad_predictors_of_new_groups_are_refused(given: Any, match: str) -> Non
         hs.predict(fit, new_groups=2, predictors=given)
     with pytest.raises(hs.HierstanError, match="cannot be given beside new data"):
         hs.predict(fit, bcg(["latitude"]), predictors={"latitude": [1, 2]})
+
+
+@pytest.mark.parametrize("index", [["b", "a"], ["a", "b"], [7, 9]])
+@pytest.mark.parametrize("kind", ["index", "column", "series"])
+def test_labels_say_whose_predictors_these_are(index: list[Any], kind: str) -> None:
+    fit = hs.PartialPooling().fit(bcg(["latitude"]), **QUICK)
+    table = pd.DataFrame(
+        {"latitude": [60.0 if label in ("b", 9) else 0.0 for label in index]}, index
+    )
+    given: Any = table if kind == "index" else {"latitude": table["latitude"]}
+    if kind == "column":
+        given = table.rename_axis("trial").reset_index()
+        if index == [7, 9]:
+            given = given.drop(columns="trial")
+    options = {"new_groups": ["a", "b"], "se": 1e-3, "seed": 1}
+    there = hs.predict(fit, predictors=given, **options).draws
+    in_order = hs.predict(fit, predictors={"latitude": [0.0, 60.0]}, **options).draws
+    np.testing.assert_array_equal(there, in_order)
+
+
+@pytest.mark.parametrize(
+    ("index", "match"),
+    [
+        (["p", "q"], "has values for 'p', 'q', but the groups predicted are 'a', 'b'"),
+        (["a", "a"], "speaks of 'a' more than once"),
+        (["a", "b", "c"], "has values for 'c'"),
+        (["a"], "says nothing about 'b'"),
+    ],
+)
+def test_labels_of_other_groups_are_refused(index: list[str], match: str) -> None:
+    fit = hs.PartialPooling().fit(bcg(["latitude"]), **QUICK, warmup=200, draws=50)
+    table = pd.DataFrame({"latitude": 1.0}, index)
+    for given in (table, {"latitude": table["latitude"]}):
+        with pytest.raises(hs.DataError, match=match):
+            hs.predict(fit, new_groups=["a", "b"], predictors=given)
+    with pytest.raises(hs.DataError, match=match):
+        hs.predict(fit, new_groups=["a", "b"], se=table["latitude"])
 
 
 def test_words_say_what_the_predictors_are_for() -> None:

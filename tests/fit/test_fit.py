@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import hierstan as hs
 from hierstan.fit import pointwise
@@ -271,3 +272,24 @@ def test_what_could_not_be_computed_is_tried_again(
         with pytest.raises(ZeroDivisionError):
             _ = fit.idata
     assert {"log_likelihood", "posterior_predictive"} <= set(fit.idata.children)
+
+
+def test_arviz_says_how_sensitive_a_fit_is_to_its_priors() -> None:
+    from arviz_stats import psense_summary
+
+    frame = pd.DataFrame({"study": list("abcd"), "r": [2, 18, 0, 2], "n": [30] * 4})
+    data = hs.GroupedData.from_counts(frame, group="study", successes="r", trials="n")
+    priors = {"mu": hs.Normal(0, 2), "tau": hs.HalfNormal(1)}
+    fit = hs.PartialPooling(priors=priors).fit(data, seed=1, engine="stanli", progress=False)
+    found = fit.idata["log_prior"].to_dataset()
+    assert sorted(map(str, found.data_vars)) == ["mu", "tau"]
+    by_hand = stats.halfnorm(0, 1).logpdf(fit.posterior["tau"])
+    np.testing.assert_allclose(found["tau"], by_hand)
+    table = psense_summary(fit.idata, var_names=["mu", "tau"])
+    assert table.loc["tau", "prior"] > 0.05
+    assert "theta" in fit.idata["log_likelihood"].attrs["conditional_on"]
+    alone = hs.NoPooling().fit(data, seed=1, engine="stanli", progress=False)
+    prior, theta = alone.priors["theta"], alone.posterior["theta"].to_numpy()
+    np.testing.assert_allclose(
+        alone.idata["log_prior"]["theta"], prior.log_density(theta).sum(axis=2)
+    )

@@ -53,12 +53,16 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep; // at most about a billion
+  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real mean_n = exp(fmax(-300, fmin(20.7, theta[group[n]])));
-    real rate = fmin(1e9, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
+    real mean_n = exp(fmax(-300, fmin(300, theta[group[n]])));
+    real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
     log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], phi,
                              weight[n : n]);
-    y_rep[n] = poisson_rng(rate);
+    if (rate < 4e8) {
+      y_rep[n] = poisson_rng(rate);
+    } else {
+      y_rep[n] = round(normal_rng(rate, sqrt(rate)));
+    }
   }
 }

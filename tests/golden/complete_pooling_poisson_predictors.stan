@@ -43,10 +43,15 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep; // of at most about a billion events
+  vector[pointwise ? N : 0] y_rep; // events, some too large for integers
   for (n in 1 : size(log_lik)) {
     real log_mean = theta[group[n]] + log(exposure[n]);
     log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
-    y_rep[n] = poisson_log_rng(fmin(20.7, log_mean));
+    if (log_mean < 20) {
+      y_rep[n] = poisson_log_rng(log_mean);
+    } else {
+      real mean_n = exp(fmin(300, log_mean));
+      y_rep[n] = round(normal_rng(mean_n, sqrt(mean_n)));
+    }
   }
 }

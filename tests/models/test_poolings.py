@@ -85,8 +85,8 @@ def layout(tree: xr.DataTree) -> dict[str, dict[str, Any]]:
 def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
     family, data = FAMILIES[recipe.family], recipe.data()
     assert sorted(tree.children) == [
-        "constant_data", "log_likelihood", "observed_data", "posterior", "posterior_predictive",
-        "sample_stats",
+        "constant_data", "log_likelihood", "log_prior", "observed_data", "posterior",
+        "posterior_predictive", "sample_stats",
     ]  # fmt: skip
     posterior = tree["posterior"].to_dataset()
     names = {

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.prediction.by_label import by_label
 from hierstan.data.frames import hashable
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.predictors import standardized
@@ -81,14 +82,14 @@ def plan(
     if labels.empty:
         raise HierstanError("There is nothing to predict: groups= is empty and new_groups= is 0.")
     codes = np.append(codes, len(fit.data.groups) + np.arange(len(fresh)))
-    cells = pd.DataFrame({"group": codes})
+    cells, known = pd.DataFrame({"group": codes}), fit.data.groups
     size = fit.family.predicted_size
     _check_given(fit, given, size)
     if size:
         own = _typical(fit, size, codes)
-        cells[size] = _spread(size, given[size], labels) if size in given else own
+        cells[size] = _spread(size, given[size], labels, known) if size in given else own
     if not _is_one(rows):
-        times = _spread("rows", rows, labels)
+        times = _spread("rows", rows, labels, known)
         thinned(fit, int(times.sum()))
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
@@ -175,20 +176,22 @@ def _standardized(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
     standards = fit.data.standards
     if standards is None:
         raise HierstanError("predictors= means nothing here: the fit's data have no predictors.")
-    table = pd.DataFrame(
-        given, index=None if isinstance(given, pd.DataFrame) else range(len(fresh))
-    )
     names = list(standards.index)
-    if missing := [name for name in names if name not in table]:
+    if missing := [name for name in names if name not in given]:
         raise DataError(
             f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
             "Give predictors=, a DataFrame with one line per new group, or data made with them."
         )
-    values = table[names].to_numpy()
-    if values.dtype.kind not in "iufb" or not np.isfinite(values.astype(float)).all():
+    known = fit.data.groups
+    if isinstance(given, pd.DataFrame) and known.name in given and known.name not in names:
+        given = given.set_index(known.name)
+    values = {name: by_label(f"predictor {name}", given[name], fresh) for name in names}
+    table = pd.DataFrame(values, index=range(len(fresh)))
+    if (
+        any(column.dtype.kind not in "iufb" for column in values.values())
+        or not np.isfinite(table.to_numpy(dtype=float)).all()
+    ):
         raise DataError("predictors= must hold finite numbers.")
-    if len(values) != len(fresh):
-        raise DataError(f"predictors= has {len(values)} lines for {len(fresh)} new groups.")
     return standardized(table[names], standards)
 
 
@@ -262,22 +265,9 @@ def _typical(fit: Fit, size: str, codes: np.ndarray) -> np.ndarray:
     return np.rint(sizes).astype(np.int64) if size == "trials" else sizes
 
 
-def _spread(name: str, value: Any, labels: pd.Index) -> np.ndarray:
+def _spread(name: str, value: Any, labels: pd.Index, known: pd.Index) -> np.ndarray:
     """Return one number for each group, from a number, a mapping by label or a sequence."""
-    if isinstance(value, (Mapping, pd.Series)):
-        missing = [label for label in labels if label not in value]
-        if missing:
-            raise DataError(f"{name}= says nothing about {listed(missing)}.")
-        value = [value[label] for label in labels]
-    array = np.asarray(value)
-    if array.ndim == 0:
-        array = np.full(len(labels), array)
-    if array.shape != (len(labels),):
-        raise HierstanError(
-            f"{name}= takes one number, one for each of the {len(labels)} groups predicted, or a "
-            f"mapping by label; got {len(array)} numbers."
-        )
-    return _checked(name, array)
+    return _checked(name, by_label(f"{name}=", value, list(labels), known))
 
 
 def _checked(name: str, values: np.ndarray) -> np.ndarray:
@@ -285,6 +275,7 @@ def _checked(name: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind in "iuf" and np.isfinite(values).all() and (values > 0).all():
         if not whole:
             return values.astype(float)
-        if (values == np.rint(values)).all() and (values <= MAX_INT).all():
+        if (values == np.rint(values)).all() and (values < MAX_INT).all():
             return values.astype(np.int64)
-    raise HierstanError(f"{name}= must be {MEANING[name]}; got {listed(values.tolist())}.")
+    most = f", and below {MAX_INT:,}, Stan's largest integer" if whole else ""
+    raise HierstanError(f"{name}= must be {MEANING[name]}{most}; got {listed(values.tolist())}.")

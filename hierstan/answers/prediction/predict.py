@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from hierstan.answers.prediction import design
+from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
 from hierstan.fit.fit import Fit
@@ -54,12 +54,17 @@ def predict(
     rows : int
         How many observations of each group.
     predictors : pandas.DataFrame or mapping, optional
-        Of the new groups, in their own units: a line (or number) for each of them, a column for
-        each predictor of the fit's data. By default they have average predictors.
+        Of the new groups, in their own units: a column for each predictor of the fit's data, a line
+        for each group. The labels of the lines, or a column named like the groups', say which group
+        a line is of; lines that are merely numbered are in the order of the groups. By default new
+        groups have average predictors.
     prob : float, optional
         Probability of the equal-tailed intervals.
     seed : int, optional
-        By default the fit's.
+        By default every call draws anew, so that the difference between two predictions has the
+        standard deviation it should, and the same calls on the same fit, made again, give the same
+        draws. Calls with the same `seed` have their random numbers in common;
+        ``prediction.seed`` is the one that was used.
 
     Returns
     -------
@@ -69,7 +74,8 @@ def predict(
     Raises
     ------
     DataError
-        For an unknown group, or data of another family.
+        For an unknown group, for labels in a table that are no group's or lack one, or for data of
+        another family.
     HierstanError
         For an argument that the family has no use for or that is impossible.
 
@@ -95,7 +101,7 @@ def predict(
     """
     prob = check_prob(prob)
     design.check_fit(fit)
-    seed = fit.seed if seed is None else design.check_seed(seed)
+    seed = seed if seed is None else design.check_seed(seed)
     study = design.plan(
         fit,
         new,
@@ -105,4 +111,4 @@ def predict(
         rows=rows,
         predictors=predictors,
     )
-    return forecast(fit, study, prob, seed)
+    return forecast(fit, study, prob, seeds.next_seed(fit, study) if seed is None else seed)

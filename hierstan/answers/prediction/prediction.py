@@ -15,7 +15,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import Outcomes
-from hierstan.sampling.run import coordinate
+from hierstan.sampling.run import coordinate, whole_numbers
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
@@ -60,7 +60,7 @@ class Prediction:
         if prob == self.prob:
             return self.summary["lower"].to_numpy(), self.summary["upper"].to_numpy()
         values = self.draws.to_numpy().reshape(-1, self.draws.sizes["group"])
-        whole = values.dtype.kind == "i"
+        whole = self.fit.family.columns["y"] == "int"
         ends = np.empty((2, values.shape[1]))
         width = max(1, group_summaries.BLOCK // len(values))
         for start in range(0, values.shape[1], width):
@@ -89,12 +89,13 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     which = used if len(places) < total else None
     outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.x)
     whole = fit.family.columns["y"] == "int"
-    values = np.empty((outcomes.size, N), dtype=np.int64 if whole else np.float64)
+    values = np.empty((outcomes.size, N))
     summary = np.empty((4, N))
     for part, written in outcomes.evaluate(["y_rep"]):
         block = np.clip(written["y_rep"], -LARGEST, LARGEST)
         values[:, part] = block
         summary[:, part] = _summarised(block, prob, whole)
+    values = whole_numbers(values) if whole else values
     draws = xr.DataArray(
         values.reshape(chains, len(places), N),
         dims=("chain", "draw", "group"),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.prediction import design
+from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
-from hierstan.errors import HierstanError
+from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.settings import check_prob
@@ -85,7 +85,8 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
     Raises
     ------
     DataError
-        If the data are of another family, or the prediction is of other observations.
+        If the data are of another family, are those of the fit, or the prediction is of other
+        observations.
 
     Examples
     --------
@@ -103,13 +104,16 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
     prob = prob if prob is None else check_prob(prob)
     if isinstance(prediction, Fit):
         study = design.plan(prediction, data)
-        prediction = forecast(prediction, study, prob or 0.9, prediction.seed)
+        _check_unseen(prediction, data)
+        seed = seeds.seed_of(prediction, study)
+        prediction = forecast(prediction, study, prob or 0.9, seed)
     elif not isinstance(prediction, Prediction):
         raise HierstanError(
             f"score takes a fit or a prediction, got {type(prediction).__name__}: score(fit, data)."
         )
     fit = prediction.fit
     study = design.plan(fit, data)
+    _check_unseen(fit, data)
     design.check_same(study, prediction.design)
     prob = prob or prediction.prob
     lower, upper = prediction.interval(prob)
@@ -146,3 +150,22 @@ def _log_mean(log_lik: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = density.std(axis=0) / mean / np.sqrt(len(density))
         return np.log(mean) + top, np.where(mean > 0, error, np.inf)
+
+
+def _check_unseen(fit: Fit, data: GroupedData) -> None:
+    """Refuse to score the data that were fitted."""
+    if data is fit.data or (
+        set(data.groups) == set(fit.data.groups) and _content(data).equals(_content(fit.data))
+    ):
+        raise DataError(
+            "These are the data of the fit, and none was kept aside: their score would say how "
+            "well the fit describes what it has seen. hs.loo(fit) says how well it predicts "
+            "observations like these; score takes data that the fit has not seen."
+        )
+
+
+def _content(data: GroupedData) -> pd.DataFrame:
+    """Return what the data hold, whatever the order of groups and rows."""
+    codes = np.argsort(np.argsort([repr(label) for label in data.groups]))
+    cells = data.cells.assign(group=codes[data.cells["group"]])
+    return cells.sort_values(cells.columns.tolist()).reset_index(drop=True)

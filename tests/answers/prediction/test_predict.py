@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import deciding
@@ -100,6 +101,85 @@ def test_seeds() -> None:
     first, again, other = (hs.predict(fit, new_groups=1, seed=seed).draws for seed in (5, 5, 6))
     assert first.equals(again)
     assert not first.equals(other)
+
+
+@pytest.mark.parametrize("pooling", ["complete", "none", "partial"])
+def test_predictions_have_random_numbers_of_their_own(pooling: str) -> None:
+    # given the groups' means, two outcomes are independent: so are two calls, of one group or of
+    # two, and of two fits with one seed
+    data = schools()
+    other = dataclasses.replace(
+        data, cells=(cells := data.cells.assign(y=-data.cells["y"])), rows=cells
+    )
+    models = {"complete": hs.CompletePooling, "none": hs.NoPooling, "partial": hs.PartialPooling}
+    fit, elsewhere, again = (
+        models[pooling]().fit(one, seed=1, engine="stanli", progress=False)
+        for one in (data, other, data)
+    )
+
+    def noise(fit: hs.Fit, label: str, **options: object) -> np.ndarray:
+        drawn = hs.predict(fit, groups=[label], se=10.0, **options).draws.to_numpy().ravel()
+        return (drawn - fit.theta()[:, list(fit.data.groups).index(label)]) / 10
+
+    calls = [noise(fit, "A"), noise(fit, "A"), noise(fit, "B"), noise(elsewhere, "A")]
+    apart = np.corrcoef(calls)[np.triu_indices(4, 1)]
+    assert np.abs(apart).max() < 4.5 / np.sqrt(calls[0].size)
+    np.testing.assert_array_equal(noise(again, "A"), calls[0])  # a script that is run again
+    np.testing.assert_array_equal(noise(again, "A"), calls[1])
+    np.testing.assert_array_equal(noise(fit, "A", seed=3), noise(again, "A", seed=3))
+    new = [hs.predict(fit, new_groups=[name], se=0.01).draws.to_numpy().ravel() for name in "xy"]
+    if pooling == "none":
+        assert abs(np.corrcoef(new)[0, 1]) < 4.5 / np.sqrt(new[0].size)
+    if pooling == "partial":  # independent given mu and tau
+        z = (np.array(new) - fit.draws("mu")) / fit.draws("tau")
+        assert abs(np.corrcoef(stats.norm.cdf(z))[0, 1]) < 4.5 / np.sqrt(new[0].size)
+
+
+@pytest.mark.parametrize("mean", [3e8, 4e9, 3e12, 1e22])
+def test_large_counts_are_predicted_right(mean: float) -> None:
+    frame = pd.DataFrame({"g": list("abc"), "y": [20_000, 20_200, 19_900]})
+    data = hs.GroupedData.from_events(frame, group="g", events="y")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    found = hs.predict(fit, exposure=mean / 20_000)
+    rate = np.exp(fit.theta()) * mean / 20_000
+    sd = np.sqrt(rate.var(axis=0) + rate.mean(axis=0))
+    off = (found.summary["mean"] - rate.mean(axis=0)) / (sd / np.sqrt(len(rate)))
+    assert (off.abs() < 4.5).all()
+    np.testing.assert_allclose(found.summary["sd"], sd, rtol=0.06)
+    assert (found.draws.to_numpy() == np.rint(found.draws.to_numpy())).all()
+    whole = "i" if mean < 1e18 else "f"
+    assert found.draws.dtype.kind == whole
+    noise = (found.draws.to_numpy().reshape(rate.shape) - rate) / np.sqrt(rate)
+    if mean < 1e18:  # beyond, doubles have no room for it
+        assert stats.kstest(noise.ravel(), "norm").pvalue > 1e-4
+
+
+@pytest.mark.parametrize("family", ["poisson", "neg_binomial"])
+def test_replications_of_large_counts_are_as_large(family: str) -> None:
+    rng = np.random.default_rng(1)
+    rates = np.repeat([1.1e9, 1.3e9, 1.25e9], 20)
+    if family == "neg_binomial":
+        rates = rng.gamma(50, rates / 50)
+    frame = pd.DataFrame({"g": np.repeat(list("abc"), 20), "y": rng.poisson(rates)})
+    if family == "poisson":
+        frame["g"] = np.arange(60)
+        data = hs.GroupedData.from_events(frame, group="g", events="y")
+    else:
+        data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    replicated = fit.idata["posterior_predictive"]["y"].to_numpy().reshape(-1, 60)
+    means = np.exp(fit.theta())[:, data.rows["group"]]
+    within = means if family == "poisson" else means**2 / fit.draws("phi")[:, None]
+    np.testing.assert_allclose(((replicated - means) ** 2 / within).mean(), 1, rtol=0.05)
+
+
+def test_trials_beyond_the_integers_of_stan_are_refused() -> None:
+    frame = pd.DataFrame({"g": list("ab"), "y": [3, 4], "n": [10, 10]})
+    data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+    fit = hs.CompletePooling().fit(data, seed=1, engine="stanli", progress=False)
+    with pytest.raises(hs.HierstanError, match="below 2,147,483,647"):
+        hs.predict(fit, trials=3_000_000_000)
+    assert hs.predict(fit, trials=2**31 - 2).draws.max() > 3e8
 
 
 def test_labels_keep_their_type() -> None:

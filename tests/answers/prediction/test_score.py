@@ -50,13 +50,13 @@ def test_no_pooling_has_a_closed_form() -> None:
 
 def test_a_prediction_and_its_fit_score_the_same() -> None:
     fit, later = baseball_fits()["partial"], baseball("later_")
-    first, second = (
-        hs.score(fit, later, prob=0.8),
-        hs.score(hs.predict(fit, later, prob=0.8), later),
-    )
+    prediction = hs.predict(fit, later, prob=0.8)
+    first = hs.score(prediction, later)
+    second = hs.score(hs.predict(fit, later, seed=prediction.seed), later, prob=0.8)
     pd.testing.assert_frame_equal(first.table, second.table)
-    third = hs.score(hs.predict(fit, later), later, prob=0.8)
-    pd.testing.assert_frame_equal(first.table, third.table)
+    third, again = (hs.score(fit, later, prob=0.8) for _ in range(2))
+    pd.testing.assert_frame_equal(third.table, again.table)
+    np.testing.assert_allclose(first.table["log_score"], third.table["log_score"])
     with pytest.raises(hs.DataError, match="of other observations"):
         hs.score(hs.predict(fit, trials=10), later)
     with pytest.raises(hs.HierstanError, match="takes a fit or a prediction"):
@@ -111,3 +111,18 @@ def test_far_away_data_score_badly_and_say_so() -> None:
     assert score.mcse > 0.5
     assert "0% of the observations" in repr(score)
     assert deciding.TIMES == 4
+
+
+@pytest.mark.parametrize("how", ["the same object", "made again", "in another order"])
+def test_the_data_of_the_fit_are_no_data_kept_aside(how: str) -> None:
+    frame = pd.DataFrame({"g": list("aabbcc"), "y": [1.0, 2.0, 4.0, 3.0, 7.0, 5.5]})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y")
+    fit = hs.CompletePooling().fit(data, seed=1, engine="stanli", progress=False)
+    if how != "the same object":
+        other = frame if how == "made again" else frame[::-1]
+        data = hs.GroupedData.from_rows(other, group="g", outcome="y")
+    for prediction in (fit, hs.predict(fit, data)):
+        with pytest.raises(hs.DataError, match="none was kept aside.*loo"):
+            hs.score(prediction, data)
+    later = hs.GroupedData.from_rows(frame.assign(y=frame["y"] + 1), group="g", outcome="y")
+    assert len(hs.score(fit, later).table) == 6

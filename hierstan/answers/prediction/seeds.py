@@ -1,0 +1,28 @@
+"""Which predictions share their random numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from hierstan.answers.prediction.design import Study
+from hierstan.fit.fit import Fit
+from hierstan.fit.streams import stream
+
+
+def seed_of(fit: Fit, study: Study, call: int = 0) -> int:
+    """Return a seed for this study of this fit, that no other study has."""
+    J, codes = len(fit.data.groups), study.cells["group"].to_numpy()
+    numbers = study.cells.to_numpy(dtype=float)
+    named = dict.fromkeys(study.labels[codes >= J])
+    x = np.array([]) if study.x is None else study.x
+    return stream(fit.seed, fit.posterior, numbers, list(study.cells), list(named), x, call)
+
+
+def next_seed(fit: Fit, study: Study) -> int:
+    """Return a seed that no earlier prediction of this fit had."""
+    calls = fit.cache.setdefault("predictions", Counter())
+    first = seed_of(fit, study)
+    calls[first] += 1
+    return first if calls[first] == 1 else seed_of(fit, study, calls[first])

@@ -1,0 +1,51 @@
+"""Random numbers of what is drawn after a fit: which calls share them, and which do not."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TAKEN = 1000  # values of each variable that tell a fit from any other
+
+
+def stream(seed: int, draws: xr.Dataset, *content: Any) -> int:
+    """Return a seed of its own for each fit and each content, the same every time.
+
+    Two fits with one seed, or two predictions from one fit, would else have their random numbers
+    in common, and the difference between them would have the wrong standard deviation.
+
+    Parameters
+    ----------
+    seed : int
+        That of the fit.
+    draws : xarray.Dataset
+        Its draws.
+    *content : numpy.ndarray, str or int
+        What is drawn.
+
+    Returns
+    -------
+    int
+        From 1 to 2^31 - 1.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> from hierstan.fit.streams import stream
+    >>> draws = xr.Dataset({"mu": (("chain", "draw"), np.zeros((4, 10)))})
+    >>> stream(1, draws, "a") == stream(1, draws, "a"), stream(1, draws, "a") == stream(2, draws)
+    (True, False)
+    """
+    made = hashlib.blake2b(str(seed).encode(), digest_size=8)
+    for name in sorted(map(str, draws.data_vars)):
+        values = draws[name].to_numpy().reshape(-1)[:TAKEN]
+        made.update(name.encode() + np.ascontiguousarray(values, dtype=float).tobytes())
+    for part in content:
+        whole = isinstance(part, np.ndarray)
+        made.update(np.ascontiguousarray(part).tobytes() if whole else f"|{part}|".encode())
+    return int.from_bytes(made.digest(), "big") % (2**31 - 1) + 1
