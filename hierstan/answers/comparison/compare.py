@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from hierstan.answers.comparison.comparison import Comparison, compared
 from hierstan.answers.comparison.loo import loo
 from hierstan.errors import DataError, HierstanError
@@ -40,7 +43,8 @@ def compare(
     Raises
     ------
     DataError
-        If the fits are of different data.
+        If the fits are of different data, or of families without a common scale. Fits of different
+        families to the same rows are compared where both are of counts or both of amounts.
 
     Warns
     -----
@@ -56,7 +60,7 @@ def compare(
     >>> comparison.table.index[-1]
     'none'
     """
-    _check_same(fits)
+    _check_same(fits, unit)
     doubt = doubts(fits)
     results = {
         name: loo(fit, unit=unit, refit=refit, progress=progress) for name, fit in fits.items()
@@ -68,7 +72,7 @@ def compare(
 # internals ------------------------------------------------------------------------------------
 
 
-def _check_same(fits: Any) -> None:
+def _check_same(fits: Any, unit: str) -> None:
     if not isinstance(fits, Mapping) or len(fits) < 2:
         raise HierstanError(
             "compare takes a mapping of at least two fits, such as "
@@ -79,13 +83,56 @@ def _check_same(fits: Any) -> None:
             raise HierstanError(f"compare: {name!r} is no fit but a {type(fit).__name__}.")
     (first, reference), *others = fits.items()
     for name, fit in others:
-        same = fit.data is reference.data or (
-            fit.data.family == reference.data.family
-            and list(fit.data.groups) == list(reference.data.groups)
-            and fit.data.cells.equals(reference.data.cells)
-        )
-        if not same:
+        if fit.data.family != reference.data.family:
+            _check_scales({first: reference, name: fit}, unit)
+        elif not (
+            fit.data is reference.data
+            or (
+                list(fit.data.groups) == list(reference.data.groups)
+                and fit.data.cells.equals(reference.data.cells)
+            )
+        ):
             raise DataError(
                 f"The fits {first!r} and {name!r} are of different data, so their predictive "
                 "accuracies cannot be compared. Fit both to one GroupedData."
             )
+
+
+def _check_scales(fits: Mapping[str, Fit], unit: str) -> None:
+    """Check that fits of different families predict the same rows, on one scale.
+
+    Every family's density of a single row is complete, constants included; that of a whole group's
+    summary leaves out what no parameter depends on.
+    """
+    (first, one), (second, other) = fits.items()
+    kinds = [fit.family.columns["y"] for fit in (one, other)]
+    if kinds[0] != kinds[1]:
+        raise DataError(
+            f"{first!r} gives probabilities of counts and {second!r} densities of amounts, or the "
+            "other way round: they have no common scale. Compare families of one kind."
+        )
+    if unit != "observation":
+        raise DataError(
+            f"{first!r} and {second!r} are of different families, which are compared row by row. "
+            "Use unit='observation'."
+        )
+    if not (list(one.data.groups) == list(other.data.groups) and _same_rows(one, other)):
+        raise DataError(
+            f"The fits {first!r} and {second!r} are of different rows, or of more than are kept, "
+            "so their predictive accuracies cannot be compared."
+        )
+
+
+def _same_rows(one: Fit, other: Fit) -> bool:
+    rows, others = one.data.rows, other.data.rows
+    if rows is None or others is None or len(rows) != len(others):
+        return False
+    sizes = {"group": 0.0, "y": 0.0, "trials": 1.0, "exposure": 1.0}
+    return all(
+        np.array_equal(_values(rows, name, fill), _values(others, name, fill))
+        for name, fill in sizes.items()
+    )
+
+
+def _values(table: pd.DataFrame, name: str, fill: float) -> np.ndarray:
+    return table[name].to_numpy(float) if name in table else np.full(len(table), fill)
