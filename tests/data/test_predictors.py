@@ -273,7 +273,7 @@ def test_words_say_what_the_predictors_are_for() -> None:
     fits = hs.fit_poolings(bcg(["latitude", "year"]), **QUICK)
     found = hs.heterogeneity(fits["partial"])
     assert found.verdict.startswith("Beyond what latitude and year can explain, ")
-    assert "groups with average latitude and year" in found.verdict
+    assert "a group with average latitude and year" in found.verdict
     assert "differ by latitude and year alone" in hs.compare(fits).verdict
     assert "beta, one sd of latitude" in str(fits["partial"])
     assert "theta[j] = mu + x[j] * beta" in str(fits["complete"])

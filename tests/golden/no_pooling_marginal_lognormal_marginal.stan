@@ -31,7 +31,7 @@ transformed data {
   real tau = theta_scale; // its standard deviation
 }
 parameters {
-  real theta_new; // mean of a group not yet seen
+  real<offset=theta_location, multiplier=theta_scale> theta_new;
   real<lower=0> sigma; // standard deviation of the logarithm
 }
 model {

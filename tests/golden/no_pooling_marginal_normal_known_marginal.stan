@@ -25,7 +25,7 @@ transformed data {
   real tau = theta_scale; // its standard deviation
 }
 parameters {
-  real theta_new; // mean of a group not yet seen
+  real<offset=theta_location, multiplier=theta_scale> theta_new;
 }
 model {
   theta_new ~ normal(theta_location, theta_scale);
