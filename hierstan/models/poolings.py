@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
-from hierstan.fit.fit import Fit
+from hierstan.models.fits import Fits
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Normal, Prior
 from hierstan.programs.program import Program
@@ -152,7 +152,7 @@ class PartialPooling(Pooling):
 
 def fit_poolings(
     data: GroupedData, *, priors: Mapping[str, Prior] | None = None, **fit_options: Any
-) -> dict[str, Fit]:
+) -> Fits:
     """Fit complete, no and partial pooling to the same data.
 
     Parameters
@@ -165,8 +165,8 @@ def fit_poolings(
 
     Returns
     -------
-    dict of str to Fit
-        ``{"complete": …, "none": …, "partial": …}``.
+    Fits
+        A dict, ``{"complete": …, "none": …, "partial": …}``, that prints the three side by side.
 
     Examples
     --------
@@ -186,9 +186,11 @@ def fit_poolings(
             f"No pooling of {data.family} data has a parameter {', '.join(map(repr, unknown))}. "
             f"Valid names are {', '.join(sorted({n for valid in names.values() for n in valid}))}."
         )
-    return {
-        cls.name: cls(priors={k: v for k, v in given.items() if k in names[cls.name]}).fit(
-            data, **fit_options
-        )
-        for cls in classes
-    }
+    return Fits(
+        {
+            cls.name: cls(priors={k: v for k, v in given.items() if k in names[cls.name]}).fit(
+                data, **fit_options
+            )
+            for cls in classes
+        }
+    )
