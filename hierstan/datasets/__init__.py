@@ -36,6 +36,9 @@ def load_dataset(name: str) -> pd.DataFrame:
                                 operation) [6]_
     ``rat_tumours``          71 ``experiment`` (71 is the current one), ``rats``, ``tumours``
                                 [7]_
+    ``school_calendars``     56 ``study``, ``district`` (of the schools; 11 of them), ``year``,
+                                ``effect`` (of a modified school calendar on achievement, a
+                                standardized mean difference), ``variance``, ``se`` [9]_
     ``store_satisfaction``   50 ``branch``, ``score`` (mean satisfaction, 0 to 100), ``se``,
                                 ``n`` (customers asked), ``true_mean``; simulated, see Notes
     ``surgical``             12 ``hospital``, ``operations``, ``deaths`` (heart surgery on
@@ -88,6 +91,7 @@ def load_dataset(name: str) -> pd.DataFrame:
     .. [6] Gaver and O'Muircheartaigh (1987), Technometrics 29(1), 1-15.
     .. [7] Tarone (1982), Biometrics 38, 215-220, in the order of Gelman et al. (2013), table 5.1.
     .. [8] Spiegelhalter et al. (1996), BUGS examples, volume 1: Surgical.
+    .. [9] Konstantopoulos (2011), Research Synthesis Methods 2, 61-76, doi:10.1002/jrsm.35.
 
     Examples
     --------

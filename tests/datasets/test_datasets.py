@@ -17,6 +17,7 @@ SUMS = {
     "eight_schools": (8, {"effect": 70, "se": 100}),
     "pumps": (10, {"failures": 75, "hours": 350.24}),
     "rat_tumours": (71, {"rats": 1739, "tumours": 267}),
+    "school_calendars": (56, {"effect": 6.72, "variance": 1.458}),
     "store_satisfaction": (50, {}),
     "surgical": (12, {"operations": 2814, "deaths": 208}),
 }
