@@ -221,16 +221,6 @@ def _autocorrelation(terms: np.ndarray) -> float:
     return max(1.0, len(terms) / float(array_stats.ess(terms[None, :], method="mean")))
 
 
-def smoothed_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return Pareto-smoothed weights that sum to 1, from log ratios (S,), and their Pareto k."""
-    if np.ptp(log_ratio) < 1e-9:
-        return np.full(len(log_ratio), 1 / len(log_ratio)), float("nan")
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-
-    weights, k = array_stats.psislw(-log_ratio, axis=0)
-    return np.exp(np.asarray(weights)), float(k)
-
-
 def log_mean(values: np.ndarray) -> np.ndarray:
     """Return the log of the mean of exp(values) over the first axis."""
     from scipy.special import logsumexp

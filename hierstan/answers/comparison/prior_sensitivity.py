@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,17 +13,20 @@ import numpy as np
 import pandas as pd
 
 from hierstan import priors as distributions
-from hierstan.answers.comparison.comparison import compared
-from hierstan.answers.comparison.elpd import GOOD_K, Elpd, psis, smoothed_weights, summarised
+from hierstan.answers.comparison.compare import compare
 from hierstan.answers.comparison.integral import population_means
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units, unit_labels
-from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups, subsampled
+from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
+from hierstan.answers.comparison.loo import loo
+from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups
 from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import expected_means, normal_approximation
 
-DRAWS = 1000
+DRAWS = 1000  # for the means of very many groups
+PROB = 0.9
+BAR: dict[str, Any] = {"desc": "fitting with other priors of tau", "delay": 2, "leave": False}
 HIGHEST = 100  # groups, of very many, that may be the highest under another prior
 SENSITIVE = 0.05  # power-scaling measure above which a quantity is called sensitive
 
@@ -42,7 +45,8 @@ class PriorSensitivity:
         One line per prior of ``tau``, the fit's own first: ``mean, lower, upper`` of ``tau`` (90%),
         ``mu``, ``best`` (group with the highest mean), ``rank_correlation`` of the group means with
         those of the fit, ``elpd``, ``preferred`` (by `compare`; only if fits were given),
-        ``pareto_k`` and ``method`` (``"weights"`` or ``"refit"``).
+        ``pareto_k`` (the largest of `loo`) and ``method`` (``"fit"``: the model was fitted with
+        that prior).
     changes : bool
         Whether the preferred pooling or the best group depends on the prior, the uniform one aside.
     verdict : str
@@ -65,14 +69,16 @@ def prior_sensitivity(
     *,
     tau_priors: list[Prior] | None = None,
     unit: str = "observation",
+    progress: bool = True,
 ) -> PriorSensitivity:
     """Examine how much the conclusions depend on the priors.
 
     Two looks: the priors of ``mu`` and ``tau`` are made slightly stronger and weaker
     (power-scaling), and the prior of ``tau`` is exchanged for other families with the same median.
-    Both reweight the draws there are; where the weights fail (Pareto k > 0.7), the model is fitted
-    again. Of more than 5,000 groups it looks at the means of a sample and of the highest ones, and
-    leaves a sample out, as `loo` does.
+    The first reweights the draws there are. For the second the model is fitted with each prior,
+    since weights cannot reach tails that were never drawn; the line of the fit's own prior is what
+    `loo`, `compare` and `heterogeneity` say. Of more than 5,000 groups it looks at the means of a
+    sample and of the highest ones, and leaves a sample out, as `loo` does.
 
     Parameters
     ----------
@@ -84,6 +90,8 @@ def prior_sensitivity(
         as the bad example, uniform up to ten times the median.
     unit : {"observation", "group"}
         What the comparison leaves out.
+    progress : bool
+        Whether fits that take long show a progress bar.
 
     Returns
     -------
@@ -111,13 +119,18 @@ def prior_sensitivity(
             "prior_sensitivity asks what the prior of tau does, so it takes a fit of "
             "PartialPooling (not prior_only), or the fits of fit_poolings(data)."
         )
-    base = _Base(partial, fits, unit)
-    rows = [base.row(partial.priors["tau"], np.zeros(base.size))]
-    used = partial.priors["tau"]
-    for prior in tau_priors if tau_priors is not None else comparable(used):
-        if str(prior) == str(used):  # but for rounding
-            continue
-        rows.append(_reweighted_or_refitted(base, prior))
+    from tqdm.auto import tqdm
+
+    name = next(name for name, one in fits.items() if one is partial)
+    used, shown = partial.priors["tau"], _shown(partial)
+    others = tau_priors if tau_priors is not None else comparable(used)
+    rows, means = [], []
+    bar = tqdm([used, *(prior for prior in others if prior != used)], **BAR, disable=not progress)
+    for prior in bar:
+        one = partial if prior is used else _fitted(partial, prior)
+        row, of_groups = _line(one, {**fits, name: one}, unit, shown)
+        means.append(of_groups)
+        rows.append({**row, "rank_correlation": _rank_correlation(of_groups, means[0])})
     sweep = pd.DataFrame(rows).set_index("prior")
     power = _power(partial)
     changes, words = _judge(sweep, power)
@@ -125,84 +138,33 @@ def prior_sensitivity(
 
 
 def comparable(prior: Prior) -> list[Prior]:
-    """Return priors of other families with the same median."""
+    """Return priors of other families with the same median, to three digits."""
     median = float(prior.quantile(0.5))
-    return [
-        distributions.HalfNormal(median / 0.6745),
-        distributions.HalfCauchy(median),
-        distributions.HalfStudentT(4, median / 0.7407),
-        distributions.Exponential(math.log(2) / median),
-        distributions.Uniform(0, 10 * median),
+    of_normal, of_t = (
+        float(unit.quantile(0.5))
+        for unit in (distributions.HalfNormal(1), distributions.HalfStudentT(4, 1))
+    )
+    found = [
+        distributions.HalfNormal(_rounded(median / of_normal)),
+        distributions.HalfCauchy(_rounded(median)),
+        distributions.HalfStudentT(4, _rounded(median / of_t)),
+        distributions.Exponential(_rounded(math.log(2) / median)),
+        distributions.Uniform(0, _rounded(10 * median)),
     ]
+    ends = np.array([0.1, 0.9])
+    own = prior.quantile(ends)
+    return [other for other in found if not np.allclose(other.quantile(ends), own, rtol=0.02)]
 
 
 # internals ------------------------------------------------------------------------------------
 
 
+def _rounded(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
 def _is_partial(fit: Any) -> bool:
     return isinstance(fit, Fit) and fit.model.name == "partial" and not fit.prior_only
-
-
-class _Base:
-    """The draws that are reweighted, and the fits they are compared with."""
-
-    def __init__(self, fit: Fit, fits: Mapping[str, Fit], unit: str) -> None:
-        self.fit, self.fits, self.unit = fit, fits, unit
-        self.hyper = hyper_draws(fit, DRAWS)
-        self.size = len(self.hyper["tau"])
-        keep = np.linspace(0, len(fit.draws("tau")) - 1, self.size).astype(int)
-        self.shown = _shown(fit)
-        self.theta = fit.theta(self.shown, keep)
-        self.elpd = _estimator(fit, self.hyper, unit)
-        self.others = {
-            name: _estimator(other, hyper_draws(other, DRAWS), unit)(0.0)
-            for name, other in fits.items()
-            if other is not fit
-        }
-        self.name = next(name for name, other in fits.items() if other is fit)
-        self.reference: np.ndarray | None = None
-
-    def row(self, prior: Prior, log_ratio: np.ndarray, method: str = "weights") -> dict[str, Any]:
-        """Return a line of the sweep, from the draws weighted by exp(log_ratio)."""
-        weights, k = smoothed_weights(log_ratio)
-        tau = self.hyper["tau"]
-        means = weights @ self.theta
-        if self.reference is None:
-            self.reference = means
-        result = self.elpd(log_ratio[:, None])
-        row = {
-            "prior": str(prior),
-            "mean": float(weights @ tau),
-            "lower": _quantile(tau, weights, 0.05),
-            "upper": _quantile(tau, weights, 0.95),
-            "mu": float(weights @ self.hyper["mu"]),
-            "best": self.fit.data.groups[int(self.shown[np.argmax(means)])],
-            "rank_correlation": _rank_correlation(means, self.reference),
-            "elpd": result.elpd,
-        }
-        if self.others:
-            comparison = compared(
-                {**self.others, self.name: result},
-                self.fits,
-                tau_prior=prior,
-            )
-            row["preferred"] = comparison.preferred
-        return {**row, "pareto_k": k, "method": method}
-
-
-def _estimator(
-    fit: Fit, hyper: Mapping[str, np.ndarray], unit: str
-) -> Callable[[np.ndarray | float], Elpd]:
-    """Return the function that leaves units out, given the logarithm of weights of the draws."""
-    if len(fit.data.groups) > MAX_GROUPS:
-        return lambda correction: subsampled(fit, hyper, unit, correction)
-    log_lik = log_lik_of_units(fit, hyper, unit)
-    method = np.full(log_lik.shape[1], "psis" if len(log_lik) > 1 else "exact")
-    labels = unit_labels(fit, unit)
-    return lambda correction: summarised(
-        psis(log_lik, correction), log_lik, unit=unit, method=method, labels=labels,
-        model=fit.model.name,
-    )  # fmt: skip
 
 
 def _shown(fit: Fit) -> np.ndarray:
@@ -221,30 +183,43 @@ def _shown(fit: Fit) -> np.ndarray:
     return np.union1d(sampled_groups(fit), highest)
 
 
-def _reweighted_or_refitted(base: _Base, prior: Prior) -> dict[str, Any]:
-    tau = base.hyper["tau"]
-    log_ratio = prior.log_density(tau) - base.fit.priors["tau"].log_density(tau)
-    if np.isfinite(log_ratio).all() and not smoothed_weights(log_ratio)[1] > GOOD_K:
-        return base.row(prior, log_ratio)
+def _line(
+    fit: Fit, fits: Mapping[str, Fit], unit: str, shown: np.ndarray
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return a line of the sweep, from one of the fits, and the means of the groups shown."""
+    size = len(fit.draws("tau"))
+    every = 1 if len(fit.data.groups) <= MAX_GROUPS else -(-size // DRAWS)
+    means = fit.theta(shown, np.arange(size)[::every]).mean(axis=0)
+    mean, _, lower, upper = group_summaries.summarise(fit.draws("tau"), PROB)
+    result = loo(fit, unit=unit, progress=False)
+    line = {
+        "prior": str(fit.priors["tau"]),
+        "mean": float(mean),
+        "lower": float(lower),
+        "upper": float(upper),
+        "mu": float(fit.draws("mu").mean()),
+        "best": fit.data.groups[int(shown[np.argmax(means)])],
+        "elpd": result.elpd,
+    }
+    if len(fits) > 1:
+        line["preferred"] = compare(fits, unit=unit, progress=False).preferred
+    k = result.pareto_k[np.isfinite(result.pareto_k)]
+    return {**line, "pareto_k": float(k.max()) if k.size else np.nan, "method": "fit"}, means
+
+
+def _fitted(fit: Fit, prior: Prior) -> Fit:
+    """Fit again with another prior of tau."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)
-        model = replace(base.fit.model, priors={**(base.fit.model.priors or {}), "tau": prior})
-        refit = model.fit(
-            base.fit.data,
-            **base.fit.options,
-            seed=base.fit.seed,
-            engine=base.fit.engine.split()[0].lower(),
+        model = replace(fit.model, priors={**(fit.model.priors or {}), "tau": prior})
+        again: Fit = model.fit(
+            fit.data,
+            **fit.options,
+            seed=fit.seed,
+            engine=fit.engine.split()[0].lower(),
             progress=False,
         )
-    fits = {name: refit if fit is base.fit else fit for name, fit in base.fits.items()}
-    again = _Base(refit, fits, base.unit)
-    again.reference = base.reference
-    return again.row(prior, np.zeros(again.size), "refit")
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:
-    order = np.argsort(values)
-    return float(np.interp(q, np.cumsum(weights[order]), values[order]))
+    return again
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
@@ -291,7 +266,7 @@ def _judge(sweep: pd.DataFrame, power: pd.DataFrame) -> tuple[bool, str]:
     parts = []
     best_moves = bool((sound["best"] != first["best"]).any())
     verdict_moves = "preferred" in sweep and len(set(sound["preferred"].map(str))) > 1
-    low, high = sound["mean"].min(), sound["mean"].max()
+    low, high = sweep["mean"].min(), sweep["mean"].max()
     parts.append(
         f"Across the priors, the posterior mean of tau runs from {low:.3g} to {high:.3g} "
         f"(fitted: {first['mean']:.3g})"
@@ -307,7 +282,7 @@ def _judge(sweep: pd.DataFrame, power: pd.DataFrame) -> tuple[bool, str]:
             "report which prior was used and why."
         )
     uniform = sweep[sweep.index.str.startswith("Uniform")]
-    if len(uniform) and uniform["mean"].iloc[0] > 1.1 * high:
+    if len(uniform) and uniform["mean"].iloc[0] > 1.1 * sound["mean"].max():
         parts.append(
             f"The uniform prior pushes tau up to {uniform['mean'].iloc[0]:.3g}, as uniform priors "
             "on tau do: shown as a warning, not as a choice."
