@@ -76,7 +76,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "answers.comparison.prior_sensitivity": ["prior_sensitivity"],
         "answers.differences.shrinkage": ["group_means", "shrinkage"],
         "trust.simulate": ["simulate"],
-        "programs.render": ["copy_templates"],
+        "programs.files": ["copy_templates"],
         "models.two_part": ["TwoPart"],
         "answers.decisions.winners_curse": ["winners_curse"],
     },

@@ -1,6 +1,6 @@
 // No pooling: the groups have nothing to do with each other.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ a fixed prior, the same for every group
 //
 {{ family.comment }}
@@ -20,6 +20,7 @@ parameters {
   {{ family.parameters }}
 }
 model {
+  vector[N] eta = theta[group];
   theta ~ {{ prior.theta }};
   {{ family.model }}
 }
@@ -27,6 +28,7 @@ generated quantities {
   // mean of a group not yet seen
   real theta_new = {{ population.rng }};
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   {{ family.generated_quantities }}
   for (j in 1 : size(log_population)) {
     log_population[j] = {{ population.lpdf }};

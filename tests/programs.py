@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 import hierstan as hs
 from hierstan.families import FAMILIES
+from hierstan.models.plan import make_plan, rendered
 from hierstan.programs.program import Program
+from hierstan.sampling.inputs import Plan
 
 LABELS = list("abcdef")
 POOLINGS = {
@@ -18,8 +21,8 @@ POOLINGS = {
     "none": hs.NoPooling,
     "partial": hs.PartialPooling,
 }
-BINOMIAL = """binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), theta)
-           - dot_product(to_vector(trials), log1p_exp(theta) - log2())"""  # as the template has it
+BINOMIAL = """binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta) - log2())"""  # as the template has it
 
 PREDICTORS = {"age": [30.0, 41.0, 35.0, 52.0, 60.0, 47.0], "urban": [0, 1, 1, 0, 1, 0]}
 
@@ -70,18 +73,16 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One pooling, family and parameterization."""
+    """One pooling, family and way of sampling; without a way, the page as it stands."""
 
     pooling: str
     family: str
-    parameterization: str | None = None
+    way: str | None = None
     predictors: bool = False
 
     def __str__(self) -> str:
         with_predictors = "predictors" if self.predictors else None
-        return "-".join(
-            filter(None, (self.pooling, self.family, self.parameterization, with_predictors))
-        )
+        return "-".join(filter(None, (self.pooling, self.family, self.way, with_predictors)))
 
     def data(self) -> hs.GroupedData:
         """Return small data of its kind."""
@@ -89,21 +90,43 @@ class Recipe:
 
     def program(self) -> Program:
         """Render it, with the default priors."""
+        return self._rendered(
+            marginal=self.way in ("marginal", "integrated"),
+            coordinates={"centered": "centered", "integrated": None, None: None}.get(
+                self.way, "measured"
+            ),
+        )
+
+    def plan(self) -> Plan:
+        """Return what sampling it runs."""
+        model, data, program = POOLINGS[self.pooling](), self.data(), self.program()
+        planned = make_plan(model, data)
+        return replace(
+            planned,
+            program=program,
+            integrated=self._rendered(marginal=True) if program.integrates_theta else None,
+            parameterization=self.way,
+            own_data=self.way != "noncentered",
+        )
+
+    def _rendered(self, marginal: bool, coordinates: str | None = None) -> Program:
         model, data = POOLINGS[self.pooling](), self.data()
-        return model._render(data, model.resolve_priors(data), self.parameterization)
+        priors = model.resolve_priors(data)
+        return rendered(model, data, priors, marginal=marginal, coordinates=coordinates)
 
 
 def _recipes() -> list[Recipe]:
     found = []
     for family in FAMILIES.values():
-        integrated = ["marginal"] * family.marginal
-        found += [Recipe("complete", family.name), Recipe("none", family.name)]
-        found += [Recipe("none", family.name, way) for way in integrated]
-        ways = ["centered", "noncentered", "mixed", *integrated]
-        found += [Recipe("partial", family.name, way) for way in ways]
-        found.append(Recipe("complete", family.name, predictors=True))
-        found += [Recipe("partial", family.name, way, predictors=True) for way in ways]
+        for pooling, predictors in itertools.product(POOLINGS, (False, True)):
+            if pooling == "none" and predictors:
+                continue
+            ways: list[str | None] = [None, "measured"]
+            ways += ["centered", "noncentered"] if pooling == "partial" else []
+            ways += ["integrated", "marginal"] if family.marginal and pooling != "complete" else []
+            found += [Recipe(pooling, family.name, way, predictors) for way in ways]
     return found
 
 
 RECIPES = _recipes()
+SAMPLED = [recipe for recipe in RECIPES if recipe.way not in (None, "integrated")]

@@ -21,7 +21,7 @@ ENTRANCES = {
     "cmdstanpy": {"engines.cmdstan"},
     "stanli": {"engines.stanli"},
     "bridgestan": {"engines.stanli"},
-    "jinja2": {"programs.render", "report.page"},
+    "jinja2": {"programs.jinja", "report.page"},
 }
 
 LONGEST_ROOM = 270  # lines, without docstrings

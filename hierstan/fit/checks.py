@@ -19,7 +19,7 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.fit.statistics import STATISTICS, Rows, outlying
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 from hierstan.text.wording import show
 
 LEVEL = 0.005  # of each check, so that all checks of a fit together seldom cry wolf

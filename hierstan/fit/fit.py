@@ -21,6 +21,7 @@ from hierstan.fit.saving import file, records
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.convergence import Convergence, check_convergence
+from hierstan.sampling.tree import coordinate
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
@@ -52,6 +53,10 @@ class Fit:
         ``chains``, ``warmup``, ``draws`` and ``adapt_delta``.
     program : Program
         The Stan program that was sampled, as `stan_code` shows it.
+    conditional : Program
+        The same model as its page states it, with ``theta`` as a plain parameter.
+    integrated : Program or None
+        Where theta was integrated out: the program that describes it given all else.
     parameterization : str or None
         How partial pooling was sampled.
     prior_only : bool
@@ -83,6 +88,7 @@ class Fit:
     options: Mapping[str, Any]
     program: Program
     conditional: Program
+    integrated: Program | None = None
     parameterization: str | None = None
     prior_only: bool = False
     note: str = ""
@@ -215,7 +221,7 @@ class Fit:
             flat = values.reshape(-1, values.shape[-1])
             return flat[draws][:, groups]
         chosen = np.arange(len(self.data.groups))[groups]
-        if self.model.name == "complete":
+        if self.model.shares_mean:
             mu = self.draws("mu")[draws]
             return np.broadcast_to(mu[:, None], (len(mu), len(chosen)))
         made = self.group_draws()
@@ -237,11 +243,22 @@ class Fit:
             from hierstan.fit.group_draws import GroupDraws
 
             hyper = {str(name): self.draws(str(name)) for name in self.posterior}
+            assert self.integrated is not None
             self.cache["group_draws"] = GroupDraws(
-                self.program, self.data, self.priors, hyper, self.seed
+                self.integrated, self.data, self.priors, hyper, self.seed
             )
         made: GroupDraws = self.cache["group_draws"]
         return made
+
+    def keep_theta(self) -> None:
+        """Draw theta where it was integrated out, and keep it with the posterior."""
+        posterior = self.posterior
+        S = posterior.sizes["chain"], posterior.sizes["draw"]
+        made = self.group_draws().at(np.arange(S[0] * S[1]), np.arange(len(self.data.groups)))
+        dims = ("chain", "draw", "group")
+        self.sampled["posterior"] = posterior.assign(
+            theta=(dims, made.reshape(*S, -1))
+        ).assign_coords(group=coordinate(self.data.groups))
 
     def convergence(self) -> Convergence:
         """Return the measures of convergence, computed once; `hierstan.diagnose` words them.
@@ -384,6 +401,7 @@ class Fit:
             "priors": records.from_priors(self.priors),
             "program": records.from_program(self.program),
             "conditional": records.from_program(self.conditional),
+            "integrated": self.integrated and records.from_program(self.integrated),
             "options": dict(self.options),
             **{name: getattr(self, name) for name in PLAIN},
         }

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.coordinates import sampling_scale
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import part_of, stan_data
+
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
 
 TILE = (200, 2000)  # draws and groups that are made at a time, always from the same seed
 CONDITIONALS = 400  # draws of the other parameters over which conditionals are averaged
@@ -29,7 +31,7 @@ class GroupDraws:
     Parameters
     ----------
     program : Program
-        That writes ``theta``, and ``theta_mean`` and ``theta_sd``, for the other parameters.
+        That writes ``theta_mean`` and ``theta_sd`` for the other parameters.
     data : GroupedData
     priors : mapping of str to Prior
     hyper : mapping of str to numpy.ndarray
@@ -46,9 +48,7 @@ class GroupDraws:
         seed: int,
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
-        self._entries = stan_data(data, priors)
-        if "precision" in program.code:
-            self._entries |= sampling_scale(data)
+        self._entries = {**stan_data(data, priors), "describe_theta": 1}
         self.size = len(next(iter(hyper.values()))), len(data.groups)
         self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
 
@@ -69,36 +69,36 @@ class GroupDraws:
         S = self.size[0]
         which = np.unique(np.linspace(0, S - 1, min(S, CONDITIONALS)).astype(int))
         means, sds = [], []
+        points = {name: values[which] for name, values in self._hyper.items()}
         for tile in range(groups.start // TILE[1], -(-groups.stop // TILE[1])):
-            evaluator, _ = self._evaluator(tile, True)
-            points = {name: values[which] for name, values in self._hyper.items()}
-            written = evaluator.written(points, ["theta_mean", "theta_sd"])
+            mean, sd = self._described(tile, points)
             first = tile * TILE[1]
             part = slice(max(groups.start - first, 0), groups.stop - first)
-            means.append(written["theta_mean"][:, part])
-            sds.append(written["theta_sd"][:, part])
+            means.append(mean[:, part])
+            sds.append(sd[:, part])
         return np.hstack(means), np.hstack(sds)
 
     # internals --------------------------------------------------------------------------------
 
     def _tile(self, part: int, tile: int) -> np.ndarray:
-        evaluator, _ = self._evaluator(tile, False)
-        seed = np.random.SeedSequence([self._seed, part, tile]).generate_state(1)[0]
-        evaluator.reseed(int(seed >> 1) + 1)
+        """Draw a tile of theta, always from the same seed."""
         draws = slice(part * TILE[0], (part + 1) * TILE[0])
         points = {name: values[draws] for name, values in self._hyper.items()}
-        return evaluator.written(points, ["theta"])["theta"]
+        mean, sd = self._described(tile, points)
+        rng = np.random.default_rng([self._seed, part, tile])
+        return mean + sd * rng.standard_normal(mean.shape)
 
-    def _made_evaluator(self, tile: int, describe: bool) -> tuple[Any, int]:
+    def _described(
+        self, tile: int, points: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and sd of theta of the groups of a tile, given the other parameters."""
+        written = self._evaluator(tile).written(points, ["theta_mean", "theta_sd"])
+        return written["theta_mean"], written["theta_sd"]
+
+    def _made_evaluator(self, tile: int) -> Evaluator:
         from hierstan.engines.stanli import Evaluator
 
-        J = self.size[1]
-        part = slice(tile * TILE[1], min((tile + 1) * TILE[1], J))
-        entries = {
-            name: value[part] if np.ndim(value) and len(value) == J else value
-            for name, value in self._entries.items()
-        }
-        K = part.stop - part.start
-        entries |= {"J": K, "N": K, "group": np.arange(1, K + 1, dtype=np.int32)}
-        entries |= {"draw_theta": int(not describe), "describe_theta": int(describe)}
-        return Evaluator(self._program, entries, self._seed), K
+        part = slice(tile * TILE[1], (tile + 1) * TILE[1])
+        entries = part_of(self._program, self._entries, "J", part)
+        entries = part_of(self._program, entries, "N", part)  # one observation a group
+        return Evaluator(self._program, entries, self._seed)

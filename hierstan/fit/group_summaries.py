@@ -39,7 +39,7 @@ def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     J = len(fit.data.groups)
     S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
     result = np.empty((4, J))
-    if fit.model.name == "complete" and not fit.keeps_theta:
+    if fit.model.shares_mean and not fit.keeps_theta:
         block = fit.theta(groups=slice(0, 1))
         result[:] = summarise(fit.family.to_response(block) if scale == "response" else block, prob)
         return pd.DataFrame(dict(zip(COLUMNS, result, strict=True)), index=fit.data.groups)

@@ -15,7 +15,7 @@ import pandas as pd
 from hierstan.errors import EngineError, TemplateError
 from hierstan.families.family import Family
 from hierstan.fit.fit import Fit
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 
 BLOCK = 2**21  # draws x observations at a time, 16 MB for each quantity
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from hierstan.fit.fit import Fit
-from hierstan.programs.render import packaged_directory
-from hierstan.sampling.run import stan_data
+from hierstan.programs.files import packaged_directory
+from hierstan.sampling.inputs import stan_data
 
 MAX_DRAWS = 1000
 

@@ -10,7 +10,9 @@ from hierstan.families import FAMILIES
 from hierstan.fit.streams import stream
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.run import keeps_pointwise, stan_data, whole_numbers
+from hierstan.sampling.inputs import stan_data
+from hierstan.sampling.run import keeps_pointwise
+from hierstan.sampling.tree import whole_numbers
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -9,8 +9,8 @@ import numpy as np
 from hierstan.errors import TemplateError
 from hierstan.priors import Uniform
 from hierstan.programs.program import Program
-from hierstan.sampling.coordinates import starting_points
-from hierstan.sampling.run import Plan, stan_data, with_observations
+from hierstan.sampling.inputs import Plan, stan_data, with_observations
+from hierstan.sampling.starts import starting_points
 
 
 def check_consistency(plan: Plan) -> None:
@@ -29,9 +29,9 @@ def check_consistency(plan: Plan) -> None:
 
     if not (plan.conditional.edited or plan.program.edited):
         return
-    entries = {**stan_data(plan.data, plan.priors, pointwise=True), **plan.scale}
+    entries = stan_data(plan.data, plan.priors, pointwise=True)
     evaluator = Evaluator(plan.conditional, entries)
-    first = Evaluator(plan.conditional, with_observations(entries, 1))
+    first = Evaluator(plan.conditional, with_observations(plan.conditional, entries, 1))
     known = starting_points(plan.data, plan.priors, chains=2, seed=1)
     inits = evaluator.completed(known, seed=1)
     moved = "theta" if "theta" in evaluator.parameters else "mu"
@@ -51,14 +51,16 @@ def check_consistency(plan: Plan) -> None:
                 np.diff(population.sum(axis=1))[0],
                 plan.conditional,
             )
-    if moved == "theta" and "theta" not in Evaluator(plan.program, entries).parameters:
-        _check_integrated(plan, entries, inits)
+    if plan.integrated:
+        _check_integrated(plan, plan.integrated, entries, inits)
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str, Any]]) -> None:
+def _check_integrated(
+    plan: Plan, program: Program, entries: dict[str, Any], inits: list[dict[str, Any]]
+) -> None:
     """Make sure that a program without ``theta`` is `conditional` with ``theta`` integrated out.
 
     Both are normal in ``theta``, so three points give each group's integral exactly, and the mean
@@ -67,7 +69,7 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
     from hierstan.engines.stanli import Evaluator
 
     entries = {**entries, "describe_theta": 1}
-    conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, plan.program))
+    conditional, integrated = (Evaluator(p, entries) for p in (plan.conditional, program))
     names = {*conditional.parameters, *integrated.parameters}
     shared = {*conditional.parameters} & {*integrated.parameters}
     different = names - shared - {"theta", "theta_new"}
@@ -92,10 +94,6 @@ def _check_integrated(plan: Plan, entries: dict[str, Any], inits: list[dict[str,
     joint = conditional.log_density({**draws, "theta": theta + 0 * step})
     expected = np.diff(joint + (integral - here).sum(axis=1))[0]
     density = integrated.log_density(draws)
-    if plan.scale:  # mu is measured in units that depend on tau
-        ahead_of = {**draws, "mu": draws["mu"] + draws["tau"]}
-        moved = integrated.unconstrained(ahead_of) - integrated.unconstrained(draws)
-        density -= np.log(draws["tau"] / moved[:, integrated.parameters["mu"]][:, 0])
     change = np.diff(density)[0]
     if not np.isclose(expected, change, rtol=1e-6, atol=1e-6):
         raise _not_integrated(

@@ -13,6 +13,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.saving import file, records
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
+from hierstan.programs.program import Program
 
 MODELS: dict[str, type[Pooling]] = {
     model.__name__: model for model in (CompletePooling, NoPooling, PartialPooling)
@@ -65,6 +66,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
             options=_options(records.entry(record, "options", dict)),
             program=records.to_program(records.entry(record, "program", dict)),
             conditional=records.to_program(records.entry(record, "conditional", dict)),
+            integrated=_integrated(records.entry(record, "integrated", (dict, type(None)))),
             parameterization=records.entry(record, "parameterization", (str, type(None))),
             prior_only=prior_only,
             note=records.entry(record, "note", str),
@@ -91,6 +93,10 @@ def _model(record: Mapping[str, Any]) -> Pooling:
             return MODELS[name](**arguments)
     except HierstanError as error:
         raise records.Damaged(f"the model is impossible ({error})") from error
+
+
+def _integrated(record: Mapping[str, Any] | None) -> Program | None:
+    return None if record is None else records.to_program(record)
 
 
 def _options(record: Mapping[str, Any]) -> dict[str, Any]:

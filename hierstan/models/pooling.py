@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,17 +16,10 @@ from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.edited_templates import check_consistency
-from hierstan.priors import Prior, Uniform, check_prior
+from hierstan.models.plan import make_plan
+from hierstan.priors import Prior, check_prior
 from hierstan.programs.program import Program
-from hierstan.programs.render import render
 from hierstan.sampling import run
-from hierstan.sampling.coordinates import nearly_normal, sampling_scale
-
-# With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
-# 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
-ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
-FEW = 100  # groups, up to which seconds do not matter
-ADAPT_DELTA_NORMAL = 0.7  # of the two or three parameters that are left without the group means
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +39,13 @@ class Pooling:
     template_dir: str | os.PathLike[str] | None = None
 
     name: ClassVar[str]
+    page: ClassVar[str]  # of stan/, and the page where something is known of the groups
+    structured_page: ClassVar[str | None] = None
     own_parameters: ClassVar[tuple[str, ...]]
+    has_population: ClassVar[bool] = False  # whose spread tau is estimated
+    shares_mean: ClassVar[bool] = (
+        False  # the groups differ by what is known of them, if by anything
+    )
 
     def __post_init__(self) -> None:
         for parameter, prior in (self.priors or {}).items():
@@ -63,7 +62,9 @@ class Pooling:
         >>> hs.PartialPooling().prior_names(data)
         ('mu', 'tau', 'sigma')
         """
-        absent = {"beta"} if data.predictors is None else set()
+        known = data.stan_data()
+        sizes = (("beta", "K"), ("tau_level", "F"))
+        absent = {name for name, size in sizes if not known.get(size)}
         own = (name for name in self.own_parameters if name not in absent)
         return (*own, *FAMILIES[data.family].parameters)
 
@@ -87,9 +88,25 @@ class Pooling:
                 f"{', '.join(map(repr, unknown))}. Valid names are {', '.join(sorted(valid))}."
             )
         defaults = FAMILIES[data.family].default_priors(data.cells)
+        defaults["tau_level"] = defaults["tau"]
         return {name: given.get(name, defaults[name]) for name in valid}
 
-    def program(self, data: GroupedData, priors: Mapping[str, Prior] | None = None) -> Program:
+    def page_for(self, data: GroupedData) -> str:
+        """Return the name of the page of ``stan/`` that these data are fitted with.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> hs.PartialPooling().page_for(data)
+        'partial_pooling'
+        """
+        known = data.stan_data()
+        structured = known.get("K", 0) + known.get("F", 0) > 0
+        return self.structured_page if structured and self.structured_page else self.page
+
+    def program(self, data: GroupedData) -> Program:
         """Return the rendered Stan program that `fit` samples from.
 
         Examples
@@ -100,7 +117,7 @@ class Pooling:
         >>> hs.NoPooling().program(data).edited
         False
         """
-        return self._render(data, priors or self.resolve_priors(data), self._parameterization(data))
+        return make_plan(self, data).program
 
     def stan_code(self, data: GroupedData) -> str:
         """Return the Stan program for these data, as text.
@@ -179,34 +196,23 @@ class Pooling:
         _check_data(data, self)
         if not prior_only:
             check_variation(data)
-        priors = self.resolve_priors(data)
-        parameterization = self._parameterization(data, prior_only=prior_only)
-        program = self._render(data, priors, parameterization)
+        plan = make_plan(self, data, prior_only=prior_only)
         settings = Settings(
             chains=chains,
             warmup=warmup,
             draws=draws,
             seed=_random_seed() if seed is None else seed,
-            adapt_delta=_adapt_delta(data, program, priors) if adapt_delta is None else adapt_delta,
+            adapt_delta=plan.adapt_delta if adapt_delta is None else adapt_delta,
             progress=progress,
-        )
-        plan = run.Plan(
-            data=data,
-            priors=priors,
-            program=program,
-            conditional=self._render(data, priors, self._conditional),
-            scale=self._scale(data, priors, parameterization),
-            prior_only=prior_only,
-            one_mean=self._one_mean(data, program),
         )
         check_consistency(plan)
         chosen = get_engine(engine)
-        sampled, settings, note = run.run(plan, chosen, settings, mend=self._mends)
-        return Fit(
+        sampled, settings, note = run.run(plan, chosen, settings, mend=self.mends)
+        fit = Fit(
             model=self,
             data=data,
             sampled=sampled,
-            priors=priors,
+            priors=dict(plan.priors),
             engine=chosen.version(),
             seed=settings.seed,
             options={
@@ -217,58 +223,39 @@ class Pooling:
             },
             program=plan.program,
             conditional=plan.conditional,
-            parameterization=parameterization,
+            integrated=plan.integrated,
+            parameterization=plan.parameterization,
             prior_only=prior_only,
             note=note,
         )
+        if plan.integrated and run.keeps_theta(plan, settings.chains * settings.draws):
+            fit.keep_theta()
+        return fit
 
-    _conditional: ClassVar[str | None] = None
-    _mends = False
+    mends: ClassVar[bool] = False  # whether a run that had trouble is repeated with smaller steps
 
-    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
-        return None
+    def way(
+        self,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        *,
+        edited: bool = False,
+        prior_only: bool = False,
+    ) -> str | None:
+        """Return how ``theta`` is sampled: ``"marginal"`` if it is integrated out, and so on.
 
-    def _one_mean(self, data: GroupedData, program: Program) -> bool:
-        return False
+        `edited` says that the page or the family differ from those that hierstan ships.
 
-    def _scale(
-        self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
-    ) -> dict[str, Any]:
-        """Return what a mixed program is told about the groups."""
-        measured = parameterization == "marginal" and self._measures_mu(data, priors)
-        if not measured and parameterization not in ("mixed", "noncentered"):
-            return {}
-        return sampling_scale(data, own_data=parameterization != "noncentered")
-
-    def _measures_mu(self, data: GroupedData, priors: Mapping[str, Prior]) -> bool:
-        """Whether to measure ``mu`` from where the data put it given ``tau``.
-
-        With few groups it is known far better for a small ``tau`` than for a large one.
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> model = hs.NoPooling()
+        >>> model.way(data, model.resolve_priors(data))
+        'marginal'
         """
-        few = self.name == "partial" and len(data.groups) <= FEW
-        return few and data.predictors is None and not isinstance(priors["mu"], Uniform)
-
-    def _render(
-        self, data: GroupedData, priors: Mapping[str, Prior], parameterization: str | None
-    ) -> Program:
-        family = FAMILIES[data.family]
-        marginal = parameterization == "marginal"
-        predictors = data.predictors is not None and "beta" in self.own_parameters
-        if parameterization == "noncentered":
-            parameterization = "mixed"  # with groups whose own data count for nothing
-        if marginal:
-            parameterization = "mixed" if self._measures_mu(data, priors) else None
-        bounds = {"tau": 0.0, **dict.fromkeys(family.parameters, 0.0), **family.lower_bounds}
-        lower = {name: bound for name, bound in bounds.items() if bound > -np.inf}
-        return render(
-            f"{self.name if self.name != 'none' else 'no'}_pooling" + "_marginal" * marginal,
-            data.family + "_marginal" * marginal,
-            priors,
-            lower_bounds=lower,
-            parameterization=parameterization,
-            predictors=predictors,
-            template_dir=self.template_dir,
-        )
+        return None
 
 
 # internals ------------------------------------------------------------------------------------
@@ -280,18 +267,11 @@ def _check_data(data: object, model: Pooling) -> None:
             f"fit takes a GroupedData, got {type(data).__name__}. Make one with "
             "GroupedData.from_estimates, .from_counts, .from_arms, .from_events or .from_rows."
         )
-    if model.name == "partial" and len(data.groups) < 2:
+    if model.has_population and len(data.groups) < 2:
         raise DataError(
             f"Partial pooling cannot learn how much groups differ (tau) from the single group "
             f"{data.groups[0]!r}. Use CompletePooling, or data with more groups."
         )
-
-
-def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
-    integrated = "draw_theta" in program.code and not program.edited
-    if integrated and nearly_normal(data, priors):
-        return ADAPT_DELTA_NORMAL
-    return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)
 
 
 def _random_seed() -> int:

@@ -12,7 +12,6 @@ from hierstan.families import FAMILIES
 from hierstan.models.fits import Fits
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Normal, Prior
-from hierstan.programs.program import Program
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
 
@@ -41,11 +40,10 @@ class CompletePooling(Pooling):
     """
 
     name: ClassVar[str] = "complete"
-    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta")
-
-    def _one_mean(self, data: GroupedData, program: Program) -> bool:
-        of_groups = data.predictors is not None or "baseline" in program.code  # other than theta
-        return not of_groups and not program.edited
+    page: ClassVar[str] = "complete_pooling"
+    structured_page: ClassVar[str | None] = "structured_complete_pooling"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level")
+    shares_mean: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +71,30 @@ class NoPooling(Pooling):
     """
 
     name: ClassVar[str] = "none"
+    page: ClassVar[str] = "no_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
 
-    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str | None:
-        priors = self.resolve_priors(data)
+    def way(
+        self,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        *,
+        edited: bool = False,
+        prior_only: bool = False,
+    ) -> str | None:
+        """Return ``"marginal"`` where theta is integrated out, else None.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> model = hs.NoPooling(priors={"theta": hs.Cauchy(0, 20)})
+        >>> model.way(data, model.resolve_priors(data)) is None
+        True
+        """
         closed_form = FAMILIES[data.family].marginal and isinstance(priors["theta"], Normal)
-        if closed_form and not prior_only and not self._render(data, priors, None).edited:
-            return "marginal"
-        return None
+        return "marginal" if closed_form and not edited and not prior_only else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +131,10 @@ class PartialPooling(Pooling):
     parameterization: str = "auto"
 
     name: ClassVar[str] = "partial"
-    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau")
-    _conditional: ClassVar[str | None] = "centered"
+    page: ClassVar[str] = "partial_pooling"
+    structured_page: ClassVar[str | None] = "structured_pooling"
+    own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level", "tau")
+    has_population: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,10 +145,31 @@ class PartialPooling(Pooling):
             )
 
     @property
-    def _mends(self) -> bool:  # type: ignore[override]
+    def mends(self) -> bool:  # type: ignore[override]
+        """Whether a run that had trouble is repeated with smaller steps."""
         return self.parameterization == "auto"
 
-    def _parameterization(self, data: GroupedData, *, prior_only: bool = False) -> str:
+    def way(
+        self,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        *,
+        edited: bool = False,
+        prior_only: bool = False,
+    ) -> str | None:
+        """Return how theta is sampled; ``"auto"`` marginally, or measured by group ("mixed").
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> pumps = hs.load_dataset("pumps")
+        >>> data = hs.GroupedData.from_events(
+        ...     pumps, group="pump", events="failures", exposure="hours"
+        ... )
+        >>> model = hs.PartialPooling()
+        >>> model.way(data, model.resolve_priors(data))
+        'mixed'
+        """
         marginal = FAMILIES[data.family].marginal
         if self.parameterization == "marginal" and not marginal:
             able = sorted(name for name, family in FAMILIES.items() if family.marginal)
@@ -145,9 +182,7 @@ class PartialPooling(Pooling):
             return "noncentered"
         if self.parameterization != "auto":
             return self.parameterization
-        if marginal and not self._render(data, self.resolve_priors(data), "centered").edited:
-            return "marginal"
-        return "mixed"
+        return "marginal" if marginal and not edited else "mixed"
 
 
 def fit_poolings(

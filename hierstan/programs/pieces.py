@@ -57,9 +57,7 @@ class Piece:
     def tagged(self) -> str:
         """The text with a comment on each line that says where it came from."""
         return "\n".join(
-            line
-            if not line.strip() or line.lstrip().startswith("//%")
-            else f"{line} //@{self.file}@{number}@"
+            line if not line.strip() else f"{line} //@{self.file}@{number}@"
             for line, number in zip(self.lines, self.numbers, strict=True)
         )
 
@@ -67,17 +65,6 @@ class Piece:
 def whole(text: str, file: str) -> Piece:
     """Return a file as a piece."""
     return Piece(text, file, range(1, text.count("\n") + 2))
-
-
-def numbered(text: str, file: str) -> Piece:
-    """Return tagged text as a piece, its lines numbered by their tags."""
-    lines: list[str] = []
-    numbers: list[int] = []
-    for line in text.split("\n"):
-        tag = _TAG.search(line)
-        lines.append(without_tags(line))
-        numbers.append(int(tag[2]) if tag else numbers[-1] + 1 if numbers else 1)
-    return Piece("\n".join(lines), file, numbers)
 
 
 def untagged(text: str, file: str) -> tuple[str, tuple[tuple[str, int], ...]]:

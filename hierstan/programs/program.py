@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hierstan.programs.declarations import Declaration, declared
 
 
 @dataclass(frozen=True)
 class Program:
-    """A rendered Stan program.
+    """A rendered Stan program, and what it declares.
 
     Attributes
     ----------
@@ -19,12 +22,36 @@ class Program:
         For each line of `code`, the template file and the line in it.
     edited : bool
         Whether one of its template files differs from the one hierstan ships.
+    data, parameters, transformed, written : mapping of str to Declaration
+        What its blocks declare: data, parameters, transformed parameters, generated quantities.
     """
 
     name: str
     code: str
     origins: tuple[tuple[str, int], ...] = ()
     edited: bool = False
+    data: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
+    parameters: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
+    transformed: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
+    written: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        found = declared(self.code)
+        for name, block in (
+            ("data", "data"),
+            ("parameters", "parameters"),
+            ("transformed", "transformed parameters"),
+            ("written", "generated quantities"),
+        ):
+            object.__setattr__(self, name, found.get(block, {}))
+
+    @property
+    def integrates_theta(self) -> bool:
+        """Whether the group means are integrated out, and described given all else."""
+        return "theta_mean" in self.written and "theta" not in {
+            **self.parameters,
+            **self.transformed,
+        }
 
     def origin(self, line: int) -> str:
         """Return the template file and line of a line of the program, counted from 1."""

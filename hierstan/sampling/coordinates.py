@@ -1,58 +1,100 @@
-"""What the sampler measures group means from, and where it starts."""
+"""What the sampler measures parameters from, as data of the programs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import between_variance, raw_estimates, regression
 from hierstan.families import FAMILIES
-from hierstan.priors import Prior, Uniform
+from hierstan.priors import Prior
+from hierstan.programs.program import Program
 
 STEPS = 20
 LONGEST = 1.0  # step on the link scale, against overshooting
-NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
+BINS = 100  # of groups with similar standard errors
+QUARTILES = 1.349  # of a standard normal are so far apart
 
 
-def sampling_scale(data: GroupedData, *, own_data: bool = True) -> dict[str, Any]:
-    """Return what a mixed program is told about the groups, as data of the program.
+def coordinates(
+    program: Program,
+    data: GroupedData,
+    priors: Mapping[str, Prior],
+    *,
+    own_data: bool = True,
+    prior_only: bool = False,
+) -> dict[str, Any]:
+    """Return what a program wants to know of where its parameters are, as the data it declares.
 
     Given ``tau``, a normal approximation to a group's likelihood puts ``theta[j]`` at the average
     of its own estimate and the population's mean, weighted by their precisions. Measured from
     there, in units of its standard deviation, it hardly depends on the other parameters: centered
     where the data say much, non-centered where they say little, and in between otherwise
-    (Papaspiliopoulos, Roberts and Sköld 2007, doi:10.1214/088342307000000014, section 3).
+    (Papaspiliopoulos, Roberts and Sköld 2007, doi:10.1214/088342307000000014, section 3). The mean
+    of the population is measured in the same way, and all else from about where it is, in about
+    the units of its uncertainty: sampling does not depend on the units of the data, nor on where
+    their zero is.
 
     Parameters
     ----------
+    program : Program
     data : GroupedData
+    priors : mapping of str to Prior
     own_data : bool
         False counts the groups' own data for nothing, which makes every group non-centered.
+    prior_only : bool
+        Whether the outcomes are ignored.
 
     Returns
     -------
     dict
-        ``estimate`` and ``precision``, (J,), on the link scale; ``tiny``, far below any ``tau``
-        that the data could tell from 0, and far above rounding.
+        Those of the entries below that the program declares, on the link scale.
+        ``estimate`` and ``precision``, (J,); ``tiny``, far below any ``tau`` that the data could
+        tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and ``mu_share``,
+        (M,); guesses and units of ``mu``, ``beta`` and ``theta``.
     """
-    estimate, precision = normal_approximation(data)
+    wanted = {name for name in NAMES if name in program.data}
+    if not wanted:
+        return {}
+    alike = "theta" in program.transformed  # the groups differ by what is known of them, or not
+    tau2 = typical_variance(data)
+    estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
     tiny = 1e-8 / float(np.sqrt(np.median(precision)))
-    if not own_data:
-        estimate, precision = np.zeros_like(estimate), np.zeros_like(precision)
-    return {"estimate": estimate, "precision": precision, "tiny": tiny}
+    said = np.zeros_like(precision) if prior_only else precision
+    found: dict[str, Any] = {}
+    if "mu" in priors:
+        found |= _of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
+        found |= _of_mean(estimate, said, tau2, priors["mu"])
+    found |= _of_groups(found, data.design, estimate, said, tau2, priors)
+    counted = said if own_data else np.zeros_like(said)
+    found |= {"estimate": np.where(counted > 0, estimate, 0.0), "precision": counted, "tiny": tiny}
+    return {name: found[name] for name in wanted}
 
 
-def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
+NAMES = (
+    "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
+    "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
+)  # fmt: skip
+
+
+def normal_approximation(
+    data: GroupedData, tau2: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return what each group's own data say about its mean, as estimate and precision, (J,) each.
 
     Log likelihoods are expanded around where the group's data and the population together put its
     mean, as penalized quasi-likelihood does (Breslow and Clayton 1993,
     doi:10.1080/01621459.1993.10594284): a normal approximation around its own estimate says too
     much where there are few events.
+
+    Parameters
+    ----------
+    data : GroupedData
+    tau2 : float, optional
+        Variance between groups; by default one that is plausible.
     """
     table = raw_estimates(data)
     raw = {str(name): table[name].to_numpy() for name in table}
@@ -60,7 +102,7 @@ def normal_approximation(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
     family = FAMILIES[data.family]
     if not family.curved:
         return estimate, precision
-    tau2 = _typical_variance(data, table)
+    tau2 = typical_variance(data) if tau2 is None else tau2
     mode = None
     for _ in range(STEPS):
         weights = 1 / (1 / precision + tau2)
@@ -79,82 +121,89 @@ def expected_means(
     return estimate + (center - estimate) / (1 + tau2 * precision)
 
 
-def starting_variances(data: GroupedData) -> dict[str, np.ndarray]:
-    """Return rough posterior variances of ``mu``, ``beta``, ``log(tau)`` and ``log(sigma)``.
-
-    With many groups they are small. A sampler that has to find that out takes short steps, and many
-    of them, for as long.
-    """
-    _, precision = normal_approximation(data)
-    tau2 = _typical_variance(data, raw_estimates(data))
-    weights = 1 / (1 / precision + tau2)
-    of_mean = np.diag(np.linalg.pinv((data.design.T * weights) @ data.design, hermitian=True))
-    with np.errstate(divide="ignore"):
-        of_tau = np.minimum(0.5 / np.sum((tau2 * weights) ** 2), 1.0)
-    of_sigma = 0.5 / max(data.n_rows - len(data.groups), 1)
-    return {"mu": of_mean[:1], "beta": of_mean[1:], "tau": of_tau, "sigma": np.array(of_sigma)}
-
-
-def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
-    """Whether the data determine `tau` and `sigma`, where they are among these parameters."""
-    variances = starting_variances(data)
-    return all(variances[name] < NARROW for name in ("tau", "sigma") if name in names)
-
-
-def starting_points(
-    data: GroupedData, priors: Mapping[str, Prior], *, chains: int, seed: int
-) -> list[dict[str, Any]]:
-    """Return a starting point for each chain, spread out on the scale of the data.
-
-    Group means start near what their own data and the population say together. With many groups, a
-    start far from there makes every group pull at `tau`, which can lock a chain at `tau` near zero.
-    """
-    family = FAMILIES[data.family]
-    typical = family.default_priors(data.cells)
-    estimate, precision = normal_approximation(data)
-    design = data.design
-    typical_spread = np.sqrt(_typical_variance(data, raw_estimates(data)))
-    points = []
-    for chain in range(chains):
-        rng = np.random.default_rng([seed, chain])
-        point: dict[str, Any] = {
-            name: np.maximum(
-                typical[name].quantile(rng.uniform(0.25, 0.75)),
-                family.lower_bounds.get(name, -np.inf) + 0.5,
-            )
-            for name in family.parameters
-        }
-        spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
-        if "tau" in priors:  # a prior may know better than the data
-            spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
-        slopes = regression(estimate, design, 1 / (1 / precision + spread**2))
-        left = 1 / (1 + spread**2 * precision)
-        center = design @ slopes
-        point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
-        point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
-        point["tau"] = spread
-        noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
-        point["theta"] = estimate + (center - estimate) * left + noise
-        if "theta" in priors:  # a parameter where the others are integrated out
-            point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
-        for name in set(point) & set(priors):
-            point[name] = _inside(point[name], priors[name])
-        points.append({name: np.asarray(value).tolist() for name, value in point.items()})
-    return points
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _typical_variance(data: GroupedData, raw: pd.DataFrame) -> float:
+def typical_variance(data: GroupedData) -> float:
     """Return a variance between groups that is plausible, and not 0."""
+    raw = raw_estimates(data)
     freedom = len(raw) - data.design.shape[1]
     found = between_variance(raw, data.design, freedom) if freedom > 0 else 0.0
     return found + 0.1 * float((raw["link_se"] ** 2).median())
 
 
-def _inside(value: Any, prior: Prior) -> Any:
-    if not isinstance(prior, Uniform):
-        return value
-    margin = 0.1 * (prior.upper - prior.lower)
-    return np.clip(value, prior.lower + margin, prior.upper - margin)
+# internals ------------------------------------------------------------------------------------
+
+
+class _Normal(NamedTuple):
+    """A normal distribution that is about as wide as a prior, and where it is."""
+
+    location: float
+    scale: float
+
+
+def _as_normal(prior: Prior) -> _Normal:
+    low, middle, high = prior.quantile(np.array([0.25, 0.5, 0.75]))
+    return _Normal(float(middle), float(high - low) / QUARTILES)
+
+
+def _of_line(
+    design: np.ndarray,
+    estimate: np.ndarray,
+    precision: np.ndarray,
+    tau2: float,
+    priors: Mapping[str, Prior],
+) -> dict[str, Any]:
+    """Return where ``mu`` and the slopes are, and how unsure that is."""
+    names = ["mu", *["beta"] * (design.shape[1] - 1)]
+    prior = np.array([_as_normal(priors[name]) for name in names])
+    with np.errstate(divide="ignore"):
+        weights = 1 / (1 / precision + tau2)
+    rest = estimate - design @ prior[:, 0]
+    units = prior[:, 1]
+    scaled = design * units  # in units of the priors, so that nothing is lost in rounding
+    information = (scaled.T * weights) @ scaled + np.eye(len(units))
+    moved = np.linalg.solve(information, scaled.T @ (weights * rest))
+    guess = prior[:, 0] + units * moved
+    unit = units * np.sqrt(np.diag(np.linalg.inv(information)))
+    return {
+        "mu_guess": guess[0],
+        "mu_unit": unit[0],
+        "beta_guess": guess[1:],
+        "beta_unit": unit[1:],
+    }
+
+
+def _of_mean(
+    estimate: np.ndarray, precision: np.ndarray, tau2: float, prior: Prior
+) -> dict[str, Any]:
+    """Return what there is to say of ``mu``: its prior, and groups of similar precision."""
+    location, scale = _as_normal(prior)
+    said = [(location, scale**2, 0.0)]
+    order = np.argsort(precision[precision > 0], kind="stable")
+    for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
+        some, weights = precision[alike], 1 / (1 / precision[alike] + tau2)
+        share = 1 / len(alike)
+        said.append(
+            (float(np.average(estimate[alike], weights=weights)), share / some.mean(), share)
+        )
+    names = ("mu_estimate", "mu_noise", "mu_share")
+    return {"M": len(said), **dict(zip(names, np.array(said).T, strict=True))}
+
+
+def _of_groups(
+    line: Mapping[str, Any],
+    design: np.ndarray,
+    estimate: np.ndarray,
+    precision: np.ndarray,
+    tau2: float,
+    priors: Mapping[str, Prior],
+) -> dict[str, np.ndarray]:
+    """Return where the group means are: between their estimates and their prior or population."""
+    if "theta" in priors:
+        middle, scale = _as_normal(priors["theta"])
+        center, variance = np.full(len(estimate), middle), scale**2
+    else:
+        center = design @ np.append(line["mu_guess"], line["beta_guess"])
+        variance = tau2
+    return {
+        "theta_guess": expected_means(estimate, precision, center, variance),
+        "theta_unit": 1 / np.sqrt(precision + 1 / variance),
+    }

@@ -102,7 +102,7 @@ def _demo(options: Namespace) -> None:
 
 
 def _templates(options: Namespace) -> None:
-    from hierstan.programs.render import copy_templates
+    from hierstan.programs.files import copy_templates
 
     folder = copy_templates(options.directory)
     files = sorted(path.relative_to(folder) for path in folder.rglob("*.stan"))

@@ -14,10 +14,11 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.engines.cmdstan import CmdStan
 from hierstan.engines.stanli import Evaluator, Stanli
 from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.models.plan import make_plan
 from hierstan.models.pooling import Pooling
 from hierstan.programs.program import Program
-from hierstan.sampling.coordinates import starting_points
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import Plan
+from hierstan.sampling.starts import starting_points
 
 POINTS = 8
 TOLERANCE = 1e-8  # of a difference of log densities
@@ -114,10 +115,8 @@ def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossChe
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)  # said when the user made the model
         model = replace(model, priors=model.resolve_priors(data))
-    program = model.program(data)
-    entries = stan_data(data, model.priors or {}, pointwise=True)
-    entries |= model._scale(data, model.priors or {}, model._parameterization(data))
-    return compare_engines(program, entries, _points(model, data, program, entries, seed))
+    plan = make_plan(model, data)
+    return compare_engines(plan.program, plan.inputs(pointwise=True), _points(plan, seed))
 
 
 def compare_engines(
@@ -156,12 +155,10 @@ def _error(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
     return np.where(theirs == ours, 0.0, np.nan_to_num(error, nan=np.inf))
 
 
-def _points(
-    model: Pooling, data: GroupedData, program: Program, entries: Mapping[str, Any], seed: int
-) -> list[dict[str, Any]]:
+def _points(plan: Plan, seed: int) -> list[dict[str, Any]]:
     """Return random parameter values, around where a chain would start."""
-    evaluator = Evaluator(program, entries)
-    known = starting_points(data, model.priors or {}, chains=POINTS, seed=seed)
+    evaluator = Evaluator(plan.program, plan.inputs(pointwise=True))
+    known = starting_points(plan.data, plan.priors, chains=POINTS, seed=seed)
     starts = evaluator.completed(known, seed)
     near = {name: np.array([s[name] for s in starts]) for name in evaluator.parameters}
     points = evaluator.unconstrained(near)

@@ -18,11 +18,12 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import INT_MAX
 from hierstan.errors import DataError, HierstanError
 from hierstan.families import FAMILIES
+from hierstan.models.plan import make_plan
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Prior
 from hierstan.programs.files import packaged_directory
 from hierstan.programs.program import Program
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
@@ -83,11 +84,11 @@ class Generator:
         A template that samples other parameters instead (``log_tau``, say) says nothing about the
         documented ones; then the templates as shipped write the outcomes.
         """
-        program = self.model._render(self.data, self.priors, self.model._conditional)
+        program = make_plan(self.model, self.data).conditional
         parameters = set(self._evaluator_of(program).parameters)
         if set(self.priors) - parameters:
             shipped = replace(self.model, template_dir=packaged_directory())
-            return shipped._render(self.data, self.priors, self.model._conditional)
+            return make_plan(shipped, self.data).conditional
         extra = sorted(parameters - {*self.priors, "theta"})
         if extra:
             raise HierstanError(
@@ -124,7 +125,7 @@ class Generator:
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
         J, K = len(self.data.groups), self.data.design.shape[1] - 1
-        valid = {*self.priors, "theta"} - ({"theta"} if self.model.name == "complete" else set())
+        valid = {*self.priors, "theta"} - ({"theta"} if self.model.shares_mean else set())
         if unknown := sorted(set(truth) - valid):
             raise HierstanError(
                 f"truth: {pooling_words(self.model.name)} of {self.data.family} data has no "
@@ -166,7 +167,7 @@ class Generator:
             if name not in truth:
                 size = {"theta": J, "beta": self.data.design.shape[1] - 1}.get(name)
                 truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
-        if self.model.name == "complete":
+        if self.model.shares_mean:
             truth["theta"] = self._line(truth)
         elif "theta" not in truth and self.population == "normal":
             truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)

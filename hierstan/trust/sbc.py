@@ -23,7 +23,7 @@ from hierstan.errors import EngineError, HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.models.pooling import Pooling
 from hierstan.programs.program import Program
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 from hierstan.text.tables import plain_labels
 from hierstan.trust.generator import Generator, Simulation
 from hierstan.trust.sbc_result import SBCResult
@@ -117,7 +117,7 @@ def sbc(
         unmixed=sum(outcome.unmixed for outcome in done),
         diverged=sum(outcome.diverged for outcome in done),
         edited=model.program(data).edited or generator.program.edited,
-        population=population if model.name == "partial" else "",
+        population=population if model.has_population else "",
     )
 
 
@@ -229,7 +229,7 @@ def _with_fixed_priors(model: Pooling, data: GroupedData) -> Pooling:
 
 def _ranked_groups(model: Pooling, data: GroupedData) -> tuple[int, ...]:
     """Choose groups from the best informed to the worst; none where all have the same mean."""
-    if model.name == "complete":
+    if model.shares_mean:
         return ()
     order = np.argsort(raw_estimates(data)["link_se"].to_numpy(), kind="stable")
     places = np.linspace(0, len(order) - 1, min(MAX_THETA, len(order))).round().astype(int)

@@ -1,13 +1,13 @@
 // The family is Bernoulli: rows of 0 and 1; the group means are log-odds.
 //
-//   row ~ bernoulli_logit(theta[group])
+//   row ~ bernoulli_logit(eta)
 //
 // An observation stands for `trials` rows of a group, of which y are 1, which
 // is all that their likelihood depends on. A single row has trials 1.
 functions {
-  real family_lpmf(array[] int y, vector theta, array[] int trials) {
-    return dot_product(to_vector(y), theta)
-           - dot_product(to_vector(trials), log1p_exp(theta));
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
+    return dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta));
   }
 }
 data {
@@ -15,13 +15,13 @@ data {
   array[N] int<lower=0, upper=trials> y; // rows that are 1
 }
 model {
-  y ~ family(theta[group], trials);
+  y ~ family(eta, trials);
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], trials[n : n]);
-    y_rep[n] = binomial_rng(trials[n], inv_logit(theta[group[n]]));
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
 }

@@ -1,16 +1,15 @@
 // The family is gamma; the group means are logarithms of the expected value.
 //
-//   row ~ gamma(shape, shape / exp(theta[group]))
+//   row ~ gamma(shape, shape / exp(eta))
 //
 // An observation stands for `count` rows of a group: y is their mean and
 // mean_log the mean of their logarithms, which is all that their likelihood
 // depends on. A single row has count 1 and mean_log = log(y).
 functions {
-  real family_lpdf(vector y, vector theta, real shape, vector count,
+  real family_lpdf(vector y, vector eta, real shape, vector count,
                    vector mean_log) {
     return shape
-           * dot_product(count,
-                         log(shape) - theta + mean_log - y .* exp(-theta))
+           * dot_product(count, log(shape) - eta + mean_log - y .* exp(-eta))
            - dot_product(count, mean_log) - sum(count) * lgamma(shape);
   }
 }
@@ -24,15 +23,15 @@ parameters {
 }
 model {
   shape ~ {{ prior.shape }};
-  y ~ family(theta[group], shape, count, mean_log);
+  y ~ family(eta, shape, count, mean_log);
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    real mean_n = exp(fmax(-300, fmin(300, theta[group[n]])));
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], shape,
-                             count[n : n], mean_log[n : n]);
+    real mean_n = exp(fmax(-300, fmin(300, eta[n])));
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], shape, count[n : n],
+                             mean_log[n : n]);
     y_rep[n] = gamma_rng(count[n] * shape, count[n] * shape / mean_n);
   }
 }

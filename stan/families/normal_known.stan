@@ -1,9 +1,9 @@
 // The family is normal with known standard errors; identity link.
 //
-//   y[n] ~ normal(theta[group[n]], se[n])
+//   y[n] ~ normal(eta[n], se[n])
 functions {
-  real family_lpdf(vector y, vector theta, vector se) {
-    return normal_lupdf(y | theta, se);
+  real family_lpdf(vector y, vector eta, vector se) {
+    return normal_lupdf(y | eta, se);
   }
 }
 data {
@@ -11,13 +11,13 @@ data {
   vector<lower=0>[N] se; // their standard errors
 }
 model {
-  y ~ family(theta[group], se);
+  y ~ family(eta, se);
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], se[n : n]);
-    y_rep[n] = normal_rng(theta[group[n]], se[n]);
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+    y_rep[n] = normal_rng(eta[n], se[n]);
   }
 }

@@ -2,8 +2,8 @@
 // are log odds ratios, treatment against control.
 //
 //   control[n]  ~ binomial_logit(control_trials[n], baseline[n])
-//   y[n]        ~ binomial_logit(trials[n], baseline[n] + theta[group[n]])
-//   baseline[n] ~ normal(intercept + slope * theta[group[n]], spread)
+//   y[n]        ~ binomial_logit(trials[n], baseline[n] + eta[n])
+//   baseline[n] ~ normal(intercept + slope * eta[n], spread)
 //
 // The baselines are integrated out, so that theta is all there is to sample;
 // then each is drawn given theta and its two arms. Where theta is normal,
@@ -140,7 +140,7 @@ model {
   spread ~ {{ prior.spread }};
   if (N > 0) {
     // there are none when the prior is sampled
-    vector[N] effect = theta[group];
+    vector[N] effect = eta;
     y ~ family(effect, intercept + slope * effect, spread, trials, control,
                control_trials);
   }
@@ -161,12 +161,12 @@ generated quantities {
                                    to_vector(control_trials));
   }
   if (size(log_lik) > 0) {
-    log_lik = log_family(y, theta[group], intercept + slope * theta[group],
-                         spread, trials, control, control_trials);
+    log_lik = log_family(y, eta, intercept + slope * eta, spread, trials,
+                         control, control_trials);
   }
   for (n in 1 : size(log_lik)) {
-    real other = normal_rng(intercept + slope * theta[group[n]], spread);
-    y_rep[n] = binomial_rng(trials[n], inv_logit(other + theta[group[n]]));
+    real other = normal_rng(intercept + slope * eta[n], spread);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(other + eta[n]));
     control_rep[n] = binomial_rng(control_trials[n], inv_logit(other));
   }
 }

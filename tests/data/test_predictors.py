@@ -302,15 +302,13 @@ def test_a_fit_with_predictors_is_kept(tmp_path: Path) -> None:
 
 def test_an_edited_population_keeps_its_line(tmp_path: Path) -> None:
     folder = hs.copy_templates(tmp_path / "stan")
-    file = folder / "partial_pooling.stan"
-    text = file.read_text()
-    for line in ("mu + x * beta", "mu"):
-        text = text.replace(f"theta ~ normal({line}, tau);", f"theta ~ student_t(4, {line}, tau);")
-    file.write_text(text)
+    file = folder / "structured_pooling.stan"
+    edit = "theta ~ normal(center, tau);", "theta ~ student_t(4, center, tau);"
+    file.write_text(file.read_text().replace(*edit))
     model = hs.PartialPooling(template_dir=folder)
     fit = model.fit(bcg(["latitude"]), **QUICK)
-    assert "student_t_lpdf(theta[j] | 4, mu + x[j] * beta, tau)" in fit.conditional.code
-    assert "student_t_rng(4, mu + x_new * beta, tau)" in fit.conditional.code
+    assert "student_t_lpdf(theta[j] | 4, center[j], tau)" in fit.conditional.code
+    assert "student_t_rng(4, center_new, tau)" in fit.conditional.code
     assert np.isfinite(hs.loo(fit, progress=False).elpd)
     far = hs.predict(fit, new_groups=2, predictors={"latitude": [0.0, 60.0]}, se=0.01).summary
     assert far["mean"].iloc[0] - far["mean"].iloc[1] > 0.8

@@ -20,7 +20,7 @@ import hierstan as hs
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.engines.stanli import Evaluator
 from hierstan.fit.information import sampling_variance
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 from hierstan.shell.arguments import parse
 from hierstan.shell.cli import _described, _read, main
 

@@ -220,13 +220,15 @@ def test_parameters_of_an_edited_family_reach_the_draws_on_demand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = hs.copy_templates(tmp_path / "stan")
-    for file in ("normal_known.stan", "normal_known_marginal.stan"):
-        path = folder / "families" / file
-        text = path.read_text()
-        for old in ("square(se)", "tau * se", "theta[group], se)", "]], se[n"):
+    own = "model {\n  kappa ~ lognormal(0, 0.1);"
+    for file in ("families", "sampling/marginal/families"):
+        path = folder / file / "normal_known.stan"
+        text = path.read_text().replace("model {", own)
+        for old in ("square(se)", "error = se", "y ~ family(eta, se", "n : n], se[n : n]"):
             text = text.replace(old, old.replace("se", "kappa * se"))
-        own = "parameters {\n  real<lower=0> kappa;\n}\nmodel {\n  kappa ~ lognormal(0, 0.1);"
-        path.write_text(text.replace("model {", own))
+        if file == "families":  # the other inherits its parameters
+            text = text.replace("model {", "parameters {\n  real<lower=0> kappa;\n}\nmodel {")
+        path.write_text(text)
     model = hs.PartialPooling(template_dir=folder, parameterization="marginal")
     monkeypatch.setattr(run, "MAX_THETA", 1)
     fit = model.fit(known(20), **QUICK)

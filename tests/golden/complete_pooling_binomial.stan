@@ -1,17 +1,17 @@
 // Complete pooling: the groups do not differ.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] = mu
 //
 // The family is binomial: successes in trials; the group means are log-odds.
 //
-//   y[n] ~ binomial_logit(trials[n], theta[group[n]])
+//   y[n] ~ binomial_logit(trials[n], eta[n])
 functions {
-  real family_lpmf(array[] int y, vector theta, array[] int trials) {
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
     // binomial_logit, only quicker: its value at even odds, which sampling
-    // drops as a constant, and what it changes from there to theta
-    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), theta)
-           - dot_product(to_vector(trials), log1p_exp(theta) - log2());
+    // drops as a constant, and what it changes from there to eta
+    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta) - log2());
   }
 }
 data {
@@ -31,17 +31,19 @@ transformed parameters {
   vector[J] theta = rep_vector(mu, J); // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   if (N > 0) {
     // there are none when the prior is sampled
-    y ~ family(theta[group], trials);
+    y ~ family(eta, trials);
   }
 }
 generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], trials[n : n]);
-    y_rep[n] = binomial_rng(trials[n], inv_logit(theta[group[n]]));
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
 }

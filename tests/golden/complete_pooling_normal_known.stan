@@ -1,14 +1,14 @@
 // Complete pooling: the groups do not differ.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] = mu
 //
 // The family is normal with known standard errors; identity link.
 //
-//   y[n] ~ normal(theta[group[n]], se[n])
+//   y[n] ~ normal(eta[n], se[n])
 functions {
-  real family_lpdf(vector y, vector theta, vector se) {
-    return normal_lupdf(y | theta, se);
+  real family_lpdf(vector y, vector eta, vector se) {
+    return normal_lupdf(y | eta, se);
   }
 }
 data {
@@ -28,14 +28,16 @@ transformed parameters {
   vector[J] theta = rep_vector(mu, J); // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
-  y ~ family(theta[group], se);
+  y ~ family(eta, se);
 }
 generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], se[n : n]);
-    y_rep[n] = normal_rng(theta[group[n]], se[n]);
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+    y_rep[n] = normal_rng(eta[n], se[n]);
   }
 }

@@ -1,14 +1,14 @@
 // Complete pooling: the groups do not differ.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] = mu
 //
 // The family is Poisson: events in an exposure; the group means are log-rates.
 //
-//   y[n] ~ poisson_log(theta[group[n]] + log(exposure[n]))
+//   y[n] ~ poisson_log(eta[n] + log(exposure[n]))
 functions {
-  real family_lpmf(array[] int y, vector theta, vector exposure) {
-    return poisson_log_lupmf(y | theta + log(exposure));
+  real family_lpmf(array[] int y, vector eta, vector exposure) {
+    return poisson_log_lupmf(y | eta + log(exposure));
   }
 }
 data {
@@ -28,18 +28,20 @@ transformed parameters {
   vector[J] theta = rep_vector(mu, J); // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   if (N > 0) {
     // there are none when the prior is sampled
-    y ~ family(theta[group], exposure);
+    y ~ family(eta, exposure);
   }
 }
 generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep; // events, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real log_mean = theta[group[n]] + log(exposure[n]);
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
+    real log_mean = eta[n] + log(exposure[n]);
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], exposure[n : n]);
     if (log_mean < 20) {
       y_rep[n] = poisson_log_rng(log_mean);
     } else {

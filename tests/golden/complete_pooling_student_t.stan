@@ -1,14 +1,14 @@
 // Complete pooling: the groups do not differ.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] = mu
 //
 // The family is Student's t, for rows with outliers; identity link.
 //
-//   y[n] ~ student_t(nu, theta[group[n]], sigma)
+//   y[n] ~ student_t(nu, eta[n], sigma)
 functions {
-  real family_lpdf(vector y, vector theta, real sigma, real nu) {
-    return student_t_lupdf(y | nu, theta, sigma);
+  real family_lpdf(vector y, vector eta, real sigma, real nu) {
+    return student_t_lupdf(y | nu, eta, sigma);
   }
 }
 data {
@@ -32,16 +32,18 @@ transformed parameters {
   vector[J] theta = rep_vector(mu, J); // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   sigma ~ normal(0, sigma_scale);
   nu ~ gamma(nu_shape, nu_rate);
-  y ~ family(theta[group], sigma, nu);
+  y ~ family(eta, sigma, nu);
 }
 generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma, nu);
-    y_rep[n] = student_t_rng(nu, theta[group[n]], sigma);
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, nu);
+    y_rep[n] = student_t_rng(nu, eta[n], sigma);
   }
 }

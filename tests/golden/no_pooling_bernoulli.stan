@@ -1,18 +1,18 @@
 // No pooling: the groups have nothing to do with each other.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ a fixed prior, the same for every group
 //
 // The family is Bernoulli: rows of 0 and 1; the group means are log-odds.
 //
-//   row ~ bernoulli_logit(theta[group])
+//   row ~ bernoulli_logit(eta)
 //
 // An observation stands for `trials` rows of a group, of which y are 1, which
 // is all that their likelihood depends on. A single row has trials 1.
 functions {
-  real family_lpmf(array[] int y, vector theta, array[] int trials) {
-    return dot_product(to_vector(y), theta)
-           - dot_product(to_vector(trials), log1p_exp(theta));
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
+    return dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta));
   }
 }
 data {
@@ -29,18 +29,20 @@ parameters {
   vector[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   theta ~ normal(theta_location, theta_scale);
-  y ~ family(theta[group], trials);
+  y ~ family(eta, trials);
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(theta_location, theta_scale);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], trials[n : n]);
-    y_rep[n] = binomial_rng(trials[n], inv_logit(theta[group[n]]));
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
   for (j in 1 : size(log_population)) {
     log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale);

@@ -1,14 +1,14 @@
 // No pooling: the groups have nothing to do with each other.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ a fixed prior, the same for every group
 //
 // The family is two_arm: events in the two arms of a trial; the group means
 // are log odds ratios, treatment against control.
 //
 //   control[n]  ~ binomial_logit(control_trials[n], baseline[n])
-//   y[n]        ~ binomial_logit(trials[n], baseline[n] + theta[group[n]])
-//   baseline[n] ~ normal(intercept + slope * theta[group[n]], spread)
+//   y[n]        ~ binomial_logit(trials[n], baseline[n] + eta[n])
+//   baseline[n] ~ normal(intercept + slope * eta[n], spread)
 //
 // The baselines are integrated out, so that theta is all there is to sample;
 // then each is drawn given theta and its two arms. Where theta is normal,
@@ -152,13 +152,14 @@ parameters {
   real<lower=0> spread; // of the baselines given theta
 }
 model {
+  vector[N] eta = theta[group];
   theta ~ normal(theta_location, theta_scale);
   intercept ~ normal(intercept_location, intercept_scale);
   slope ~ normal(slope_location, slope_scale);
   spread ~ normal(0, spread_scale);
   if (N > 0) {
     // there are none when the prior is sampled
-    vector[N] effect = theta[group];
+    vector[N] effect = eta;
     y ~ family(effect, intercept + slope * effect, spread, trials, control,
                control_trials);
   }
@@ -167,6 +168,7 @@ generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(theta_location, theta_scale);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[draw_baseline ? J : 0] baseline; // log-odds of the control arms
   vector[pointwise ? N : 0] log_lik;
   array[pointwise ? N : 0] int y_rep; // with new baselines, as in log_lik
@@ -182,12 +184,12 @@ generated quantities {
                                    to_vector(control_trials));
   }
   if (size(log_lik) > 0) {
-    log_lik = log_family(y, theta[group], intercept + slope * theta[group],
-                         spread, trials, control, control_trials);
+    log_lik = log_family(y, eta, intercept + slope * eta, spread, trials,
+                         control, control_trials);
   }
   for (n in 1 : size(log_lik)) {
-    real other = normal_rng(intercept + slope * theta[group[n]], spread);
-    y_rep[n] = binomial_rng(trials[n], inv_logit(other + theta[group[n]]));
+    real other = normal_rng(intercept + slope * eta[n], spread);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(other + eta[n]));
     control_rep[n] = binomial_rng(control_trials[n], inv_logit(other));
   }
   for (j in 1 : size(log_population)) {

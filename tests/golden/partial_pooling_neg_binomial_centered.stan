@@ -1,19 +1,19 @@
 // Partial pooling: the groups differ, but belong to one population.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ normal(mu, tau)
 //
 // The family is negative binomial: counts more variable than Poisson's; the
 // group means are logarithms of the expected count.
 //
-//   row ~ neg_binomial_2_log(theta[group], phi)
+//   row ~ neg_binomial_2_log(eta, phi)
 //
 // An observation stands for `weight` rows of a group that share the count y.
 functions {
   // neg_binomial_2_log, of all counts at once
-  real family_lpmf(array[] int y, vector theta, real phi, vector weight) {
+  real family_lpmf(array[] int y, vector eta, real phi, vector weight) {
     vector[size(y)] count = to_vector(y);
-    vector[size(y)] log_odds = theta - log(phi);
+    vector[size(y)] log_odds = eta - log(phi);
     vector[size(y)] lp = count .* log_odds
                          - (count + phi) .* log1p_exp(log_odds)
                          - lbeta(phi, count + 1) - log(phi + count);
@@ -32,31 +32,36 @@ data {
   real phi_location;
   real<lower=0> phi_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
-  vector[J] theta; // group means
   real<lower=0> phi; // variance = mean + mean^2 / phi
+  real<offset=mu_guess, multiplier=mu_unit> mu; // population mean
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   theta ~ normal(mu, tau);
   phi ~ lognormal(phi_location, phi_scale);
-  y ~ family(theta[group], phi, weight);
+  y ~ family(eta, phi, weight);
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real mean_n = exp(fmax(-300, fmin(300, theta[group[n]])));
+    real mean_n = exp(fmax(-300, fmin(300, eta[n])));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], phi,
-                             weight[n : n]);
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n]);
     if (rate < 4e8) {
       y_rep[n] = poisson_rng(rate);
     } else {

@@ -1,19 +1,19 @@
 // Partial pooling: the groups differ, but belong to one population.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ normal(mu, tau)
 //
 // The family is normal with one standard deviation; identity link.
 //
-//   row ~ normal(theta[group], sigma)
+//   row ~ normal(eta, sigma)
 //
 // An observation stands for `count` rows of a group: y is their mean and
 // `squares` their sum of squared deviations from it, which is all that their
 // likelihood depends on. A single row has count 1 and squares 0.
 functions {
-  real family_lpdf(vector y, vector theta, real sigma, vector count,
+  real family_lpdf(vector y, vector eta, real sigma, vector count,
                    vector squares) {
-    return normal_lupdf(y | theta, sigma ./ sqrt(count))
+    return normal_lupdf(y | eta, sigma ./ sqrt(count))
            - sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma))
            - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
   }
@@ -30,30 +30,36 @@ data {
   real<lower=0> tau_scale;
   real<lower=0> sigma_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
-  vector[J] theta; // group means
   real<lower=0> sigma; // standard deviation within groups
+  real<offset=mu_guess, multiplier=mu_unit> mu; // population mean
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   theta ~ normal(mu, tau);
   sigma ~ normal(0, sigma_scale);
-  y ~ family(theta[group], sigma, count, squares);
+  y ~ family(eta, sigma, count, squares);
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma,
-                             count[n : n], squares[n : n]);
-    y_rep[n] = normal_rng(theta[group[n]], sigma / sqrt(count[n]));
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, count[n : n],
+                             squares[n : n]);
+    y_rep[n] = normal_rng(eta[n], sigma / sqrt(count[n]));
   }
   for (j in 1 : size(log_population)) {
     log_population[j] = normal_lpdf(theta[j] | mu, tau);

@@ -1,14 +1,14 @@
 // Partial pooling: the groups differ, but belong to one population.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ normal(mu, tau)
 //
 // The family is normal with known standard errors; identity link.
 //
-//   y[n] ~ normal(theta[group[n]], se[n])
+//   y[n] ~ normal(eta[n], se[n])
 functions {
-  real family_lpdf(vector y, vector theta, vector se) {
-    return normal_lupdf(y | theta, se);
+  real family_lpdf(vector y, vector eta, vector se) {
+    return normal_lupdf(y | eta, se);
   }
 }
 data {
@@ -21,27 +21,33 @@ data {
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
-  vector[J] theta; // group means
+  real<offset=mu_guess, multiplier=mu_unit> mu; // population mean
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   theta ~ normal(mu, tau);
-  y ~ family(theta[group], se);
+  y ~ family(eta, se);
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], se[n : n]);
-    y_rep[n] = normal_rng(theta[group[n]], se[n]);
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+    y_rep[n] = normal_rng(eta[n], se[n]);
   }
   for (j in 1 : size(log_population)) {
     log_population[j] = normal_lpdf(theta[j] | mu, tau);

@@ -1,14 +1,14 @@
 // Partial pooling: the groups differ, but belong to one population.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ normal(mu, tau)
 //
 // The family is Poisson: events in an exposure; the group means are log-rates.
 //
-//   y[n] ~ poisson_log(theta[group[n]] + log(exposure[n]))
+//   y[n] ~ poisson_log(eta[n] + log(exposure[n]))
 functions {
-  real family_lpmf(array[] int y, vector theta, vector exposure) {
-    return poisson_log_lupmf(y | theta + log(exposure));
+  real family_lpmf(array[] int y, vector eta, vector exposure) {
+    return poisson_log_lupmf(y | eta + log(exposure));
   }
 }
 data {
@@ -21,30 +21,36 @@ data {
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
-  vector[J] theta; // group means
+  real<offset=mu_guess, multiplier=mu_unit> mu; // population mean
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   theta ~ normal(mu, tau);
   if (N > 0) {
     // there are none when the prior is sampled
-    y ~ family(theta[group], exposure);
+    y ~ family(eta, exposure);
   }
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep; // events, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real log_mean = theta[group[n]] + log(exposure[n]);
-    log_lik[n] = family_lpmf(y[n : n] | theta[group[n : n]], exposure[n : n]);
+    real log_mean = eta[n] + log(exposure[n]);
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], exposure[n : n]);
     if (log_mean < 20) {
       y_rep[n] = poisson_log_rng(log_mean);
     } else {

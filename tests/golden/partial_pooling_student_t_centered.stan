@@ -1,14 +1,14 @@
 // Partial pooling: the groups differ, but belong to one population.
 //
-//   y[n]     ~ family(theta[group[n]])
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
 //   theta[j] ~ normal(mu, tau)
 //
 // The family is Student's t, for rows with outliers; identity link.
 //
-//   y[n] ~ student_t(nu, theta[group[n]], sigma)
+//   y[n] ~ student_t(nu, eta[n], sigma)
 functions {
-  real family_lpdf(vector y, vector theta, real sigma, real nu) {
-    return student_t_lupdf(y | nu, theta, sigma);
+  real family_lpdf(vector y, vector eta, real sigma, real nu) {
+    return student_t_lupdf(y | nu, eta, sigma);
   }
 }
 data {
@@ -23,31 +23,37 @@ data {
   real<lower=0> nu_shape;
   real<lower=0> nu_rate;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
 }
 parameters {
-  real mu; // population mean
   real<lower=0> tau; // population standard deviation
-  vector[J] theta; // group means
   real<lower=0> sigma; // scale within groups
   real<lower=1> nu; // degrees of freedom
+  real<offset=mu_guess, multiplier=mu_unit> mu; // population mean
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
 }
 model {
+  vector[N] eta = theta[group];
   mu ~ normal(mu_location, mu_scale);
   tau ~ normal(0, tau_scale);
   theta ~ normal(mu, tau);
   sigma ~ normal(0, sigma_scale);
   nu ~ gamma(nu_shape, nu_rate);
-  y ~ family(theta[group], sigma, nu);
+  y ~ family(eta, sigma, nu);
 }
 generated quantities {
   // mean of a group not yet seen
   real theta_new = normal_rng(mu, tau);
   vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
   vector[pointwise ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    log_lik[n] = family_lpdf(y[n : n] | theta[group[n : n]], sigma, nu);
-    y_rep[n] = student_t_rng(nu, theta[group[n]], sigma);
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, nu);
+    y_rep[n] = student_t_rng(nu, eta[n], sigma);
   }
   for (j in 1 : size(log_population)) {
     log_population[j] = normal_lpdf(theta[j] | mu, tau);

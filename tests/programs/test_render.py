@@ -19,11 +19,12 @@ from scipy import special, stats
 import hierstan as hs
 from hierstan.engines import Settings, get_engine
 from hierstan.families import FAMILIES
+from hierstan.models.plan import make_plan
 from hierstan.programs.files import packaged_directory
-from hierstan.sampling.run import stan_data
 
 POOLING, FAMILY = "partial_pooling.stan", "families/binomial.stan"
 KNOWN = "families/normal_known.stan"
+MARGINAL = "sampling/marginal"
 
 
 # golden programs --------------------------------------------------------------------------------
@@ -35,6 +36,11 @@ def test_a_rendered_program_is_its_golden_copy(recipe: Recipe) -> None:
     assert program.code == (GOLDEN / f"{program.name}.stan").read_text()
     assert not program.edited
     assert len(program.origins) == len(program.code.split("\n"))
+
+
+def test_nothing_steers_the_templates() -> None:
+    for file in packaged_directory().rglob("*.stan"):
+        assert not any(mark in file.read_text() for mark in ("//%", "{%", "{#")), file.name
 
 
 def test_there_are_no_other_golden_copies() -> None:
@@ -126,7 +132,8 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     source = packaged_directory()
     files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
     assert sorted(path.relative_to(folder) for path in folder.rglob("*.*")) == files
-    assert len(files) == 5 + len(FAMILIES) + sum(family.marginal for family in FAMILIES.values())
+    marginal = sum(family.marginal for family in FAMILIES.values())
+    assert len(files) == 5 + 5 + 2 + 3 + len(FAMILIES) + marginal  # pages, and how they are sampled
     assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)
     assert all(os.access(folder / file, os.W_OK) for file in files)
 
@@ -138,7 +145,7 @@ def test_copy_templates_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [POOLING]
     assert (tmp_path / POOLING).read_text() == "// mine"
     folder = hs.copy_templates(tmp_path / "copy")
-    with pytest.raises(hs.TemplateError, match=r"already holds .* and 17 more"):
+    with pytest.raises(hs.TemplateError, match=r"already holds .* and 27 more"):
         hs.copy_templates(folder)
 
 
@@ -201,15 +208,14 @@ def refusal(folder: Path, engine: str = "stanli") -> str:
     data, model = small_data("binomial"), hs.PartialPooling(template_dir=folder)
 
     def fit() -> None:  # `model.fit` would ask the embedded engine about the edit first
-        entries = stan_data(data, model.resolve_priors(data))
-        get_engine(engine).sample(model.program(data), entries, Settings(progress=False), [])
+        plan = make_plan(model, data)
+        get_engine(engine).sample(plan.program, plan.inputs(), Settings(progress=False), [])
 
     with pytest.raises(hs.TemplateError) as caught:
         fit()
     return str(caught.value)
 
 
-STEERING = '//% if parameterization == "centered"'
 BROKEN = {
     "unknown slot": (POOLING, "{{ family.model }}", "{{ family.modle }}", "unknown slot"),
     "unknown noun": (POOLING, "{{ family.model }}", "{{ famly.model }}", "unknown slot"),
@@ -219,9 +225,6 @@ BROKEN = {
     "block unclosed": (FAMILY, "successes\n}", "successes", "the block 'data' is not closed"),
     "block twice": (FAMILY, "model {\n", "data {\n}\nmodel {\n", "a second block 'data'"),
     "not a block": (FAMILY, "model {\n", "modle {\n", "'modle {' stands outside a block"),
-    "if unclosed": (POOLING, "  //% endif\n  {{ family.p", "  {{ family.p", "Unexpected end"),
-    "unknown steering": (POOLING, STEERING, "//% iff x", "'iff'"),
-    "unknown variable": (POOLING, STEERING, "//% if x", "'x' is undef"),
     "slot over two lines": (POOLING, "mu ~ {{ prior.mu }}", "mu ~ {{ prior\n.mu }}", "unexpected"),
     "two populations": (
         POOLING, "theta ~ normal(mu, tau);", "theta ~ normal(mu, tau);\n  theta ~ normal(0, 9);",
@@ -236,7 +239,6 @@ WHERE = {
     "unknown prior": "prior.kappa",
     "block unclosed": "data {\n",
     "block twice": "data {\n}",
-    "if unclosed": "{{ family.model }}",  # noticed after the last steering
     "two populations": "theta ~ normal(0, 9)",
     "slot over two lines": "mu ~ {{ prior",
 }
@@ -292,13 +294,6 @@ INJECTIONS = {
     "attribute": "{{ ''.__class__ }}",
     "filter": "{{ prior.mu|attr('__class__') }}",
     "call": "{{ prior.mu.format() }}",
-    "statement": "//% set x = ''.__class__.__mro__",
-    "subclasses": "//% if parameterization.__class__.__mro__[1].__subclasses__()\n//% endif",
-    "globals": "//% if prior.__init__.__globals__\n//% endif",
-    "include": "//% include '/etc/passwd'",
-    "import": "//% import 'os' as os",
-    "endless": "//% for i in range(10**12)\n//% endfor",
-    "division": "//% if 1 // 0\n//% endif",
 }
 
 
@@ -319,7 +314,7 @@ ENGINES = pytest.mark.parametrize(
     "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
 )
 COMPILER = {
-    "word": (FAMILY, "y ~ family(theta[group],", "y ~ family(theta[groups],", "groups"),
+    "word": (FAMILY, "y ~ family(eta,", "y ~ family(etas,", "etas"),
     "type": (POOLING, "mu ~ {{ prior.mu }};", "mu ~ {{ prior.mu }} + mu;", "mu"),
     "block": (POOLING, "parameters {\n", "parameters {\n  real mu = 3;\n", "mu"),
     "slot": (FAMILY, "array[N] int<lower=0> trials;", "array[N] int<lower=0 trials;", "trials"),
@@ -343,7 +338,7 @@ def test_a_program_that_stan_refuses_names_the_template(
 @ENGINES
 @pytest.mark.parametrize(
     ("file", "statement"),
-    [(POOLING, "tau ~ {{ prior.tau }}"), (FAMILY, "y ~ family(theta[group], trials)")],
+    [(POOLING, "tau ~ {{ prior.tau }}"), (FAMILY, "y ~ family(eta, trials)")],
 )
 def test_a_missing_semicolon_names_its_line(
     engine: str, file: str, statement: str, tmp_path: Path
@@ -398,7 +393,7 @@ EDITS = {
         normal, stats.t(4).logpdf,
     ),
     "family": (
-        KNOWN, "normal_lupdf(y | theta, se)", "student_t_lupdf(y | 4, theta, se)",
+        KNOWN, "normal_lupdf(y | eta, se)", "student_t_lupdf(y | 4, eta, se)",
         student_t, stats.norm.logpdf,
     ),
 }  # fmt: skip
@@ -435,7 +430,7 @@ def test_an_edit_changes_the_fit_its_log_lik_and_its_loo_alike(case: str, tmp_pa
 def test_an_edited_count_family_is_integrated_as_edited(tmp_path: Path) -> None:
     # a beta-binomial: the chance of a success differs between the trials of a group too
     size = 20
-    beta = f"beta_binomial_lupmf(y | trials, {size} * inv_logit(theta), {size} * inv_logit(-theta))"
+    beta = f"beta_binomial_lupmf(y | trials, {size} * inv_logit(eta), {size} * inv_logit(-eta))"
     folder = edited(tmp_path, FAMILY, BINOMIAL, beta)
     y, n = np.array([1, 4, 9, 30, 2]), np.array([10, 10, 20, 45, 5])
     frame = pd.DataFrame({"site": list("abcde"), "y": y, "n": n})
@@ -475,7 +470,7 @@ def test_poolings_other_than_partial_can_be_edited(tmp_path: Path) -> None:
 INCONSISTENT = {
     "likelihood only in the model": (
         "binomial", "partial", "auto", FAMILY,
-        "y ~ family(theta[group], trials);", "y ~ binomial_logit(trials, 0.5 * theta[group]);",
+        "y ~ family(eta, trials);", "y ~ binomial_logit(trials, 0.5 * eta);",
         "the model block and log_lik disagree about the likelihood",
     ),
     "likelihood only in log_lik": (
@@ -485,7 +480,7 @@ INCONSISTENT = {
     ),
     "sigma only in the model": (
         "student_t", "none", None, "families/student_t.stan",
-        "y ~ family(theta[group], sigma, nu);", "y ~ family(theta[group], 2 * sigma, nu);",
+        "y ~ family(eta, sigma, nu);", "y ~ family(eta, 2 * sigma, nu);",
         "the model block and log_lik disagree about the likelihood",
     ),
     "population only in log_population": (
@@ -494,29 +489,29 @@ INCONSISTENT = {
         "the model block and log_population disagree about the population",
     ),
     "marginal template only": (
-        "normal_known", "partial", "auto", "families/normal_known_marginal.stan",
-        "y ~ normal(location,", "y ~ student_t(4, location,",
-        "is not partial_pooling_normal_known_centered with theta integrated out",
+        "normal_known", "partial", "auto", f"{MARGINAL}/families/normal_known.stan",
+        "y ~ normal(center,", "y ~ student_t(4, center,",
+        "is not partial_pooling_normal_known with theta integrated out",
     ),
     "theta drawn from elsewhere": (
-        "lognormal", "partial", "auto", "families/lognormal_marginal.stan",
-        "vector[J] spread = tau * se ./ total;", "vector[J] spread = tau * se;",
-        "with theta integrated out: theta_sd is",
+        "lognormal", "partial", "auto", f"{MARGINAL}/families/lognormal.stan",
+        "vector[J] error = sigma ./ sqrt(count);", "vector[J] error = sigma ./ count;",
+        "with theta integrated out: theta_mean is",
     ),
     "no pooling, marginal template only": (
-        "normal", "none", None, "no_pooling_marginal.stan",
+        "normal", "none", None, f"{MARGINAL}/no_pooling.stan",
         "real tau = theta_scale;", "real tau = 2 * theta_scale;",
         "is not no_pooling_normal with theta integrated out: between two values",
     ),
     "no pooling, theta drawn from elsewhere": (
-        "normal_known", "none", None, "no_pooling_marginal.stan",
-        "real location = theta_location;", "real location = 0;",
+        "normal_known", "none", None, f"{MARGINAL}/no_pooling.stan",
+        "real center = theta_location;", "real center = 0;",
         "is not no_pooling_normal_known with theta integrated out: theta_mean is",
     ),
     "not the marginal template": (
         "normal", "partial", "marginal", POOLING,
         "theta ~ normal(mu, tau);", "theta ~ student_t(4, mu, tau);",
-        "is not partial_pooling_normal_centered with theta integrated out",
+        "is not partial_pooling_normal with theta integrated out",
     ),
 }  # fmt: skip
 
@@ -543,8 +538,8 @@ def test_a_parameter_of_its_own_hides_no_contradiction(tmp_path: Path) -> None:
     folder = edited(tmp_path, FAMILY, "model {", OWN)
     path, data = folder / FAMILY, small_data("binomial")
     text, model = path.read_text(), hs.PartialPooling(template_dir=folder)
-    both = "kappa * inv_logit(theta[group]), kappa * inv_logit(-theta[group])"
-    path.write_text(text.replace("family(theta[group], trials)", f"beta_binomial(trials, {both})"))
+    both = "kappa * inv_logit(eta), kappa * inv_logit(-eta)"
+    path.write_text(text.replace("family(eta, trials)", f"beta_binomial(trials, {both})"))
     with pytest.raises(hs.TemplateError, match="log_lik disagree about the likelihood"):
         model.fit(data, seed=1, engine="stanli", progress=False)
     path.write_text(text)
@@ -552,7 +547,7 @@ def test_a_parameter_of_its_own_hides_no_contradiction(tmp_path: Path) -> None:
     assert abs(sound["mean"] - np.exp(0.5)) < TIMES * sound["mcse_mean"]  # its prior's: no data
 
 
-@pytest.mark.parametrize("file", [POOLING, "partial_pooling_marginal.stan"])
+@pytest.mark.parametrize("file", [POOLING, f"{MARGINAL}/partial_pooling.stan"])
 def test_a_parameter_in_one_of_two_templates_is_refused(file: str, tmp_path: Path) -> None:
     edit = "tau ~ {{ prior.tau }};", "tau ~ normal(0, scale);\n  scale ~ lognormal(0, 1);"
     folder = edited(tmp_path, file, *edit)
@@ -592,7 +587,7 @@ def test_a_program_without_log_lik_is_refused(tmp_path: Path) -> None:
 
 def test_the_same_edit_in_both_templates_may_be_integrated(tmp_path: Path) -> None:
     folder = edited(tmp_path, POOLING, "tau ~ {{ prior.tau }};", "tau ~ exponential(0.1);")
-    path = folder / "partial_pooling_marginal.stan"
+    path = folder / f"{MARGINAL}/partial_pooling.stan"
     path.write_text(path.read_text().replace("tau ~ {{ prior.tau }};", "tau ~ exponential(0.1);"))
     model = hs.PartialPooling(template_dir=folder, parameterization="marginal")
     same = hs.PartialPooling(priors={"tau": hs.Exponential(0.1)})

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from programs import POOLINGS, RECIPES, Recipe, small_data
+from programs import RECIPES, Recipe, small_data
 
 import hierstan as hs
 from hierstan.engines.stanli import Evaluator
-from hierstan.sampling.run import stan_data
+from hierstan.models.plan import make_plan
 from hierstan.trust.cross_check import CrossCheck, _error, _points, compare_engines
 
 # non-centered groups are sampled by the mixed program
-PROGRAMS = [recipe for recipe in RECIPES if recipe.parameterization != "noncentered"]
+PROGRAMS = [recipe for recipe in RECIPES if recipe.way != "noncentered"]
 EIGHT = hs.GroupedData.from_estimates(
     hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
 )
@@ -29,7 +28,7 @@ def test_the_engines_agree() -> None:
     assert checked.error < 1e-10
     assert len(checked.table) == 7
     assert checked.table["stanli"].abs().min() > 1e-4  # the points do differ
-    assert "compute the same: partial_pooling_marginal_normal_known_marginal_mixed." in str(checked)
+    assert "compute the same: partial_pooling_normal_known_marginal_measured." in str(checked)
 
 
 @pytest.mark.cmdstan
@@ -64,15 +63,13 @@ def test_a_value_that_only_one_engine_has_is_a_difference() -> None:
 
 
 def test_random_points_are_values_that_the_program_allows() -> None:
-    model, data = hs.PartialPooling(parameterization="centered"), small_data("student_t")
-    program, priors = model.program(data), model.resolve_priors(data)
-    entries = stan_data(data, priors)
-    points = _points(model, data, program, entries, 1)
+    plan = make_plan(hs.PartialPooling(parameterization="centered"), small_data("student_t"))
+    points = _points(plan, 1)
     assert len(points) == 8
     assert all(point["tau"] > 0 and point["nu"] > 1 for point in points)
     assert {np.shape(point["theta"]) for point in points} == {(6,)}
     draws = {name: np.array([point[name] for point in points]) for name in points[0]}
-    assert np.isfinite(Evaluator(program, entries).log_density(draws)).all()
+    assert np.isfinite(Evaluator(plan.program, plan.inputs()).log_density(draws)).all()
 
 
 def test_what_is_not_a_model_is_refused() -> None:
@@ -86,12 +83,7 @@ def test_what_is_not_a_model_is_refused() -> None:
 def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.FixtureRequest) -> None:
     if "slow" not in request.config.getoption("markexpr"):
         pytest.skip("compiles every program: pytest -m slow tests/test_cross_check.py -s")
-    options = {"parameterization": "centered"} if recipe.pooling == "partial" else {}
-    program, data = recipe.program(), recipe.data()
-    model = POOLINGS[recipe.pooling](**options)
-    model = replace(model, priors=model.resolve_priors(data))
-    entries = stan_data(data, model.priors, pointwise=True)
-    entries |= model._scale(data, model.priors, recipe.parameterization)
-    checked = compare_engines(program, entries, _points(model, data, program, entries, 1))
+    plan = recipe.plan()
+    checked = compare_engines(plan.program, plan.inputs(pointwise=True), _points(plan, 1))
     print(f"| {recipe} | {checked.error:.1e} |")
     assert checked.ok, str(checked)

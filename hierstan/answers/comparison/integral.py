@@ -20,7 +20,7 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.run import stan_data
+from hierstan.sampling.inputs import stan_data
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator

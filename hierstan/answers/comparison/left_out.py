@@ -35,7 +35,7 @@ def log_lik_of_units(
             fit.conditional, fit.priors, data, hyper, unit=unit, log_ratio=log_ratio
         )
     from hierstan.engines.stanli import Evaluator
-    from hierstan.sampling.run import stan_data
+    from hierstan.sampling.inputs import stan_data
 
     rows = unit == "observation"
     entries = stan_data(data, fit.priors, rows=rows, pointwise=True)
@@ -50,7 +50,7 @@ def log_lik_of_units(
 def hyper_draws(fit: Fit, size: int) -> dict[str, np.ndarray]:
     """Return at most `size` evenly spaced draws of every parameter but ``theta``."""
     from hierstan.engines.stanli import Evaluator
-    from hierstan.sampling.run import stan_data
+    from hierstan.sampling.inputs import stan_data
 
     parameters = Evaluator(fit.conditional, stan_data(fit.data, fit.priors)).parameters
     draws = {name: fit.draws(name) for name in parameters if name != "theta"}

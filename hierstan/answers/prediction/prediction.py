@@ -15,7 +15,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import Outcomes
-from hierstan.sampling.run import coordinate, whole_numbers
+from hierstan.sampling.tree import coordinate, whole_numbers
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 

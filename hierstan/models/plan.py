@@ -1,0 +1,147 @@
+"""What a fit of a model to data will run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.families import FAMILIES
+from hierstan.priors import Prior
+from hierstan.programs.program import Program
+from hierstan.programs.render import render
+from hierstan.sampling.inputs import ABSENT, Plan
+from hierstan.sampling.starts import nearly_normal
+
+# With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
+# 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
+ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
+ADAPT_DELTA_NORMAL = 0.7  # of the two or three parameters that are left without the group means
+
+
+class Model(Protocol):
+    """What a plan has to know of a pooling."""
+
+    page: ClassVar[str]
+    shares_mean: ClassVar[bool]
+
+    @property
+    def template_dir(self) -> str | os.PathLike[str] | None:
+        """Folder of edited templates."""
+        ...
+
+    def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
+        """Return the prior of every parameter."""
+        ...
+
+    def page_for(self, data: GroupedData) -> str:
+        """Return the name of the page that these data are fitted with."""
+        ...
+
+    def way(
+        self,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        *,
+        edited: bool = False,
+        prior_only: bool = False,
+    ) -> str | None:
+        """Return how theta is sampled."""
+        ...
+
+
+def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> Plan:
+    """Return what fitting a model to data will run: the priors, the programs and their inputs.
+
+    Parameters
+    ----------
+    model : CompletePooling, NoPooling or PartialPooling
+    data : GroupedData
+    prior_only : bool
+        Whether the outcomes are ignored.
+
+    Returns
+    -------
+    Plan
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> from hierstan.models.plan import make_plan
+    >>> frame = hs.load_dataset("eight_schools")
+    >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+    >>> plan = make_plan(hs.PartialPooling(), data)
+    >>> plan.program.name, list(plan.program.parameters), sorted(plan.priors)
+    ('partial_pooling_normal_known_marginal_measured', ['tau', 'mu'], ['mu', 'tau'])
+    """
+    priors = model.resolve_priors(data)
+    conditional = rendered(model, data, priors)
+    way = model.way(data, priors, edited=conditional.edited, prior_only=prior_only)
+    marginal = way == "marginal"
+    program = rendered(
+        model,
+        data,
+        priors,
+        marginal=marginal,
+        coordinates="centered" if way == "centered" else "measured",
+    )
+    return Plan(
+        data=data,
+        priors=priors,
+        program=program,
+        conditional=conditional,
+        integrated=rendered(model, data, priors, marginal=True) if marginal else None,
+        parameterization=way,
+        adapt_delta=_adapt_delta(data, program, priors),
+        own_data=way != "noncentered",
+        prior_only=prior_only,
+        one_mean=_one_mean(model, data, program),
+    )
+
+
+def rendered(
+    model: Model,
+    data: GroupedData,
+    priors: Mapping[str, Prior],
+    *,
+    marginal: bool = False,
+    coordinates: str | None = None,
+) -> Program:
+    """Render a model's page and the family of the data; by default as the page stands."""
+    family, structured = FAMILIES[data.family], model.page_for(data) != model.page
+    bounds = {"tau": 0.0, "tau_level": 0.0, **dict.fromkeys(family.parameters, 0.0)}
+    bounds |= family.lower_bounds
+    return render(
+        model.page_for(data),
+        data.family,
+        {**ABSENT, **priors} if structured else priors,
+        lower_bounds={name: bound for name, bound in bounds.items() if bound > -np.inf},
+        marginal=marginal,
+        coordinates=coordinates,
+        stated=_empty(data) if structured else (),
+        template_dir=model.template_dir,
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _empty(data: GroupedData) -> Collection[str]:
+    """Name the vectors that have no elements: measured in units, they would be NaN."""
+    known = data.stan_data()
+    return [name for name, size in (("beta", "K"), ("u", "L")) if not known.get(size)]
+
+
+def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
+    """Whether the groups are all the same, so that a single one stands for them."""
+    of_groups = model.page_for(data) != model.page or "baseline" in program.written
+    return model.shares_mean and not of_groups and not program.edited
+
+
+def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
+    if program.integrates_theta and not program.edited and nearly_normal(data, priors):
+        return ADAPT_DELTA_NORMAL
+    return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)

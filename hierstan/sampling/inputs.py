@@ -1,0 +1,110 @@
+"""What a fit will run: its programs and what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.priors import HalfNormal, Normal, Prior
+from hierstan.programs.program import Program
+from hierstan.sampling.coordinates import coordinates
+
+# The priors of what a structured page declares and some data do not have: they are of length 0.
+ABSENT: dict[str, Prior] = {"beta": Normal(0, 1), "tau_level": HalfNormal(1)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a run needs: the data, the priors and the programs.
+
+    Attributes
+    ----------
+    data : GroupedData
+    priors : mapping of str to Prior
+    program : Program
+        What is sampled.
+    conditional : Program
+        The same model as its page states it, with ``theta`` as a plain parameter; its ``log_lik``
+        and ``y_rep`` are evaluated at the draws.
+    integrated : Program or None
+        Where the sampled program has theta integrated out, that as its page states it; it
+        describes ``theta`` given all else.
+    parameterization : str or None
+    adapt_delta : float
+        The target acceptance rate that suits it.
+    own_data : bool
+        Whether groups are measured from where their own data put them.
+    prior_only : bool
+    one_mean : bool
+        Whether the groups do not differ at all, and are sampled as a single one.
+    """
+
+    data: GroupedData
+    priors: Mapping[str, Prior]
+    program: Program
+    conditional: Program
+    integrated: Program | None = None
+    parameterization: str | None = None
+    adapt_delta: float = 0.9
+    own_data: bool = True
+    prior_only: bool = False
+    one_mean: bool = False
+
+    def inputs(self, *, pointwise: bool = False) -> dict[str, Any]:
+        """Return the data of the program that is sampled."""
+        entries = stan_data(self.data, self.priors, pointwise=pointwise)
+        entries |= coordinates(
+            self.program,
+            self.data,
+            self.priors,
+            own_data=self.own_data,
+            prior_only=self.prior_only,
+        )
+        if self.one_mean:
+            entries |= {"J": 1, "group": np.ones_like(entries["group"])}
+        return with_observations(self.program, entries, 0) if self.prior_only else entries
+
+
+def stan_data(
+    data: GroupedData, priors: Mapping[str, Prior], *, rows: bool = False, pointwise: bool = False
+) -> dict[str, Any]:
+    """Return the data of a program as its page states it: the groups' and the priors' numbers."""
+    J = len(data.groups)
+    nothing_known = {
+        "K": 0,
+        "x": np.zeros((J, 0)),
+        "x_new": np.zeros(0),
+        "F": 0,
+        "L": 0,
+        "factor": np.zeros(0, dtype=np.int32),
+        "level": np.zeros((0, J), dtype=np.int32),
+        "level_new": np.zeros(0, dtype=np.int32),
+    }
+    numbers = {
+        f"{name}_{number}": value
+        for name, prior in {**ABSENT, **priors}.items()
+        for number, value in prior.numbers().items()
+    }
+    flags = {"pointwise": int(pointwise), "describe_theta": 0}
+    flags["draw_baseline"] = 0  # only where it is kept
+    return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}
+
+
+def with_observations(program: Program, entries: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """Return a program's data with the first `count` observations; with none, the prior is left."""
+    return part_of(program, entries, "N", slice(0, count))
+
+
+def part_of(program: Program, entries: Mapping[str, Any], size: str, part: slice) -> dict[str, Any]:
+    """Return a program's data with a part of those that are `size` in number, as it declares."""
+    kept = len(range(*part.indices(int(entries[size]))))
+    found = {**entries, size: kept}
+    for name, declared in program.data.items():
+        if size in declared.sizes and name in entries:
+            index = tuple(part if one == size else slice(None) for one in declared.sizes)
+            found[name] = np.asarray(entries[name])[index]
+    return found

@@ -1,0 +1,90 @@
+"""Where chains start, and on which scale adaptation does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.own_estimates import regression
+from hierstan.families import FAMILIES
+from hierstan.priors import Prior, Uniform
+from hierstan.sampling.coordinates import normal_approximation, typical_variance
+
+NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
+
+
+def starting_points(
+    data: GroupedData, priors: Mapping[str, Prior], *, chains: int, seed: int
+) -> list[dict[str, Any]]:
+    """Return a starting point for each chain, spread out on the scale of the data.
+
+    Group means start near what their own data and the population say together. With many groups, a
+    start far from there makes every group pull at `tau`, which can lock a chain at `tau` near zero.
+    """
+    family = FAMILIES[data.family]
+    typical = family.default_priors(data.cells)
+    estimate, precision = normal_approximation(data)
+    known, design = data.stan_data(), data.design
+    typical_spread = np.sqrt(typical_variance(data))
+    points = []
+    for chain in range(chains):
+        rng = np.random.default_rng([seed, chain])
+        point: dict[str, Any] = {
+            name: np.maximum(
+                typical[name].quantile(rng.uniform(0.25, 0.75)),
+                family.lower_bounds.get(name, -np.inf) + 0.5,
+            )
+            for name in family.parameters
+        }
+        spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
+        if "tau" in priors:  # a prior may know better than the data
+            spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
+        slopes = regression(estimate, design, 1 / (1 / precision + spread**2))
+        left = 1 / (1 + spread**2 * precision)
+        center = design @ slopes
+        point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
+        point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
+        point["tau"] = spread
+        noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
+        point["theta"] = estimate + (center - estimate) * left + noise
+        if "theta" in priors:  # a parameter where the others are integrated out
+            point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
+        point["tau_level"] = spread * np.exp(rng.uniform(-0.7, 0.7, known.get("F", 0)))
+        point["u"] = 0.5 * spread * rng.normal(size=known.get("L", 0))
+        for name in set(point) & set(priors):
+            point[name] = _inside(point[name], priors[name])
+        points.append({name: np.asarray(value).tolist() for name, value in point.items()})
+    return points
+
+
+def starting_variances(data: GroupedData) -> dict[str, float]:
+    """Return rough posterior variances of ``log(tau)`` and ``log(sigma)``.
+
+    With many groups they are small. A sampler that has to find that out takes short steps, and many
+    of them, for as long. All else is measured in units of its own uncertainty.
+    """
+    _, precision = normal_approximation(data)
+    tau2 = typical_variance(data)
+    with np.errstate(divide="ignore"):
+        of_tau = np.minimum(0.5 / np.sum((tau2 / (1 / precision + tau2)) ** 2), 1.0)
+    return {"tau": float(of_tau), "sigma": 0.5 / max(data.n_rows - len(data.groups), 1)}
+
+
+def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
+    """Whether the data determine `tau` and `sigma`, where they are among these parameters."""
+    return all(
+        variance < NARROW for name, variance in starting_variances(data).items() if name in names
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _inside(value: Any, prior: Prior) -> Any:
+    if not isinstance(prior, Uniform):
+        return value
+    margin = 0.1 * (prior.upper - prior.lower)
+    return np.clip(value, prior.lower + margin, prior.upper - margin)

@@ -1,0 +1,19 @@
+// How structured_pooling.stan is sampled with parameterization="centered":
+// theta as it is, in units that suit the data. No part of the model.
+data {
+  real mu_guess; // about where mu and beta are, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[K] beta_guess;
+  vector<lower=0>[K] beta_unit;
+  vector[J] theta_guess; // and each theta
+  vector<lower=0>[J] theta_unit;
+}
+parameters {
+  // mean of a group that is average in all of this
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // change for one unit of a predictor
+  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
+  // what a level adds to the groups that have it
+  vector<multiplier=tau_level[factor]>[L] u;
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
+}

@@ -1,0 +1,45 @@
+// Complete pooling: the groups do not differ.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] = mu
+//
+// The family is normal with known standard errors; identity link.
+//
+//   y[n] ~ normal(eta[n], se[n])
+functions {
+  real family_lpdf(vector y, vector eta, vector se) {
+    return normal_lupdf(y | eta, se);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // estimates
+  vector<lower=0>[N] se; // their standard errors
+  real mu_location;
+  real<lower=0> mu_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+}
+parameters {
+  real<offset=mu_guess, multiplier=mu_unit> mu; // mean of every group
+}
+transformed parameters {
+  vector[J] theta = rep_vector(mu, J); // group means
+}
+model {
+  vector[N] eta = theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  y ~ family(eta, se);
+}
+generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+    y_rep[n] = normal_rng(eta[n], se[n]);
+  }
+}

@@ -1,0 +1,54 @@
+// Complete pooling: the groups do not differ.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] = mu
+//
+// The family is Poisson: events in an exposure; the group means are log-rates.
+//
+//   y[n] ~ poisson_log(eta[n] + log(exposure[n]))
+functions {
+  real family_lpmf(array[] int y, vector eta, vector exposure) {
+    return poisson_log_lupmf(y | eta + log(exposure));
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0>[N] exposure;
+  array[N] int<lower=0> y; // events
+  real mu_location;
+  real<lower=0> mu_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+}
+parameters {
+  real<offset=mu_guess, multiplier=mu_unit> mu; // mean of every group
+}
+transformed parameters {
+  vector[J] theta = rep_vector(mu, J); // group means
+}
+model {
+  vector[N] eta = theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(eta, exposure);
+  }
+}
+generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep; // events, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    real log_mean = eta[n] + log(exposure[n]);
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], exposure[n : n]);
+    if (log_mean < 20) {
+      y_rep[n] = poisson_log_rng(log_mean);
+    } else {
+      real mean_n = exp(fmin(300, log_mean));
+      y_rep[n] = round(normal_rng(mean_n, sqrt(mean_n)));
+    }
+  }
+}

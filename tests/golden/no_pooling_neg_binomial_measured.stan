@@ -1,0 +1,67 @@
+// No pooling: the groups have nothing to do with each other.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] ~ a fixed prior, the same for every group
+//
+// The family is negative binomial: counts more variable than Poisson's; the
+// group means are logarithms of the expected count.
+//
+//   row ~ neg_binomial_2_log(eta, phi)
+//
+// An observation stands for `weight` rows of a group that share the count y.
+functions {
+  // neg_binomial_2_log, of all counts at once
+  real family_lpmf(array[] int y, vector eta, real phi, vector weight) {
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_odds = eta - log(phi);
+    vector[size(y)] lp = count .* log_odds
+                         - (count + phi) .* log1p_exp(log_odds)
+                         - lbeta(phi, count + 1) - log(phi + count);
+    return dot_product(weight, lp);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  real theta_location;
+  real<lower=0> theta_scale;
+  real phi_location;
+  real<lower=0> phi_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  vector[J] theta_guess; // about where each theta is, and how unsure that is
+  vector<lower=0>[J] theta_unit;
+}
+parameters {
+  real<lower=0> phi; // variance = mean + mean^2 / phi
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
+}
+model {
+  vector[N] eta = theta[group];
+  theta ~ normal(theta_location, theta_scale);
+  phi ~ lognormal(phi_location, phi_scale);
+  y ~ family(eta, phi, weight);
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(theta_location, theta_scale);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    real mean_n = exp(fmax(-300, fmin(300, eta[n])));
+    real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n]);
+    if (rate < 4e8) {
+      y_rep[n] = poisson_rng(rate);
+    } else {
+      y_rep[n] = round(normal_rng(rate, sqrt(rate)));
+    }
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale);
+  }
+}

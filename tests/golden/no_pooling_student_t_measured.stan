@@ -1,0 +1,54 @@
+// No pooling: the groups have nothing to do with each other.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] ~ a fixed prior, the same for every group
+//
+// The family is Student's t, for rows with outliers; identity link.
+//
+//   y[n] ~ student_t(nu, eta[n], sigma)
+functions {
+  real family_lpdf(vector y, vector eta, real sigma, real nu) {
+    return student_t_lupdf(y | nu, eta, sigma);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // rows
+  real theta_location;
+  real<lower=0> theta_scale;
+  real<lower=0> sigma_scale;
+  real<lower=0> nu_shape;
+  real<lower=0> nu_rate;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  vector[J] theta_guess; // about where each theta is, and how unsure that is
+  vector<lower=0>[J] theta_unit;
+}
+parameters {
+  real<lower=0> sigma; // scale within groups
+  real<lower=1> nu; // degrees of freedom
+  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
+}
+model {
+  vector[N] eta = theta[group];
+  theta ~ normal(theta_location, theta_scale);
+  sigma ~ normal(0, sigma_scale);
+  nu ~ gamma(nu_shape, nu_rate);
+  y ~ family(eta, sigma, nu);
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(theta_location, theta_scale);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, nu);
+    y_rep[n] = student_t_rng(nu, eta[n], sigma);
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale);
+  }
+}

@@ -1,0 +1,57 @@
+// Partial pooling: the groups differ, but belong to one population.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] ~ normal(mu, tau)
+//
+// The family is Student's t, for rows with outliers; identity link.
+//
+//   y[n] ~ student_t(nu, eta[n], sigma)
+functions {
+  real family_lpdf(vector y, vector eta, real sigma, real nu) {
+    return student_t_lupdf(y | nu, eta, sigma);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // rows
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_scale;
+  real<lower=0> nu_shape;
+  real<lower=0> nu_rate;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // population mean
+  real<lower=0> tau; // population standard deviation
+  vector[J] theta; // group means
+  real<lower=0> sigma; // scale within groups
+  real<lower=1> nu; // degrees of freedom
+}
+model {
+  vector[N] eta = theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  theta ~ normal(mu, tau);
+  sigma ~ normal(0, sigma_scale);
+  nu ~ gamma(nu_shape, nu_rate);
+  y ~ family(eta, sigma, nu);
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(mu, tau);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, nu);
+    y_rep[n] = student_t_rng(nu, eta[n], sigma);
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | mu, tau);
+  }
+}
