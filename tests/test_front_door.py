@@ -40,7 +40,7 @@ reveal_type(fit.seed)  # int
 reveal_type(fit.priors["tau"])  # hierstan.priors.Prior
 reveal_type(fit.draws("mu"))  # numpy.ndarray
 reveal_type(fit.posterior)  # xarray.Dataset
-reveal_type(fits)  # dict[str, hierstan.fit.fit.Fit]
+reveal_type(fits)  # hierstan.models.fits.Fits
 reveal_type(comparison)  # hierstan.answers.comparison.comparison.Comparison
 reveal_type(comparison.verdict)  # str
 reveal_type(comparison.preferred)  # str | None
