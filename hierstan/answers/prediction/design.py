@@ -182,9 +182,10 @@ def _standardized(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
             f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
             "Give predictors=, a DataFrame with one line per new group, or data made with them."
         )
-    known = fit.data.groups
-    if isinstance(given, pd.DataFrame) and known.name in given and known.name not in names:
-        given = given.set_index(known.name)
+    group = fit.data.columns.get("group", "group")
+    of = list(group) if isinstance(group, tuple) else [group]
+    if isinstance(given, pd.DataFrame) and not set(of) - set(given) and not set(of) & set(names):
+        given = given.set_index(of if len(of) > 1 else of[0])
     values = {name: by_label(f"predictor {name}", given[name], fresh) for name in names}
     table = pd.DataFrame(values, index=range(len(fresh)))
     if (
