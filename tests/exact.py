@@ -112,6 +112,37 @@ def one(log_density: LogDensity, low: float, high: float, nodes: int = 300) -> P
     return _posterior({"x": _moments(x, np.exp(log_weight - log_marginal))}, log_marginal)
 
 
+def averaged(
+    name: str,
+    given: Callable[[float], Posterior],
+    *,
+    log_prior: LogDensity,
+    low: float,
+    high: float,
+    nodes: int = 24,
+) -> Posterior:
+    """Integrate over one more positive parameter, by its logarithm from `low` to `high`.
+
+    `given` takes a value of it to the posterior of all else.
+    """
+    logs, weights = _legendre(np.log(low), np.log(high), nodes)
+    parts = [given(float(value)) for value in np.exp(logs)]
+    log_weight = np.array([part.log_marginal for part in parts]) + log_prior(np.exp(logs)) + logs
+    log_weight += np.log(weights)
+    log_marginal = float(special.logsumexp(log_weight))
+    weight = np.exp(log_weight - log_marginal)
+    assert max(weight[0], weight[-1]) < 1e-3, "the grid cuts the posterior off"
+    moments = {
+        key: _mixture(
+            weight,
+            np.array([part.mean[key] for part in parts]),
+            np.array([part.sd[key] ** 2 for part in parts]),
+        )
+        for key in parts[0].mean
+    }
+    return _posterior({**moments, name: _moments(np.exp(logs), weight)}, log_marginal)
+
+
 @functools.cache
 def _legendre(low: float, high: float, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     x, weights = np.polynomial.legendre.leggauss(nodes)

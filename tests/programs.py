@@ -45,6 +45,15 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame = pd.DataFrame({"g": LABELS, "y": y, "n": n})
         frame = frame.merge(by_group)
         return hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n", **more)
+    if family == "beta_binomial":
+        trials = np.array([20, 30, 25, 40, 15, 30])
+        p = np.repeat(1 / (1 + np.exp(-theta)), 6)
+        y = rng.binomial(np.tile(trials, 6), rng.beta(20 * p, 20 * (1 - p)))
+        frame = pd.DataFrame({"g": np.repeat(LABELS, 6), "y": y, "n": np.tile(trials, 6)})
+        frame = frame[np.arange(36) % 6 < np.repeat([2, 3, 2, 4, 6, 6], 6)].merge(by_group)
+        return hs.GroupedData.from_counts(
+            frame, group="g", successes="y", trials="n", family=family, **more
+        )
     if family == "two_arm":
         baseline = -0.5 - 0.6 * theta + 0.8 * rng.normal(size=6)
         rates = 1 / (1 + np.exp(-np.array([baseline + theta, baseline])))

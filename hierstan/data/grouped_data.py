@@ -33,8 +33,8 @@ class GroupedData:
     Attributes
     ----------
     family : str
-        How the observations arise: "normal_known", "binomial", "two_arm", "poisson" or a family of
-        `from_rows`.
+        How the observations arise: "normal_known", "binomial", "beta_binomial", "two_arm",
+        "poisson" or a family of `from_rows`.
     groups : pandas.Index
         The J group labels, of the type they have in the frame: in the order that a categorical
         column declares, else in order of first appearance. DuckDB, Dask, PySpark and ibis promise
@@ -239,7 +239,8 @@ class GroupedData:
             The columns with the group's label and two counts, of which the first is at most the
             second and the second at least 1.
         family : str
-            How successes arise around their group's rate: "binomial".
+            How successes arise around their group's rate: "binomial", or "beta_binomial" where the
+            rows of a group (its days, batches or clusters) vary more than that.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -253,6 +254,15 @@ class GroupedData:
         >>> data = hs.GroupedData.from_counts(frame, group="page", successes="sold", trials="seen")
         >>> print(data.to_frame().loc["new", ["successes", "trials", "rate"]].tolist())
         [9.0, 60.0, 0.15]
+
+        Days of a page that differ by more than chance, each a row:
+
+        >>> days = pd.DataFrame({"page": ["old", "old", "new", "new"], "sold": [4, 21, 9, 30],
+        ...                      "seen": [200, 210, 190, 205]})
+        >>> hs.GroupedData.from_counts(
+        ...     days, group="page", successes="sold", trials="seen", family="beta_binomial"
+        ... )
+        GroupedData(beta_binomial: 2 groups, 4 rows)
         """
         family = intake.valid(family, "counts")
         columns = column_roles(group, predictors, factors, successes=successes, trials=trials)

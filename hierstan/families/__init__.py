@@ -8,6 +8,7 @@ Imports from: priors.
 from __future__ import annotations
 
 from hierstan.families.bernoulli import Bernoulli
+from hierstan.families.beta_binomial import BetaBinomial
 from hierstan.families.binomial import Binomial
 from hierstan.families.family import Family
 from hierstan.families.gamma import Gamma
@@ -26,6 +27,7 @@ FAMILIES: dict[str, Family] = {
         Normal(),
         StudentT(),
         Binomial(),
+        BetaBinomial(),
         Bernoulli(),
         TwoArm(),
         Poisson(),

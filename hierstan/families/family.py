@@ -71,6 +71,9 @@ class Family(ABC):
         Whether rows have sufficient statistics.
     parameters : tuple of str
         The family's own.
+    within : str
+        Of these, how much the rows of a group vary: with one row per group the data cannot tell it
+        from ``tau``.
     lower_bounds : mapping
         Of these, where it is not 0.
     replicated : tuple of str
@@ -123,6 +126,7 @@ class Family(ABC):
     predicted_size: ClassVar[str] = ""
     collapses: ClassVar[bool] = False
     parameters: ClassVar[tuple[str, ...]] = ()
+    within: ClassVar[str] = ""
     lower_bounds: ClassVar[Mapping[str, float]] = {}
     replicated: ClassVar[tuple[str, ...]] = ("y",)
     natural: ClassVar[bool] = False

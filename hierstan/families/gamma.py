@@ -25,6 +25,7 @@ class Gamma(Family):
     size = ("count",)
     collapses = True
     parameters = ("shape",)
+    within = "shape"
     unbounded = "no variation"
     natural = True
     curved = True

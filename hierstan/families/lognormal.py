@@ -25,6 +25,7 @@ class Lognormal(Family):
     size = ("count",)
     collapses = True
     parameters = ("sigma",)
+    within = "sigma"
     unbounded = "no variation"
     marginal = True
     mean_words = "median"

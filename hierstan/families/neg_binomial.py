@@ -24,6 +24,7 @@ class NegBinomial(Family):
     size = ("weight",)
     collapses = True
     parameters = ("phi",)
+    within = "phi"
     natural = True
     curved = True
     power_of_mean = "phi"

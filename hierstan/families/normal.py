@@ -25,6 +25,7 @@ class Normal(Family):
     size = ("count",)
     collapses = True
     parameters = ("sigma",)
+    within = "sigma"
     unbounded = "no variation"
     marginal = True
     checks = {

@@ -21,6 +21,7 @@ class StudentT(Family):
     columns = {"y": "real"}
     takes = {"rows": {"outcome": Role("y", "real")}}
     parameters = ("sigma", "nu")
+    within = "sigma"
     unbounded = "ties"
     lower_bounds = {"nu": 1.0}
     checks = {"below": ("lognormal|gamma",)}

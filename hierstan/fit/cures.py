@@ -25,6 +25,8 @@ class Setup:
     own : tuple of str
         The model's own parameters, which must move.
     prior_only : bool
+    within : str
+        The family's parameter that these data cannot tell from ``tau``, if there is one.
     """
 
     pooling: str
@@ -35,6 +37,7 @@ class Setup:
     priors: Mapping[str, Prior]
     own: tuple[str, ...]
     prior_only: bool = False
+    within: str = ""
 
 
 def in_turn(*cures: str) -> str:

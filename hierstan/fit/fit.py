@@ -340,7 +340,12 @@ class Fit:
             priors=self.priors,
             own=("mu", "tau", "theta", *self.family.parameters),
             prior_only=self.prior_only,
+            within=self.family.within if self._one_row_each() else "",
         )
+
+    def _one_row_each(self) -> bool:
+        partial = self.model.name == "partial" and not self.prior_only
+        return partial and self.data.n_rows == len(self.data.groups)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fit to a netCDF file; `hierstan.load` reads it.

@@ -31,6 +31,8 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     normal, lognormal            ``sigma^2 / n``
     student_t                    ``sigma^2 (nu + 3) / ((nu + 1) n)``
     binomial, bernoulli          ``1 / (n p (1 - p))``, with ``p = inv_logit(theta)``
+    beta_binomial                one over the sum of ``n p (1 - p) (phi + 1) / (phi + n)`` over rows
+                                 of n trials: what their variances say
     poisson                      ``1 / (exposure * exp(theta))``
     neg_binomial                 ``(1 / exp(theta) + 1 / phi) / n``
     gamma                        ``1 / (n * shape)``

@@ -47,7 +47,9 @@ def judge(found: Convergence, setup: Setup) -> Judgement:
     """Put what was found into words."""
     checks = (_too_short, _stuck, _divergences, _r_hat, _ess, _e_bfmi)
     problems = tuple(text for check in checks if (text := check(found, setup)))
-    notes = tuple(text for note in (_depth, _single_chain) if (text := note(found, setup)))
+    notes = tuple(
+        text for note in (_depth, _single_chain, _one_row_each) if (text := note(found, setup))
+    )
     return Judgement(problems, notes)
 
 
@@ -200,6 +202,17 @@ def _single_chain(found: Convergence, setup: Setup) -> str:
     return (
         "There is one chain: R-hat compares its two halves, and cannot see a chain that stays in "
         "one of several places. Draw chains=4."
+    )
+
+
+def _one_row_each(found: Convergence, setup: Setup) -> str:
+    if not setup.within:
+        return ""
+    return (
+        f"Every group has one row: {setup.within} (how rows vary within a group) and tau (how "
+        "groups differ) cannot be told apart by these data, only by their priors. Take several "
+        "rows of each group, such as its days or batches, or give "
+        f"{setup.within} a prior that you can stand by."
     )
 
 

@@ -1,0 +1,108 @@
+// Structured pooling: what is known of a group moves the population it is from.
+//
+//   y[n]      ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j]  ~ normal(center[j], tau)
+//   center[j] = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]      ~ normal(0, tau_level[factor[l]])
+//
+// x holds numbers that describe a group; level, for each factor, which of its
+// levels the group has: its district, or its region and its device.
+//
+// The family is beta-binomial: successes in trials that vary more than
+// binomial; the group means are log-odds.
+//
+//   y[n]    ~ binomial(trials[n], rate[n])
+//   rate[n] ~ beta(phi * p, phi * (1 - p)),  p = inv_logit(eta[n])
+functions {
+  real family_lpmf(array[] int y, vector eta, real phi, array[] int trials) {
+    // Beta functions that do not cancel where phi is large
+    vector[size(y)] successes = to_vector(y);
+    vector[size(y)] failures = to_vector(trials) - successes;
+    vector[size(y)] total = to_vector(trials);
+    vector[size(y)] a = phi * inv_logit(eta);
+    vector[size(y)] b = phi * inv_logit(-eta);
+    return sum(lbeta(phi, total + 1) + log(phi + total)
+               - lbeta(a, successes + 1) - log(a + successes)
+               - lbeta(b, failures + 1) - log(b + failures));
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> trials;
+  array[N] int<lower=0, upper=trials> y; // successes
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  real<lower=0> tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real phi_location;
+  real<lower=0> phi_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // mean of a group that is average in all of this
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the groups that have it
+  real<lower=0> tau; // sd between groups that are alike in all of this
+  vector[J] theta; // group means
+  real<lower=0> phi; // variance of rates in a group = p q / (phi + 1)
+}
+model {
+  vector[N] eta = theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  theta ~ normal(center, tau);
+  phi ~ lognormal(phi_location, phi_scale);
+  y ~ family(eta, phi, trials);
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep;
+  for (n in 1 : size(log_lik)) {
+    real a = fmax(1e-9, phi * inv_logit(eta[n]));
+    real b = fmax(1e-9, phi * inv_logit(-eta[n]));
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], beta_rng(a, b));
+  }
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = normal_lpdf(theta[j] | center[j], tau);
+    }
+  }
+}
