@@ -191,11 +191,15 @@ class Evaluator:
 
     def log_density(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log density of the unconstrained parameters, without constants, shape (S,)."""
+        return self.log_density_at(self.unconstrained(draws))
+
+    def log_density_at(self, points: np.ndarray) -> np.ndarray:
+        """Return the same at points of the unconstrained space, (S, P)."""
         with _translated(self._program):
             return np.array(
                 [
                     self._model.log_density(point, propto=True, jacobian=True)
-                    for point in self.unconstrained(draws)
+                    for point in np.ascontiguousarray(points)
                 ]
             )
 

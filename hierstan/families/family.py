@@ -258,6 +258,27 @@ class Family(ABC):
         """
         raise NotImplementedError(f"{self.name} has no closed form")
 
+    def as_normal(
+        self, cells: pd.DataFrame, own: Draws
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the likelihood of each cell as a normal density in theta; of `marginal` families.
+
+        Its log is that of ``normal(value | theta, sqrt(variance))`` plus a rest without theta.
+
+        Parameters
+        ----------
+        cells : pandas.DataFrame
+            N cells, or single rows.
+        own : mapping
+            Draws of the family's own parameters, (S, 1) each.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Value (N,), variance and rest, (S, N) or (1, N).
+        """
+        raise NotImplementedError(f"{self.name} is not normal in theta")
+
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the information of each group's data at a mean, from their raw estimates.
 

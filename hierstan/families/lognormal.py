@@ -83,3 +83,11 @@ class Lognormal(Family):
             for n, s in zip(rows, own["sigma"][:, 0], strict=True)
         ]
         return np.asarray(factors) * means
+
+    def as_normal(
+        self, cells: pd.DataFrame, own: Draws
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the logarithm of the geometric mean."""
+        log_y = np.log(cells["y"].to_numpy())
+        variance, rest = raw.as_normal(cells, own["sigma"])
+        return log_y, variance, rest - cells["count"].to_numpy() * log_y

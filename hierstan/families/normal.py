@@ -64,3 +64,10 @@ class Normal(Family):
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n / sigma^2``."""
         return weights / own["sigma"] ** 2
+
+    def as_normal(
+        self, cells: pd.DataFrame, own: Draws
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return means of rows, of which `count` stand behind each."""
+        variance, rest = raw.as_normal(cells, own["sigma"])
+        return cells["y"].to_numpy(), variance, rest

@@ -54,3 +54,11 @@ def of_rows(means: pd.Series, count: pd.Series, squares: pd.Series) -> tuple[flo
     between = float((count * (means - location) ** 2).sum())
     scale = float(np.sqrt((float(squares.sum()) + between) / max(total - 1, 1)))
     return location, scale if scale > 0 else max(abs(location), 1.0)
+
+
+def as_normal(cells: pd.DataFrame, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return variance of the mean of each cell's rows and the rest of their log density, (S, N)."""
+    count, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
+    log_2pi = np.log(2 * np.pi)
+    rest = -(count - 1) * (np.log(sigma) + 0.5 * log_2pi) - 0.5 * np.log(count)
+    return sigma**2 / count, rest - squares / (2 * sigma**2)

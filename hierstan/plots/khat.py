@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierstan.answers.comparison.elpd import GOOD_K, REFITTED
+from hierstan.answers.comparison.elpd import ANEW, GOOD_K
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.marks import name_points
@@ -29,7 +29,7 @@ def plot_khat(loo_result: Any) -> Figure:
     matplotlib.figure.Figure
         Units in their order, with the line at 0.7 above which weights fail (Vehtari, Simpson,
         Gelman, Yao and Gabry 2024, JMLR 25(72)). The eight worst of those above it are named.
-        Filled dots rest on importance weights, hollow ones were fitted again without the unit;
+        Filled dots rest on importance weights, hollow ones were computed without them;
         ticks on the axis needed no weights.
 
     Raises
@@ -90,7 +90,7 @@ def _draw(ax: Axes, k: np.ndarray, method: np.ndarray, usual: str) -> None:
     ax.axhline(GOOD_K, color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=1)
     for again in (False, True):
         for high in (False, True):
-            chosen = known & ((method == "refit") == again) & ((k > GOOD_K) == high)
+            chosen = known & (np.isin(method, ANEW) == again) & ((k > GOOD_K) == high)
             color = style.ALERT if high else usual
             fill = "white" if again else color
             ax.plot(units[chosen], k[chosen], "o", color=color, ms=size, mfc=fill)
@@ -112,14 +112,14 @@ def _positions(count: int) -> list[int]:
 
 def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
     above = np.nan_to_num(k) > GOOD_K
-    refitted, failed = int((method == "refit").sum()), int((above & (method == "psis")).sum())
+    anew, failed = int(np.isin(method, ANEW).sum()), int((above & (method == "psis")).sum())
     left_out = int((method != "subsample").sum())
     total = f"{len(k):,} {unit}s"
     total = f"a sample of {left_out:,} of {total}" if left_out < len(k) else total
     if failed:
         return f"Not to be relied on, for a Pareto k above {GOOD_K}: {failed:,} of {total}"
-    if refitted:
-        return f"Fitted again, since weights did not suffice: {refitted:,} of {total}"
+    if anew:
+        return f"Left out without importance weights, which do not hold there: {anew:,} of {total}"
     if not np.isfinite(k).any():
         return f"No importance weights were needed for any of {total}"
     return f"Importance weights can be trusted for all of {total}"
@@ -128,7 +128,8 @@ def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
 def _caption(method: np.ndarray) -> str:
     words = {
         "psis": "filled dots rest on importance weights",
-        "refit": f"hollow dots, {REFITTED}, were fitted again without the unit",
+        "integral": "hollow dots were integrated anew without the unit",
+        "refit": "hollow dots were fitted again without the unit",
         "exact": "ticks on the axis needed no weights",
     }
     parts = [text for how, text in words.items() if (method == how).any()]

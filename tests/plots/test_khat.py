@@ -67,13 +67,13 @@ def test_units_that_cannot_be_relied_on_are_named(tmp_path: Path) -> None:
     check_picture(figure, tmp_path)
 
 
-def test_refits_are_hollow() -> None:
+def test_what_was_computed_without_weights_is_hollow() -> None:
     result = hs.loo(fit_of("pumps", "complete"), progress=False)
     figure = hs.plot_khat(result)
-    assert figure.get_suptitle().startswith("Fitted again")
+    assert figure.get_suptitle().startswith("Left out without importance weights")
     hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     drawn = np.concatenate([line.get_xdata() for line in hollow])
-    assert set(drawn) == set(np.flatnonzero(result.method == "refit"))
+    assert set(drawn) == set(np.flatnonzero(result.method == "integral"))
 
 
 def test_among_many_the_worst_are_named_apart_from_each_other(tmp_path: Path) -> None:

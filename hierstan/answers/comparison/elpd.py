@@ -10,6 +10,7 @@ import pandas as pd
 from hierstan.text.wording import pooling_words
 
 GOOD_K = 0.7
+ANEW = ("integral", "refit")  # ways to leave a unit out without importance weights
 HARD_K = 0.5  # below the limit of 0.7, since k itself is estimated
 REFITTED = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
 HARD_ERROR = 0.05  # Monte Carlo error of a unit from which it is worth another way
@@ -37,8 +38,9 @@ class Elpd:
         ``"observation"`` or ``"group"``.
     method : numpy.ndarray of str
         How each unit's number came about: ``"exact"`` (no draws involved, or the prior predictive),
-        ``"psis"``, ``"refit"`` (fitted again without the unit), ``"subsample"`` (estimated from a
-        sample of the units) or ``"waic"``.
+        ``"psis"``, ``"integral"`` (the few parameters other than group means integrated out, with
+        the unit and without it), ``"refit"`` (fitted again without it), ``"subsample"`` (estimated
+        from a sample of the units) or ``"waic"``.
     labels : pandas.Index
         The units: group labels, or positions of observations.
     model : str
@@ -171,7 +173,8 @@ def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
     relative = np.zeros((S, U))
     if known.any():
         inside = log_lik[:, known]
-        weights, k[known] = array_stats.psislw(-log_ratio[:, known], axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of weights that one draw holds
+            weights, k[known] = array_stats.psislw(-log_ratio[:, known], axis=0)
         joint = inside + weights.T
         elpd_i[known] = logsumexp(joint, axis=0)
         relative[:, known] = np.exp(joint - elpd_i[known]) - np.exp(weights.T)

@@ -5,19 +5,78 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.integral import LogRatio, integrated_log_lik
+from hierstan.answers.comparison.integral import GroupIntegral
+from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
+
 MAX_FOLD_PRIORS = 2000
+WIDER, FURTHER = 1.1, 0.25  # scales of a fold's prior that the draws may not cover
+
+
+class UnitLikelihood:
+    """Log predictive density of each unit, without group means; what it takes is made once.
+
+    Parameters
+    ----------
+    fit : Fit
+        Whose pooling, program and priors these are.
+    unit : {"observation", "group"}
+    data : GroupedData, optional
+        Whose units; by default those of the fit.
+    shift : Shift, optional
+        How the prior of ``theta`` differs in each unit's fold.
+    """
+
+    def __init__(
+        self,
+        fit: Fit,
+        unit: str,
+        *,
+        data: GroupedData | None = None,
+        shift: Shift | None = None,
+    ) -> None:
+        self._fit, self._data, self._unit, self._shift = fit, data or fit.data, unit, shift
+
+    def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return it at draws of every parameter but ``theta``, (S, U)."""
+        if has_closed_form(self._fit):
+            return normal_log_lik(self._fit, self._data, hyper, self._unit, self._shift)
+        if "tau" in self._fit.priors or "theta" in self._fit.priors:
+            return self._integral(hyper)
+        log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
+        if self._unit == "observation":
+            return log_lik
+        totals = np.zeros((len(self._data.groups), len(log_lik)))
+        np.add.at(totals, self._data.cells["group"].to_numpy(), log_lik.T)
+        return totals.T
+
+    @cached_property
+    def _integral(self) -> GroupIntegral:
+        fit, shift = self._fit, self._shift
+        ratio = None if shift is None else shift.log_ratio(fit.priors["theta"])
+        return GroupIntegral(fit.conditional, fit.priors, self._data, self._unit, ratio)
+
+    @cached_property
+    def _evaluator(self) -> Evaluator:
+        from hierstan.engines.stanli import Evaluator
+        from hierstan.sampling.inputs import stan_data
+
+        rows = self._unit == "observation"
+        entries = stan_data(self._data, self._fit.priors, rows=rows, pointwise=True)
+        return Evaluator(self._fit.conditional, entries)
 
 
 def log_lik_of_units(
@@ -26,38 +85,24 @@ def log_lik_of_units(
     unit: str,
     *,
     data: GroupedData | None = None,
-    log_ratio: LogRatio | None = None,
+    shift: Shift | None = None,
 ) -> np.ndarray:
     """Return the log predictive density of each unit at each draw, (S, U), without group means."""
-    data = data or fit.data
-    if fit.model.name != "complete":
-        return integrated_log_lik(
-            fit.conditional, fit.priors, data, hyper, unit=unit, log_ratio=log_ratio
-        )
-    from hierstan.engines.stanli import Evaluator
-    from hierstan.sampling.inputs import stan_data
-
-    rows = unit == "observation"
-    entries = stan_data(data, fit.priors, rows=rows, pointwise=True)
-    log_lik = Evaluator(fit.conditional, entries).written(hyper, ["log_lik"])["log_lik"]
-    if rows:
-        return log_lik
-    totals = np.zeros((len(data.groups), len(log_lik)))
-    np.add.at(totals, entries["group"] - 1, log_lik.T)
-    return totals.T
+    return UnitLikelihood(fit, unit, data=data, shift=shift)(hyper)
 
 
-def hyper_draws(fit: Fit, size: int) -> dict[str, np.ndarray]:
-    """Return at most `size` evenly spaced draws of every parameter but ``theta``."""
-    from hierstan.engines.stanli import Evaluator
-    from hierstan.sampling.inputs import stan_data
+def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:
+    """Return all or at most `size` evenly spaced draws of every parameter but ``theta``."""
+    draws = {name: fit.draws(name) for name in _parameters(fit) if name != "theta"}
+    if not draws:
+        return {}
+    S = len(next(iter(draws.values())))
+    kept = np.linspace(0, S - 1, min(size or S, S)).astype(int)
+    return {name: values[kept] for name, values in draws.items()}
 
-    parameters = Evaluator(fit.conditional, stan_data(fit.data, fit.priors)).parameters
-    draws = {name: fit.draws(name) for name in parameters if name != "theta"}
-    return {
-        name: values[np.linspace(0, len(values) - 1, min(size, len(values))).astype(int)]
-        for name, values in draws.items()
-    }
+
+def _parameters(fit: Fit) -> list[str]:
+    return [name for name in fit.conditional.parameters if name in fit.posterior]
 
 
 @dataclass(frozen=True)
@@ -89,21 +134,30 @@ class FoldPriors:
                     result[:, unit] += _log_density(prior, hyper[name]) - base
         return result
 
-    def log_ratio(self) -> LogRatio | None:
-        """Return the same for ``theta``, at values (S, K) of units (K,); None if it is given."""
+    def shift(self) -> Shift | None:
+        """Return how the prior of ``theta`` differs in each fold; None if it does not."""
         if "theta" not in self.full:
             return None
-        full = self.full["theta"]
-        location, scale = (
-            np.array([prior.numbers()[number] for prior in self.folds["theta"]])
-            for number in ("location", "scale")
-        )
+        numbers = [prior.numbers() for prior in self.folds["theta"]]
+        location, scale = (np.array([n[name] for n in numbers]) for name in ("location", "scale"))
+        return Shift(location, scale)
 
-        def ratio(theta: np.ndarray, units: np.ndarray) -> np.ndarray:
-            fold = -0.5 * ((theta - location[units]) / scale[units]) ** 2 - np.log(scale[units])
-            return fold - 0.5 * np.log(2 * np.pi) - full.log_density(theta)
+    def wider(self, hyper: Mapping[str, np.ndarray], U: int) -> np.ndarray:
+        """Return the units whose fold has a prior that the draws do not cover, (U,).
 
-        return ratio
+        Weights cannot make tails that were never drawn, and Pareto k does not see it.
+        """
+        result = np.zeros(U, dtype=bool)
+        for name in self.full:
+            if name in hyper:
+                full = self.full[name].numbers()
+                for unit, prior in enumerate(self.folds[name]):
+                    fold = prior.numbers()
+                    apart = abs(fold.get("location", 0.0) - full.get("location", 0.0))
+                    scale = full.get("scale", np.inf)
+                    wide = fold.get("scale", 0.0) > WIDER * scale
+                    result[unit] |= wide or apart > FURTHER * scale
+        return result
 
 
 def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
@@ -114,15 +168,10 @@ def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
 def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     """Work out the default priors of each fold.
 
-    With more than 2,000 units the numbers of the full data are kept: leaving one out hardly
-    changes them, but for outliers.
+    With more than 2,000 units the numbers of the full data are kept: leaving one out changes them
+    by next to nothing, but for outliers.
     """
-    given = set(fit.model.priors or {})
-    full = {
-        name: prior
-        for name, prior in fit.priors.items()
-        if name not in given and _is_used(name, prior, fit.conditional)
-    }
+    full = _used_defaults(fit)
     U = fit.data.n_rows if unit == "observation" else len(fit.data.groups)
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
@@ -130,14 +179,34 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     return FoldPriors(full, {name: [fold[name] for fold in defaults] for name in full})
 
 
-@lru_cache(maxsize=8)
-def _defaults_without(data: GroupedData, unit: str, U: int) -> list[dict[str, Prior]]:
-    """Return the default priors without each unit; the three poolings share them."""
-    family = FAMILIES[data.family]
+def priors_without(fit: Fit, unit: str, index: int) -> dict[str, Prior]:
+    """Return the priors of one fold, of every parameter."""
+    full = _used_defaults(fit)
+    fold = _without(fit.data, unit, index) if full else {}
+    return {name: fold[name] if name in full else prior for name, prior in fit.priors.items()}
+
+
+def _used_defaults(fit: Fit) -> dict[str, Prior]:
+    given = set(fit.model.priors or {})
+    return {
+        name: prior
+        for name, prior in fit.priors.items()
+        if name not in given and _is_used(name, prior, fit.conditional)
+    }
+
+
+def _without(data: GroupedData, unit: str, index: int) -> dict[str, Prior]:
+    """Return the default priors for the data without a unit."""
     frame = data.rows if unit == "observation" else data.cells
     assert frame is not None
     place = np.arange(len(frame)) if unit == "observation" else frame["group"].to_numpy()
-    return [family.default_priors(frame[place != left_out]) for left_out in range(U)]
+    return FAMILIES[data.family].default_priors(frame[place != index])
+
+
+@lru_cache(maxsize=8)
+def _defaults_without(data: GroupedData, unit: str, U: int) -> list[dict[str, Prior]]:
+    """Return the default priors without each unit; the three poolings share them."""
+    return [_without(data, unit, left_out) for left_out in range(U)]
 
 
 def _is_used(name: str, prior: Prior, program: Program) -> bool:
@@ -146,25 +215,55 @@ def _is_used(name: str, prior: Prior, program: Program) -> bool:
     return len(re.findall(rf"\b({numbers})\b", program.code)) > len(prior.numbers())
 
 
-def refit_without(fit: Fit, unit: str, index: int, size: int) -> tuple[float, float]:
-    """Fit again without one unit; return its log predictive density and Monte Carlo error."""
+def can_refit(fit: Fit, unit: str, index: int) -> bool:
+    """Whether what is left can be fitted: partial pooling takes two groups."""
+    data = fit.data
+    alone = unit == "group" or np.bincount(group_of_units(data))[group_of_units(data)[index]] == 1
+    return len(data.groups) - int(alone) >= (2 if "tau" in fit.priors else 1)
+
+
+def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
+    """Fit again without one unit; return its log predictive density and Monte Carlo error.
+
+    The error is that of the mean density over all draws, with their autocorrelation.
+    """
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
     if unit == "group":
         label = fit.data.groups[index]
         rest = fit.data.without(label)
         mine, column = fit.data.only(label), 0
     else:
         rest = fit.data.without_rows([index])
-        assert fit.data.rows is not None
-        code = fit.data.rows["group"].to_numpy()
-        mine = fit.data.only(fit.data.groups[code[index]])
-        column = int((code[:index] == code[index]).sum())
+        mine, column = with_its_group(fit.data, index)
     refit = fit.model.fit(
         rest, **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False
     )
-    log_lik = log_lik_of_units(refit, hyper_draws(refit, size), unit, data=mine)[:, column]
-    mean = np.exp(log_lik - log_lik.max())
-    error = float(mean.std(ddof=1) / np.sqrt(len(mean)) / mean.mean()) if len(mean) > 1 else 0.0
-    return float(np.log(mean.mean()) + log_lik.max()), error
+    log_lik = log_lik_of_units(refit, hyper_draws(refit), unit, data=mine)[:, column]
+    if not np.isfinite(log_lik).all():
+        return np.nan, np.nan
+    density = np.exp(log_lik - log_lik.max())
+    value = float(np.log(density.mean()) + log_lik.max())
+    if len(density) < 8:
+        return value, 0.0
+    chains = density.reshape(fit.options["chains"], -1)
+    error = float(array_stats.mcse(chains, method="mean")) / density.mean()
+    return value, float(error)
+
+
+def with_its_group(data: GroupedData, index: int) -> tuple[GroupedData, int]:
+    """Return the data of an observation's group, and its position there."""
+    codes = group_of_units(data)
+    code = codes[index]
+    return data.only(data.groups[code]), int((codes[:index] == code).sum())
+
+
+def group_of_units(data: GroupedData, unit: str = "observation") -> np.ndarray:
+    """Return the position of the group that each unit belongs to."""
+    if unit == "group":
+        return np.arange(len(data.groups))
+    assert data.rows is not None
+    return data.rows["group"].to_numpy()
 
 
 def unit_labels(fit: Fit, unit: str) -> pd.Index:

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hierstan.answers.comparison.elpd import Elpd, log_mean, psis, summarised
-from hierstan.answers.comparison.left_out import log_lik_of_units, unit_labels
-from hierstan.data.grouped_data import GroupedData
+from hierstan.answers.comparison.left_out import group_of_units, log_lik_of_units, unit_labels
 from hierstan.fit.fit import Fit
 
 MAX_GROUPS = 5_000
@@ -39,7 +38,7 @@ def subsampled(
     center = {name: values.mean(axis=0)[None] for name, values in hyper.items()}
     elpd_i = log_lik_of_units(fit, center, unit)[0]
     U = len(elpd_i)
-    sampled = np.isin(_group_of_units(fit.data, unit), chosen)
+    sampled = np.isin(group_of_units(fit.data, unit), chosen)
     log_lik = log_lik_of_units(fit, hyper, unit, data=fit.data.only_groups(chosen))
     left_out = psis(log_lik, correction)
     change = left_out.elpd_i - elpd_i[sampled]
@@ -66,13 +65,3 @@ def subsampled(
         labels=unit_labels(fit, unit),
         model=fit.model.name,
     )
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _group_of_units(data: GroupedData, unit: str) -> np.ndarray:
-    if unit == "group":
-        return np.arange(len(data.groups))
-    assert data.rows is not None
-    return data.rows["group"].to_numpy()

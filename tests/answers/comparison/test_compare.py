@@ -9,14 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from programs import small_data
 from scipy import stats
 from scipy.special import logsumexp
 
 import hierstan as hs
 from hierstan.answers.comparison.comparison import compared, stacking_weights
-from hierstan.answers.comparison.integral import Integrand
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.fit.tau_evidence import spread_of
 
@@ -181,19 +178,19 @@ def outlier() -> hs.GroupedData:
     return hs.GroupedData.from_estimates(frame, group="site", estimate="y", se="se")
 
 
-def test_a_unit_that_cannot_be_reweighted_is_refitted_and_says_so():
+def test_a_unit_that_cannot_be_reweighted_is_integrated_and_says_so():
     data = outlier()
     priors = {"mu": hs.Normal(0, 5)}
     fit = hs.CompletePooling(priors=priors).fit(data, seed=SEED, engine="stanli")
     result = hs.loo(fit)
-    assert result.method[5] == "refit"
+    assert result.method[5] == "integral"
     y, se = data.cells["y"].to_numpy(), data.cells["se"].to_numpy()
     keep = np.arange(6) != 5
     precision = 1 / 25 + (1 / se[keep] ** 2).sum()
     mean = (y[keep] / se[keep] ** 2).sum() / precision
     exact = stats.norm.logpdf(y[5], mean, np.sqrt(1 / precision + se[5] ** 2))
-    assert abs(result.elpd_i[5] - exact) < 4 * result.mcse_i[5]
-    assert result.reliable == (result.mcse_i.max() <= 0.25)
+    assert abs(result.elpd_i[5] - exact) < 4 * result.mcse_i[5] < 0.05
+    assert result.reliable
 
 
 def test_without_refits_a_high_pareto_k_is_shown_and_the_verdict_refuses():
@@ -388,29 +385,3 @@ def test_too_little_data_prefer_nothing():
     comparison = hs.compare(hs.fit_poolings(data, seed=SEED, engine="stanli"))
     assert comparison.preferred is None
     assert "cannot tell" in comparison.verdict
-
-
-# parabolas ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("unit", ["observation", "group"])
-@pytest.mark.parametrize("family", ["normal_known", "normal", "lognormal"])
-def test_three_points_of_a_parabola_give_what_the_nodes_give(
-    family: str, unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for model in (hs.PartialPooling(), hs.NoPooling()):
-        fit = model.fit(small_data(family), seed=1, engine="stanli", draws=50, progress=False)
-        hyper = hyper_draws(fit, 50)
-        integrand = Integrand(fit.conditional, fit.priors, fit.data, hyper, unit == "observation")
-        assert integrand.parabolic(None)
-        exactly = log_lik_of_units(fit, hyper, unit)
-        with monkeypatch.context() as patch:
-            patch.setattr(Integrand, "parabolic", lambda *_: False)
-            np.testing.assert_allclose(log_lik_of_units(fit, hyper, unit), exactly, atol=1e-7)
-
-
-def test_other_families_are_no_parabolas() -> None:
-    for family in ("binomial", "poisson", "student_t", "gamma"):
-        fit = hs.NoPooling().fit(small_data(family), seed=1, engine="stanli", draws=5)
-        integrand = Integrand(fit.conditional, fit.priors, fit.data, hyper_draws(fit, 5), True)
-        assert not integrand.parabolic(None), family

@@ -1,0 +1,144 @@
+"""A unit left out by integrating over the few parameters that remain, with it and without it.
+
+Given the parameters other than theta, groups are independent and theta is integrated out. What is
+left is a density of two to five parameters, whose integral over the data with the unit is divided
+by that without it. Nothing is reweighted, so nothing fails where the two are far apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from hierstan.answers.comparison.integral import population_means
+from hierstan.answers.comparison.left_out import (
+    UnitLikelihood,
+    group_of_units,
+    hyper_draws,
+    priors_without,
+    with_its_group,
+)
+from hierstan.answers.comparison.log_integral import log_integral
+from hierstan.errors import EngineError
+from hierstan.fit.fit import Fit
+from hierstan.priors import Prior
+from hierstan.sampling.inputs import stan_data, with_observations
+
+START = 1000  # draws from which the integral's whereabouts are known
+
+
+class Folds:
+    """The units of a fit, left out one at a time; what they share is computed once.
+
+    Parameters
+    ----------
+    fit : Fit
+    unit : {"observation", "group"}
+    """
+
+    def __init__(self, fit: Fit, unit: str) -> None:
+        self._fit, self._unit = fit, unit
+        self._draws = hyper_draws(fit, START)
+        self._whole: dict[tuple[tuple[str, Prior], ...], tuple[_Joint, tuple[float, float]]] = {}
+
+    def without(self, index: int) -> tuple[float, float]:
+        """Return the log predictive density of a unit and its error, NaN where none was found."""
+        priors = priors_without(self._fit, self._unit, index)
+        key = tuple(sorted(priors.items()))
+        if key not in self._whole:
+            joint = _Joint(self._fit, priors)
+            points = joint.free(self._draws)
+            self._whole = {key: (joint, log_integral(joint, points))}
+        joint, (whole, error) = self._whole[key]
+        rest = joint.without(self._unit, index)
+        part, other = log_integral(rest, joint.free(self._draws))
+        return whole - part, float(np.hypot(error, other))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+class _Joint:
+    """Log density of the data and of every parameter but theta, at unconstrained points (S, d)."""
+
+    def __init__(self, fit: Fit, priors: Mapping[str, Prior]) -> None:
+        from hierstan.engines.stanli import Evaluator
+
+        self._fit = replace(fit, priors=dict(priors), cache={})
+        self._first = fit.data.only(fit.data.groups[0])
+        nothing = with_observations(
+            fit.conditional, stan_data(self._first, priors, pointwise=True), 0
+        )
+        self._prior = Evaluator(fit.conditional, nothing)
+        self._theta = self._prior.parameters.get("theta", slice(0, 0))
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._groups = UnitLikelihood(self._fit, "group")
+
+    def free(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return draws as points of the unconstrained space."""
+        self._shapes = {name: values.shape[1:] for name, values in draws.items()}
+        S = len(next(iter(draws.values())))
+        width = self._theta.stop - self._theta.start
+        points = self._prior.unconstrained({**draws, "theta": np.zeros((S, width))})
+        return np.delete(points, self._theta, axis=1)
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        return self._at(points, lambda hyper, groups: groups.sum(axis=1))
+
+    def without(self, unit: str, index: int) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the same without one unit."""
+        fit, data = self._fit, self._fit.data
+        codes = group_of_units(data, unit)
+        code = codes[index]
+        alone = int((codes == code).sum()) == 1
+        mine, column = with_its_group(data, index) if not alone else (data, code)
+
+        own = UnitLikelihood(fit, unit, data=mine)
+
+        def rest(hyper: Mapping[str, np.ndarray], groups: np.ndarray) -> np.ndarray:
+            if alone:
+                return np.asarray(np.delete(groups, code, axis=1).sum(axis=1))
+            return np.asarray(groups.sum(axis=1) - own(hyper)[:, column])
+
+        return lambda points: self._at(points, rest)
+
+    def _at(
+        self,
+        points: np.ndarray,
+        of: Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray],
+    ) -> np.ndarray:
+        """Return log prior plus log likelihood; where either cannot be computed, they are 0."""
+        try:
+            hyper, log_prior = self._prior_at(points)
+            log_lik = of(hyper, self._groups(hyper))
+        except EngineError:
+            if len(points) == 1:
+                return np.array([-np.inf])
+            parts = np.array_split(points, 2)
+            return np.concatenate([self._at(part, of) for part in parts])
+        total = log_prior + log_lik
+        return np.where(np.isfinite(total), total, -np.inf)
+
+    def _prior_at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the parameters and the log of their prior with the Jacobian.
+
+        The program's own, without data; theta, which it holds too, stands at its mean.
+        """
+        width = self._theta.stop - self._theta.start
+        full = np.insert(points, [self._theta.start] * width, 0.0, axis=1)
+        written = self._prior.written_at(full, list(self._shapes))
+        hyper = {
+            name: values.reshape(len(points), *self._shapes[name])
+            for name, values in written.items()
+        }
+        if not width:
+            return hyper, self._prior.log_density_at(full)
+        full[:, self._theta] = (
+            population_means(self._first, hyper)
+            if "mu" in hyper
+            else self._fit.priors["theta"].numbers().get("location", 0.0)
+        )
+        population = self._prior.written_at(full, ["log_population"])["log_population"]
+        return hyper, self._prior.log_density_at(full) - population.sum(axis=1)

@@ -1,0 +1,208 @@
+"""The logarithm of an integral over a few parameters, by adaptive importance sampling.
+
+Points come from a mixture of distributions with heavy tails that is fitted to the integrand: around
+its mode first, then where the points so far have found it (Cappé, Douc, Guillin, Marin and Robert
+2008, doi:10.1007/s11222-008-9059-x), each point weighted against the whole mixture (Veach and
+Guibas 1995, doi:10.1145/218380.218498). They are scrambled Sobol points, in two or three dimensions
+as good as quadrature; what independent scramblings disagree about is the error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+Target = Callable[[np.ndarray], np.ndarray]  # log density of points (S, d), up to no constant
+
+TAILS = 5.0  # degrees of freedom
+WIDER = 3.0  # the mixture's second component is so many times as wide
+ROUNDS = 3  # of refitting the mixture
+REPEATS = 8  # independent scramblings
+MOST = 4096  # points of each
+FINE = 0.02  # relative error that is small enough
+STEP = 0.05  # of finite differences, in standard deviations
+
+
+def log_integral(target: Target, draws: np.ndarray) -> tuple[float, float]:
+    """Integrate a density of a few parameters.
+
+    Parameters
+    ----------
+    target : callable
+        Logarithm of the integrand at points (S, d), shape (S,); minus infinity where it is 0.
+    draws : numpy.ndarray
+        Points of a density that resembles it, (S, d), from where it is looked for.
+
+    Returns
+    -------
+    tuple of float
+        The logarithm of the integral, and its standard error; both NaN where none was found.
+    """
+    from scipy.special import logsumexp
+
+    start = _normal(draws)
+    if start is None:
+        return np.nan, np.nan
+    mixture = _around_mode(target, start, draws)
+    if not mixture:
+        return np.nan, np.nan
+    n = 16 * 2 ** min(draws.shape[1], 4)
+    seed = 1
+    for _ in range(ROUNDS):
+        points, log_weight = _weighted(target, mixture, 2 * n, seed)
+        seed += len(mixture)
+        fitted = _fitted(points, log_weight)
+        if fitted is None:
+            break
+        mixture = [*mixture[:2], fitted]
+    while True:
+        totals = np.empty(REPEATS)
+        for repeat in range(REPEATS):
+            _, log_weight = _weighted(target, mixture, n, seed)
+            seed += len(mixture)
+            totals[repeat] = logsumexp(log_weight)
+        total = logsumexp(totals) - np.log(REPEATS)
+        if not np.isfinite(total):
+            return np.nan, np.nan
+        error = float(np.exp(totals - total).std(ddof=1) / np.sqrt(REPEATS))
+        if error < FINE or n >= MOST:
+            return float(total), error
+        n *= 2
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Heavy:
+    """Independent Student t variables, scaled and rotated."""
+
+    center: np.ndarray
+    root: np.ndarray  # lower triangular, (d, d)
+
+    def points(self, n: int, seed: int) -> np.ndarray:
+        return np.asarray(self.center + _standard_points(len(self.center), n, seed) @ self.root.T)
+
+    @cached_property
+    def _inverse(self) -> np.ndarray:
+        return np.linalg.inv(self.root)
+
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        z = (points - self.center) @ self._inverse.T
+        kernel = -0.5 * (TAILS + 1) * np.log1p(z**2 / TAILS).sum(axis=1)
+        scale = np.log(np.diag(self.root)).sum()
+        return np.asarray(kernel + len(self.center) * _constant() - scale)
+
+
+@lru_cache
+def _constant() -> float:
+    from scipy.special import gammaln
+
+    return float(gammaln((TAILS + 1) / 2) - gammaln(TAILS / 2) - 0.5 * np.log(TAILS * np.pi))
+
+
+@lru_cache(maxsize=512)
+def _standard_points(d: int, n: int, seed: int) -> np.ndarray:
+    """Return scrambled Sobol points of independent Student t variables, (n, d)."""
+    from scipy.special import stdtrit
+    from scipy.stats import qmc
+
+    sobol = qmc.Sobol(d, scramble=True, rng=np.random.default_rng(seed))
+    return np.asarray(stdtrit(TAILS, np.clip(sobol.random(n), 1e-12, 1 - 1e-12)))
+
+
+def _weighted(
+    target: Target, mixture: list[_Heavy], n: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return n points of each component, and the logs of their weights, which sum to the total."""
+    from scipy.special import logsumexp
+
+    points = np.vstack([part.points(n, seed + k) for k, part in enumerate(mixture)])
+    proposal = logsumexp([part.log_density(points) for part in mixture], axis=0) - np.log(
+        len(mixture)
+    )
+    return points, target(points) - proposal - np.log(len(points))
+
+
+def _normal(draws: np.ndarray) -> _Heavy | None:
+    """Return what resembles the draws; None where they do not vary."""
+    if len(draws) < 2 * draws.shape[1] + 2 or not np.isfinite(draws).all():
+        return None
+    return _rooted(draws.mean(axis=0), np.atleast_2d(np.cov(draws, rowvar=False)))
+
+
+def _rooted(center: np.ndarray, covariance: np.ndarray) -> _Heavy | None:
+    try:
+        return _Heavy(center, np.linalg.cholesky(covariance))
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _fitted(points: np.ndarray, log_weight: np.ndarray) -> _Heavy | None:
+    """Return what resembles the weighted points, or None."""
+    if not np.isfinite(log_weight).any():
+        return None
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    if 1 / (weight**2).sum() < 2 * points.shape[1] + 2:
+        return None
+    center = weight @ points
+    return _rooted(center, ((points - center) * weight[:, None]).T @ (points - center))
+
+
+def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heavy]:
+    """Return what resembles the integrand around its mode, and the same wider; or nothing."""
+    from scipy import optimize
+
+    d = len(start.center)
+    some = np.vstack([start.center, draws[np.linspace(0, len(draws) - 1, 50).astype(int)]])
+    values = target(some)
+    if not np.isfinite(values).any():
+        return []
+    first = some[np.argmax(values)]
+    cross = STEP * np.vstack([np.zeros(d), np.eye(d), -np.eye(d)])
+
+    def loss(z: np.ndarray) -> tuple[float, np.ndarray]:
+        values = target(first + (z + cross) @ start.root.T)
+        if not np.isfinite(values).all():
+            return 1e10, np.zeros(d)
+        return -float(values[0]), -(values[1 : d + 1] - values[d + 1 :]) / (2 * STEP)
+
+    z = optimize.minimize(loss, np.zeros(d), jac=True, method="BFGS").x
+    mode = first + start.root @ z
+    root = _curved(target, mode, start.root)
+    return [_Heavy(mode, root), _Heavy(mode, WIDER * root)]
+
+
+def _curved(target: Target, mode: np.ndarray, root: np.ndarray) -> np.ndarray:
+    """Return a root of the covariance that the curvature at the mode tells of.
+
+    Steps are such that the logarithm falls by about a half, whatever scale `root` is of.
+    """
+    d = len(mode)
+    for _ in range(12):
+        shifts = np.vstack([np.zeros(d), np.eye(d), -np.eye(d)])
+        values = target(mode + shifts @ root.T)
+        fall = values[0] - 0.5 * (values[1 : d + 1] + values[d + 1 :])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factor = np.where(fall > 0, np.sqrt(0.5 / fall), 4.0)
+        factor = np.clip(np.nan_to_num(factor, nan=0.25), 0.1, 4.0)
+        root = root * factor
+        if np.all((factor > 0.7) & (factor < 1.4)):
+            break
+    pairs = [(j, k) for j in range(d) for k in range(j)]
+    hessian = np.eye(d)
+    if pairs:
+        eye = np.eye(d)
+        corners = [s * eye[j] + t * eye[k] for j, k in pairs for s in (1, -1) for t in (1, -1)]
+        values = target(mode + np.array(corners) @ root.T).reshape(-1, 4)
+        for (j, k), (pp, pm, mp, mm) in zip(pairs, values, strict=True):
+            hessian[j, k] = hessian[k, j] = -(pp - pm - mp + mm) / 4
+    if not np.isfinite(hessian).all():
+        hessian = np.eye(d)
+    values, vectors = np.linalg.eigh(hessian)
+    inverse = vectors @ np.diag(1 / np.clip(values, 0.05, None)) @ vectors.T
+    return np.asarray(np.linalg.cholesky(root @ inverse @ root.T))

@@ -1,0 +1,155 @@
+"""The likelihood with the group means integrated out, where both are normal: closed forms.
+
+A group's observations given ``theta`` are normal around it (`Family.as_normal`), and ``theta`` is
+``normal(center, spread)``. With complete pooling the spread is 0. Nothing here subtracts large
+numbers of each other: squares are taken around the groups' own means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierstan.answers.comparison.integral import LogRatio, population_means
+from hierstan.data.grouped_data import GroupedData
+from hierstan.families import FAMILIES
+from hierstan.fit.fit import Fit
+from hierstan.priors import Normal, Prior
+
+LOG_2PI = np.log(2 * np.pi)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How the prior of each unit's group mean differs from that of the full data.
+
+    Attributes
+    ----------
+    location, scale : numpy.ndarray
+        Of the normal prior of ``theta`` in each unit's fold, (U,).
+    """
+
+    location: np.ndarray
+    scale: np.ndarray
+
+    def log_ratio(self, full: Prior) -> LogRatio:
+        """Return log prior of the fold minus that of the full data, at means (S, K) of units."""
+
+        def ratio(theta: np.ndarray, units: np.ndarray) -> np.ndarray:
+            location, scale = self.location[units], self.scale[units]
+            fold = -0.5 * ((theta - location) / scale) ** 2 - np.log(scale) - 0.5 * LOG_2PI
+            return np.asarray(fold - full.log_density(theta))
+
+        return ratio
+
+
+def has_closed_form(fit: Fit) -> bool:
+    """Whether group means and observations are normal, as in the templates hierstan ships."""
+    family = FAMILIES[fit.data.family]
+    normal = isinstance(fit.priors.get("theta", Normal(0, 1)), Normal)
+    return family.marginal and normal and not fit.conditional.edited
+
+
+def normal_log_lik(
+    fit: Fit,
+    data: GroupedData,
+    hyper: Mapping[str, np.ndarray],
+    unit: str,
+    shift: Shift | None = None,
+) -> np.ndarray:
+    """Return the log predictive density of every unit at every draw, (S, U).
+
+    Parameters
+    ----------
+    fit : Fit
+        Whose pooling, family and priors these are.
+    data : GroupedData
+        Whose units.
+    hyper : mapping of str to numpy.ndarray
+        Draws of every parameter but ``theta``, (S, ...). Empty where there are none.
+    unit : {"observation", "group"}
+    shift : Shift, optional
+    """
+    frame = data.cells if unit == "group" else data.rows
+    assert frame is not None
+    own = {name: hyper[name][:, None] for name in FAMILIES[data.family].parameters}
+    value, variance, rest = FAMILIES[data.family].as_normal(frame, own)
+    groups = _Groups(frame["group"].to_numpy(), len(data.groups))
+    center, spread2 = _population(fit, data, hyper)
+    off = value - (center if center.shape[1] == 1 else center[:, groups.of])
+    if "tau" not in fit.priors and "theta" not in fit.priors:
+        each = rest - 0.5 * (LOG_2PI + np.log(variance) + off**2 / variance)
+        return each if unit == "observation" else groups.sums(each)
+    location, scale2 = np.zeros(1), spread2
+    if shift is not None:
+        location, scale2 = (
+            shift.location - fit.priors["theta"].numbers()["location"],
+            shift.scale**2,
+        )
+    weight = 1 / variance
+    if unit == "observation":
+        return rest + _of_rows(groups, off, variance, weight, location, scale2)
+    total = groups.sums(np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape)))
+    mean = groups.sums(weight * off) / total
+    within = groups.sums(
+        rest - 0.5 * (np.log(variance) + LOG_2PI + weight * (off - mean[:, groups.of]) ** 2)
+    )
+    apart = (mean - location) ** 2 * total / (1 + scale2 * total)
+    return within - 0.5 * (np.log1p(scale2 * total) + apart)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+class _Groups:
+    """Sums over the observations of each group, of arrays (S, N)."""
+
+    def __init__(self, of: np.ndarray, J: int) -> None:
+        self.of, self._J = of, J
+        self._single = len(of) == J and bool((of == np.arange(J)).all())
+        self.alone = np.bincount(of, minlength=J)[of] == 1
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        if self._single:
+            return values
+        from scipy import sparse
+
+        N = len(self.of)
+        member = sparse.csr_matrix((np.ones(N), (self.of, np.arange(N))), shape=(self._J, N))
+        return np.asarray((member @ values.T).T)
+
+
+def _of_rows(
+    groups: _Groups,
+    off: np.ndarray,
+    variance: np.ndarray,
+    weight: np.ndarray,
+    location: np.ndarray,
+    scale2: np.ndarray,
+) -> np.ndarray:
+    """Return the log density of each row given the others of its group, without what is constant.
+
+    What the others say of theta is normal, with their weight and around their mean.
+    """
+    weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape))
+    others = groups.sums(weight)[:, groups.of] - weight
+    pull = groups.sums(weight * off)[:, groups.of] - weight * off
+    others = np.where(groups.alone, 0.0, np.maximum(others, 0.0))
+    pull = np.where(groups.alone, 0.0, pull)
+    shrunk = 1 + scale2 * others
+    mean = location + scale2 * (pull - location * others) / shrunk
+    total = variance + scale2 / shrunk
+    return np.asarray(-0.5 * (LOG_2PI + np.log(total) + (off - mean) ** 2 / total))
+
+
+def _population(
+    fit: Fit, data: GroupedData, hyper: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (S, 1) or (S, J) and variance (S, 1) of the population of each group."""
+    if "theta" in fit.priors:
+        numbers = fit.priors["theta"].numbers()
+        return np.array([[numbers["location"]]]), np.array([[numbers["scale"] ** 2]])
+    tau = hyper.get("tau", np.zeros(1))
+    return population_means(data, hyper), tau[:, None] ** 2

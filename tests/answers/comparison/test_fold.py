@@ -1,0 +1,178 @@
+"""Units left out by integrating over the parameters that remain, against quadrature."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from exact import grid_over_tau
+from scipy import special, stats
+from scipy.special import logsumexp
+
+import hierstan as hs
+from hierstan.answers.comparison.fold import Folds
+from hierstan.answers.comparison.left_out import priors_without
+from hierstan.answers.comparison.log_integral import log_integral
+
+OUTLIER = [0, 0.5, -0.3, 0.2, 0.1, -0.6, 0.4]
+
+
+def estimates(y: object, se: object) -> hs.GroupedData:
+    frame = pd.DataFrame({"lab": np.arange(np.size(y)), "y": np.asarray(y, float), "se": se})
+    return hs.GroupedData.from_estimates(frame, group="lab", estimate="y", se="se")
+
+
+def exact_elpd(fit: hs.Fit) -> np.ndarray:
+    """log p(y_i | the others) under the priors of each fold; only tau is summed over."""
+    y, se = fit.data.cells["y"].to_numpy(), fit.data.cells["se"].to_numpy()
+    found = np.empty(len(y))
+    for i in range(len(y)):
+        k = np.arange(len(y)) != i
+        priors = priors_without(fit, "observation", i)
+        if "theta" in priors:
+            location, scale = priors["theta"].numbers().values()
+            found[i] = stats.norm.logpdf(y[i], location, np.hypot(scale, se[i]))
+            continue
+        mu, tau = (priors["mu"].location, priors["mu"].scale), priors.get("tau")
+        density = tau.log_density if tau else None
+        with_it, without = (
+            grid_over_tau(y[part], se[part], mu, density, around=y)
+            for part in (np.ones(len(y), bool), k)
+        )
+        found[i] = with_it - without
+    return found
+
+
+CASES = {
+    "an outlier at 12 standard errors": ([*OUTLIER, 12], np.ones(8)),
+    "an outlier at 40 standard errors": ([*OUTLIER, 40], np.ones(8)),
+    "far from zero": (299_792 + np.array([*OUTLIER, 20]), np.ones(8)),
+    "one very precise": (
+        [0.3, 0.1, -0.2, 0.5, 0.2, 0.0, 0.15, 0.4],
+        [0.2, 0.3, 0.25, 0.4, 0.2, 0.3, 0.1, 1e-4],
+    ),
+    "hundreds of standard errors apart": (
+        [-400, 300, 10, 900, -1000, 50],
+        [1, 2, 1, 0.5, 1, 3],
+    ),
+    "two": ([0.51, 0.753], [0.1065, 0.3284]),
+    "two far apart": ([0, 100], [1, 1]),
+    "three": ([0, 1, 5], [1, 2, 0.1]),
+}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("case", CASES)
+def test_leave_one_out_is_right_whatever_the_data(case: str, seed: int) -> None:
+    data = estimates(*CASES[case])
+    fits = hs.fit_poolings(data, seed=seed, engine="stanli", progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        comparison = hs.compare(fits, progress=False)
+    exact = {name: exact_elpd(fit) for name, fit in fits.items()}
+    for name, result in comparison.loo.items():
+        apart = np.abs(result.elpd_i - exact[name])
+        assert np.all(apart < 5 * result.mcse_i + 1e-6), (name, result.to_frame(), exact[name])
+        assert result.reliable, name
+    order = sorted(exact, key=lambda name: -exact[name].sum())
+    if abs(np.diff(sorted(found.sum() for found in exact.values()))).min() > 0.5:
+        assert list(comparison.table.index) == order
+
+
+@pytest.mark.parametrize("unit", ["observation", "group"])
+@pytest.mark.parametrize(
+    ("events", "trials"), [((5, 116), (119, 170)), ((0, 3), (10, 40)), ((900, 20), (1000, 25))]
+)
+def test_two_groups_of_counts_are_compared(
+    events: tuple[int, int], trials: tuple[int, int], unit: str
+) -> None:
+    """Without one of two groups, tau is left to its prior: by sums over mu, tau and theta."""
+    frame = pd.DataFrame({"arm": ["a", "b"], "y": events, "n": trials})
+    data = hs.GroupedData.from_counts(frame, group="arm", successes="y", trials="n")
+    fits = hs.fit_poolings(data, seed=1, engine="stanli", progress=False)
+    result = hs.compare(fits, unit=unit, progress=False).loo["partial"]
+    z, log_w = np.polynomial.hermite_e.hermegauss(61)
+    log_w = np.log(log_w / log_w.sum())
+    u = np.linspace(-14, 4, 400)
+    for i in (0, 1):
+        priors = priors_without(fits["partial"], unit, i)
+        tau = priors["tau"].scale * np.exp(u)
+        mu = np.linspace(-9, 9, 301)
+        theta = mu[:, None, None] + tau[:, None] * z
+        log_lik = [
+            logsumexp(
+                stats.binom.logpmf(events[j], trials[j], special.expit(theta)) + log_w, axis=-1
+            )
+            for j in (0, 1)
+        ]
+        prior = priors["mu"].log_density(mu)[:, None] + priors["tau"].log_density(tau) + u
+        rest = logsumexp(prior + log_lik[1 - i])
+        exact = logsumexp(prior + log_lik[0] + log_lik[1]) - rest
+        assert abs(result.elpd_i[i] - exact) < 5 * result.mcse_i[i] + 1e-4
+    assert result.reliable
+
+
+def test_complete_pooling_of_millions_is_right() -> None:
+    y, n = np.array([1_545_000, 1_600_000, 1_400_000]), np.array([6_800_000, 6_900_000, 6_700_000])
+    frame = pd.DataFrame({"r": list("abc"), "y": y, "n": n})
+    data = hs.GroupedData.from_counts(frame, group="r", successes="y", trials="n")
+    fit = hs.CompletePooling().fit(data, seed=1, engine="stanli", progress=False)
+    result = hs.loo(fit, progress=False)
+    theta = np.linspace(-1.6, -0.9, 700_001)
+
+    def log_lik(y: int, n: int) -> np.ndarray:
+        choose = special.gammaln(n + 1) - special.gammaln(y + 1) - special.gammaln(n - y + 1)
+        return choose + y * theta - n * np.logaddexp(0, theta)
+
+    for i in range(3):
+        k = np.arange(3) != i
+        prior = priors_without(fit, "observation", i)["mu"].log_density(theta)
+        rest = prior + log_lik(y[k].sum(), n[k].sum())
+        exact = logsumexp(rest + log_lik(y[i], n[i])) - logsumexp(rest)
+        assert abs(result.elpd_i[i] - exact) < 5 * result.mcse_i[i] + 1e-3
+    assert result.reliable
+
+
+@pytest.mark.parametrize("family", ["normal", "student_t", "neg_binomial"])
+@pytest.mark.parametrize("unit", ["observation", "group"])
+def test_integrals_agree_with_importance_weights_where_these_hold(family: str, unit: str) -> None:
+    rng = np.random.default_rng(4)
+    group = np.repeat(np.arange(6), 5)
+    theta = rng.normal(1, 0.5, 6)[group]
+    y = rng.poisson(np.exp(theta)) if family == "neg_binomial" else rng.normal(theta, 1)
+    frame = pd.DataFrame({"g": group, "y": y})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    for model in (hs.CompletePooling(), hs.PartialPooling()):
+        fit = model.fit(data, seed=1, engine="stanli", progress=False)
+        result = hs.loo(fit, unit=unit, refit=False, progress=False)
+        folds = Folds(fit, unit)
+        for index in (0, 3):
+            if result.pareto_k[index] < 0.5:
+                value, error = folds.without(index)
+                allowed = 5 * np.hypot(error, result.mcse_i[index]) + 0.01
+                assert abs(value - result.elpd_i[index]) < allowed
+
+
+@pytest.mark.parametrize("d", [1, 2, 4])
+@pytest.mark.parametrize("away", [0.0, 3.0, 100.0])
+def test_integrals_are_found_far_from_where_one_looks(d: int, away: float) -> None:
+    """A skewed density on another scale than the draws: log of a gamma variable in each axis."""
+    draws = np.random.default_rng(1).normal(0, 1, (500, d))
+
+    def target(x: np.ndarray) -> np.ndarray:
+        z = (x - away) / 0.1
+        with np.errstate(over="ignore"):
+            return np.asarray((2 * z - np.exp(z)).sum(axis=1))
+
+    value, error = log_integral(target, draws)
+    assert error < 0.05
+    assert abs(value - d * np.log(0.1)) < 5 * error + 1e-3
+
+
+def test_an_integral_that_cannot_be_found_is_no_number() -> None:
+    nothing = log_integral(
+        lambda x: np.full(len(x), -np.inf), np.random.default_rng(1).normal(size=(50, 2))
+    )
+    assert np.isnan(nothing).all()
