@@ -20,6 +20,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "plots.sbc": ["plot_sbc"],
         "trust.certify": ["certify"],
         "answers.differences.coefficients": ["coefficients"],
+        "answers.differences.components": ["components", "effects"],
+        "answers.prediction.poststratify": ["poststratify"],
         "answers.comparison.compare": ["compare"],
         "answers.comparison.loo": ["loo", "waic"],
         "trust.cross_check": ["cross_check"],

@@ -20,9 +20,12 @@ from hierstan.answers.diagnose import diagnose as diagnose
 from hierstan.answers.diagnose import summary as summary
 from hierstan.answers.differences.arms import arms as arms
 from hierstan.answers.differences.coefficients import coefficients as coefficients
+from hierstan.answers.differences.components import components as components
+from hierstan.answers.differences.components import effects as effects
 from hierstan.answers.differences.heterogeneity import heterogeneity as heterogeneity
 from hierstan.answers.differences.shrinkage import group_means as group_means
 from hierstan.answers.differences.shrinkage import shrinkage as shrinkage
+from hierstan.answers.prediction.poststratify import poststratify as poststratify
 from hierstan.answers.prediction.predict import predict as predict
 from hierstan.answers.prediction.score import score as score
 from hierstan.data.effect_sizes import effect_sizes as effect_sizes

@@ -170,34 +170,51 @@ def _posterior(moments: dict[str, tuple[np.ndarray, np.ndarray]], log_marginal: 
     )
 
 
-def grid_over_tau(
+def structured(
     y: np.ndarray,
     se: np.ndarray,
+    levels: list[np.ndarray],
+    *,
     mu: tuple[float, float],
-    tau: LogDensity | None,
-    around: np.ndarray,
-) -> float:
-    """Return log p(y) of estimates with known se: mu in closed form, tau by a sum over its log.
+    scales: list[float],
+    nodes: int = 24,
+) -> Posterior:
+    """Integrate normal data of crossed or nested factors over their sds; the rest is normal.
 
-    `mu` is location and scale of its normal prior. Without `tau` the groups do not differ. The
-    grid reaches over all of `around`, from which `y` may be a part.
+    `levels` has the codes of each factor, (J,); `mu` the mean and sd of its normal prior; `scales`
+    those of the half-normal priors of the factors' sds and, last, of tau. Means of the sds are
+    named ``sd``, all else ``mu``, ``u`` and ``theta``.
     """
-    location, scale = mu
-    t = np.zeros(1)
-    log_weight = np.zeros(1)
-    if tau is not None:
-        widest = 1e3 * max(float(np.ptp(around)), float(se.max()), 1e-9)
-        u = np.linspace(np.log(1e-6 * float(se.min())), np.log(widest), 8000)
-        t = np.exp(u)
-        log_weight = tau(t) + u + np.log(u[1] - u[0])
-    weight = 1 / (se**2 + t[:, None] ** 2)
-    off = y - location
-    precision = weight.sum(axis=1) + 1 / scale**2
-    center = (weight * off).sum(axis=1) / precision
-    total = (
-        0.5 * (np.log(weight) - np.log(2 * np.pi)).sum(axis=1)
-        - 0.5 * np.log(precision * scale**2)
-        - 0.5 * (weight * (off - center[:, None]) ** 2).sum(axis=1)
-        - 0.5 * (center / scale) ** 2
+    J, sizes = len(y), [int(codes.max()) + 1 for codes in levels]
+    Z = np.hstack([np.eye(size)[codes] for size, codes in zip(sizes, levels, strict=True)])
+    design = np.hstack([np.ones((J, 1)), Z, np.eye(J)])
+    at, width = zip(*(_legendre(0.0, 5.5 * scale, nodes) for scale in scales), strict=True)
+    grid = np.stack([axis.ravel() for axis in np.meshgrid(*at, indexing="ij")], axis=1)
+    weight = np.prod(np.meshgrid(*width, indexing="ij"), axis=0).ravel()
+    log_weight, means, variances = [], [], []
+    for sds in grid:
+        prior = np.concatenate([[mu[1] ** 2], np.repeat(sds**2, [*sizes, J])])
+        cross = design * prior
+        covariance = cross @ design.T + np.diag(se**2)
+        root = np.linalg.cholesky(covariance)
+        rest = np.linalg.solve(root, y - mu[0])
+        gain = np.linalg.solve(root, cross)
+        log_weight.append(-0.5 * rest @ rest - np.log(np.diag(root)).sum())
+        center = gain.T @ rest + np.eye(len(prior))[0] * mu[0]
+        whole = np.vstack([np.eye(1 + sum(sizes), len(prior)), design])
+        means.append(whole @ center)
+        spread = np.diag(prior) - gain.T @ gain
+        variances.append(np.einsum("ip,pq,iq->i", whole, spread, whole))
+    density = stats.halfnorm.logpdf(grid, scale=scales).sum(axis=1) + np.log(weight)
+    log_weight = np.array(log_weight) - J / 2 * np.log(2 * np.pi) + density
+    log_marginal = float(special.logsumexp(log_weight))
+    share = np.exp(log_weight - log_marginal)
+    first = share @ np.array(means)
+    sd = np.sqrt(share @ (np.array(variances) + np.array(means) ** 2) - first**2)
+    of_sd = share @ grid, np.sqrt(share @ grid**2 - (share @ grid) ** 2)
+    parts = {"mu": slice(0, 1), "u": slice(1, 1 + sum(sizes)), "theta": slice(1 + sum(sizes), None)}
+    return Posterior(
+        {**{name: first[part] for name, part in parts.items()}, "sd": of_sd[0]},
+        {**{name: sd[part] for name, part in parts.items()}, "sd": of_sd[1]},
+        log_marginal,
     )
-    return float(special.logsumexp(total + log_weight))

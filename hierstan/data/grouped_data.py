@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.measures import MEASURES, Measure
 from hierstan.data.predictors import standardized
-from hierstan.data.structure import Group, column_roles, level_codes, levels
+from hierstan.data.structure import Group, column_roles, level_codes, levels, some
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES, default
 
@@ -453,6 +453,28 @@ class GroupedData:
         (['n', 's'], 's')
         """
         return levels(self.factors)
+
+    @property
+    def tau_names(self) -> list[str]:
+        """What the sd between the levels of each factor is called, such as ``"tau_region"``."""
+        return [f"tau_{name}" for name in self.levels]
+
+    def with_factors(self, names: Sequence[Hashable] | None) -> GroupedData:
+        """Return the same groups with some of their factors; all of them for None.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> cells = pd.DataFrame({"age": [1, 1, 2, 2], "sex": ["f", "m", "f", "m"],
+        ...                       "sold": [3, 5, 2, 8], "seen": 20})
+        >>> data = hs.GroupedData.from_counts(
+        ...     cells, group=["age", "sex"], successes="sold", trials="seen"
+        ... )
+        >>> data.tau_names, data.with_factors(["sex"]).tau_names
+        (['tau_age', 'tau_sex'], ['tau_sex'])
+        """
+        return self if names is None else replace(self, factors=some(self.factors, names))
 
     @property
     def design(self) -> np.ndarray:

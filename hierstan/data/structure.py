@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data.frames import Table
+from hierstan.data.frames import Table, hashable
 from hierstan.data.labels import fetch_cells
 from hierstan.errors import DataError
-from hierstan.text.wording import broken_by, listed, show
+from hierstan.text.wording import broken_by, did_you_mean, listed, show
 
 Group = Hashable | list[Hashable]
 
@@ -79,6 +79,22 @@ def levels(factors: pd.DataFrame | None) -> dict[Hashable, pd.Index]:
         return {}
     each = enumerate(factors.columns)
     return {name: _levels(factors.iloc[:, f]).rename(name) for f, name in each}
+
+
+def some(factors: pd.DataFrame | None, names: Any) -> pd.DataFrame | None:
+    """Return some of the factors, given by a list of their names; all of them for None."""
+    if names is None:
+        return factors
+    known = [] if factors is None else list(factors.columns)
+    chosen = _names("factors", names, "region")
+    unknown = [name for name in chosen if not hashable(name) or name not in known]
+    if unknown:
+        hint = did_you_mean(unknown[0], known)
+        raise DataError(
+            f"The data have no factor {listed(unknown)}.{hint} They have "
+            f"{listed(known, 9) or 'none: give factors= or several group= columns'}."
+        )
+    return None if factors is None or not chosen else factors[chosen]
 
 
 def level_codes(factors: pd.DataFrame | None, J: int) -> dict[str, Any]:

@@ -18,10 +18,11 @@ from hierstan.fit import portrait
 from hierstan.fit.cures import Setup
 from hierstan.fit.judgement import Judgement, judge
 from hierstan.fit.saving import file, records
+from hierstan.fit.saving.labels import from_label
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.convergence import Convergence, check_convergence
-from hierstan.sampling.tree import coordinate
+from hierstan.sampling.tree import VECTORS, coordinate, drawn, parts_of_groups
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
@@ -169,6 +170,9 @@ class Fit:
                 f"The draws of theta of {len(self.data.groups):,} groups are not kept. "
                 "fit.theta(groups) makes those of some groups; hs.group_means(fit) summarises all."
             )
+        if name in VECTORS and name not in posterior and self.data.factors is not None:
+            values = drawn(posterior, self.data, name)
+            return values.reshape(-1, *values.shape[2:])
         if name not in posterior:
             raise HierstanError(
                 f"This fit ({pooling_words(self.model.name)}) has no variable {name!r}. "
@@ -242,7 +246,9 @@ class Fit:
         if "group_draws" not in self.cache:
             from hierstan.fit.group_draws import GroupDraws
 
-            hyper = {str(name): self.draws(str(name)) for name in self.posterior}
+            structured = any(str(name).startswith("u_") for name in self.posterior)
+            names = {*map(str, self.posterior), *(VECTORS if structured else ())}
+            hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
             assert self.integrated is not None
             self.cache["group_draws"] = GroupDraws(
                 self.integrated, self.data, self.priors, hyper, self.seed
@@ -258,7 +264,9 @@ class Fit:
         dims = ("chain", "draw", "group")
         self.sampled["posterior"] = posterior.assign(
             theta=(dims, made.reshape(*S, -1))
-        ).assign_coords(group=coordinate(self.data.groups))
+        ).assign_coords(
+            group=coordinate(self.data.groups), **dict[str, Any](parts_of_groups(self.data.groups))
+        )
 
     def convergence(self) -> Convergence:
         """Return the measures of convergence, computed once; `hierstan.diagnose` words them.
@@ -399,6 +407,7 @@ class Fit:
         return {
             "model": {
                 **model,
+                **_factors(model),
                 "class": type(self.model).__name__,
                 "priors": records.from_priors(model["priors"]),
                 "template_dir": None if template_dir is None else os.fspath(template_dir),
@@ -419,3 +428,11 @@ class Fit:
 
     def _repr_html_(self) -> str:
         return portrait.page(self).html()
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _factors(model: Mapping[str, Any]) -> dict[str, Any]:
+    names = model.get("factors")
+    return {} if names is None else {"factors": [from_label(name, "The factor") for name in names]}

@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.fit.observed_information import numeric, observed_information
 
+FEW = 200  # draws at which the levels of factors are weighed
 IQR = 1.349  # of a standard normal
 BLOCK = 2**21  # draws x groups at a time: 16 MB each for theta and for the information
 
@@ -100,24 +101,29 @@ def by_group(fit: Fit) -> ByGroup:
     V (1 - B) + B^2 var(mu | y, tau)``, where ``1 / var(mu | y, tau)`` is the sum of ``1 / (V +
     tau^2)`` over the groups (Gelman et al. 2013, Bayesian Data Analysis, section 5.4). With
     predictors, ``mu + x[j] * beta`` takes the place of ``mu``, with its variance in the weighted
-    regression on them.
+    regression on them; with factors also what the levels of the group add, given their sds, at 200
+    of the draws.
     """
     J = len(fit.data.groups)
     if fit.model.name == "none":
         return ByGroup(_weight_of_prior(fit), np.ones(J))
-    design = fit.data.design
-    precision = sum(
-        np.einsum("sj,jp,jq->spq", block.weight, design[block.groups], design[block.groups])
-        for block in _blocks(fit)
+    design, of_levels = _with_levels(fit)
+    thin = slice(None) if of_levels is None else slice(None, None, max(1, len(of_levels) // FEW))
+    precision: np.ndarray = sum(  # type: ignore[assignment]
+        _products(block.weight[thin], design[block.groups]) for block in _blocks(fit)
     )
-    covariance = np.linalg.pinv(np.asarray(precision), hermitian=True)
+    if of_levels is not None:
+        diagonal = np.arange(design.shape[1] - of_levels.shape[1], design.shape[1])
+        precision[:, diagonal, diagonal] += of_levels[thin]
+    covariance = np.linalg.pinv(precision, hermitian=True)
     factor, left = np.empty(J), np.empty(J)
     for block in _blocks(fit):
         B, rows = block.pooling_factor, design[block.groups]
-        of_mean = np.einsum("jp,spq,jq->sj", rows, covariance, rows)
-        from_mu = B**2 * block.information * of_mean
+        of_mean = np.einsum("sjq,jq->sj", rows @ covariance, rows)
+        information = block.information[thin if len(block.information) > 1 else slice(None)]
+        from_mu = B[thin] ** 2 * information * of_mean
         factor[block.groups] = B.mean(axis=0)
-        left[block.groups] = (1 - B + from_mu).mean(axis=0)
+        left[block.groups] = (1 - B[thin] + from_mu).mean(axis=0)
     return ByGroup(factor, left)
 
 
@@ -182,6 +188,26 @@ class _Block:
     def weight(self) -> np.ndarray:
         """1 / (V + tau^2): the weight of each group in the population's mean."""
         return self.information * self.pooling_factor
+
+
+def _with_levels(fit: Fit) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return the design with a column for each level, and the levels' prior precision, (S, L)."""
+    design = fit.data.design
+    if fit.data.factors is None or numeric(fit):
+        return design, None
+    entries = fit.data.stan_data()
+    columns = np.zeros((len(design), entries["L"]))
+    for level in entries["level"]:
+        columns[np.arange(len(design)), level - 1] = 1.0
+    tau = fit.draws("tau_level")[:, entries["factor"] - 1]
+    return np.hstack([design, columns]), 1 / tau**2
+
+
+def _products(weight: np.ndarray, design: np.ndarray) -> np.ndarray:
+    """Return the weighted sums of the products of the columns of a design, draw by draw."""
+    if design.shape[1] == 1:
+        return np.asarray((weight @ design**2)[:, :, None])
+    return np.stack([(design.T * line) @ design for line in weight])
 
 
 def _weight_of_prior(fit: Fit) -> np.ndarray:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hierstan.errors import EngineError, TemplateError
 from hierstan.families.family import Family
+from hierstan.fit.centers import NewGroups, unknown_groups
 from hierstan.fit.fit import Fit
 from hierstan.sampling.inputs import stan_data
 
@@ -35,8 +36,8 @@ class Outcomes:
     seed : int
     which : numpy.ndarray, optional
         Positions of the draws to use, chains concatenated; all of them by default.
-    x : numpy.ndarray, optional
-        Standardized predictors of the new groups, (new_groups, K); average ones by default.
+    known : NewGroups, optional
+        What is known of the new groups; nothing by default.
     """
 
     fit: Fit
@@ -44,12 +45,17 @@ class Outcomes:
     new_groups: int = 0
     seed: int = 1
     which: np.ndarray | None = None
-    x: np.ndarray | None = None
+    known: NewGroups | None = None
+    _about: NewGroups = field(init=False)
+    _u: np.ndarray = field(init=False)
     _means: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        means = new_means(self.fit, self.new_groups, self.seed, self.x)
-        object.__setattr__(self, "_means", means)
+        about = unknown_groups(self.fit, self.new_groups) if self.known is None else self.known
+        u = np.zeros((0, 0)) if self.fit.model.name == "none" else about.u(self.fit, self.seed)
+        means = new_means(self.fit, self.new_groups, self.seed, about, u)
+        for name, value in (("_about", about), ("_u", u), ("_means", means)):
+            object.__setattr__(self, name, value)
 
     @property
     def size(self) -> int:
@@ -81,12 +87,12 @@ class Outcomes:
             "J": len(codes),
             "N": len(cells),
             "group": (group + 1).astype(np.int32),
-            "x": self._predictors(codes),
+            **self._known(codes),
             **_columns(self.fit.family, cells),
         }
         evaluator = Evaluator(self.fit.conditional, entries, seed)
         draws = {
-            name: self._theta(codes) if name == "theta" else self._picked(self.fit.draws(name))
+            name: self._theta(codes) if name == "theta" else self._picked(self._drawn(name))
             for name in evaluator.parameters
         }
         for name, values in draws.items():
@@ -105,11 +111,24 @@ class Outcomes:
                 )
         return written
 
-    def _predictors(self, codes: np.ndarray) -> np.ndarray:
-        """Return the standardized predictors of some groups, known and new, (K, P)."""
-        known = self.fit.data.design[:, 1:]
-        new = np.zeros((self.new_groups, known.shape[1])) if self.x is None else self.x
-        return np.vstack([known, new])[codes]
+    def _drawn(self, name: str) -> np.ndarray:
+        return self._u if name == "u" else self.fit.draws(name)
+
+    def _known(self, codes: np.ndarray) -> dict[str, np.ndarray | int]:
+        """Return what is known of some groups, known and new, with all levels there are."""
+        data, about = self.fit.data, self._about
+        found: dict[str, np.ndarray | int] = {"x": np.vstack([data.design[:, 1:], about.x])[codes]}
+        if data.factors is None or about.level.shape[0] == 0:
+            return found if data.factors is None else {**found, **_no_levels(len(codes))}
+        entries = data.stan_data()
+        level = np.hstack([entries["level"], about.level + 1])[:, codes]
+        factor = np.append(entries["factor"], about.fresh + 1)
+        return {
+            **found,
+            "L": len(factor),
+            "factor": factor.astype(np.int32),
+            "level": level.astype(np.int32),
+        }
 
     def _theta(self, codes: np.ndarray) -> np.ndarray:
         """Return the means of some groups, known and new, (S, K)."""
@@ -122,7 +141,13 @@ class Outcomes:
         return values if self.which is None else values[self.which]
 
 
-def new_means(fit: Fit, count: int, seed: int, x: np.ndarray | None = None) -> np.ndarray:
+def new_means(
+    fit: Fit,
+    count: int,
+    seed: int,
+    about: NewGroups | None = None,
+    u: np.ndarray | None = None,
+) -> np.ndarray:
     """Draw the means of new groups from the population, independent given its parameters.
 
     Complete pooling has no population: a new group has ``mu``, like every other. No pooling has
@@ -134,8 +159,10 @@ def new_means(fit: Fit, count: int, seed: int, x: np.ndarray | None = None) -> n
     fit : Fit
     count : int
     seed : int
-    x : numpy.ndarray, optional
-        Standardized predictors of the new groups, (count, K); else they have average ones.
+    about : NewGroups, optional
+        What is known of them; nothing by default.
+    u : numpy.ndarray, optional
+        What the levels of ``about.u`` add, where it was drawn already.
 
     Returns
     -------
@@ -147,13 +174,12 @@ def new_means(fit: Fit, count: int, seed: int, x: np.ndarray | None = None) -> n
     if fit.model.name == "none":
         rng = np.random.default_rng([seed, 0])
         return fit.priors["theta"].quantile(rng.uniform(size=(S, count)))
-    center = fit.draws("mu")[:, None] + np.zeros(count)
-    if x is not None:
-        center += fit.draws("beta") @ x.T
-    if fit.model.name == "complete":
+    about = unknown_groups(fit, count) if about is None else about
+    center = about.centers(fit, about.u(fit, seed) if u is None else u)
+    if fit.model.shares_mean:
         return center
     if count and fit.conditional.edited:
-        return _written_means(fit, count, _seed(seed, 0, 0), x)
+        return _written_means(fit, count, _seed(seed, 0, 0), about.x)
     rng = np.random.default_rng([seed, 0])
     return rng.normal(center, fit.draws("tau")[:, None])
 
@@ -161,7 +187,7 @@ def new_means(fit: Fit, count: int, seed: int, x: np.ndarray | None = None) -> n
 # internals ------------------------------------------------------------------------------------
 
 
-def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.ndarray:
+def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray) -> np.ndarray:
     from hierstan.engines.stanli import Evaluator
 
     K = fit.data.design.shape[1] - 1
@@ -171,16 +197,22 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray | None) -> np.
         "N": 1,
         "group": np.array([1], dtype=np.int32),
         "x": np.zeros((1, K)),
+        **({} if fit.data.factors is None else {"level": fit.data.stan_data()["level"][:, :1]}),
         **_columns(fit.family, fit.data.cells[:1]),  # one observation, without a say in it
     }
     columns = []
-    for number, x_new in enumerate(np.zeros((count, K)) if x is None else x):
-        if number == 0 or x is not None:
+    for number, x_new in enumerate(x):
+        if number == 0 or x.any():
             evaluator = Evaluator(fit.conditional, {**entries, "x_new": x_new}, seed + number)
         draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
         points = evaluator.unconstrained({**draws, "theta": fit.theta(groups=slice(0, 1))})
         columns.append(evaluator.written_at(points, ["theta_new"])["theta_new"])
     return np.hstack(columns)
+
+
+def _no_levels(count: int) -> dict[str, np.ndarray | int]:
+    empty = np.zeros(0, dtype=np.int32)
+    return {"F": 0, "L": 0, "factor": empty, "level": np.zeros((0, count), dtype=np.int32)}
 
 
 def _columns(family: Family, cells: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import stan_data
 from hierstan.sampling.run import keeps_pointwise
-from hierstan.sampling.tree import whole_numbers
+from hierstan.sampling.tree import drawn, whole_numbers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +59,7 @@ def pointwise(
         return {}
     entries = stan_data(data, priors, rows=True, pointwise=True)
     evaluator = Evaluator(conditional, entries, stream(seed, draws, "replications"))
-    found = {name: draws[name].to_numpy() for name in evaluator.parameters}
+    found = {name: drawn(draws, data, name) for name in evaluator.parameters}
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
     written = evaluator.written(flat, list(names.values()))
     if FAMILIES[data.family].columns["y"] == "int":

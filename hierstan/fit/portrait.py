@@ -54,6 +54,12 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         title = title.replace("mu", "mu + x[j] * beta").replace(
             "share one mean", "differ by x alone"
         )
+    if any(name in fit.posterior for name in fit.data.tau_names):
+        added = " + ".join(f"u[{name} of j]" for name in map(str, fit.data.levels))
+        title = title.replace("the groups share one mean", "the groups differ by what they are")
+        title = title.replace("mu + x[j] * beta", "mu").replace("mu", f"mu + {added}", 1)
+        if "beta" in fit.posterior:
+            title = title.replace("mu +", "mu + x[j] * beta +")
     if fit.prior_only:
         title += "; draws from the prior, the outcomes ignored"
     facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
@@ -147,7 +153,8 @@ def _population(fit: Any) -> Table:
     """Tabulate mu, tau and the family's own parameters; mu on the response scale too."""
     link = LINK_WORDS[fit.family.link]
     ess = fit.convergence().parameters["ess_bulk"]
-    both = [name for name in ("mu", "tau") if name in fit.posterior]  # in the same units
+    units = ("mu", *fit.data.tau_names, "tau")  # in the same units
+    both = [name for name in units if name in fit.posterior]
     rows: list[tuple[str, ...]] = []
     if both:
         draws = np.column_stack([fit.draws(name) for name in both])

@@ -5,11 +5,14 @@ The rule and its operating characteristics, simulated: ``tests/benchmarks/verdic
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
+from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates, regression
 from hierstan.families.family import between_groups
 from hierstan.fit.fit import Fit
@@ -22,6 +25,7 @@ LIKELY = 0.75  # and from which complete pooling is adequate
 NEAR_ZERO = 0.9  # the same, where the user said what is negligible
 OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
+WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
 FEWEST = 20  # draws near 0, for the density there
 GRID = np.concatenate([np.geomspace(1e-9, 5e-4, 200)[:-1], np.linspace(5e-4, 0.9995, 2000)])
 
@@ -50,6 +54,8 @@ class Spread:
         Whether the user named it; by default it is a third of `noise`.
     prob : float
         Probability of the intervals.
+    name : str
+        Which standard deviation: ``"tau"``, or that between the levels of a factor.
     """
 
     fit: Fit
@@ -61,6 +67,7 @@ class Spread:
     difference: float
     given: bool
     prob: float
+    name: str = "tau"
 
     @cached_property
     def kind(self) -> str:
@@ -153,18 +160,19 @@ class Spread:
         return float(np.exp(ratio).mean())
 
     def _approximate_factor(self) -> float:
-        """Likelihood at the median of tau over that at 0, times prior over posterior density."""
-        raw, design = raw_estimates(self.fit.data), self.fit.data.design
-        link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+        """Likelihood at the median of tau over that at 0, times prior over posterior density.
 
-        def log_likelihood(tau: float) -> float:
-            weights = 1 / (variance + tau**2)
-            rest = link - design @ regression(link, design, weights)
-            return 0.5 * float(np.log(weights).sum() - (weights * rest**2).sum())
-
+        With factors, the other standard deviations at their medians.
+        """
+        raw, data = raw_estimates(self.fit.data), self.fit.data
+        names = [*data.tau_names, "tau"]
+        others = {name: float(np.median(self.fit.draws(name))) for name in names}
         tau = float(np.median(self.tau))
+        with_it, without = (
+            _log_likelihood(data, raw, {**others, self.name: value}) for value in (tau, 0.0)
+        )
         density = 0.5 / float(np.diff(self._quartiles()[0])[0])
-        log_factor = log_likelihood(tau) - log_likelihood(0.0)
+        log_factor = with_it - without
         log_factor += float(self.prior.log_density(tau)) - np.log(density)
         return float(np.exp(np.clip(log_factor, -700, 700)))
 
@@ -226,6 +234,29 @@ def sums_of(fit: Fit) -> ByDraw:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _log_likelihood(data: GroupedData, raw: pd.DataFrame, sds: Mapping[str, float]) -> float:
+    """Return the log likelihood of raw estimates, normal around all that describes the groups.
+
+    Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
+    """
+    link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+    weights = 1 / (variance + sds["tau"] ** 2)
+    rest = link - data.design @ regression(link, data.design, weights)
+    total = float(np.log(weights).sum() - (weights * rest**2).sum())
+    if data.factors is None:
+        return 0.5 * total
+    entries = data.stan_data()
+    scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
+    columns = np.zeros((len(link), entries["L"]))
+    for level in entries["level"]:
+        columns[np.arange(len(link)), level - 1] = scale[level - 1]
+    columns = np.hstack([columns, data.design * WIDE * np.ptp(link)])
+    weighted = columns.T * weights
+    root = np.linalg.cholesky(np.eye(columns.shape[1]) + weighted @ columns)
+    gained = np.linalg.solve(root, weighted @ rest)
+    return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
 
 
 def _density_at_zero(x: np.ndarray, grid: np.ndarray, weight: float) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.saving import file, records
+from hierstan.fit.saving.labels import to_label
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.programs.program import Program
@@ -84,8 +85,13 @@ def _model(record: Mapping[str, Any]) -> Pooling:
     arguments = {key: value for key, value in record.items() if key != "class"}
     if set(arguments) != known:
         raise records.Damaged(f"{name} takes {', '.join(sorted(known))}")
-    for key in known - {"priors"}:
+    for key in known - {"priors", "factors"}:
         records.of_type(arguments[key], (str, type(None)), f"the entry {key!r}")
+    if arguments.get("factors") is not None:
+        arguments["factors"] = [
+            to_label(name)
+            for name in records.of_type(arguments["factors"], list, "the entry 'factors'")
+        ]
     arguments["priors"] = records.to_priors(arguments["priors"])
     try:
         with warnings.catch_warnings():

@@ -33,6 +33,10 @@ class Model(Protocol):
         """Folder of edited templates."""
         ...
 
+    def described(self, data: GroupedData) -> GroupedData:
+        """Return the data with those of their factors that the model uses."""
+        ...
+
     def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
         """Return the prior of every parameter."""
         ...
@@ -77,6 +81,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
     >>> plan.program.name, list(plan.program.parameters), sorted(plan.priors)
     ('partial_pooling_normal_known_marginal_measured', ['tau', 'mu'], ['mu', 'tau'])
     """
+    data = model.described(data)
     priors = model.resolve_priors(data)
     conditional = rendered(model, data, priors)
     way = model.way(data, priors, edited=conditional.edited, prior_only=prior_only)
@@ -117,7 +122,7 @@ def rendered(
     return render(
         model.page_for(data),
         data.family,
-        {**ABSENT, **priors} if structured else priors,
+        {**ABSENT, **_of_program(data, priors)} if structured else priors,
         lower_bounds={name: bound for name, bound in bounds.items() if bound > -np.inf},
         marginal=marginal,
         coordinates=coordinates,
@@ -127,6 +132,13 @@ def rendered(
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _of_program(data: GroupedData, priors: Mapping[str, Prior]) -> dict[str, Prior]:
+    """Return the priors under the program's names: one kind for the sds of all factors."""
+    levels = [priors[name] for name in data.tau_names if name in priors]
+    rest = {name: prior for name, prior in priors.items() if name not in data.tau_names}
+    return {**rest, "tau_level": levels[0]} if levels else rest
 
 
 def _empty(data: GroupedData) -> Collection[str]:

@@ -62,11 +62,42 @@ class Pooling:
         >>> hs.PartialPooling().prior_names(data)
         ('mu', 'tau', 'sigma')
         """
-        known = data.stan_data()
-        sizes = (("beta", "K"), ("tau_level", "F"))
-        absent = {name for name, size in sizes if not known.get(size)}
-        own = (name for name in self.own_parameters if name not in absent)
+        data = self.described(data)
+        own: list[str] = []
+        for name in self.own_parameters:
+            if name == "tau_level":
+                own += data.tau_names
+            elif name != "beta" or data.predictors is not None:
+                own.append(name)
         return (*own, *FAMILIES[data.family].parameters)
+
+    def takes(self, data: GroupedData) -> tuple[str, ...]:
+        """Return the names under which priors can be given: ``tau_level`` is that of all factors.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> dyes = hs.load_dataset("dyes")
+        >>> data = hs.GroupedData.from_rows(dyes, group="batch", outcome="yield")
+        >>> hs.CompletePooling().takes(data)
+        ('mu', 'sigma')
+        """
+        names = self.prior_names(data)
+        several = any(name in names for name in self.described(data).tau_names)
+        return (*names, "tau_level") if several and "tau_level" not in names else names
+
+    def described(self, data: GroupedData) -> GroupedData:
+        """Return the data with those of their factors that the model uses.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> dyes = hs.load_dataset("dyes")
+        >>> data = hs.GroupedData.from_rows(dyes, group="batch", outcome="yield")
+        >>> hs.NoPooling().described(data) is data
+        True
+        """
+        return data
 
     def resolve_priors(self, data: GroupedData) -> dict[str, Prior]:
         """Return the prior of every parameter: the given ones over the defaults for these data.
@@ -79,17 +110,22 @@ class Pooling:
         >>> print(hs.PartialPooling(priors={"tau": hs.HalfNormal(5)}).resolve_priors(data)["tau"])
         HalfNormal(5)
         """
+        data = self.described(data)
         valid = self.prior_names(data)
         given = dict(self.priors or {})
-        unknown = sorted(set(given) - set(valid))
+        unknown = sorted(set(given) - set(self.takes(data)))
         if unknown:
             raise PriorError(
                 f"{type(self).__name__} of {data.family} data has no parameter "
-                f"{', '.join(map(repr, unknown))}. Valid names are {', '.join(sorted(valid))}."
+                f"{', '.join(map(repr, unknown))}. Valid names are "
+                f"{', '.join(sorted(self.takes(data)))}."
             )
         defaults = FAMILIES[data.family].default_priors(data.cells)
-        defaults["tau_level"] = defaults["tau"]
-        return {name: given.get(name, defaults[name]) for name in valid}
+        for name in data.tau_names:
+            defaults[name] = given.get("tau_level", defaults["tau"])
+        found = {name: given.get(name, defaults[name]) for name in valid}
+        _check_one_kind({name: found[name] for name in data.tau_names if name in found})
+        return found
 
     def page_for(self, data: GroupedData) -> str:
         """Return the name of the page of ``stan/`` that these data are fitted with.
@@ -102,7 +138,7 @@ class Pooling:
         >>> hs.PartialPooling().page_for(data)
         'partial_pooling'
         """
-        known = data.stan_data()
+        known = self.described(data).stan_data()
         structured = known.get("K", 0) + known.get("F", 0) > 0
         return self.structured_page if structured and self.structured_page else self.page
 
@@ -194,6 +230,7 @@ class Pooling:
         (4000, 8)
         """
         _check_data(data, self)
+        data = self.described(data)
         if not prior_only:
             check_variation(data)
         plan = make_plan(self, data, prior_only=prior_only)
@@ -271,6 +308,17 @@ def _check_data(data: object, model: Pooling) -> None:
         raise DataError(
             f"Partial pooling cannot learn how much groups differ (tau) from the single group "
             f"{data.groups[0]!r}. Use CompletePooling, or data with more groups."
+        )
+
+
+def _check_one_kind(priors: Mapping[str, Prior]) -> None:
+    """Refuse priors of several kinds for the factors' sds, which are one vector in Stan."""
+    kinds = {type(prior) for prior in priors.values()}
+    if len(kinds) > 1:
+        told = ", ".join(f"{name}: {prior}" for name, prior in priors.items())
+        raise PriorError(
+            f"The priors of the factors' sds must be of one kind, each with its own numbers; got "
+            f"{told}. Give the others too, or tau_level for all of them."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,14 +20,18 @@ PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
 class CompletePooling(Pooling):
     """Complete pooling: the groups do not differ, ``theta[j] = mu``.
 
-    With predictors they differ by these alone, ``theta[j] = mu + x[j] * beta``.
+    Where something is known of them they differ by that alone: ``theta[j] = mu + x[j] * beta`` and
+    what the levels of their factors add.
 
     Parameters
     ----------
     priors : mapping of str to Prior, optional
-        For ``mu``, ``beta`` (the slopes of predictors) and the family's own parameters.
+        For ``mu``, ``beta`` (the slopes of predictors), ``tau_region`` (the sd between the levels
+        of a factor, named after it; ``tau_level`` for all of them) and the family's own parameters.
     template_dir : path-like, optional
         Folder of edited Stan templates, made by `copy_templates`.
+    factors : list of str, optional
+        A part of the data's factors; by default all of them.
 
     Examples
     --------
@@ -39,11 +43,17 @@ class CompletePooling(Pooling):
     True
     """
 
+    factors: Sequence[Hashable] | None = None
+
     name: ClassVar[str] = "complete"
     page: ClassVar[str] = "complete_pooling"
     structured_page: ClassVar[str | None] = "structured_complete_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level")
     shares_mean: ClassVar[bool] = True
+
+    def described(self, data: GroupedData) -> GroupedData:
+        """Return the data with those of their factors that the model uses."""
+        return data.with_factors(self.factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,12 +111,15 @@ class NoPooling(Pooling):
 class PartialPooling(Pooling):
     """Partial pooling: the groups belong to one population, ``theta[j] ~ normal(mu, tau)``.
 
-    With predictors their population's mean is a line, ``theta[j] ~ normal(mu + x[j] * beta, tau)``.
+    What is known of a group moves its population's mean: ``theta[j] ~ normal(mu + x[j] * beta +
+    u_region[region of j], tau)``, with ``u_region ~ normal(0, tau_region)`` for each factor.
 
     Parameters
     ----------
     priors : mapping of str to Prior, optional
-        For ``mu``, ``tau``, ``beta`` (the slopes of predictors) and the family's own parameters.
+        For ``mu``, ``tau``, ``beta`` (the slopes of predictors), ``tau_region`` (the sd between the
+        levels of a factor, named after it; ``tau_level`` for all of them) and the family's own
+        parameters. ``tau_region`` has the default of ``tau``.
     template_dir : path-like, optional
         Folder of edited Stan templates, made by `copy_templates`.
     parameterization : {"auto", "centered", "noncentered", "marginal"}
@@ -117,6 +130,8 @@ class PartialPooling(Pooling):
         together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
         doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
         with ``adapt_delta=0.99``, which ``fit.note`` says.
+    factors : list of str, optional
+        A part of the data's factors; by default all of them.
 
     Examples
     --------
@@ -130,11 +145,17 @@ class PartialPooling(Pooling):
 
     parameterization: str = "auto"
 
+    factors: Sequence[Hashable] | None = None
+
     name: ClassVar[str] = "partial"
     page: ClassVar[str] = "partial_pooling"
     structured_page: ClassVar[str | None] = "structured_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level", "tau")
     has_population: ClassVar[bool] = True
+
+    def described(self, data: GroupedData) -> GroupedData:
+        """Return the data with those of their factors that the model uses."""
+        return data.with_factors(self.factors)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -214,7 +235,7 @@ def fit_poolings(
     """
     given = dict(priors or {})
     classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
-    names = {cls.name: cls().prior_names(data) for cls in classes}
+    names = {cls.name: cls().takes(data) for cls in classes}
     unknown = sorted(set(given) - {name for valid in names.values() for name in valid})
     if unknown:
         raise PriorError(

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.pieces import BLOCKS
 
+VECTORS = ("tau_level",)  # whose priors have numbers for each factor
+
 Context = dict[str, SimpleNamespace]  # ``prior.mu`` is attribute ``mu`` of ``prior``
 
 
@@ -45,7 +47,10 @@ POPULATION_NAMES = ("population.lpdf", "population.rng")
 
 
 def _declarations(name: str, prior: Prior) -> str:
-    return "\n".join(f"real{_number_bounds(number)} {name}_{number};" for number in prior.numbers())
+    kind, size = ("vector", "[F]") if name in VECTORS else ("real", "")
+    return "\n".join(
+        f"{kind}{_number_bounds(number)}{size} {name}_{number};" for number in prior.numbers()
+    )
 
 
 def _number_bounds(number: str) -> str:

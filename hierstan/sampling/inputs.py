@@ -84,11 +84,14 @@ def stan_data(
         "level": np.zeros((0, J), dtype=np.int32),
         "level_new": np.zeros(0, dtype=np.int32),
     }
-    numbers = {
+    numbers: dict[str, Any] = {
         f"{name}_{number}": value
         for name, prior in {**ABSENT, **priors}.items()
         for number, value in prior.numbers().items()
     }
+    of_levels = [priors[name].numbers() for name in data.tau_names if name in priors]
+    for number in (of_levels or [ABSENT["tau_level"].numbers()])[0]:
+        numbers[f"tau_level_{number}"] = np.array([each[number] for each in of_levels])
     flags = {"pointwise": int(pointwise), "describe_theta": 0}
     flags["draw_baseline"] = 0  # only where it is kept
     return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}

@@ -18,6 +18,8 @@ from hierstan.text.tables import plain_labels
 if TYPE_CHECKING:
     import xarray as xr
 
+VECTORS = {"u": "u", "tau_level": "tau"}  # of the program, kept as one variable per factor
+OWN_DIMS = ("chain", "draw", "group", "observation", "predictor")
 DIMS = {"theta": ["group"], "baseline": ["group"], "beta": ["predictor"]}
 
 
@@ -26,7 +28,8 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
     import arviz_base as azb
 
     data, family = plan.data, FAMILIES[plan.data.family]
-    groups: dict[str, Any] = {"posterior": draws.variables}
+    variables, dims, coords = _by_factor(data, draws.variables)
+    groups: dict[str, Any] = {"posterior": variables}
     stats = dict(draws.stats)
     stats["diverging"] = stats["diverging"] > 0
     for name in ("tree_depth", "n_steps"):
@@ -51,10 +54,34 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
         warnings.filterwarnings("ignore", message="More chains")
         made: xr.DataTree = azb.from_dict(
             groups,
-            coords={"observation": np.arange(len(observed)), **_coordinates(data)},
-            dims={**DIMS, "y": observation, **constant},
+            coords={"observation": np.arange(len(observed)), **_coordinates(data), **coords},
+            dims={**DIMS, "y": observation, **constant, **dims},
         )
+    for node in made.children.values():
+        if "group" in node.dims:
+            node.dataset = node.to_dataset().assign_coords(parts_of_groups(data.groups))
     return made
+
+
+def drawn(draws: xr.Dataset, data: GroupedData, name: str) -> np.ndarray:
+    """Return the draws of a variable of the program, (chain, draw, ...).
+
+    ``u`` and ``tau_level`` are put together from the variables of the factors.
+    """
+    if name not in VECTORS or name in draws:
+        return draws[name].to_numpy()
+    parts = [draws[f"{VECTORS[name]}_{factor}"].to_numpy() for factor in data.levels]
+    return np.concatenate([part[..., None] if part.ndim == 2 else part for part in parts], axis=2)
+
+
+def parts_of_groups(groups: pd.Index) -> dict[str, tuple[str, np.ndarray]]:
+    """Return a coordinate beside the groups' for each of several columns: ``group_age``, …."""
+    if not isinstance(groups, pd.MultiIndex):
+        return {}
+    return {
+        f"group_{column}": ("group", _texts(groups.get_level_values(number)))
+        for number, column in enumerate(groups.names)
+    }
 
 
 def coordinate(groups: pd.Index) -> np.ndarray:
@@ -81,6 +108,41 @@ def whole_numbers(values: np.ndarray) -> np.ndarray:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _by_factor(
+    data: GroupedData, variables: Mapping[str, np.ndarray]
+) -> tuple[dict[str, np.ndarray], dict[str, list[str]], dict[str, np.ndarray]]:
+    """Give each factor its own part of ``u`` and ``tau_level``: variables, dims and coordinates."""
+    found: dict[str, np.ndarray] = {}
+    taken = {*OWN_DIMS, *variables}
+    names = {str(name): known for name, known in data.levels.items()}
+    dims = {name: f"{name}_level" if name in taken else name for name in names}
+    ends = np.cumsum([0, *map(len, names.values())])
+    for variable, values in variables.items():
+        if variable == "tau_level":
+            found |= {f"tau_{name}": values[..., f] for f, name in enumerate(names)}
+        elif variable == "u":
+            found |= {
+                f"u_{name}": values[..., ends[f] : ends[f + 1]] for f, name in enumerate(names)
+            }
+        else:
+            found[variable] = values
+    of_u = {f"u_{name}": [dim] for name, dim in dims.items() if f"u_{name}" in found}
+    coords = {dims[name]: _texts(known) for name, known in names.items() if f"u_{name}" in found}
+    return found, of_u, coords
+
+
+def _texts(labels: pd.Index) -> np.ndarray:
+    """Return labels that netCDF can hold: numbers as they are, anything else as text."""
+    values = labels.to_numpy()
+    return values if values.dtype.kind in "iuf" else np.array(_plain(labels))
+
+
+def _plain(labels: pd.Index) -> list[str]:
+    known = pd.Index(list(dict.fromkeys(labels)), tupleize_cols=False)
+    texts = dict(zip(known, plain_labels(known), strict=True))
+    return [texts[label] for label in labels]
 
 
 def _coordinates(data: GroupedData) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
+from hierstan.fit.centers import centers
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import stan_data
@@ -265,8 +266,7 @@ class Integrand:
 
 def population_means(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the mean of the population each group is from, (S, J), or (S, 1) for one and all."""
-    mu = draws["mu"][:, None]
-    return mu + draws["beta"] @ data.design[:, 1:].T if "beta" in draws else mu
+    return centers(data, draws)
 
 
 # internals ------------------------------------------------------------------------------------

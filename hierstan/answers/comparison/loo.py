@@ -24,11 +24,13 @@ from hierstan.answers.comparison.left_out import (
     refit_without,
     unit_labels,
 )
+from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 
 UNITS = ("observation", "group")
+LEVEL_DRAWS = 500  # at which a level left out is predicted
 DRAWS = 2000  # at most, evenly spaced; fewer where there are many observations
 WAIC_LIMIT = 0.4
 
@@ -49,7 +51,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     Parameters
     ----------
     fit : Fit
-    unit : {"observation", "group"}
+    unit : {"observation", "group"} or a factor, such as "region"
         Leave out single observations, keeping the rest of their group, or a whole group at a time:
         the accuracy for a group not seen before.
     refit : bool
@@ -86,6 +88,9 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     if key in fit.cache:
         kept: Elpd = fit.cache[key]
         return kept
+    if unit not in UNITS:
+        result = fit.cache[key] = loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
+        return result
     hyper = hyper_draws(fit, _size(fit))
     if hyper and len(fit.data.groups) > MAX_GROUPS:
         result = fit.cache[key] = subsampled(fit, hyper_draws(fit, DRAWS), unit)
@@ -172,8 +177,10 @@ def _check(fit: Any, unit: str) -> None:
             f"loo and waic take a fit, got {type(fit).__name__}. "
             "For several fits use compare(fits)."
         )
-    if unit not in UNITS:
-        raise HierstanError(f"unit must be one of {', '.join(UNITS)}; got {unit!r}.")
+    factors = list(fit.data.levels)
+    if unit not in [*UNITS, *factors]:
+        known = ", ".join(map(str, [*UNITS, *factors]))
+        raise HierstanError(f"unit must be one of {known}; got {unit!r}.")
     if fit.prior_only:
         raise HierstanError(
             "This fit has prior_only=True: it has seen no outcomes, so there is nothing to leave "

@@ -8,6 +8,7 @@ import pandas as pd
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
+from hierstan.fit.centers import centers_of
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import by_group
 from hierstan.fit.settings import check_prob
@@ -86,6 +87,8 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
           group keeps what it says; 1: it takes the population's mean, as in complete pooling. In no
           pooling: what the prior of ``theta`` weighs, its sd in the place of tau; next to nothing
           by default, where a group's data say anything;
+        - ``center``, with factors: where what is known of the group puts it, the posterior mean of
+          its own population's center; a pooling factor of 1 takes that;
         - ``moved``: ``mean - raw``;
         - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
           its posterior sd, which is no more than simulation noise;
@@ -133,6 +136,9 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
     table.insert(1, "raw_se", raw["raw_se" if response else "link_se"])
     own = by_group(fit)
     table["pooling_factor"] = own.pooling_factor
+    if fit.data.factors is not None and fit.model.name != "none":
+        center = fit.family.to_response(centers_of(fit)) if response else centers_of(fit)
+        table["center"] = center.mean(axis=0)
     table["moved"] = table["mean"] - table["raw"]
     table["toward"] = _direction(table)
     n = group_sizes(fit.data)

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.prediction.by_label import by_label
+from hierstan.answers.prediction.newcomers import described, group_labels, standardized_of
 from hierstan.data.frames import hashable
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.predictors import standardized
 from hierstan.engines import MAX_INT, MAX_SEED
 from hierstan.errors import DataError, HierstanError
+from hierstan.fit.centers import NewGroups, unknown_groups
 from hierstan.fit.fit import Fit
 from hierstan.text.wording import did_you_mean, listed, show
 
@@ -41,14 +42,14 @@ class Study:
         The group of each observation.
     new_groups : int
         How many groups the fit has not seen.
-    x : numpy.ndarray or None
-        Their standardized predictors, (new_groups, K); None for average ones.
+    known : NewGroups or None
+        What is known of them; None for nothing.
     """
 
     cells: pd.DataFrame
     labels: pd.Index
     new_groups: int
-    x: np.ndarray | None = None
+    known: NewGroups | None = None
 
     def design(self, fit: Fit) -> pd.DataFrame:
         """Return the size of each observation, and whether its group is new."""
@@ -60,7 +61,7 @@ class Study:
 
 def plan(
     fit: Fit,
-    new: GroupedData | None = None,
+    new: GroupedData | pd.DataFrame | None = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
@@ -72,6 +73,8 @@ def plan(
     given = {name: value for name, value in (given or {}).items() if value is not None}
     if new is not None:
         given.update({} if predictors is None else {"predictors": predictors})
+        if isinstance(new, pd.DataFrame):
+            return _of_frame(fit, new, groups, new_groups, given, rows)
         _check_alone(groups, new_groups, given, rows)
         return _of_data(fit, new)
     fresh = _new_labels(fit, new_groups)
@@ -93,8 +96,10 @@ def plan(
         thinned(fit, int(times.sum()))
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
-    x = None if predictors is None else _standardized(fit, predictors, fresh)
-    return Study(cells, labels, len(fresh), x)
+    if predictors is None:
+        return Study(cells, labels, len(fresh))
+    about = unknown_groups(fit, len(fresh), standardized_of(fit, predictors, fresh))
+    return Study(cells, labels, len(fresh), about)
 
 
 def check_same(study: Study, design: pd.DataFrame) -> None:
@@ -146,7 +151,8 @@ def check_seed(seed: Any) -> int:
 def _of_data(fit: Fit, new: Any) -> Study:
     if not isinstance(new, GroupedData):
         raise DataError(
-            f"New observations must be a GroupedData, got {type(new).__name__}. Make one with "
+            f"New observations must be a GroupedData, or a pandas DataFrame with a line per group; "
+            f"got {type(new).__name__}. Make the first with "
             "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
         )
     if new.family != fit.data.family:
@@ -159,41 +165,56 @@ def _of_data(fit: Fit, new: Any) -> Study:
             f"These {new.n_rows:,} rows came as, or were reduced to, {len(new.cells):,} summaries, "
             "and cannot be predicted one by one. Take rows, a sample of 20,000 at most."
         )
-    code_of = {label: code for code, label in enumerate(fit.data.groups)}
-    fresh = [label for label in new.groups if label not in code_of]
-    code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
-    codes = np.array([code_of[label] for label in new.groups])
+    codes, is_new, fresh = _coded(fit, new.groups)
     own = new.rows["group"].to_numpy()
     x = None
     if fit.data.predictors is not None and fresh:
         found = pd.DataFrame() if new.predictors is None else new.predictors
-        x = _standardized(fit, found.loc[[label in set(fresh) for label in found.index]], fresh)
-    return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh), x)
+        x = standardized_of(fit, found.loc[is_new], fresh)
+    factors = pd.DataFrame(index=new.groups) if new.factors is None else new.factors
+    about = described(fit, factors[is_new].reset_index(drop=True), x) if fresh else None
+    return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh), about)
 
 
-def _standardized(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
-    """Return the predictors of the new groups in the standard deviations of the fit's data."""
-    standards = fit.data.standards
-    if standards is None:
-        raise HierstanError("predictors= means nothing here: the fit's data have no predictors.")
-    names = list(standards.index)
-    if missing := [name for name in names if name not in given]:
-        raise DataError(
-            f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
-            "Give predictors=, a DataFrame with one line per new group, or data made with them."
-        )
-    group = fit.data.columns.get("group", "group")
-    of = list(group) if isinstance(group, tuple) else [group]
-    if isinstance(given, pd.DataFrame) and not set(of) - set(given) and not set(of) & set(names):
-        given = given.set_index(of if len(of) > 1 else of[0])
-    values = {name: by_label(f"predictor {name}", given[name], fresh) for name in names}
-    table = pd.DataFrame(values, index=range(len(fresh)))
-    if (
-        any(column.dtype.kind not in "iufb" for column in values.values())
-        or not np.isfinite(table.to_numpy(dtype=float)).all()
-    ):
-        raise DataError("predictors= must hold finite numbers.")
-    return standardized(table[names], standards)
+def _coded(fit: Fit, labels: pd.Index) -> tuple[np.ndarray, np.ndarray, list[Hashable]]:
+    """Return codes of groups, which of them are new, and the labels of these."""
+    code_of = {label: code for code, label in enumerate(fit.data.groups)}
+    fresh = [label for label in labels if label not in code_of]
+    is_new = np.array([label not in code_of for label in labels], dtype=bool)
+    code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
+    return np.array([code_of[label] for label in labels], dtype=int), is_new, fresh
+
+
+def _of_frame(
+    fit: Fit,
+    frame: pd.DataFrame,
+    groups: Any,
+    new_groups: Any,
+    given: Mapping[str, Any],
+    rows: Any,
+) -> Study:
+    """Return one observation of each group in a frame with their labels, factors and predictors."""
+    _check_alone(groups, new_groups, {}, rows)
+    labels = group_labels(fit.data, frame)
+    if labels.has_duplicates:
+        raise DataError(f"Groups come twice: {listed(labels[labels.duplicated()].tolist())}.")
+    codes, is_new, fresh = _coded(fit, labels)
+    predictors = given.get("predictors")
+    sizes = {name: value for name, value in given.items() if name != "predictors"}
+    cells, size = pd.DataFrame({"group": codes}), fit.family.predicted_size
+    _check_given(fit, sizes, size)
+    if size:
+        own = _typical(fit, size, codes)
+        known = fit.data.groups
+        cells[size] = _spread(size, sizes[size], labels, known) if size in sizes else own
+    if not fresh:
+        return Study(cells, labels, 0)
+    x = None
+    if fit.data.standards is not None:
+        lines = frame.loc[is_new].set_axis(pd.Index(fresh, tupleize_cols=False))
+        x = standardized_of(fit, lines if predictors is None else predictors, fresh)
+    about = described(fit, frame.loc[is_new].reset_index(drop=True), x)
+    return Study(cells, labels, len(fresh), about)
 
 
 def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: Any) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+import pandas as pd
+
 from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
@@ -14,7 +16,7 @@ from hierstan.fit.settings import check_prob
 
 def predict(
     fit: Fit,
-    new: GroupedData | None = None,
+    new: GroupedData | pd.DataFrame | None = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
@@ -37,7 +39,10 @@ def predict(
     fit : Fit
     new : GroupedData, optional
         Predict its observations instead, one by one, whatever their outcomes: groups that the fit
-        has not seen count as new. It says all that the arguments up to `rows` say.
+        has not seen count as new. It says all that the arguments up to `rows` say. Or a pandas
+        DataFrame with one line per group: its label (in the columns of the groups, or the index)
+        and, for groups not yet seen, the columns of factors and predictors. A label of a factor
+        that the fit has not seen is a new level, which groups of the frame can share.
     groups : sequence of labels, optional
         Known groups; by default all of them, or none if `new_groups` are asked for.
     new_groups : int or sequence of labels

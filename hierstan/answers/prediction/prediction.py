@@ -87,7 +87,7 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     places = np.arange(total)[thinned(fit, N)]
     used = np.add.outer(np.arange(chains) * total, places).ravel()
     which = used if len(places) < total else None
-    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.x)
+    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.known)
     whole = fit.family.columns["y"] == "int"
     values = np.empty((outcomes.size, N))
     summary = np.empty((4, N))

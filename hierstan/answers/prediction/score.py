@@ -119,7 +119,7 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
     lower, upper = prediction.interval(prob)
     y = study.cells["y"].to_numpy()
     log_score, error = np.empty(len(y)), np.empty(len(y))
-    outcomes = Outcomes(fit, study.cells, study.new_groups, prediction.seed, x=study.x)
+    outcomes = Outcomes(fit, study.cells, study.new_groups, prediction.seed, known=study.known)
     for part, written in outcomes.evaluate(["log_lik"]):
         log_score[part], error[part] = _log_mean(written["log_lik"])
     table = pd.DataFrame(

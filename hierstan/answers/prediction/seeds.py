@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import numpy as np
-
 from hierstan.answers.prediction.design import Study
 from hierstan.fit.fit import Fit
 from hierstan.fit.streams import stream
@@ -16,8 +14,9 @@ def seed_of(fit: Fit, study: Study, call: int = 0) -> int:
     J, codes = len(fit.data.groups), study.cells["group"].to_numpy()
     numbers = study.cells.to_numpy(dtype=float)
     named = dict.fromkeys(study.labels[codes >= J])
-    x = np.array([]) if study.x is None else study.x
-    return stream(fit.seed, fit.posterior, numbers, list(study.cells), list(named), x, call)
+    about = study.known
+    known = [] if about is None else [about.x, about.level, about.fresh]
+    return stream(fit.seed, fit.posterior, numbers, list(study.cells), list(named), *known, call)
 
 
 def next_seed(fit: Fit, study: Study) -> int:

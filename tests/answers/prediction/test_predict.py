@@ -238,9 +238,9 @@ def test_an_edited_template_is_what_predicts(tmp_path: Path) -> None:
     folder = Path(hs.copy_templates(tmp_path / "stan"))
     family = folder / "families" / "normal_known.stan"
     text = family.read_text()
-    old = "y_rep[n] = normal_rng(theta[group[n]], se[n]);"
+    old = "y_rep[n] = normal_rng(eta[n], se[n]);"
     assert old in text
-    family.write_text(text.replace(old, "y_rep[n] = 1000 + theta[group[n]];"))
+    family.write_text(text.replace(old, "y_rep[n] = 1000 + eta[n];"))
     pooling = folder / "partial_pooling.stan"
     text = pooling.read_text()
     assert "theta ~ normal(mu, tau);" in text
@@ -292,4 +292,4 @@ def test_new_data_are_of_the_same_family_and_say_it_all() -> None:
     with pytest.raises(hs.HierstanError, match="rows=, trials= cannot be given beside new data"):
         hs.predict(fit, deciding.baseball(), trials=3, rows=2)
     with pytest.raises(hs.DataError, match="must be a GroupedData"):
-        hs.predict(fit, hs.load_dataset("baseball"))
+        hs.predict(fit, hs.load_dataset("baseball").to_dict())

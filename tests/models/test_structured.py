@@ -1,0 +1,198 @@
+"""Groups that have structure: crossed and nested factors against closed forms and quadrature."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from exact import Posterior, structured
+from monte_carlo import far_off
+
+import hierstan as hs
+
+QUICK: dict[str, Any] = {"engine": "stanli", "progress": False}
+CASES = Path(__file__).parent.parent / "reference_cases"
+
+
+@functools.cache
+def calendars() -> dict[str, Any]:
+    return json.loads((CASES / "three_level_calendars.json").read_text())
+
+
+def three_level() -> hs.GroupedData:
+    frame = pd.DataFrame(calendars()["data"])
+    return hs.GroupedData.from_estimates(
+        frame.assign(se=np.sqrt(frame["variance"])),
+        group="study", estimate="y", se="se", factors=["district"],
+    )  # fmt: skip
+
+
+LABELS = {"age": "abc", "channel": "wxyz"}
+HALF = {"tau": hs.HalfNormal(0.5), "tau_district": hs.HalfNormal(0.5)}
+
+
+@pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
+def test_studies_in_districts_are_exact(engine: str) -> None:
+    fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 1), **HALF}).fit(
+        three_level(), seed=3, engine=engine, progress=False, draws=2000
+    )
+    exact = calendars()["exact"]
+    mean, sd = {}, {}
+    for name in ("mu", "tau", "tau_district"):
+        mean[name], sd[name] = map(np.array, exact[name])
+    for name in ("u_district", "theta"):
+        mean[name], sd[name] = (np.array(exact[name][kind]) for kind in ("mean", "sd"))
+    assert far_off(fit, Posterior(mean, sd, 0.0)) == []
+    share = fit.posterior["tau_district"] ** 2
+    share = share / (share + fit.posterior["tau"] ** 2)
+    told = {"share": np.array(exact["share_of_district"][0])}
+    of_share = {"share": np.array(exact["share_of_district"][1])}
+    draws = share.to_dataset(name="share")
+    assert far_off(fit, Posterior(told, of_share, 0.0), draws=draws) == []
+
+
+def crossed() -> pd.DataFrame:
+    """Eleven of twelve cells of three ages and four channels, with known standard errors."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame(itertools.product("abc", "wxyz"), columns=["age", "channel"])
+    of_age, of_channel = rng.normal(0, 1.0, 3), rng.normal(0, 0.4, 4)
+    frame["y"] = (
+        of_age[frame["age"].map("abc".index)] + of_channel[frame["channel"].map("wxyz".index)]
+    )
+    frame["se"] = rng.uniform(0.2, 0.6, 12)
+    frame["y"] += rng.normal(0, np.hypot(0.3, frame["se"]))
+    return frame.drop(index=5).reset_index(drop=True)
+
+
+def cells(frame: pd.DataFrame) -> hs.GroupedData:
+    return hs.GroupedData.from_estimates(frame, group=["age", "channel"], estimate="y", se="se")
+
+
+PRIORS = {
+    "mu": hs.Normal(0, 1), "tau": hs.HalfNormal(0.5),
+    "tau_age": hs.HalfNormal(1), "tau_channel": hs.HalfNormal(0.6),
+}  # fmt: skip
+
+
+def exact_of(frame: pd.DataFrame) -> Posterior:
+    levels = [
+        frame["age"].map("abc".index).to_numpy(),
+        frame["channel"].map("wxyz".index).to_numpy(),
+    ]
+    return structured(
+        frame["y"].to_numpy(), frame["se"].to_numpy(), levels, mu=(0.0, 1.0), scales=[1, 0.6, 0.5]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["auto", "centered", "noncentered"])
+def test_crossed_factors_are_exact(way: str) -> None:
+    frame = crossed()
+    model = hs.PartialPooling(priors=PRIORS, parameterization=way)
+    fit = model.fit(cells(frame), seed=5, adapt_delta=0.98, draws=2000, **QUICK)
+    exact, split = exact_of(frame), {}
+    for values, kind in ((exact.mean, "mean"), (exact.sd, "sd")):
+        split[kind] = {
+            "mu": values["mu"][0], "u_age": values["u"][:3], "u_channel": values["u"][3:],
+            "theta": values["theta"], "tau_age": values["sd"][0],
+            "tau_channel": values["sd"][1], "tau": values["sd"][2],
+        }  # fmt: skip
+    assert far_off(fit, Posterior(split["mean"], split["sd"], 0.0)) == []
+
+
+def test_leaving_out_groups_and_levels_is_exact() -> None:
+    frame = crossed()
+    fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)
+    whole = exact_of(frame)
+    loo = hs.loo(fit, unit="group", progress=False)
+    exact = [whole.log_predictive(exact_of(frame.drop(index=j))) for j in range(len(frame))]
+    assert (np.abs(loo.elpd_i - exact) < 4 * loo.mcse_i + 0.03).all()
+    by_age = hs.loo(fit, unit="age", progress=False)
+    assert by_age.labels.tolist() == ["a", "b", "c"]
+    assert by_age.unit == "age"
+    for age, elpd, error in zip("abc", by_age.elpd_i, by_age.mcse_i, strict=True):
+        rest = exact_without_age(frame, age)
+        assert abs(elpd - whole.log_predictive(rest)) < 4 * error + 0.05
+
+
+def exact_without_age(frame: pd.DataFrame, age: str) -> Posterior:
+    rest = frame[frame["age"] != age]
+    levels = [pd.factorize(rest["age"])[0], rest["channel"].map("wxyz".index).to_numpy()]
+    return structured(
+        rest["y"].to_numpy(), rest["se"].to_numpy(), levels, mu=(0.0, 1.0), scales=[1, 0.6, 0.5]
+    )  # fmt: skip
+
+
+def test_a_part_of_the_factors_and_priors_of_all() -> None:
+    data = cells(crossed())
+    fit = hs.PartialPooling(factors=["age"], priors={"tau_level": hs.HalfNormal(2)}).fit(
+        data, seed=1, draws=200, **QUICK
+    )
+    assert list(fit.data.levels) == ["age"]
+    assert fit.priors["tau_age"] == hs.HalfNormal(2)
+    assert "u_channel" not in fit.posterior
+    with pytest.raises(hs.DataError, match="no factor 'aeg'. Did you mean 'age'"):
+        hs.PartialPooling(factors=["aeg"]).fit(data, **QUICK)
+    with pytest.raises(hs.PriorError, match="tau_age, tau_channel, tau_level"):
+        hs.PartialPooling(priors={"tau_aeg": hs.HalfNormal(2)}).fit(data, **QUICK)
+    with pytest.raises(hs.PriorError, match="must be of one kind"):
+        hs.PartialPooling(priors={"tau_age": hs.HalfCauchy(2)}).fit(data, **QUICK)
+
+
+def test_a_structured_fit_survives_a_file(tmp_path: Path) -> None:
+    fit = hs.PartialPooling(factors=["age"]).fit(cells(crossed()), seed=1, draws=200, **QUICK)
+    fit.save(tmp_path / "fit.nc")
+    again = hs.load(tmp_path / "fit.nc")
+    assert str(again) == str(fit)
+    assert again.model.factors == ["age"]
+    np.testing.assert_array_equal(again.draws("u_age"), fit.draws("u_age"))
+    pd.testing.assert_frame_equal(hs.effects(again, "age"), hs.effects(fit, "age"))
+
+
+def test_a_new_group_has_the_levels_it_is_said_to_have() -> None:
+    frame = crossed()
+    fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)
+    new = pd.DataFrame({"age": ["b", "b", "d", "d"], "channel": ["x", "new", "w", "x"]})
+    found = hs.predict(fit, new, se=1e-3)
+    values = found.draws.to_numpy().reshape(-1, 4)
+    mu, tau = fit.draws("mu"), fit.draws("tau")
+    b, x = fit.draws("u_age")[:, 1], fit.draws("u_channel")[:, 1]
+    assert values[:, 0].mean() == pytest.approx((mu + b + x).mean(), abs=0.05)
+    of_channel = fit.draws("tau_channel")
+    assert values[:, 0].var() == pytest.approx((mu + b + x).var() + (tau**2).mean(), rel=0.15)
+    wide = (mu + b).var() + (of_channel**2 + tau**2).mean()
+    assert values[:, 1].var() == pytest.approx(wide, rel=0.15)
+    assert np.corrcoef(values[:, 2], values[:, 3])[0, 1] > 0.5  # the same new age
+    share = hs.poststratify(fit, new.assign(weight=[1.0, 0.0, 3.0, 0.0]))
+    mixed = 0.25 * values[:, 0] + 0.75 * values[:, 2]
+    assert share["mean"].iloc[0] == pytest.approx(mixed.mean(), abs=0.1)
+    assert share["sd"].iloc[0] == pytest.approx(mixed.std(), rel=0.15)
+    whole = frame[["age", "channel"]].assign(weight=range(1, 12))
+    by_age = hs.poststratify(fit, whole, by="age")
+    theta = fit.draws("theta") * np.arange(1, 12)
+    first = (whole["age"] == "a").to_numpy()
+    expected = theta[:, first].sum(axis=1) / np.arange(1, 12)[first].sum()
+    np.testing.assert_allclose(by_age.attrs["draws"][:, 0], expected)
+
+
+def test_words_name_what_differs() -> None:
+    frame = crossed()
+    fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)
+    found = hs.components(fit)
+    assert found.table.index.tolist() == ["age", "channel", "age × channel"]
+    assert found.table["share"].sum() == pytest.approx(1)
+    assert "left to the groups themselves" in found.verdict
+    table = hs.shrinkage(fit)
+    center = fit.draws("mu") + fit.draws("u_age")[:, 0] + fit.draws("u_channel")[:, 0]
+    assert table["center"].iloc[0] == pytest.approx(center.mean())
+    merged = frame.merge(hs.group_means(fit), on=["age", "channel"])
+    assert len(merged) == len(frame)
+    with pytest.raises(hs.HierstanError, match="no factor 'aeg'. Did you mean 'age'"):
+        hs.effects(fit, "aeg")
+    with pytest.raises(hs.HierstanError, match="no pooling has no use for them"):
+        hs.components(hs.NoPooling().fit(cells(frame), draws=100, seed=1, **QUICK))
