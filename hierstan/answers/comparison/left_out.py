@@ -15,7 +15,6 @@ from hierstan.answers.comparison.integral import GroupIntegral
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
@@ -240,14 +239,31 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
     refit = fit.model.fit(
         rest, **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False
     )
-    hyper = hyper_draws(refit, size)
-    if "u" in hyper:
-        drawn = len(hyper["u"])
-        mine, hyper = placed(refit, mine, hyper, drawn_noise(refit, mine, drawn, fit.seed))
-    log_lik = log_lik_of_units(refit, hyper, unit, data=mine)[:, column]
-    mean = np.exp(log_lik - log_lik.max())
-    error = float(mean.std(ddof=1) / np.sqrt(len(mean)) / mean.mean()) if len(mean) > 1 else 0.0
-    return float(np.log(mean.mean()) + log_lik.max()), error
+    log_lik = log_lik_of_units(refit, hyper_draws(refit), unit, data=mine)[:, column]
+    if not np.isfinite(log_lik).all():
+        return np.nan, np.nan
+    density = np.exp(log_lik - log_lik.max())
+    value = float(np.log(density.mean()) + log_lik.max())
+    if len(density) < 8:
+        return value, 0.0
+    chains = density.reshape(fit.options["chains"], -1)
+    error = float(array_stats.mcse(chains, method="mean")) / density.mean()
+    return value, float(error)
+
+
+def with_its_group(data: GroupedData, index: int) -> tuple[GroupedData, int]:
+    """Return the data of an observation's group, and its position there."""
+    codes = group_of_units(data)
+    code = codes[index]
+    return data.only(data.groups[code]), int((codes[:index] == code).sum())
+
+
+def group_of_units(data: GroupedData, unit: str = "observation") -> np.ndarray:
+    """Return the position of the group that each unit belongs to."""
+    if unit == "group":
+        return np.arange(len(data.groups))
+    assert data.rows is not None
+    return data.rows["group"].to_numpy()
 
 
 def unit_labels(fit: Fit, unit: str) -> pd.Index:
