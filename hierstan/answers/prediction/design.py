@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.prediction import newcomers
 from hierstan.answers.prediction.by_label import by_label
-from hierstan.answers.prediction.newcomers import described, group_labels, standardized_of
 from hierstan.data.frames import hashable
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import MAX_INT, MAX_SEED
@@ -98,7 +98,7 @@ def plan(
         labels = labels.repeat(times)
     if predictors is None:
         return Study(cells, labels, len(fresh))
-    about = unknown_groups(fit, len(fresh), standardized_of(fit, predictors, fresh))
+    about = unknown_groups(fit, len(fresh), newcomers.standardized_of(fit, predictors, fresh))
     return Study(cells, labels, len(fresh), about)
 
 
@@ -165,24 +165,15 @@ def _of_data(fit: Fit, new: Any) -> Study:
             f"These {new.n_rows:,} rows came as, or were reduced to, {len(new.cells):,} summaries, "
             "and cannot be predicted one by one. Take rows, a sample of 20,000 at most."
         )
-    codes, is_new, fresh = _coded(fit, new.groups)
+    codes, is_new, fresh = newcomers.coded(fit, new.groups)
     own = new.rows["group"].to_numpy()
     x = None
     if fit.data.predictors is not None and fresh:
-        found = pd.DataFrame() if new.predictors is None else new.predictors
-        x = standardized_of(fit, found.loc[is_new], fresh)
+        found = pd.DataFrame(index=new.groups) if new.predictors is None else new.predictors
+        x = newcomers.standardized_of(fit, found.loc[is_new], fresh)
     factors = pd.DataFrame(index=new.groups) if new.factors is None else new.factors
-    about = described(fit, factors[is_new].reset_index(drop=True), x) if fresh else None
+    about = newcomers.described(fit, factors[is_new].reset_index(drop=True), x) if fresh else None
     return Study(new.rows.assign(group=codes[own]), new.groups[own], len(fresh), about)
-
-
-def _coded(fit: Fit, labels: pd.Index) -> tuple[np.ndarray, np.ndarray, list[Hashable]]:
-    """Return codes of groups, which of them are new, and the labels of these."""
-    code_of = {label: code for code, label in enumerate(fit.data.groups)}
-    fresh = [label for label in labels if label not in code_of]
-    is_new = np.array([label not in code_of for label in labels], dtype=bool)
-    code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
-    return np.array([code_of[label] for label in labels], dtype=int), is_new, fresh
 
 
 def _of_frame(
@@ -195,10 +186,10 @@ def _of_frame(
 ) -> Study:
     """Return one observation of each group in a frame with their labels, factors and predictors."""
     _check_alone(groups, new_groups, {}, rows)
-    labels = group_labels(fit.data, frame)
+    labels = newcomers.group_labels(fit.data, frame)
     if labels.has_duplicates:
         raise DataError(f"Groups come twice: {listed(labels[labels.duplicated()].tolist())}.")
-    codes, is_new, fresh = _coded(fit, labels)
+    codes, is_new, fresh = newcomers.coded(fit, labels)
     predictors = given.get("predictors")
     sizes = {name: value for name, value in given.items() if name != "predictors"}
     cells, size = pd.DataFrame({"group": codes}), fit.family.predicted_size
@@ -211,9 +202,9 @@ def _of_frame(
         return Study(cells, labels, 0)
     x = None
     if fit.data.standards is not None:
-        lines = frame.loc[is_new].set_axis(pd.Index(fresh, tupleize_cols=False))
-        x = standardized_of(fit, lines if predictors is None else predictors, fresh)
-    about = described(fit, frame.loc[is_new].reset_index(drop=True), x)
+        lines = newcomers.predictors_of(fit, frame.loc[is_new])
+        x = newcomers.standardized_of(fit, lines if predictors is None else predictors, fresh)
+    about = newcomers.described(fit, frame.loc[is_new].reset_index(drop=True), x)
     return Study(cells, labels, len(fresh), about)
 
 

@@ -28,6 +28,15 @@ def group_labels(data: GroupedData, frame: pd.DataFrame) -> pd.Index:
     return frame.index
 
 
+def coded(fit: Fit, labels: pd.Index) -> tuple[np.ndarray, np.ndarray, list[Hashable]]:
+    """Return codes of groups, which of them are new, and the labels of these."""
+    code_of = {label: code for code, label in enumerate(fit.data.groups)}
+    fresh = [label for label in labels if label not in code_of]
+    is_new = np.array([label not in code_of for label in labels], dtype=bool)
+    code_of.update({label: len(fit.data.groups) + place for place, label in enumerate(fresh)})
+    return np.array([code_of[label] for label in labels], dtype=int), is_new, fresh
+
+
 def described(fit: Fit, factors: pd.DataFrame, x: np.ndarray | None) -> NewGroups:
     """Return what a frame says of new groups."""
     if fit.model.name == "none":
@@ -45,6 +54,13 @@ def described(fit: Fit, factors: pd.DataFrame, x: np.ndarray | None) -> NewGroup
     return described_groups(fit, columns, len(factors), x)
 
 
+def predictors_of(fit: Fit, frame: pd.DataFrame) -> dict[Hashable, np.ndarray]:
+    """Return those of the fit's predictors that a frame has, line by line."""
+    standards = fit.data.standards
+    names = [] if standards is None else list(standards.index)
+    return {name: frame[name].to_numpy() for name in names if name in frame}
+
+
 def standardized_of(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
     """Return the predictors of the new groups in the standard deviations of the fit's data."""
     standards = fit.data.standards
@@ -56,9 +72,8 @@ def standardized_of(fit: Fit, given: Any, fresh: list[Hashable]) -> np.ndarray:
             f"The new groups need the predictor {listed(missing)}: the fit has {listed(names)}. "
             "Give predictors=, a DataFrame with one line per new group, or data made with them."
         )
-    known = fit.data.groups
-    if isinstance(given, pd.DataFrame) and known.name in given and known.name not in names:
-        given = given.set_index(known.name)
+    if isinstance(given, pd.DataFrame) and fit.data.columns.get("group") not in names:
+        given = given.set_axis(group_labels(fit.data, given))
     values = {name: by_label(f"predictor {name}", given[name], fresh) for name in names}
     table = pd.DataFrame(values, index=range(len(fresh)))
     if (

@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.prediction.design import check_fit, check_seed
-from hierstan.answers.prediction.newcomers import described, group_labels, standardized_of
+from hierstan.answers.prediction.newcomers import (
+    described,
+    group_labels,
+    predictors_of,
+    standardized_of,
+)
 from hierstan.data.frames import hashable
 from hierstan.errors import DataError
 from hierstan.fit import group_summaries
@@ -150,7 +155,7 @@ def _new_means(fit: Fit, frame: pd.DataFrame, seed: int) -> np.ndarray:
     x = None
     if fit.data.standards is not None:
         labels: list[Hashable] = list(range(len(frame)))
-        x = standardized_of(fit, frame.set_axis(labels), labels)
+        x = standardized_of(fit, predictors_of(fit, frame), labels)
     if fit.data.factors is None:
         return new_means(fit, len(frame), seed, unknown_groups(fit, len(frame), x))
     return new_means(fit, len(frame), seed, described(fit, frame, x))
