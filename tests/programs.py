@@ -80,6 +80,14 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)
 
 
+def structured_data(family: str) -> hs.GroupedData:
+    """Return the same six groups in four regions, and by two devices across these."""
+    data = small_data(family)
+    factors = pd.DataFrame({"region": list("nnsswe"), "device": list("xyxyxy")}, data.groups)
+    factors.columns = pd.Index(list(factors), dtype=object, name="factor")
+    return replace(data, factors=factors)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """One pooling, family and way of sampling; without a way, the page as it stands."""

@@ -188,7 +188,7 @@ def _groups(fit: Any, limit: int | None) -> Table:
         ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
     lines = _statistics(fit.family.to_response(fit.theta(groups=slice(0, shown))), ess)
     labels = plain_labels(fit.data.groups)[:shown]
-    header = (f"{fit.data.columns.get('group', 'group')} ({_mean_words(fit)})", *_header())
+    header = (f"{fit.data.grouped_by} ({_mean_words(fit)})", *_header())
     more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""
     return Table(header, tuple((x, *line) for x, line in zip(labels, lines, strict=True)), more)
 

@@ -121,6 +121,8 @@ def _check(fit: Fit) -> None:
         why = f"the exact posterior of {fit.data.family} data is not at hand"
     elif fit.data.predictors is not None:
         why = "its group means depend on predictors"
+    elif fit.data.factors is not None and fit.model.name != "none":
+        why = "its group means depend on factors"
     elif fit.prior_only:
         why = "its draws are from the prior"
     elif fit.program.edited or fit.conditional.edited:

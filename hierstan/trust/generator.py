@@ -18,6 +18,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import INT_MAX
 from hierstan.errors import DataError, HierstanError
 from hierstan.families import FAMILIES
+from hierstan.fit.centers import centers
 from hierstan.models.plan import make_plan
 from hierstan.models.pooling import Pooling
 from hierstan.priors import Prior
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 POPULATIONS = ("normal", "template")
 MAX_SIMULATED = 1_000_000  # rows of one data set
 MAX_ATTEMPTS = 200  # for one data set whose outcomes computer numbers can hold
+ZERO = np.zeros(())
 TINY = 1e-300  # a population sd of 0, for a program that asks for a positive one
 
 
@@ -44,7 +46,9 @@ class Simulation:
     data : GroupedData
         Same groups and design as the data that were given, new outcomes.
     truth : dict of str to float or numpy.ndarray
-        ``mu``, ``tau``, ``theta`` (J,) and the family's own parameters, on the link scale.
+        ``mu``, ``tau``, ``theta`` (J,) and the family's own parameters, on the link scale; with
+        predictors ``beta`` (K,), and for each factor, such as region, ``tau_region`` and what its
+        levels add, ``u_region``.
     """
 
     data: GroupedData
@@ -73,6 +77,22 @@ class Generator:
             )
 
     @cached_property
+    def described(self) -> GroupedData:
+        """The data with those of their factors that the model uses."""
+        return self.model.described(self.data)
+
+    @cached_property
+    def vectors(self) -> dict[str, tuple[int, str]]:
+        """The values that are not a single number: how many they are, and of what."""
+        found = {"theta": (len(self.data.groups), "group")}
+        if "beta" in self.priors:
+            found["beta"] = (self.data.design.shape[1] - 1, "predictor")
+        for name, known in self.described.levels.items():
+            if f"tau_{name}" in self.priors:
+                found[f"u_{name}"] = (len(known), f"level of {name}")
+        return found
+
+    @cached_property
     def priors(self) -> dict[str, Prior]:
         """The model's priors, the default ones scaled to the data that were given."""
         return self.model.resolve_priors(self.data)
@@ -86,10 +106,11 @@ class Generator:
         """
         program = make_plan(self.model, self.data).conditional
         parameters = set(self._evaluator_of(program).parameters)
-        if set(self.priors) - parameters:
+        known = set(of_program(self.described, dict.fromkeys([*self.priors, *self.vectors], ZERO)))
+        if known - {"theta"} - parameters:
             shipped = replace(self.model, template_dir=packaged_directory())
             return make_plan(shipped, self.data).conditional
-        extra = sorted(parameters - {*self.priors, "theta"})
+        extra = sorted(parameters - known)
         if extra:
             raise HierstanError(
                 f"The edited template has the parameter {extra[0]}, whose prior stands in the "
@@ -106,7 +127,7 @@ class Generator:
         from hierstan.engines.stanli import Evaluator
 
         design = self._design
-        entries = {**stan_data(self.data, self.priors, pointwise=True), "N": len(design)}
+        entries = {**stan_data(self.described, self.priors, pointwise=True), "N": len(design)}
         columns = FAMILIES[self.data.family].columns
         entries["group"] = design["group"].to_numpy() + 1
         entries |= {name: design[name].to_numpy() for name in columns}
@@ -124,8 +145,7 @@ class Generator:
 
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
-        J, K = len(self.data.groups), self.data.design.shape[1] - 1
-        valid = {*self.priors, "theta"} - ({"theta"} if self.model.shares_mean else set())
+        valid = {*self.priors, *self.vectors} - ({"theta"} if self.model.shares_mean else set())
         if unknown := sorted(set(truth) - valid):
             raise HierstanError(
                 f"truth: {pooling_words(self.model.name)} of {self.data.family} data has no "
@@ -134,13 +154,12 @@ class Generator:
         family, found = FAMILIES[self.data.family], {}
         for name, value in truth.items():
             array = np.asarray(value, dtype=float)
-            shape = {"theta": (J,), "beta": (K,)}.get(name, ())
-            if array.shape != shape or not np.isfinite(array).all():
-                of = {"theta": "group", "beta": "predictor"}.get(name)
-                wanted = f"{shape[0]} finite numbers, one a {of}" if shape else "a finite number"
+            size, noun = self.vectors.get(name, (0, ""))
+            if array.shape != (size,) * bool(noun) or not np.isfinite(array).all():
+                wanted = f"{size} finite numbers, one a {noun}" if noun else "a finite number"
                 raise HierstanError(f"truth: {name!r} must be {wanted}, got {value!r}.")
             lowest = family.lower_bounds.get(name, 0.0)
-            if name not in ("mu", "theta", "beta") and array < lowest:
+            if name != "mu" and not noun and array < lowest:
                 raise HierstanError(f"truth: {name!r} must be at least {lowest:g}, got {value!r}.")
             found[name] = array
         return found
@@ -165,16 +184,19 @@ class Generator:
         truth = dict(given)
         for name, prior in self.priors.items():
             if name not in truth:
-                size = {"theta": J, "beta": self.data.design.shape[1] - 1}.get(name)
+                size, _ = self.vectors.get(name, (None, ""))
                 truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
+        for name, (size, _) in self.vectors.items():
+            if name not in truth and name != "theta":
+                truth[name] = truth[f"tau_{name.removeprefix('u_')}"] * rng.normal(size=size)
         if self.model.shares_mean:
             truth["theta"] = self._line(truth)
         elif "theta" not in truth and self.population == "normal":
             truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)
-        elif "theta" not in truth and "beta" in truth:
+        elif "theta" not in truth and len(self.vectors) > 1:
             raise HierstanError(
-                "An edited population of group means cannot be simulated with predictors yet. "
-                "Leave the predictors out, or give theta in truth."
+                "An edited population of group means cannot be simulated with predictors or "
+                "factors yet. Leave them out, or give theta in truth."
             )
         elif "theta" not in truth:
             start = {**truth, "theta": np.full(J, truth["mu"])}
@@ -184,8 +206,8 @@ class Generator:
 
     def _line(self, truth: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the mean of each group's population, (J,)."""
-        slopes = truth.get("beta", np.zeros(self.data.design.shape[1] - 1))
-        return np.asarray(self.data.design @ np.append(truth["mu"], slopes))
+        draw = {name: value[None] for name, value in of_program(self.described, truth).items()}
+        return centers(self.described, draw)[0] + np.zeros(len(self.data.groups))
 
     def _outcomes(
         self, truth: Mapping[str, np.ndarray], rng: np.random.Generator
@@ -196,9 +218,10 @@ class Generator:
         return {names[name]: values[0] for name, values in written.items()}
 
     def _points(self, truth: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-        points = {name: np.array([truth[name]] * count) for name in self._evaluator.parameters}
-        if "tau" in points:
-            points["tau"] = np.maximum(points["tau"], TINY)
+        values = of_program(self.described, truth)
+        points = {name: np.array([values[name]] * count) for name in self._evaluator.parameters}
+        for name in {"tau", "tau_level"} & {*points}:
+            points[name] = np.maximum(points[name], TINY)
         return points
 
     def _written(
@@ -222,6 +245,24 @@ class Generator:
         if not np.isfinite(numbers).all() or (whole and cells["y"].max() > INT_MAX):
             return None
         return replace(data, cells=cells, rows=None if data.rows is None else rows)
+
+
+def of_program(data: GroupedData, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return values under a program's names: ``u`` and ``tau_level`` are those of all factors.
+
+    Parameters
+    ----------
+    data : GroupedData
+        With the factors that the model uses.
+    values : mapping of str to numpy.ndarray
+    """
+    names = [name for name in data.levels if f"tau_{name}" in values]
+    own = {f"{kind}_{name}" for name in names for kind in ("tau", "u")}
+    found = {name: value for name, value in values.items() if name not in own}
+    if names:
+        found["tau_level"] = np.array([values[f"tau_{name}"] for name in names])
+        found["u"] = np.concatenate([np.atleast_1d(values[f"u_{name}"]) for name in names])
+    return found
 
 
 # internals ------------------------------------------------------------------------------------

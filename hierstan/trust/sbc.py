@@ -25,12 +25,13 @@ from hierstan.models.pooling import Pooling
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import stan_data
 from hierstan.text.tables import plain_labels
-from hierstan.trust.generator import Generator, Simulation
+from hierstan.trust.generator import Generator, Simulation, of_program
 from hierstan.trust.sbc_result import SBCResult
 
 CHAINS, WARMUP = 2, 500
 THINNING = (10, 40)  # the second where the first leaves draws that depend on each other
 MAX_R_HAT = 1.05
+MAX_LEVELS = 3  # of each factor that are ranked
 MAX_THETA = 3  # groups whose means are ranked: the best informed, a middling and the worst
 
 
@@ -186,6 +187,11 @@ class _Task:
         if data.predictors is not None and "beta" in fit.priors:
             below = fit.draws("beta")[places] < truth["beta"]
             ranks |= _each("beta", plain_labels(data.predictors.columns), below)
+        for factor, known in fit.data.levels.items():
+            if (name := f"u_{factor}") in truth:
+                some = _spread_out(len(known), MAX_LEVELS)
+                below = fit.draws(name)[places][:, some] < truth[name][some]
+                ranks |= _each(name, [plain_labels(known)[level] for level in some], below)
         labels = plain_labels(data.groups)
         below = fit.theta(groups, places) < truth["theta"][groups]
         ranks |= _each("theta", [labels[j] for j in groups], below)
@@ -196,13 +202,14 @@ class _Task:
         """Return the total log likelihood at the draws and, last, at the truth."""
         from hierstan.engines.stanli import Evaluator
 
-        entries = stan_data(simulation.data, fit.priors, pointwise=True)
+        entries = stan_data(fit.data, fit.priors, pointwise=True)
+        truth = of_program(fit.data, simulation.truth)
         evaluator = Evaluator(self.program, entries)
         points = {
             name: np.concatenate(
                 [
                     fit.theta(draws=places) if name == "theta" else fit.draws(name)[places],
-                    [simulation.truth[name]],
+                    [truth[name]],
                 ]
             )
             for name in evaluator.parameters
@@ -232,8 +239,12 @@ def _ranked_groups(model: Pooling, data: GroupedData) -> tuple[int, ...]:
     if model.shares_mean:
         return ()
     order = np.argsort(raw_estimates(data)["link_se"].to_numpy(), kind="stable")
-    places = np.linspace(0, len(order) - 1, min(MAX_THETA, len(order))).round().astype(int)
-    return tuple(int(order[place]) for place in places)
+    return tuple(int(order[place]) for place in _spread_out(len(order), MAX_THETA))
+
+
+def _spread_out(size: int, most: int) -> np.ndarray:
+    """Return at most so many positions, from the first to the last."""
+    return np.linspace(0, size - 1, min(most, size)).round().astype(int)
 
 
 def _run(

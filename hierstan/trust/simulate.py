@@ -33,8 +33,9 @@ def simulate(
     model : CompletePooling, NoPooling or PartialPooling, optional
         Partial pooling with default priors unless given.
     truth : mapping of str to number or array, optional
-        True values of ``mu``, ``tau``, ``theta`` or the family's parameters, on the link scale.
-        Each data set has new values from the prior for what is not given.
+        True values of ``mu``, ``tau``, ``theta`` or the family's parameters, on the link scale;
+        with factors, such as region, also ``tau_region`` and ``u_region`` (one a level). Each data
+        set has new values from the prior for what is not given.
     replicates : int
         Number of data sets.
     seed : int, optional

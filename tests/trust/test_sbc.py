@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from programs import POOLINGS, small_data
+from programs import POOLINGS, small_data, structured_data
 from scipy import stats
 
 import hierstan as hs
@@ -117,6 +117,46 @@ def test_true_values_come_from_priors_and_population() -> None:
 def test_no_spread_at_all_can_be_simulated() -> None:
     [made] = hs.simulate(EIGHT, truth={"mu": 2, "tau": 0}, seed=1)
     assert made.truth["theta"].tolist() == [2.0] * 8
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_simulated_levels_add_up(family: str) -> None:
+    data = structured_data(family)
+    [made] = hs.simulate(data, truth={"tau": 0, "u_region": [0, 1, 2, 3]}, seed=1)
+    regions, devices = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1] * 3)
+    own = {"mu", "tau", "theta", "tau_region", "u_region", "tau_device", "u_device"}
+    assert set(made.truth) == {*own, *FAMILIES[family].parameters}
+    expected = made.truth["mu"] + regions + made.truth["u_device"][devices]
+    np.testing.assert_allclose(made.truth["theta"], expected)
+    assert made.data.levels["region"].tolist() == list("nswe")
+
+
+def test_true_levels_come_from_their_population() -> None:
+    priors = {**PRIORS, "tau_level": hs.LogNormal(0, 0.3)}
+    options = {"replicates": 100, "seed": 3}
+    data = structured_data("normal_known")
+    for model in (hs.PartialPooling(priors=priors), hs.CompletePooling(factors=["region"])):
+        made = hs.simulate(data, model=model, **options)
+        u = np.array([each.truth["u_region"] / each.truth["tau_region"] for each in made])
+        assert stats.kstest(u.ravel(), stats.norm.cdf).pvalue > 0.001
+        assert ("u_device" in made[0].truth) == (model.name == "partial")
+    complete = made[0].truth
+    assert (complete["theta"] == complete["mu"] + complete["u_region"][[0, 0, 1, 1, 2, 3]]).all()
+    [none] = hs.simulate(data, model=hs.NoPooling(), seed=1)
+    assert list(none.truth) == ["theta"]
+
+
+@pytest.mark.parametrize(
+    ("truth", "match"),
+    [
+        ({"u_region": [1, 2]}, "'u_region' must be 4 finite numbers, one a level of region"),
+        ({"tau_region": -1}, "'tau_region' must be at least 0"),
+        ({"u": [1, 2]}, "has no 'u'. It has mu, tau, tau_device, tau_region, theta, u_device"),
+    ],
+)
+def test_bad_true_levels_are_refused(truth: dict[str, Any], match: str) -> None:
+    with pytest.raises(hs.HierstanError, match=match):
+        hs.simulate(structured_data("normal_known"), truth=truth)
 
 
 def test_large_tables_without_rows_are_simulated_from_their_counts() -> None:
@@ -328,6 +368,18 @@ def test_a_few_replicates_of_partial_pooling(family: str) -> None:
     result = hs.sbc(hs.PartialPooling(), small_data(family), replicates=15, **QUICK)
     assert result.ok, str(result)
     assert result.ranks.shape == (15, 6 + len(FAMILIES[family].parameters))
+
+
+@pytest.mark.parametrize(
+    ("model", "family"), [(hs.PartialPooling, "normal_known"), (hs.CompletePooling, "poisson")]
+)
+def test_a_few_replicates_with_factors(model: type[Any], family: str) -> None:
+    priors = {"mu": hs.Normal(0, 1), "tau_level": hs.HalfNormal(1)}
+    data = structured_data(family)
+    result = hs.sbc(model(priors=priors), data, replicates=10, **{**QUICK, "draws": 19})
+    assert result.ok, str(result)
+    ranked = {"tau_region", "tau_device", "u_region[n]", "u_region[e]", "u_device[x]", "log_lik"}
+    assert ranked <= set(result.ranks)
 
 
 @pytest.mark.slow

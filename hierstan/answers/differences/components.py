@@ -51,8 +51,11 @@ class Components:
             for name, line in zip(self.table.index, self.table.to_numpy(float), strict=True)
         )
         shown = Table(("", *self.table.columns), rows).text()
-        told = textwrap.fill(self.verdict, WIDTH, break_on_hyphens=False)
-        return f"{self.table.attrs['caption']}\n\n{shown}\n\n{told}"
+        caption, told = (
+            textwrap.fill(words, WIDTH, break_on_hyphens=False)
+            for words in (self.table.attrs["caption"], self.verdict)
+        )
+        return f"{caption}\n\n{shown}\n\n{told}"
 
 
 def components(fit: Fit, *, prob: float | None = None) -> Components:
