@@ -118,7 +118,8 @@ def _within(fit: Any, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name in fit.family.checks:
             observed, replicated = STATISTICS[name](y, own)[0], STATISTICS[name](y_rep, own)
-            found[name] = _line(observed, replicated, WORDS[name][1])
+            if not np.isnan(observed):  # else these rows have nothing that it looks at
+                found[name] = _line(observed, replicated, WORDS[name][1])
     return found
 
 

@@ -73,7 +73,7 @@ class Fit:
     >>> fit.model.name, fit.seed, fit.parameterization
     ('partial', 1, 'marginal')
     >>> sorted(fit.idata.children)[:3]
-    ['constant_data', 'log_likelihood', 'observed_data']
+    ['constant_data', 'log_likelihood', 'log_prior']
     >>> fit.family.link, "parameters {" in fit.stan_code
     ('identity', True)
     >>> fit.posterior["theta"].dims, fit.keeps_theta
@@ -257,7 +257,20 @@ class Fit:
         return made
 
     def keep_theta(self) -> None:
-        """Draw theta where it was integrated out, and keep it with the posterior."""
+        """Draw theta where it was integrated out, and keep it with the posterior.
+
+        `Pooling.fit` does so unless the draws are too many to keep.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.keep_theta()
+        >>> fit.keeps_theta
+        True
+        """
         posterior = self.posterior
         S = posterior.sizes["chain"], posterior.sizes["draw"]
         made = self.group_draws().at(np.arange(S[0] * S[1]), np.arange(len(self.data.groups)))

@@ -1,7 +1,8 @@
 """What the rows within groups look like, in data and in replicated data: the statistics of checks.
 
 Each takes outcomes (S, N), the rows' `Rows`, and returns (S,). None looks at differences between
-groups, which are what a model estimates: all are taken around the groups' own means.
+groups, which are what a model estimates: all are taken around the groups' own means. NaN says that
+there is nothing to look at, such as the shape of groups of three rows.
 """
 
 from __future__ import annotations
@@ -86,6 +87,8 @@ def tails(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Kurtosis within groups, each group in units of its own standard deviation."""
     off = _residuals(y, rows)
     variance = rows.total(off**2) / np.maximum(rows.count, 1)
+    if not (rows.count >= FEW).any():
+        return np.full(len(y), np.nan)
     large = (rows.count >= FEW) & (variance > 0)
     fourth = np.divide(rows.total(off**4), variance**2, out=np.zeros_like(variance), where=large)
     return fourth.sum(axis=1) / np.maximum((large * rows.count).sum(axis=1), 1)
@@ -94,6 +97,8 @@ def tails(y: np.ndarray, rows: Rows) -> np.ndarray:
 def below(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Share of rows below the mean of their group, of groups of several rows."""
     several = rows.count[rows.group] >= FEW
+    if not several.any():
+        return np.full(len(y), np.nan)
     off = _residuals(y, rows)[:, several]
     return ((off < 0) + 0.5 * (off == 0)).mean(axis=1)
 

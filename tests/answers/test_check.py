@@ -100,6 +100,14 @@ def test_a_group_far_from_the_others_is_named() -> None:
     assert rest.ok
 
 
+@pytest.mark.parametrize("family", ["normal", "student_t", "lognormal"])
+def test_groups_of_three_rows_have_no_shape_to_blame(family: str) -> None:
+    kind = rows(family, 1).groupby("g").head(3)
+    found = hs.check(fitted(kind, family))
+    assert found.ok, str(found)
+    assert np.isfinite(found.table.to_numpy(dtype=float)).all()
+
+
 def test_it_prints_and_refuses() -> None:
     fit = fitted(rows("neg_binomial", 1), "poisson")
     text, page = str(hs.check(fit)), hs.check(fit)._repr_html_()
