@@ -456,7 +456,19 @@ class GroupedData:
 
     @property
     def tau_names(self) -> list[str]:
-        """What the sd between the levels of each factor is called, such as ``"tau_region"``."""
+        """What the sd between the levels of each factor is called, such as ``"tau_region"``.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> shops = pd.DataFrame({"shop": [1, 2, 3, 4], "region": ["n", "s", "s", "n"],
+        ...                       "sales": [4.0, 2.5, 3.1, 3.9], "se": 1.0})
+        >>> hs.GroupedData.from_estimates(
+        ...     shops, group="shop", estimate="sales", se="se", factors=["region"]
+        ... ).tau_names
+        ['tau_region']
+        """
         return [f"tau_{name}" for name in self.levels]
 
     def with_factors(self, names: Sequence[Hashable] | None) -> GroupedData:
@@ -561,14 +573,32 @@ class GroupedData:
 
     @property
     def grouped_by(self) -> str:
-        """The column of the groups, or the columns, as text for people."""
+        """The column of the groups, or the columns, as text for people.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.grouped_by
+        'school'
+        """
         name = self.columns.get("group", "group")
         several = isinstance(self.groups, pd.MultiIndex)
         return " × ".join(map(str, self.groups.names if several else [name]))
 
     @property
     def effect(self) -> Measure | None:
-        """What the estimates are effects of and on which scale, where that is known."""
+        """What the estimates are effects of and on which scale, where that is known.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> data.effect is None
+        True
+        """
         return MEASURES[self.measure] if self.measure else None
 
     def __repr__(self) -> str:

@@ -52,7 +52,20 @@ class CompletePooling(Pooling):
     shares_mean: ClassVar[bool] = True
 
     def described(self, data: GroupedData) -> GroupedData:
-        """Return the data with those of their factors that the model uses."""
+        """Return the data with those of their factors that the model uses.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> cells = pd.DataFrame({"age": [1, 1, 2, 2], "sex": ["f", "m", "f", "m"],
+        ...                       "sold": [3, 5, 2, 8], "seen": 20})
+        >>> data = hs.GroupedData.from_counts(
+        ...     cells, group=["age", "sex"], successes="sold", trials="seen"
+        ... )
+        >>> hs.CompletePooling(factors=["sex"]).described(data).tau_names
+        ['tau_sex']
+        """
         return data.with_factors(self.factors)
 
 
@@ -154,7 +167,20 @@ class PartialPooling(Pooling):
     has_population: ClassVar[bool] = True
 
     def described(self, data: GroupedData) -> GroupedData:
-        """Return the data with those of their factors that the model uses."""
+        """Return the data with those of their factors that the model uses.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> cells = pd.DataFrame({"age": [1, 1, 2, 2], "sex": ["f", "m", "f", "m"],
+        ...                       "sold": [3, 5, 2, 8], "seen": 20})
+        >>> data = hs.GroupedData.from_counts(
+        ...     cells, group=["age", "sex"], successes="sold", trials="seen"
+        ... )
+        >>> hs.PartialPooling(factors=["sex"]).described(data).tau_names
+        ['tau_sex']
+        """
         return data.with_factors(self.factors)
 
     def __post_init__(self) -> None:
@@ -167,7 +193,14 @@ class PartialPooling(Pooling):
 
     @property
     def mends(self) -> bool:  # type: ignore[override]
-        """Whether a run that had trouble is repeated with smaller steps."""
+        """Whether a run that had trouble is repeated with smaller steps.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.PartialPooling().mends, hs.PartialPooling(parameterization="centered").mends
+        (True, False)
+        """
         return self.parameterization == "auto"
 
     def way(

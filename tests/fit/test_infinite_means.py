@@ -72,11 +72,11 @@ def test_lognormal_rows(prior, finite: bool) -> None:
 
 
 def test_no_pooling_and_other_links() -> None:
-    frame = pd.DataFrame({"g": [1, 2], "y": [3, 4], "n": [9, 9]})
-    data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+    frame = pd.DataFrame({"g": [1, 2], "y": [3, 4], "of": [9, 9]})
+    data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="of")
     model = hs.PartialPooling(priors={"tau": hs.HalfCauchy(1)})
     assert infinite_because(quick(model, data), order=2, new_group=True) == ""
-    known = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="n")
+    known = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="of")
     for prior, moments in ((hs.Cauchy(0, 1), 0), (hs.StudentT(2, 0, 1), 1), (hs.Normal(0, 1), 2)):
         fit = quick(hs.NoPooling(priors={"theta": prior}), known)
         found = [not infinite_because(fit, order=order, new_group=True) for order in (1, 2)]

@@ -202,7 +202,7 @@ def test_an_edited_likelihood_is_differentiated(tmp_path: Path, model: type) -> 
         tmp_path / "stan",
         "families/binomial.stan",
         BINOMIAL,
-        "0.5 * binomial_logit_lupmf(y | trials, theta)",
+        "0.5 * binomial_logit_lupmf(y | trials, eta)",
     )
     fit = fitted(counts(), model(template_dir=folder), draws=500)
     assert likelihood_edited(fit)

@@ -72,7 +72,7 @@ def exact_rates(fit) -> np.ndarray:
         return y * theta - n * np.logaddexp(0, theta)
 
     if fit.model.name == "none":
-        theta, weight = grid(-15, 10, 1000)
+        theta, weight = grid(-60, 10, 2800)
         log = log_lik(theta[:, None]) + (priors["theta"].log_density(theta) + weight)[:, None]
         return np.exp(special.logsumexp(log - np.logaddexp(0, -theta)[:, None], axis=0)) / np.exp(
             special.logsumexp(log, axis=0)

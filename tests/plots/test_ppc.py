@@ -131,5 +131,7 @@ def test_replications_that_were_not_kept_are_drawn_again(tmp_path: Path) -> None
 
 
 def test_rows_that_are_gone_cannot_be_replicated() -> None:
-    with pytest.raises(hs.HierstanError, match="20,001 rows of this fit were reduced"):
+    with pytest.raises(
+        hs.HierstanError, match="the 20,001 rows of this fit came as, or were reduced to"
+    ):
         hs.plot_ppc(many_rows(20_001))

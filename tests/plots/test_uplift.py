@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
-from pictures import OPTIONS, check_picture, close, column, fit_of, names, segments, words
+from pictures import OPTIONS, check_picture, close, column, data_of, fit_of, names, segments, words
 
 import hierstan as hs
 from hierstan.plots.style import CORE, POOLING_COLORS
@@ -129,7 +129,8 @@ def test_limits_out_of_sight_are_marked() -> None:
 
 
 def test_of_amounts_their_mean_or_median_is_compared() -> None:
-    fit = fit_of("baskets")
+    model = hs.PartialPooling(priors={"sigma": hs.HalfNormal(0.8)})  # of a finite mean
+    fit = model.fit(data_of("baskets"), **OPTIONS)
     axes = [hs.plot_uplift(fit, "a", scale=scale).axes[0] for scale in ("response", "mean")]
     words_of = [ax.get_xlabel() for ax in axes]
     assert words_of == ["median of basket, difference from a", "mean of basket, difference from a"]

@@ -146,7 +146,7 @@ def test_copy_templates_overwrites_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [POOLING]
     assert (tmp_path / POOLING).read_text() == "// mine"
     folder = hs.copy_templates(tmp_path / "copy")
-    with pytest.raises(hs.TemplateError, match=r"already holds .* and 27 more"):
+    with pytest.raises(hs.TemplateError, match=r"already holds .* and \d+ more"):
         hs.copy_templates(folder)
 
 

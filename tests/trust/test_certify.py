@@ -148,7 +148,7 @@ def test_extreme_estimates_are_certified() -> None:
 def test_wrong_draws_are_not_certified() -> None:
     fit = hs.PartialPooling().fit(EIGHT, **QUICK)
     assert hs.certify(fit).ok
-    other = hs.certify(replace(fit, priors={**fit.priors, "tau": hs.HalfNormal(20)}))
+    other = hs.certify(replace(fit, priors={**fit.priors, "tau": hs.HalfNormal(8)}))
     assert not other.ok
     assert "do NOT agree with the exact posterior: " in str(other)
     assert repr(other) == "Certificate(the draws do not agree)"

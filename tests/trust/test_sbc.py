@@ -208,7 +208,7 @@ BROKEN = {
     ),
     "y_rep": (
         PRIORS, KNOWN,
-        "normal_rng(theta[group[n]], se[n])", "normal_rng(theta[group[n]], 3 * se[n])",
+        "normal_rng(eta[n], se[n])", "normal_rng(eta[n], 3 * se[n])",
     ),
 }  # fmt: skip
 
