@@ -1,4 +1,5 @@
 """The command line.
 
-Imports from: answers, data, datasets, errors, families, fit, models, plots, programs, report, text.
+Imports from: answers, data, datasets, errors, families, fit, models, plots, priors, programs,
+report, text.
 """

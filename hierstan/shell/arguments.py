@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-PICTURES = (".pdf", ".png", ".svg")
-PAGES = (".htm", ".html")
+from hierstan.shell import values
+from hierstan.shell.parser import Parser, Version
+from hierstan.shell.texts import EXAMPLES, EXIT_CODES
+
 KINDS = {  # what is observed in each group: the options that must, and that may, go with it
     "estimate": (("se",), ()),
     "successes": (("trials",), ("family",)),
@@ -24,24 +25,6 @@ CONSTRUCTORS = {  # of `GroupedData`, after from_
     "events_treatment": "arms",
     "outcome": "rows",
 }
-EXAMPLES = """\
-examples:
-  hierstan compare schools.csv --group school --estimate effect --se se
-  hierstan compare players.csv --group player --successes hits --trials at_bats
-  hierstan compare pumps.csv --group pump --events failures --exposure hours
-  hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \
-      --events-control ill_without --total-control without
-  hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
-  hierstan compare orders.csv --group shop --outcome amount --family lognormal
-
-"""
-EXIT_CODES = """\
-exit codes:
-  0    done
-  1    the file, the data, a template or the engine was refused; the message says why
-  2    the command line was not understood
-  130  interrupted with Ctrl-C
-"""
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,23 +39,31 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     -------
     argparse.Namespace
         ``command`` and its options; for ``compare`` also ``kind`` (a key of `KINDS`) and
-        ``columns`` (role to the column's name, ``group`` first).
+        ``columns`` (role to the column's name, ``group`` first; a list where there are several).
 
     Raises
     ------
     SystemExit
-        With code 2 and a message on standard error, or with code 0 after ``--help``.
+        With code 2 and a message on standard error, or with code 0 after help, which is also
+        printed where nothing is asked for.
 
     Examples
     --------
     >>> parse("compare a.csv --group pump --events failures --exposure hours".split()).columns
     {'group': 'pump', 'events': 'failures', 'exposure': 'hours'}
     """
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    parser = _parser()
+    if not given:
+        parser.print_help()
+        parser.exit()
+    options = parser.parse_args(given)
     if options.command == "compare":
         options.kind = next(kind for kind in KINDS if getattr(options, kind) is not None)
         options.columns = _columns(options)
         _check_family(options)
+    if options.command != "templates":
+        _check_written(options)
     return options
 
 
@@ -84,7 +75,7 @@ def flag(role: str) -> str:
 # internals ------------------------------------------------------------------------------------
 
 
-def _columns(options: argparse.Namespace) -> dict[str, str]:
+def _columns(options: argparse.Namespace) -> dict[str, Any]:
     """Return the columns in use, refusing those that do not go with the kind of data."""
     required, optional = KINDS[options.kind]
     for role in required:
@@ -94,8 +85,10 @@ def _columns(options: argparse.Namespace) -> dict[str, str]:
     for role in sorted(companions - {*required, *optional}):
         if getattr(options, role) is not None:
             options.parser.error(f"{flag(role)} does not go with {flag(options.kind)}")
-    roles = ("group", options.kind, *required, *(role for role in optional if role != "family"))
-    return {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
+    roles = (options.kind, *required, *(role for role in optional if role != "family"))
+    found = {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
+    group = options.group if len(options.group) > 1 else options.group[0]
+    return {"group": group, **found}
 
 
 def _check_family(options: argparse.Namespace) -> None:
@@ -111,43 +104,38 @@ def _check_family(options: argparse.Namespace) -> None:
         )
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that complains as the rest of the program does."""
-
-    def error(self, message: str) -> NoReturn:
-        command = self.prog
-        self.exit(2, f"hierstan: {message}. See '{command} --help'.\n")
+def _check_written(options: argparse.Namespace) -> None:
+    if (
+        options.command == "compare"
+        and options.quiet
+        and not (options.output or options.plot or options.report)
+    ):
+        options.parser.error("--quiet leaves nothing: add --output, --report or --plot")
+    names = [name for name, _ in options.prior]
+    for name in names:
+        if names.count(name) > 1:
+            options.parser.error(f"--prior gives {name} twice")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="hierstan",
         description="Complete, no and partial pooling of grouped data with Stan.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    compare = _command(commands, "compare", "compare the three poolings on a CSV file")
+    compare = _command(commands, "compare", "compare the three poolings on a table")
     _add_columns(compare)
+    _add_reading(compare)
     _add_sampling(compare)
-    compare.add_argument(
-        "--plot", metavar="PNG", type=_picture, help="write a picture of the shrinkage"
-    )
-    compare.add_argument(
-        "--report", metavar="HTML", type=_page, help="write a page with everything, to pass on"
-    )
+    _add_choice(compare)
+    _add_written(compare)
     demo = _command(commands, "demo", "the same on the eight schools")
     _add_sampling(demo)
-    demo.add_argument(
-        "--plot",
-        metavar="PNG",
-        type=_picture,
-        default="hierstan-demo.png",
-        help="where to write the picture of the shrinkage (default: %(default)s)",
-    )
-    demo.add_argument("--report", metavar="HTML", type=_page, help="write a page with everything")
+    _add_written(demo)
     templates = _command(commands, "templates", "copy the Stan templates, to edit them")
     templates.add_argument("directory", metavar="DIRECTORY", help="where to; made if need be")
     return parser
@@ -168,12 +156,20 @@ def _command(commands: Any, name: str, description: str) -> argparse.ArgumentPar
 
 def _add_columns(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "file", metavar="FILE.csv", help="comma-separated, with a header line; - for standard input"
+        "file",
+        metavar="FILE",
+        help="text with a header line (.csv), also gzipped, or parquet; - for standard input",
     )
     names = parser.add_argument_group("columns (give --group and one of the five kinds of data)")
     kinds = names.add_mutually_exclusive_group(required=True)
+    names.add_argument(
+        "--group",
+        metavar="COLUMN",
+        action="append",
+        required=True,
+        help="labels of the groups; given several times: a group of every combination",
+    )
     for option, where, text in (
-        ("group", names, "labels of the groups"),
         ("estimate", kinds, "one estimate per group, with --se"),
         ("se", names, "its standard error"),
         ("successes", kinds, "successes, with --trials"),
@@ -186,11 +182,12 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         ("total_control", names, "everyone in that arm"),
         ("outcome", kinds, "one outcome per row, perhaps with --family"),
     ):
-        where.add_argument(flag(option), metavar="COLUMN", help=text, required=option == "group")
+        where.add_argument(flag(option), metavar="COLUMN", help=text)
     names.add_argument(
         "--predictors",
         metavar="COLUMN",
         nargs="+",
+        action="extend",
         default=[],
         help="numbers that describe the groups, such as a trial's latitude",
     )
@@ -217,42 +214,63 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
         help="what is left out to compare predictions (default: %(default)s)",
     )
     parser.add_argument(
-        "--prob", type=_probability, default=0.9, help="of the intervals (default: %(default)s)"
+        "--prob",
+        type=values.probability,
+        default=0.9,
+        help="of the intervals (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--prior",
+        metavar="NAME=PRIOR",
+        type=values.prior,
+        action="append",
+        default=[],
+        help="such as tau='HalfNormal(0.5)', for each pooling that has the parameter",
     )
 
 
-class _Version(argparse.Action):
-    """Print the version; looking it up takes longer than everything else that --help does."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"hierstan {version('hierstan')}\n")
-        parser.exit()
-
-
-def _probability(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} does not lie between 0 and 1")
-    return value
-
-
-def _picture(text: str) -> str:
-    return _file(text, PICTURES)
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    text = parser.add_argument_group("how a text file is written")
+    text.add_argument(
+        "--sep",
+        metavar="CHARACTER",
+        type=values.separator,
+        help="between values, such as ';' or tab (default: a comma)",
+    )
+    text.add_argument(
+        "--decimal", metavar="CHARACTER", type=values.decimal, help=". (default) or a comma"
+    )
+    text.add_argument(
+        "--encoding",
+        metavar="NAME",
+        type=values.encoding,
+        help="such as latin-1, cp1252 or utf-16 (default: utf-8)",
+    )
 
 
-def _page(text: str) -> str:
-    return _file(text, PAGES)
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    choice = parser.add_argument_group("to choose a group (any of these adds a table to decide by)")
+    choice.add_argument(
+        "--control", metavar="LABEL", help="the group in use now, to compare the others with"
+    )
+    choice.add_argument(
+        "--caring",
+        metavar="NUMBER",
+        type=values.difference,
+        help="the smallest difference that matters, in the outcome's units (a rate: 0.01)",
+    )
+    choice.add_argument(
+        "--smaller-is-better", action="store_true", help="as of costs, deaths or complaints"
+    )
 
 
-def _file(text: str, endings: tuple[str, ...]) -> str:
-    path = Path(text)
-    if path.suffix.lower() not in endings:
-        raise argparse.ArgumentTypeError(f"{text!r} must end in {', '.join(endings)}")
-    if not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
-    return text
+def _add_written(parser: argparse.ArgumentParser) -> None:
+    written = parser.add_argument_group("what is written")
+    for option, metavar, kind, text in (
+        ("--output", "TABLE", values.table, "the groups' means: .csv, .json or .parquet"),
+        ("--report", "HTML", values.page, "a page with everything, to pass on"),
+        ("--plot", "PICTURE", values.picture, "the shrinkage: .png, .svg or .pdf"),
+    ):
+        written.add_argument(option, metavar=metavar, type=kind, help=text)
+    written.add_argument("--title", metavar="TEXT", help="what the page and the output are called")
+    written.add_argument("--quiet", action="store_true", help="print nothing")

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
-import textwrap
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.shell import printed, written
 from hierstan.shell.arguments import CONSTRUCTORS, flag, parse
+from hierstan.shell.texts import MORE
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    import pandas as pd
+
+    from hierstan.answers.comparison.comparison import Comparison
     from hierstan.data.grouped_data import GroupedData
     from hierstan.fit.fit import Fit
 
-WIDTH = 79
-MOST_GROUPS = 60
-LEAST_LABEL = 12  # columns that a group's label has, however wide the numbers
-KIND_WORDS = {
-    "estimate": "estimates with standard errors",
-    "successes": "successes in trials",
-    "events": "events",
-    "events_treatment": "events in two arms",
-    "outcome": "outcomes",
-}
-IN_WORDS_OF_THE_SHELL = (
-    (r"^The frame", "The file"),
-    (r", with frame\.dropna\([^)]*\),", ""),
-    (r"[Uu]se GroupedData\.from_rows", "use --outcome"),
-    (r"go to from_rows with family='bernoulli'", "go to --outcome with --family bernoulli"),
-    (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
-    (r"[Uu]se unit='group'", "Use --unit group"),
-    (r"smallest_difference= sets another limit", "Another limit can be set in Python"),
-)
+KNOWN = ("raw", "mean", "lower", "upper")  # of the table to decide by; the groups' has them
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 and the number of the signal, as shells have it
 
 
@@ -71,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:  # argparse has said what there is to say
         return int(stop.code or 0)
     except HierstanError as error:
-        return _complain(_in_words_of_the_shell(str(error)), 1)
+        return _complain(printed.in_words_of_the_shell(str(error)), 1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing left to flush
         return PIPE_CLOSED
@@ -87,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _compare(options: Namespace) -> None:
     data = _read(options)
-    _print_filled(f"{options.file}: {_described(data)}.")
+    name = "standard input" if options.file == "-" else options.file
+    _print(options, f"{options.title or name}: {printed.described(data)}.")
     _answer(data, options)
 
 
@@ -97,8 +86,11 @@ def _demo(options: Namespace) -> None:
 
     schools = load_dataset("eight_schools")
     data = GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
-    print("Eight schools: what coaching added to SAT-V scores, in points (Rubin 1981).")
+    title = "Eight schools: what coaching added to SAT-V scores, in points (Rubin 1981)"
+    _print(options, f"{options.title or title}.")
+    options.plot = options.plot or str(_writable(Path("hierstan-demo.png")))
     _answer(data, options)
+    _print(options, f"\n{MORE}")
 
 
 def _templates(options: Namespace) -> None:
@@ -113,12 +105,16 @@ def _templates(options: Namespace) -> None:
 
 def _read(options: Namespace) -> GroupedData:
     from hierstan.data.grouped_data import GroupedData
-    from hierstan.shell.csv_file import read_columns
+    from hierstan.shell.table_file import Dialect, read_columns
 
     columns: dict[str, Any] = options.columns
-    wanted = {flag(role): name for role, name in columns.items()}
+    groups = {f"--group {number}": name for number, name in enumerate(options.group, 1)}
+    wanted = {flag(role): name for role, name in columns.items() if role != "group"}
     predictors = {f"--predictors {number}": n for number, n in enumerate(options.predictors, 1)}
-    frame = read_columns(options.file, wanted | predictors)
+    dialect = Dialect(options.sep, options.decimal, options.encoding)
+    frame = read_columns(
+        options.file, groups | wanted | predictors, labels=options.group, dialect=dialect
+    )
     more = {"predictors": options.predictors}
     if options.family is not None:
         more["family"] = options.family
@@ -128,132 +124,107 @@ def _read(options: Namespace) -> GroupedData:
 
 
 def _answer(data: GroupedData, options: Namespace) -> None:
-    """Fit the three poolings and print what they say, the comparison first."""
+    """Fit the three poolings, print what they say, the comparison first, and write it."""
     from hierstan.answers.comparison.compare import compare
     from hierstan.models.poolings import fit_poolings
 
-    bars = sys.stderr.isatty()
-    fits = fit_poolings(data, seed=options.seed, engine=options.engine, progress=bars)
-    partial = fits["partial"]
-    print(f"Fitted by {partial.engine} with seed {options.seed}.\n")
+    choice = _choice(data, options)
+    bars = sys.stderr.isatty() and not options.quiet
+    printed.stage("fitting complete, no and partial pooling …", shown=bars)
+    fits = fit_poolings(
+        data,
+        priors=dict(options.prior),
+        seed=options.seed,
+        engine=options.engine,
+        progress=bars,
+    )
+    printed.stage(f"leaving out one {options.unit} at a time …", shown=bars)
     comparison = compare(fits, unit=options.unit, progress=bars)
-    print(
-        repr(comparison).rsplit("\n\n", 1)[0] + "\n"
-    )  # the table: the verdict is wider than WIDTH
-    _print_filled(comparison.verdict)
-    _print_diagnoses(fits)
-    _print_groups(fits, options.prob)
+    printed.stage("", shown=bars)
+    table = written.groups_table(fits, options.prob)
+    board = _board(fits["partial"], choice, options)
+    if not options.quiet:
+        _tell(fits, comparison, table, board, options)
+    _write(fits, table if board is None else _joined(table, board), choice, options)
+
+
+def _tell(
+    fits: Mapping[str, Fit],
+    comparison: Comparison,
+    table: pd.DataFrame,
+    board: pd.DataFrame | None,
+    options: Namespace,
+) -> None:
+    partial, prob = fits["partial"], options.prob
+    print(f"Fitted by {partial.engine} with seed {options.seed}.\n")
+    printed.print_comparison(comparison)
+    printed.print_diagnoses(fits)
+    printed.print_groups(table, partial.data, prob)
     if "beta" in partial.posterior:
-        _print_slopes(partial, options.prob)
-    _print_differences(partial, options.prob)
-    if options.plot:
-        _plot(partial, options.plot)
-    if options.report:
-        _report(fits, options)
+        printed.print_slopes(partial, prob)
+    printed.print_differences(partial, prob, comparison.verdict)
+    if board is not None:
+        printed.print_choice(board, partial.data)
 
 
-# internals: what is printed ---------------------------------------------------------------------
+def _write(
+    fits: Mapping[str, Fit],
+    table: pd.DataFrame,
+    choice: Mapping[str, Any] | None,
+    options: Namespace,
+) -> None:
+    for what, path, write in (
+        ("table of the groups", options.output, lambda path: written.write_table(table, path)),
+        ("picture of the shrinkage", options.plot, partial(written.write_picture, fits["partial"])),
+        ("report", options.report, lambda path: _report(fits, path, choice, options)),
+    ):
+        if path:
+            write(path)
+            if not options.quiet:
+                print(f"\nThe {what} is in {path}.")
 
 
-def _described(data: GroupedData) -> str:
-    from hierstan.families import FAMILIES
-
-    rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
-    kind = next(words for role, words in KIND_WORDS.items() if role in data.columns)
-    family = FAMILIES[data.family].distribution or data.family
-    groups = f"{len(data.groups):,} group{'s' * (len(data.groups) != 1)}"
-    return f"{kind} of {groups}{rows}, {family} family"
+def _report(
+    fits: Mapping[str, Fit], path: str, choice: Mapping[str, Any] | None, options: Namespace
+) -> None:
+    more = {"unit": options.unit, "prob": options.prob, **(choice or {})}
+    written.write_page(fits, path, options.title, more)
 
 
-def _print_filled(text: str) -> None:
-    """Print text, with its long lines filled to the width of a terminal."""
-    for line in text.split("\n"):
-        print(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, break_on_hyphens=False))
-    sys.stdout.flush()
-
-
-def _print_diagnoses(fits: Mapping[str, Fit]) -> None:
-    from hierstan.answers.diagnose import diagnose
-    from hierstan.text.wording import pooling_words
-
-    found = {name: diagnose(fit) for name, fit in fits.items()}
-    for name, diagnosis in found.items():
-        if not diagnosis.ok:
-            _print_filled(f"\n{pooling_words(name).capitalize()}: {' '.join(diagnosis.messages)}")
-
-
-def _print_groups(fits: Mapping[str, Fit], prob: float) -> None:
-    """Print each group's raw estimate, its means, and what partial pooling did to it."""
-    from hierstan.text.tables import Table, percent, plain_labels, printable
-
-    data = fits["partial"].data
-    columns = _columns(fits, prob)
-    room = WIDTH - sum(2 + max(map(len, [name, *cells])) for name, cells in columns.items())
-    texts = [data.grouped_by, *plain_labels(data.groups)]
-    head, *labels = (printable(text, max(room, LEAST_LABEL)) for text in texts)
-    rows = tuple(zip(labels, *columns.values(), strict=True))
-    more = f"… and {len(rows) - MOST_GROUPS:,} more" if len(rows) > MOST_GROUPS else ""
-    print("\nGroup means: raw and under each pooling. Of partial pooling also the standard")
-    print(
-        f"deviation, the {percent(prob)} interval, and the pooling factor (0: its own data count,"
+def _choice(data: GroupedData, options: Namespace) -> dict[str, Any] | None:
+    """Return what a group is to be chosen by, where one is; the control as its label."""
+    control, caring, smaller = (
+        getattr(options, name, None) for name in ("control", "caring", "smaller_is_better")
     )
-    print("1: those of the others).\n")
-    print(Table((head, *columns), rows[:MOST_GROUPS], more).text())
+    if control is None and caring is None and not smaller:
+        return None
+    choice = {"caring": caring, "larger_is_better": not smaller}
+    return choice if control is None else choice | {"control": written.label(data, control)}
 
 
-def _columns(fits: Mapping[str, Fit], prob: float) -> dict[str, list[str]]:
-    from hierstan.answers.differences.shrinkage import group_means, shrinkage
-    from hierstan.text.tables import numbers, percent, places
+def _board(fit: Fit, choice: Mapping[str, Any] | None, options: Namespace) -> pd.DataFrame | None:
+    if choice is None:
+        return None
+    from hierstan.answers.decisions.decision_table import decision_table
 
-    ledger = shrinkage(fits["partial"], prob=prob)
-    decimals = max(places(ledger["sd"]) - 1, 0)
-    found = {
-        "raw": ledger["raw"],
-        "se": ledger["raw_se"],
-        **{name: group_means(fit)["mean"] for name, fit in fits.items()},
-        "sd": ledger["sd"],
-        percent((1 - prob) / 2): ledger["lower"],
-        percent((1 + prob) / 2): ledger["upper"],
-    }
-    columns = {name: numbers(values.to_numpy(), decimals) for name, values in found.items()}
-    return {**columns, "pooled": numbers(ledger["pooling_factor"].to_numpy(), 2)}
+    return decision_table(fit, prob=options.prob, **choice)
 
 
-def _print_slopes(fit: Fit, prob: float) -> None:
-    from hierstan.answers.differences.coefficients import coefficients
-    from hierstan.text.tables import Table, numbers, percent, places, printable
-
-    found = coefficients(fit, prob=prob)
-    header = ("for one unit of", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
-    rows = tuple(
-        (printable(str(name), LEAST_LABEL), *numbers(line, places(line[1])))
-        for name, *line in found[["mean", "sd", "lower", "upper"]].itertuples()
-    )
-    print("\nHow group means change with the predictors, by partial pooling.\n")
-    print(Table(header, rows).text())
+def _joined(table: pd.DataFrame, board: pd.DataFrame) -> pd.DataFrame:
+    """Put the columns to decide by beside the groups' means, the best group first."""
+    return table.reindex(board.index).join(board[[name for name in board if name not in KNOWN]])
 
 
-def _print_differences(fit: Fit, prob: float) -> None:
-    from hierstan.answers.differences.heterogeneity import heterogeneity
-
-    print()
-    _print_filled(_in_words_of_the_shell(heterogeneity(fit, prob=prob).verdict))
-
-
-def _plot(fit: Fit, path: str) -> None:
-    os.environ.setdefault("MPLBACKEND", "Agg")  # a file needs no screen
-    from hierstan.plots import plot_shrinkage
-
-    plot_shrinkage(fit).savefig(path)
-    print(f"\nThe picture of the shrinkage is in {path}.")
+def _writable(path: Path) -> Path:
+    """Return a file in this folder, or where that cannot be written, among temporary ones."""
+    if os.access(Path.cwd(), os.W_OK):
+        return path.absolute()
+    return Path(tempfile.gettempdir()) / path
 
 
-def _report(fits: Mapping[str, Fit], options: Namespace) -> None:
-    os.environ.setdefault("MPLBACKEND", "Agg")
-    from hierstan.report import report
-
-    report(fits, options.report, unit=options.unit, prob=options.prob)
-    print(f"\nThe report is in {options.report}.")
+def _print(options: Namespace, text: str) -> None:
+    if not options.quiet:
+        printed.print_filled(text)
 
 
 COMMANDS = {"compare": _compare, "demo": _demo, "templates": _templates}
@@ -272,7 +243,7 @@ def _plain_output() -> Iterator[None]:
 
         def tell(message: Warning | str, category: type[Warning], *where: Any) -> None:
             if issubclass(category, HierstanWarning):
-                _complain(f"warning: {_in_words_of_the_shell(str(message))}", 0)
+                _complain(f"warning: {printed.in_words_of_the_shell(str(message))}", 0)
             else:
                 show(message, category, *where)
 
@@ -284,10 +255,3 @@ def _plain_output() -> Iterator[None]:
 def _complain(message: str, code: int) -> int:
     print(f"hierstan: {message}", file=sys.stderr)
     return code
-
-
-def _in_words_of_the_shell(message: str) -> str:
-    """Say the library's advice, which is about Python, in terms of this command's options."""
-    for python, shell in IN_WORDS_OF_THE_SHELL:
-        message = re.sub(python, shell, message)
-    return message

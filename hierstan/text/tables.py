@@ -34,12 +34,15 @@ class Table:
     align : str
         One character a column: ``<`` for words at the left, ``>`` for words at the right, ``.`` for
         numbers with their decimal points in line. Words at the left and numbers, unless said.
+    longest : int or None
+        How many columns words take before they are cut, though never to look like others.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     more: str = ""
     align: str = ""
+    longest: int | None = LONGEST_LABEL
 
     def text(self) -> str:
         """Return the table as lines of text, columns two spaces apart."""
@@ -65,7 +68,10 @@ class Table:
     def _columns(self) -> list[list[str]]:
         """Return the columns, header first, every cell as wide as its column."""
         columns = zip(self.header, *self.rows, strict=True)
-        return [_laid_out(how, column) for how, column in zip(self._align(), columns, strict=True)]
+        return [
+            _laid_out(how, column, self.longest)
+            for how, column in zip(self._align(), columns, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,25 @@ def printable(text: str, limit: int | None = LONGEST_LABEL) -> str:
     return clean + "…"
 
 
+def cut_apart(texts: Sequence[str], limit: int | None) -> list[str]:
+    """Return texts cut to `limit` columns, or to so many more that none looks like another.
+
+    Where their beginnings are the same, the middle is left out.
+
+    Examples
+    --------
+    >>> cut_apart(["north of the river", "south"], 9), cut_apart(["region one", "region two"], 8)
+    (['north of…', 'south'], ['regi…one', 'regi…two'])
+    """
+    clean = [printable(text, None) for text in texts]
+    for width in range(limit, max(map(_width, clean), default=0)) if limit else ():
+        for cut in (printable, _middle_out):
+            short = [cut(text, width) for text in clean]
+            if len(set(short)) == len(set(clean)):
+                return short
+    return clean
+
+
 def places(sd: Any, mcse: Any = None) -> int:
     """Return how many decimals numbers deserve that share a unit.
 
@@ -173,6 +198,15 @@ def _plain(label: object) -> str:
     return str(label).encode("utf-8", "backslashreplace").decode()  # half of a surrogate pair
 
 
+def _middle_out(text: str, limit: int) -> str:
+    if _width(text) <= limit:
+        return text
+    tail = text[len(text) - (limit - 1) // 2 :]
+    while _width(tail) > (limit - 1) // 2:
+        tail = tail[1:]
+    return printable(text, limit - _width(tail)) + tail
+
+
 def _typical(values: Any) -> float | None:
     values = np.atleast_1d(np.asarray(np.nan if values is None else values, dtype=float))
     usable = values[np.isfinite(values) & (values > 0)]
@@ -188,9 +222,9 @@ def _number(value: float, decimals: int) -> str:
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
 
 
-def _laid_out(how: str, column: Sequence[str]) -> list[str]:
+def _laid_out(how: str, column: Sequence[str], longest: int | None) -> list[str]:
     """Make the cells of a column, header first, printable and equally wide."""
-    head, *cells = [printable(cell) for cell in column]
+    head, cells = printable(column[0], longest), cut_apart(column[1:], longest)
     if how == ".":  # to stand below each other, decimal points need as much text behind them
         tails = [len(cell) - cell.index(".") if "." in cell else 0 for cell in cells]
         longest = max(tails, default=0)

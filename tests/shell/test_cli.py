@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import html
 import io
 import os
 import re
@@ -12,9 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import hierstan as hs
+from hierstan.shell import cli
+from hierstan.shell.arguments import parse
 from hierstan.shell.cli import main
 
 COMMAND = [shutil.which("hierstan", path=str(Path(sys.executable).parent)) or "hierstan"]
@@ -58,7 +63,8 @@ def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
     for said in ("Eight schools", "Leave one observation out", "cannot tell", "pooling factor"):
         assert said in done.stdout
     assert re.search(r"^A +28\.0 +15\.0 ", done.stdout, re.MULTILINE)
-    assert max(map(len, done.stdout.splitlines())) < 80
+    lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
+    assert max(map(len, lines)) < 80
     assert (tmp_path / "hierstan-demo.png").read_bytes().startswith(b"\x89PNG")
     assert [path.name for path in tmp_path.iterdir()] == ["hierstan-demo.png"]
 
@@ -131,17 +137,25 @@ def test_standard_input_and_labels_as_they_stand() -> None:
         assert re.search(rf"^{label} ", done.stdout, re.MULTILINE)
 
 
-def test_many_groups_and_long_labels_are_cut_short(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("terminal", [True, False])
+def test_many_groups_and_long_labels_stay_apart(
+    terminal: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     file = tmp_path / "many.csv"
     rows = [f"{'long ' * 20}{number},{number % 7 + 10},1" for number in range(70)]
     file.write_text("\n".join(["g,y,s", *rows]))
     options = ["--group", "g", "--estimate", "y", "--se", "s", "--engine", "stanli"]
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert main(["compare", str(file), *options]) == 0
-    output = capsys.readouterr().out
-    assert "… and 10 more" in output
-    assert max(map(len, output.splitlines())) < 80
+    lines = capsys.readouterr().out.splitlines()
+    assert "… and 10 more: --output writes them all" in lines
+    labels = [line.split("  ")[0] for line in lines if line.startswith("long ")]
+    assert len(set(labels)) == 60
+    assert (max(map(len, lines)) < 80) is terminal
+    assert (f"{'long ' * 20}59" in labels) is not terminal
 
 
 def test_templates_are_copied_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,6 +192,116 @@ def test_edited_templates_reach_the_shell(
     assert "partial_pooling.stan, line " in capsys.readouterr().err
 
 
+def test_alone_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("usage: hierstan")
+    assert captured.err == ""
+
+
+def test_the_demo_ends_by_what_to_do_with_a_table_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo", "--engine", "stanli"]) == 0
+    output = capsys.readouterr().out
+    assert str(tmp_path / "hierstan-demo.png") in output
+    end = output[output.index("In words:") :]
+    assert {line.split()[0] for line in end.splitlines()[1:4]} == {"tau", "elpd", "±"}
+    own = next(line.split() for line in end.splitlines() if line.startswith("  hierstan compare"))
+    hs.load_dataset("eight_schools").to_csv(tmp_path / "FILE.csv", index=False)
+    names = iter(["school", "effect", "se"])
+    asked = [next(names) if word == "COLUMN" else word for word in own[1:]]
+    assert main([*asked, "--engine", "stanli"]) == 0
+
+
+# the user's file, and what is written -----------------------------------------------------------
+
+
+def written(file: Path, *more: str, name: str = "out.csv") -> pd.DataFrame:
+    """Run `compare` on a file of the schools; return the table that it writes."""
+    out = file.with_name(name)
+    assert main(["compare", str(file), *SCHOOLS, "--output", str(out), "--quiet", *more]) == 0
+    read = {".csv": pd.read_csv, ".json": pd.read_json, ".parquet": pd.read_parquet}
+    return read[out.suffix](out)
+
+
+def test_every_format_is_read_and_written_alike(
+    schools: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = written(schools)
+    assert capsys.readouterr() == ("", "")
+    frame = hs.load_dataset("eight_schools")
+    assert table.iloc[:, 0].to_list() == frame["school"].to_list()
+    assert table["raw"].to_list() == frame["effect"].to_list()
+    data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+    fit = hs.fit_poolings(data, seed=1, engine="stanli")["partial"]
+    moved = hs.shrinkage(fit)
+    assert table["partial"].to_list() == pytest.approx(moved["mean"].to_list())
+    for column in ("raw_se", "sd", "lower", "upper", "pooling_factor"):
+        assert table[column].to_list() == pytest.approx(moved[column].to_list())
+    frame.to_csv(schools.with_name("schools.csv.gz"), index=False)
+    frame.to_parquet(schools.with_name("schools.parquet"))
+    german = {"sep": ";", "decimal": ",", "encoding": "utf-16"}
+    frame.to_csv(schools.with_name("german.csv"), index=False, **german)
+    options = ["--sep", ";", "--decimal", ",", "--encoding", "utf-16"]
+    for file, name, more in (
+        ("schools.csv.gz", "out.json", []),
+        ("schools.parquet", "out.parquet", []),
+        ("german.csv", "out.csv", options),
+    ):
+        again = written(schools.with_name(file), *more, name=name)
+        pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=1e-6)
+    columns = [*SCHOOLS, "--sep", ";"]
+    assert main(["compare", str(schools.with_name("schools.parquet")), *columns]) == 1
+    assert "Leave --sep" in capsys.readouterr().err
+
+
+def test_priors_probability_and_title_reach_the_answers(schools: Path) -> None:
+    page = schools.with_name("page.html")
+    prior = ["--prior", "tau=HalfNormal(scale=0.01)", "--prior", "mu=Normal(0, 10)"]
+    more = [*prior, "--prob", "0.5", "--title", "What coaching adds", "--report", str(page)]
+    table = written(schools, *more)
+    assert table["pooling_factor"].min() > 0.99
+    assert (table["upper"] - table["lower"]).to_numpy() == pytest.approx(
+        2 * 0.674 * table["sd"].to_numpy(), rel=0.1
+    )
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>What coaching adds</h1>" in text
+    assert "HalfNormal(0.01)" in text
+
+
+def test_choosing_a_group(schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--control", "C", "--caring", "50", "--smaller-is-better", "--report"]
+    page, out = schools.with_name("page.html"), schools.with_name("out.csv")
+    more = [*options, str(page), "--output", str(out)]
+    assert main(["compare", str(schools), *SCHOOLS, *more]) == 0
+    said = capsys.readouterr().out
+    frame = hs.load_dataset("eight_schools").astype({"school": str})
+    data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+    board = hs.decision_table(fit, control="C", caring=50, larger_is_better=False)
+    assert " ".join(board.attrs["advice"].split()) in " ".join(said.split())
+    assert re.search(rf"^{board.index[0]} .* choose$", said, re.MULTILINE)
+    table = pd.read_csv(out)
+    assert table.iloc[:, 0].to_list() == board.index.to_list()
+    for name in ("uplift", "prob_better", "prob_best", "expected_loss"):
+        assert table[name].to_list() == pytest.approx(board[name].to_list())
+    assert str(board.attrs["advice"]) in " ".join(html.unescape(page.read_text()).split())
+    assert main(["compare", str(schools), *SCHOOLS, "--control", "c"]) == 1
+    assert "--control c is no group. Did you mean 'C'?" in capsys.readouterr().err
+
+
+def test_several_columns_make_the_groups(tmp_path: Path) -> None:
+    file = tmp_path / "variants.csv"
+    rows = ["a,web,30,7", "a,app,40,4", "b,web,20,1", "b,app,25,5"]
+    file.write_text("\n".join(["variant,device,visits,bought", *rows]))
+    line = f"compare {file} --group variant --group device --successes bought --trials visits"
+    data = cli._read(parse(line.split()))
+    assert data.groups.names == ["variant", "device"]
+    assert data.groups.to_list() == [("a", "web"), ("a", "app"), ("b", "web"), ("b", "app")]
+
+
 # how quick it is --------------------------------------------------------------------------------
 
 
@@ -204,7 +328,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "COMMAND"),
         ("compare", "required"),
         ("compare a.csv --group g", "--estimate"),
         ("compare a.csv --group g --estimate y", "--estimate needs --se"),
@@ -220,7 +343,22 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare a.csv --group g --outcome y --engine stan", "cmdstan"),
         ("compare a.csv --group g --outcome y --seed one", "--seed"),
         ("compare a.csv --group g --outcome y --report r.txt", ".html"),
-        ("compare a.csv --group g --outcome y --fam normal", "unrecognized"),
+        ("compare a.csv --group g --outcome y --fam normal", "--fam. Did you mean '--family'?"),
+        ("compare a.csv --gruop g --outcome y", "--gruop. Did you mean '--group'?"),
+        ("compare a.csv -group g --outcome y", "there is no option -group"),
+        ("--verison", "--verison. Did you mean '--version'?"),
+        ("compare a.csv --group g --outcome y --quiet", "--quiet leaves nothing"),
+        ("compare a.csv --group g --outcome y --caring little", "'little' is no number"),
+        ("compare a.csv --group g --outcome y --sep ab", "one character"),
+        ("compare a.csv --group g --outcome y --decimal ;", ". or ,"),
+        ("compare a.csv --group g --outcome y --encoding utf-99", "no known encoding"),
+        ("compare a.csv --group g --outcome y --output out.xlsx", ".parquet"),
+        ("compare a.csv --group g --outcome y --prior tau", "must look like tau="),
+        ("compare a.csv --group g --outcome y --prior tau=Half(1)", "HalfNormal"),
+        ("compare a.csv --group g --outcome y --prior tau=HalfNormal", "with its numbers"),
+        ("compare a.csv --group g --outcome y --prior tau=HalfNormal(1,2)", "with its numbers"),
+        ("compare a.csv --group g --outcome y --prior tau=HalfNormal(-1)", "scale must be above 0"),
+        ("compare a.csv --group g --outcome y --prior tau=HalfNormal(open(1))", "its numbers"),
         ("templates", "DIRECTORY"),
         ("explain", "compare"),
     ],
@@ -246,14 +384,14 @@ GOOD = "school,effect,se\nA,28,15\nB,8,10\n"
         ("", "is empty"),
         ("\n\n", "is empty"),
         ("school,effect,se\n", "no rows"),
-        (GOOD.replace(",", ";"), "separated by semicolons"),
-        (GOOD.replace(",", "\t"), "separated by tabs"),
+        (GOOD.replace(",", ";"), "by semicolons, not by commas. Give --sep ';'"),
+        (GOOD.replace(",", "\t"), "by tabs, not by commas. Give --sep tab"),
         (GOOD.replace("effect", "efect"), "Did you mean 'efect'"),
         (GOOD.replace("se\n", "effect\n"), "several columns of the same name: 'effect'"),
         (GOOD.replace("B,8,10", "B,8,10,3"), "Line 3"),
         ("school,effect,se\nA,1,500,15\nB,1,200,10\n", "double quotes"),
         (GOOD.replace("B,8", '"B,8'), "double quote that is never closed"),
-        (GOOD.replace("B,8,", 'B,"8,5",'), "Write decimals with a point"),
+        (GOOD.replace("B,8,", 'B,"8,5",'), "need --decimal ,"),
         (GOOD.replace("B,8,", "B,?,"), "row 3: '?'"),
         (GOOD.replace("B,8,10", "B,8,"), "row 3"),
         (GOOD.replace("B,8,10", "B"), "row 3"),
@@ -262,7 +400,10 @@ GOOD = "school,effect,se\nA,28,15\nB,8,10\n"
         (GOOD.replace("B,", "A,"), "use --outcome"),
         ("school,effect,se\nA,28,15\n", "data with more groups"),
         (GOOD.replace("B", "Zürich").encode("latin-1"), "line 3 holds the byte 0xfc"),
-        (GOOD.encode("utf-16"), "UTF-16"),
+        (GOOD.replace("B", "Zürich").encode("latin-1"), "--encoding latin-1"),
+        (GOOD.encode("utf-16"), "--encoding utf-16"),
+        (gzip.compress(GOOD.encode())[:-9], "no complete gzip"),
+        (b"PAR1 and no more", "no readable parquet"),
         (b"PK\x03\x04\x14\x00", "workbook"),
         (b"school\x00,effect,se\n", "not text"),
     ],
@@ -364,8 +505,6 @@ def test_warnings_are_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import warnings
-
-    from hierstan.shell import cli
 
     def warn(_: object) -> None:
         warnings.warn("mind this", hs.HierstanWarning, stacklevel=1)

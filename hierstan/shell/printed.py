@@ -1,0 +1,181 @@
+"""What the shell prints: the comparison first, then the groups, then how different they are."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from hierstan.answers.comparison.comparison import Comparison
+    from hierstan.data.grouped_data import GroupedData
+    from hierstan.fit.fit import Fit
+
+WIDTH = 79
+MOST_GROUPS = 60
+LEAST_LABEL = 12  # columns that a group's label has, however wide the numbers
+KIND_WORDS = {
+    "estimate": "estimates with standard errors",
+    "successes": "successes in trials",
+    "events": "events",
+    "events_treatment": "events in two arms",
+    "outcome": "outcomes",
+}
+IN_WORDS_OF_THE_SHELL = (
+    (r"^The frame", "The file"),
+    (r", with frame\.dropna\([^)]*\),", ""),
+    (r"[Uu]se GroupedData\.from_rows", "use --outcome"),
+    (r"go to from_rows with family='bernoulli'", "go to --outcome with --family bernoulli"),
+    (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
+    (r"[Uu]se unit='group'", "Use --unit group"),
+    (r"smallest_difference= sets another limit", "Another limit can be set in Python"),
+    (r"Say so with caring=\.", "Say so with --caring."),
+)
+
+
+def described(data: GroupedData) -> str:
+    """Say what kind of data these are, and how many."""
+    from hierstan.families import FAMILIES
+
+    rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
+    kind = next(words for role, words in KIND_WORDS.items() if role in data.columns)
+    family = FAMILIES[data.family].distribution or data.family
+    groups = f"{len(data.groups):,} group{'s' * (len(data.groups) != 1)}"
+    return f"{kind} of {groups}{rows}, {family} family"
+
+
+def print_filled(text: str) -> None:
+    """Print text, with its long lines filled to the width of a terminal."""
+    for line in text.split("\n"):
+        print(line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, break_on_hyphens=False))
+    sys.stdout.flush()
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the table of leave-one-out and what it supports."""
+    print(repr(comparison).rsplit("\n\n", 1)[0] + "\n")  # its verdict is wider than WIDTH
+    print_filled(comparison.verdict)
+
+
+def print_diagnoses(fits: Mapping[str, Fit]) -> None:
+    """Print why draws are not to be trusted, if they are not."""
+    from hierstan.answers.diagnose import diagnose
+    from hierstan.text.wording import pooling_words
+
+    found = {name: diagnose(fit) for name, fit in fits.items()}
+    for name, diagnosis in found.items():
+        if not diagnosis.ok:
+            print_filled(f"\n{pooling_words(name).capitalize()}: {' '.join(diagnosis.messages)}")
+
+
+def print_groups(table: pd.DataFrame, data: GroupedData, prob: float) -> None:
+    """Print each group's raw estimate, its means, and what partial pooling did to it."""
+    from hierstan.text.tables import numbers, percent, places
+
+    decimals = max(places(table["sd"]) - 1, 0)
+    names = {"raw_se": "se", "pooling_factor": "pooled"}
+    names |= {"lower": percent((1 - prob) / 2), "upper": percent((1 + prob) / 2)}
+    columns = {
+        names.get(str(name), str(name)): numbers(
+            values.to_numpy(), 2 if name == "pooling_factor" else decimals
+        )
+        for name, values in table.items()
+    }
+    print("\nGroup means: raw and under each pooling. Of partial pooling also the standard")
+    print(
+        f"deviation, the {percent(prob)} interval, and the pooling factor (0: its own data count,"
+    )
+    print("1: those of the others).\n")
+    _print_by_group(table, data, columns)
+
+
+def print_choice(table: pd.DataFrame, data: GroupedData) -> None:
+    """Print the table to decide by, and what to do."""
+    from hierstan.text.tables import numbers, places
+
+    compared = "uplift" in table
+    lines = ["uplift", "uplift_lower", "uplift_upper"] if compared else ["mean", "lower", "upper"]
+    heads = ["uplift" if compared else "mean", "lower", "upper"]
+    decimals = places((table[lines[2]] - table[lines[1]]) / 4)
+    columns = {
+        head: numbers(table[name].to_numpy(), decimals)
+        for head, name in zip(heads, lines, strict=True)
+    }
+    for name in ["prob_better"] * compared + ["prob_best"]:
+        columns[name.replace("prob_", "P(") + ")"] = numbers(table[name].to_numpy(), 2)
+    columns["loss"] = numbers(table["expected_loss"].to_numpy(), decimals)
+    columns["verdict"] = table["verdict"].to_list()
+    print()
+    print_filled(f"{table.attrs['caption']}. Loss: what choosing the group is expected to cost.")
+    print()
+    _print_by_group(table, data, columns, words=("verdict",))
+    print()
+    print_filled(in_words_of_the_shell(str(table.attrs["advice"])))
+
+
+def print_slopes(fit: Fit, prob: float) -> None:
+    """Print how the groups' means change with the predictors."""
+    from hierstan.answers.differences.coefficients import coefficients
+    from hierstan.text.tables import Table, numbers, percent, places, printable
+
+    found = coefficients(fit, prob=prob)
+    header = ("for one unit of", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
+    rows = tuple(
+        (printable(str(name), None), *numbers(line, places(line[1])))
+        for name, *line in found[["mean", "sd", "lower", "upper"]].itertuples()
+    )
+    print("\nHow group means change with the predictors, by partial pooling.\n")
+    print(Table(header, rows, longest=None).text())
+
+
+def print_differences(fit: Fit, prob: float, said: str) -> None:
+    """Print how different the groups are, without the sentences that were `said` already."""
+    from hierstan.answers.differences.heterogeneity import heterogeneity
+
+    sentences = re.split(r"(?<=[.)]) (?=[A-Z(0-9t])", heterogeneity(fit, prob=prob).verdict)
+    more = [sentence for sentence in sentences if sentence not in said]
+    print()
+    print_filled(in_words_of_the_shell(" ".join(more)))
+
+
+def in_words_of_the_shell(message: str) -> str:
+    """Say the library's advice, which is about Python, in terms of this command's options."""
+    for python, shell in IN_WORDS_OF_THE_SHELL:
+        message = re.sub(python, shell, message)
+    return message
+
+
+def stage(words: str, *, shown: bool) -> None:
+    """Say on standard error what is being done, on a line that the next one takes."""
+    if shown:
+        sys.stderr.write(f"\r\x1b[K{words}")
+        sys.stderr.flush()
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _print_by_group(
+    table: pd.DataFrame,
+    data: GroupedData,
+    columns: Mapping[str, list[str]],
+    words: tuple[str, ...] = (),
+) -> None:
+    """Print one line a group; only a terminal's labels are cut, and none to look like another."""
+    from hierstan.text.tables import Table, cut_apart, plain_labels
+
+    shown = min(len(table), MOST_GROUPS)
+    texts = dict(zip(data.groups, plain_labels(data.groups), strict=True))
+    labels = [texts[label] for label in table.index[:shown]]
+    if sys.stdout.isatty():
+        room = WIDTH - sum(2 + max(map(len, (name, *cells))) for name, cells in columns.items())
+        labels = cut_apart(labels, max(room, LEAST_LABEL))
+    rows = zip(labels, *(cells[:shown] for cells in columns.values()), strict=True)
+    left = len(table) - shown
+    more = f"… and {left:,} more: --output writes them all" if left else ""
+    align = "<" + "".join("<" if name in words else "." for name in columns)
+    print(Table((data.grouped_by, *columns), tuple(rows), more, align, None).text())
