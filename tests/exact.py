@@ -218,3 +218,36 @@ def structured(
         {**{name: sd[part] for name, part in parts.items()}, "sd": of_sd[1]},
         log_marginal,
     )
+
+
+def grid_over_tau(
+    y: np.ndarray,
+    se: np.ndarray,
+    mu: tuple[float, float],
+    tau: LogDensity | None,
+    around: np.ndarray,
+) -> float:
+    """Return log p(y) of estimates with known se: mu in closed form, tau by a sum over its log.
+
+    `mu` is location and scale of its normal prior. Without `tau` the groups do not differ. The
+    grid reaches over all of `around`, from which `y` may be a part.
+    """
+    location, scale = mu
+    t = np.zeros(1)
+    log_weight = np.zeros(1)
+    if tau is not None:
+        widest = 1e3 * max(float(np.ptp(around)), float(se.max()), 1e-9)
+        u = np.linspace(np.log(1e-6 * float(se.min())), np.log(widest), 8000)
+        t = np.exp(u)
+        log_weight = tau(t) + u + np.log(u[1] - u[0])
+    weight = 1 / (se**2 + t[:, None] ** 2)
+    off = y - location
+    precision = weight.sum(axis=1) + 1 / scale**2
+    center = (weight * off).sum(axis=1) / precision
+    total = (
+        0.5 * (np.log(weight) - np.log(2 * np.pi)).sum(axis=1)
+        - 0.5 * np.log(precision * scale**2)
+        - 0.5 * (weight * (off - center[:, None]) ** 2).sum(axis=1)
+        - 0.5 * (center / scale) ** 2
+    )
+    return float(special.logsumexp(total + log_weight))

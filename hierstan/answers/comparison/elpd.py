@@ -12,7 +12,7 @@ from hierstan.text.wording import pooling_words
 GOOD_K = 0.7
 ANEW = ("integral", "refit")  # ways to leave a unit out without importance weights
 HARD_K = 0.5  # below the limit of 0.7, since k itself is estimated
-REFITTED = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
+HARD = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
 HARD_ERROR = 0.05  # Monte Carlo error of a unit from which it is worth another way
 LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
@@ -107,8 +107,7 @@ class Elpd:
         finite = self.pareto_k[np.isfinite(self.pareto_k)]
         if finite.size:
             lines.append(f"  largest Pareto k {finite.max():.2f} (weights fail above {GOOD_K})")
-        if "refit" in counts:
-            lines.append(f"  refit: {REFITTED}")
+        lines += [f"  {way}: {HARD}" for way in ANEW if way in counts]
         if not self.reliable:
             lines.append(f"  This number cannot be relied on: {self.trouble}.")
         return "\n".join(lines)
@@ -173,7 +172,9 @@ def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
     relative = np.zeros((S, U))
     if known.any():
         inside = log_lik[:, known]
-        with np.errstate(divide="ignore", invalid="ignore"):  # of weights that one draw holds
+        with np.errstate(
+            divide="ignore", invalid="ignore", over="ignore"
+        ):  # of weights that one draw holds
             weights, k[known] = array_stats.psislw(-log_ratio[:, known], axis=0)
         joint = inside + weights.T
         elpd_i[known] = logsumexp(joint, axis=0)

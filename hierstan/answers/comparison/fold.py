@@ -26,6 +26,7 @@ from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.inputs import stan_data, with_observations
 
+MOST = 8  # parameters that an integral can have
 START = 1000  # draws from which the integral's whereabouts are known
 
 
@@ -45,6 +46,9 @@ class Folds:
 
     def without(self, index: int) -> tuple[float, float]:
         """Return the log predictive density of a unit and its error, NaN where none was found."""
+        width = sum(int(np.prod(values.shape[1:])) for values in self._draws.values())
+        if width > MOST:
+            return np.nan, np.nan
         priors = priors_without(self._fit, self._unit, index)
         key = tuple(sorted(priors.items()))
         if key not in self._whole:

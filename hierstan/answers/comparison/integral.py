@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
 
 NODES = 15
+MANY_NODES = 61  # where they cost next to nothing: no draws, or single rows of few groups
 NEWTON_STEPS = 30  # mostly two or three do; more where a group's own data are far from the mode
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which a row gets nodes of its own
@@ -65,10 +66,9 @@ class GroupIntegral:
     ) -> None:
         self._program, self._priors, self._ratio = program, priors, log_ratio
         self._by_row = unit == "observation"
-        frame, self._place = _distinct(data) if self._by_row else (data.cells, None)
-        self._first = None
-        times = np.ones(len(frame))
-        if self._place is not None:
+        frame, times = data.cells, np.ones(len(data.cells))
+        if self._by_row:
+            frame, self._place = distinct_rows(data)
             _, self._first, counts = np.unique(self._place, return_index=True, return_counts=True)
             times = counts.astype(float)
         self._cells = Cells(program, priors, data, frame, times)
@@ -78,7 +78,7 @@ class GroupIntegral:
         integrand = Integrand(self._cells, hyper)
         mode, scale = integrand.mode(*integrand.start())
         J = mode.shape[1]
-        if self._first is None:
+        if not self._by_row:
             return integrand.integrate(mode, scale, self._ratio, np.arange(J))
         whole, rest = integrand.integrate_both(mode, scale * WIDENING, self._ratio, self._first)
         rest[:, self._cells.alone] = 0.0
@@ -89,7 +89,9 @@ class GroupIntegral:
                 part = Integrand(self._cells.without(left_out), hyper)
                 groups = self._cells.group[left_out]
                 found = part.mode(mode[:, groups], scale[:, groups])
-                rest[:, left_out] = part.integrate(*found, self._ratio, self._first[left_out])
+                rest[:, left_out] = part.integrate(
+                    *found, self._ratio, self._first[left_out], MANY_NODES
+                )
         return np.asarray((whole - rest)[:, self._place])
 
 
@@ -141,11 +143,16 @@ class Cells:
             kept = mine[count > 0]
             parts.append(frame.iloc[kept].assign(group=place))
             times.append(count[count > 0])
-        predictors = self.data.predictors
+        groups = pd.RangeIndex(len(left_out))
+
+        def described(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+            return None if frame is None else frame.iloc[self.group[left_out]].set_axis(groups)
+
         data = replace(
             self.data,
-            groups=pd.RangeIndex(len(left_out)),
-            predictors=None if predictors is None else predictors.iloc[self.group[left_out]],
+            groups=groups,
+            predictors=described(self.data.predictors),
+            factors=described(self.data.factors),
         )
         rest = pd.concat(parts, ignore_index=True)
         return Cells(self.program, self.priors, data, rest, np.concatenate(times))
@@ -215,11 +222,16 @@ class Integrand:
         return theta, scale
 
     def integrate(
-        self, center: np.ndarray, scale: np.ndarray, log_ratio: LogRatio | None, units: np.ndarray
+        self,
+        center: np.ndarray,
+        scale: np.ndarray,
+        log_ratio: LogRatio | None,
+        units: np.ndarray,
+        nodes: int = NODES,
     ) -> np.ndarray:
         """Return the log integral of each group, (S, J); `units` says whose prior a group gets."""
         total = np.full(center.shape, -np.inf)
-        for theta, log_weight in _nodes(center, scale):
+        for theta, log_weight in _nodes(center, scale, nodes):
             term = self(theta)[0] + log_weight
             if log_ratio is not None:
                 term = term + log_ratio(theta, units)
@@ -237,7 +249,7 @@ class Integrand:
         group = self.cells.group
         whole = np.full((center.shape[0], len(group)), -np.inf)
         rest = whole.copy()
-        for theta, log_weight in _nodes(center, scale):
+        for theta, log_weight in _nodes(center, scale, NODES):
             log_integrand, log_lik = self(theta)
             term = (log_integrand + log_weight)[:, group]
             if log_ratio is not None:
@@ -269,18 +281,21 @@ def population_means(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.n
     return centers(data, draws)
 
 
-# internals ------------------------------------------------------------------------------------
-
-
-def _distinct(data: GroupedData) -> tuple[pd.DataFrame, np.ndarray | None]:
+def distinct_rows(data: GroupedData) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the distinct rows, and the place of each row among them."""
     assert data.rows is not None
     place = data.rows.groupby(list(data.rows.columns), sort=False).ngroup().to_numpy()
     return data.rows.drop_duplicates(ignore_index=True), place
 
 
-def _nodes(center: np.ndarray, scale: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+# internals ------------------------------------------------------------------------------------
+
+
+def _nodes(
+    center: np.ndarray, scale: np.ndarray, count: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the nodes of the rule around `center`, and the logs of their weights."""
-    for node, weight in zip(*np.polynomial.hermite.hermgauss(NODES), strict=True):
+    count = MANY_NODES if len(center) == 1 else count
+    for node, weight in zip(*np.polynomial.hermite.hermgauss(count), strict=True):
         wide = np.sqrt(2) * scale
         yield center + wide * node, np.log(weight) + node**2 + np.log(wide)

