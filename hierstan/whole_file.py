@@ -11,6 +11,13 @@ from pathlib import Path
 from hierstan.errors import HierstanError
 
 
+def as_path(path: object, verb: str) -> Path:
+    """Return a path, or refuse what is none."""
+    if isinstance(path, (str, os.PathLike)):
+        return Path(path)
+    raise HierstanError(f"{verb} takes the path of a file or folder, got a {type(path).__name__}.")
+
+
 def target_of(path: str | os.PathLike[str]) -> Path:
     """Return the file that a path stands for, symbolic links followed, if there can be one.
 

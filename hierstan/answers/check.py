@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import check_fit
 from hierstan.text.tables import Page, Table
 from hierstan.text.wording import pooling_words
 
@@ -100,8 +100,7 @@ def check(fit: Fit) -> Check:
     >>> found.ok, found.table.index[0]
     (False, 'variance within groups, relative')
     """
-    if not isinstance(fit, Fit):
-        raise HierstanError(f"check takes a Fit, got {type(fit).__name__}.")
+    check_fit(fit, "check")
     found = fit.checks()
     heading = f"{pooling_words(fit.model.name)} of {fit.data.family} data"
     return Check(

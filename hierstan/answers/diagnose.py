@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import check_scale, group_summaries, link_words
 from hierstan.fit.judgement import DEPTH, check_table
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
+from hierstan.fit.trust import parts
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.sampling.convergence import parameter_table, quantiles
 from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
@@ -20,12 +23,15 @@ COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcs
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
 
 
-def summary(fit: Fit, *, prob: float | None = None, scale: str = "link") -> pd.DataFrame:
+def summary(
+    fit: Fit | TwoPartFit, *, prob: float | None = None, scale: str = "link"
+) -> pd.DataFrame:
     """Summarise every parameter.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
+        Of both parts: each has its lines, under its name.
     prob : float, optional
         Probability of the equal-tailed intervals, in (0, 1).
     scale : {"link", "response"}
@@ -61,7 +67,10 @@ def summary(fit: Fit, *, prob: float | None = None, scale: str = "link") -> pd.D
     >>> bool(table.loc["mu", "r_hat"] < 1.01)
     True
     """
-    _check_fit(fit, "summary")
+    check_fit(fit, "summary", two_part=True)
+    if isinstance(fit, TwoPartFit):
+        both = {name: summary(part, prob=prob, scale=scale) for name, part in parts(fit).items()}
+        return pd.concat(both, names=["part"])
     prob, scale = check_prob(prob), check_scale(scale)
     draws = fit.posterior
     effect = fit.data.effect
@@ -135,12 +144,13 @@ class Diagnosis:
         return Page(f"{self.heading}: {verdict}.", facts, (table,))
 
 
-def diagnose(fit: Fit) -> Diagnosis:
+def diagnose(fit: Fit | TwoPartFit) -> Diagnosis:
     """Say whether the draws can be trusted, what is wrong with them and what to do next.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
+        Of both parts: each has its lines, under its name.
 
     Returns
     -------
@@ -177,7 +187,9 @@ def diagnose(fit: Fit) -> Diagnosis:
     >>> print(hs.diagnose(poor).messages[-1])  # doctest: +ELLIPSIS
     Bulk ESS is below 400 for ... Draw more: draws=...
     """
-    _check_fit(fit, "diagnose")
+    check_fit(fit, "diagnose", two_part=True)
+    if isinstance(fit, TwoPartFit):
+        return _of_both({name: diagnose(part) for name, part in parts(fit).items()})
     judgement = fit.judgement()
     found = fit.convergence()
     chains = "1 chain" if found.chains == 1 else f"{found.chains} chains"
@@ -194,11 +206,13 @@ def diagnose(fit: Fit) -> Diagnosis:
 # internals --------------------------------------------------------------------------------------
 
 
-def _check_fit(fit: object, verb: str) -> None:
-    if isinstance(fit, Fit):
-        return
-    hint = " Take one of them, such as fits['partial']." if isinstance(fit, dict) else ""
-    raise HierstanError(f"{verb} takes a Fit, got {type(fit).__name__}.{hint}")
+def _of_both(found: Mapping[str, Diagnosis]) -> Diagnosis:
+    return Diagnosis(
+        ok=all(one.ok for one in found.values()),
+        messages=tuple(f"{name}: {text}" for name, one in found.items() for text in one.messages),
+        table=pd.concat({name: one.table for name, one in found.items()}, names=["part"]),
+        heading="; ".join(f"{name}: {one.heading}" for name, one in found.items()),
+    )
 
 
 def _prob_positive(fit: Fit, index: pd.Index) -> pd.Series:

@@ -55,6 +55,16 @@ class TwoPartData:
         """The group labels."""
         return self.rate.groups
 
+    @property
+    def grouped_by(self) -> Any:
+        """The user's word for a group: the name of the column."""
+        return self.rate.grouped_by
+
+    @property
+    def outcome(self) -> str:
+        """The user's name for what a customer spent."""
+        return str(self.amount.columns["outcome"])
+
     def __repr__(self) -> str:
         return (
             f"TwoPartData({self.amount.family}: {len(self.groups):,} groups, "
@@ -79,11 +89,17 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
         warnings.simplefilter("ignore", HierstanWarning)  # said of the same labels above
         paid = _in_order(_taken(buyers, Gamma.name), rate.groups)
         amount = paid if amounts == Gamma.name else _in_order(_taken(buyers, amounts), rate.groups)
+    share = rate.cells["y"].to_numpy() / rate.cells["trials"].to_numpy()
+    mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(share))
+    raw = mean.reindex(range(len(share)), fill_value=0.0).to_numpy() * share
+    return joined(rate, amount, raw)
+
+
+def joined(rate: GroupedData, amount: GroupedData, raw: np.ndarray) -> TwoPartData:
+    """Put the data of both parts together, with the revenue per customer of each group, (J,)."""
     counts = pd.DataFrame({"customers": rate.cells["trials"], "buyers": rate.cells["y"]})
     counts.index = rate.groups
-    mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(counts["buyers"]))
-    total = mean.reindex(range(len(counts)), fill_value=0.0).to_numpy() * counts["buyers"]
-    return TwoPartData(rate, amount, counts.assign(raw=total / counts["customers"]))
+    return TwoPartData(rate, amount, counts.assign(raw=raw))
 
 
 # internals ------------------------------------------------------------------------------------

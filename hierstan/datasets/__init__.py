@@ -1,6 +1,6 @@
 """Small, real data sets that the examples, the tests and new users start from.
 
-Imports from: errors.
+Imports from: errors, text.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from importlib import resources
 import pandas as pd
 
 from hierstan.errors import DataError
+from hierstan.text.wording import show
 
 
 def load_dataset(name: str) -> pd.DataFrame:
@@ -103,9 +104,11 @@ def load_dataset(name: str) -> pd.DataFrame:
     """
     folder = resources.files(__name__)
     names = sorted(file.name[:-4] for file in folder.iterdir() if file.name.endswith(".csv"))
-    if name not in names:
+    if not isinstance(name, str) or name not in names:
         near = difflib.get_close_matches(str(name), names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise DataError(f"There is no data set {name!r}.{hint} Valid names: {', '.join(names)}.")
+        raise DataError(
+            f"There is no data set {show(name)}.{hint} Valid names: {', '.join(names)}."
+        )
     with (folder / f"{name}.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.errors import HierstanError, warn
 from hierstan.families import FAMILIES
 from hierstan.families.family import Family
 from hierstan.fit import portrait
@@ -395,17 +394,29 @@ class Fit:
         >>> str(hs.load(path)) == str(fit)
         True
         """
+        file.write(path, self.packed())
+
+    def packed(self) -> xr.DataTree:
+        """Return all that `save` writes as one tree.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> "cells" in fit.packed().children
+        True
+        """
         try:
             tree = self.idata
         except HierstanError as error:
-            warnings.warn(
-                f"{os.fspath(path)} holds the draws, but neither the log likelihood nor replicated "
-                f"outcomes, which could not be computed: {error}",
-                HierstanWarning,
-                stacklevel=2,
+            warn(
+                "What is saved holds the draws, but neither the log likelihood nor replicated "
+                f"outcomes, which could not be computed: {error}"
             )
             tree = self.sampled
-        file.write(path, tree, self.data, self._record())
+        return file.packed(tree, self.data, self._record())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,12 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.data.own_estimates import raw_estimates
 from hierstan.data.two_part import TwoPartData, describe
-from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.errors import HierstanError, HierstanWarning, warn
 from hierstan.fit import group_summaries, portrait
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
+from hierstan.fit.saving import file, records
 from hierstan.fit.settings import check_prob
 from hierstan.text.tables import ROWS_SHOWN, Page, Table, numbers, percent, places, plain_labels
 from hierstan.text.wording import listed, pooling_words
@@ -80,6 +83,11 @@ class TwoPartFit:
         """The seed given."""
         return self.rate.seed
 
+    @property
+    def prior_only(self) -> bool:
+        """Whether the draws are from the prior, the outcomes ignored."""
+        return self.rate.prior_only
+
     def draws(self, name: str = "mean") -> np.ndarray:
         """Return draws of every group's rate, mean amount, or mean revenue per customer.
 
@@ -124,27 +132,66 @@ class TwoPartFit:
         prob = check_prob(prob)
         table = self.data.table.copy()
         columns = ["rate", "amount", *group_summaries.COLUMNS]
-        found = np.empty((len(columns), len(table)))
+        rates, amounts = np.empty(len(table)), np.empty(len(table))
         for part in self.parts():
-            found[0, part] = self.block("rate", groups=part).mean(axis=0)
-            found[1, part] = self.block("amount", groups=part).mean(axis=0)
-            found[2:, part] = group_summaries.summarise(self.block("mean", groups=part), prob)
-        table[columns] = found.T
-        table.loc[[bool(reason) for reason in self.infinite(2)], "sd"] = np.inf
-        reasons = self.infinite(1)
-        if any(reasons):
-            table.loc[[bool(reason) for reason in reasons], ["amount", "mean", "sd"]] = np.inf
-            warnings.warn(
-                f"{self.why_infinite()}, so they are given as inf. The intervals hold. {CURE}",
-                HierstanWarning,
-                stacklevel=2,
-            )
+            rates[part] = self.block("rate", groups=part).mean(axis=0)
+            amounts[part] = self.block("amount", groups=part).mean(axis=0)
+        amounts[[bool(reason) for reason in self.infinite(1)]] = np.inf
+        table[columns] = np.column_stack([rates, amounts, self.summaries(prob)])
         table.attrs["caption"] = (
             f"Revenue per customer under {pooling_words(self.model.name)}: posterior mean, "
             f"standard deviation and equal-tailed {percent(prob)} interval; "
             "raw is revenue over customers."
         )
         return table
+
+    def summaries(self, prob: float, scale: str = "response") -> pd.DataFrame:
+        """Summarise the mean revenue per customer, or its logarithm on the link scale.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``mean``, ``sd``, ``lower``, ``upper``, one line per group.
+
+        Warns
+        -----
+        HierstanWarning
+            If a mean is infinite under the priors given.
+        """
+        found, log = np.empty((4, len(self.groups))), scale == "link"
+        for part in self.parts():
+            found[:, part] = group_summaries.summarise(
+                self.block("mean", groups=part, log=log), prob
+            )
+        columns = dict(zip(group_summaries.COLUMNS, found, strict=True))
+        table = pd.DataFrame(columns, index=self.groups)
+        if log:
+            return table
+        table.loc[[bool(reason) for reason in self.infinite(2)], "sd"] = np.inf
+        reasons = [bool(reason) for reason in self.infinite(1)]
+        if any(reasons):
+            table.loc[reasons, ["mean", "sd"]] = np.inf
+            warn(f"{self.why_infinite()}, so they are given as inf. The intervals hold. {CURE}")
+        return table
+
+    def raw(self, scale: str = "response") -> pd.DataFrame:
+        """Return what the data alone say of each group's revenue per customer.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``raw`` and ``raw_se``, one line per group; without buyers, the second is missing. The
+            standard error is that of a product of two independent estimates, to first order.
+        """
+        rates, raw = raw_estimates(self.data.rate), self.data.table["raw"].to_numpy(float)
+        buyers = self.data.table["buyers"].to_numpy()
+        of_amount = np.full(len(raw), np.nan)
+        of_amount[buyers > 0] = raw_estimates(self.data.amount)["link_se"]
+        share = (rates["raw_se"] / rates["raw"].where(rates["raw"] > 0)).to_numpy(float)
+        relative = np.hypot(share, of_amount)
+        with np.errstate(divide="ignore"):  # no revenue at all
+            values = (np.log(raw), relative) if scale == "link" else (raw, raw * relative)
+        return pd.DataFrame(dict(zip(("raw", "raw_se"), values, strict=True)), index=self.groups)
 
     def block(
         self,
@@ -196,6 +243,43 @@ class TwoPartFit:
             else f"{len(guilty):,} of {len(reasons):,} groups ({listed(guilty)})"
         )
         return f"The expected amounts of {which} are infinite under the prior {priors}"
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write both parts to one netCDF file; `hierstan.load` reads it.
+
+        Parameters
+        ----------
+        path : path-like
+            An existing file is replaced once the new one is complete.
+
+        Raises
+        ------
+        HierstanError
+            As of `Fit.save`.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"segment": list("aaaabbbbcc"),
+        ...                       "spent": [0, 12, 0, 9, 0, 0, 0, 30, 0, 0]})
+        >>> fit = hs.TwoPart().fit(frame, group="segment", outcome="spent", seed=1, engine="stanli")
+        >>> path = f"{tempfile.mkdtemp()}/fit.nc"
+        >>> fit.save(path)
+        >>> str(hs.load(path)) == str(fit)
+        True
+        """
+        given = self.model.priors
+        record = {
+            "raw": self.data.table["raw"].tolist(),
+            "priors": given and {part: records.from_priors(own) for part, own in given.items()},
+        }
+        trees = {"rate": self.rate.packed(), "amount": self.amount.packed()}
+        file.write(path, file.packed_parts(trees, record))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "cache": {}}
 
     def _log_amount(self, draws: slice, groups: slice) -> np.ndarray:
         """Return the logarithm of mean amounts, drawn from the population without buyers."""

@@ -6,14 +6,21 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+from xarray import DataTree
+
+from hierstan.data.two_part import joined
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.saving import file, records
 from hierstan.fit.saving.labels import to_label
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
+from hierstan.models.two_part import PARTS, TwoPart
+from hierstan.priors import Prior
 from hierstan.programs.program import Program
 
 MODELS: dict[str, type[Pooling]] = {
@@ -30,7 +37,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
 
     Returns
     -------
-    Fit
+    Fit or TwoPartFit
         With the same draws to the last bit, data, priors, programs and model. Nothing in the file
         is executed.
 
@@ -51,30 +58,68 @@ def load(path: str | os.PathLike[str]) -> Fit:
     >>> hs.load(path)
     <Fit: complete pooling of 10 groups, poisson, 4 x 1,000 draws>
     """
-    tree, data, record = file.read(path)
+    tree = file.opened(path)
     with file.damage_reported(path):
-        prior_only = records.entry(record, "prior_only", bool)
-        if ("prior" if prior_only else "posterior") not in tree.children:
-            raise records.Damaged("the draws are missing")
-        priors = records.to_priors(records.entry(record, "priors", dict))
-        return Fit(
-            model=_model(records.entry(record, "model", dict)),
-            data=data,
-            sampled=tree,
-            priors=priors or {},
-            engine=records.entry(record, "engine", str),
-            seed=records.entry(record, "seed", int),
-            options=_options(records.entry(record, "options", dict)),
-            program=records.to_program(records.entry(record, "program", dict)),
-            conditional=records.to_program(records.entry(record, "conditional", dict)),
-            integrated=_integrated(records.entry(record, "integrated", (dict, type(None)))),
-            parameterization=records.entry(record, "parameterization", (str, type(None))),
-            prior_only=prior_only,
-            note=records.entry(record, "note", str),
-        )
+        record = file.record_of(tree, path)
+        if "parts" in record:  # rare, so that a type checker may take it for a Fit
+            return cast(Fit, _two_part(tree, record, path))
+        return _fit(tree, record)
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _fit(tree: DataTree, record: Mapping[str, Any]) -> Fit:
+    data = file.data_of(tree, record)
+    prior_only = records.entry(record, "prior_only", bool)
+    if ("prior" if prior_only else "posterior") not in tree.children:
+        raise records.Damaged("the draws are missing")
+    priors = records.to_priors(records.entry(record, "priors", dict))
+    return Fit(
+        model=_model(records.entry(record, "model", dict)),
+        data=data,
+        sampled=tree,
+        priors=priors or {},
+        engine=records.entry(record, "engine", str),
+        seed=records.entry(record, "seed", int),
+        options=_options(records.entry(record, "options", dict)),
+        program=records.to_program(records.entry(record, "program", dict)),
+        conditional=records.to_program(records.entry(record, "conditional", dict)),
+        integrated=_integrated(records.entry(record, "integrated", (dict, type(None)))),
+        parameterization=records.entry(record, "parameterization", (str, type(None))),
+        prior_only=prior_only,
+        note=records.entry(record, "note", str),
+    )
+
+
+def _two_part(
+    tree: DataTree, record: Mapping[str, Any], path: str | os.PathLike[str]
+) -> TwoPartFit:
+    fits = {}
+    for name in PARTS:
+        if name not in tree.children:
+            raise records.Damaged(f"the part {name!r} is missing")
+        part = tree.children[name].copy()
+        fits[name] = _fit(part, file.record_of(part, path))
+    rate, amount = fits.values()
+    raw = records.items(record.get("raw"), len(rate.data.groups), "the revenue per customer")
+    known = set(rate.data.groups)
+    if not known.issuperset(amount.data.groups) or any(
+        isinstance(one, bool) or not isinstance(one, (int, float)) for one in raw
+    ):
+        raise records.Damaged("the two parts do not belong together")
+    model = TwoPart(
+        amounts=amount.data.family,
+        pooling=type(rate.model),
+        priors=_priors_of(records.entry(record, "priors", (dict, type(None)))),
+    )
+    return TwoPartFit(model, joined(rate.data, amount.data, np.array(raw, float)), rate, amount)
+
+
+def _priors_of(record: Mapping[str, Any] | None) -> dict[str, dict[str, Prior]] | None:
+    if record is None:
+        return None
+    return {part: records.to_priors(given) or {} for part, given in record.items()}
 
 
 def _model(record: Mapping[str, Any]) -> Pooling:

@@ -229,7 +229,8 @@ class Pooling:
         >>> fit.draws("theta").shape
         (4000, 8)
         """
-        _check_data(data, self)
+        check_data(data, "fit")
+        _check_groups(data, self)
         data = self.described(data)
         if not prior_only:
             check_variation(data)
@@ -295,15 +296,19 @@ class Pooling:
         return None
 
 
+def check_data(data: object, verb: str) -> None:
+    """Refuse what is no `GroupedData`."""
+    if not isinstance(data, GroupedData):
+        raise DataError(
+            f"{verb} takes a GroupedData, got {type(data).__name__}. Make one with "
+            "GroupedData.from_estimates, .from_counts, .from_arms, .from_events or .from_rows."
+        )
+
+
 # internals ------------------------------------------------------------------------------------
 
 
-def _check_data(data: object, model: Pooling) -> None:
-    if not isinstance(data, GroupedData):
-        raise DataError(
-            f"fit takes a GroupedData, got {type(data).__name__}. Make one with "
-            "GroupedData.from_estimates, .from_counts, .from_arms, .from_events or .from_rows."
-        )
+def _check_groups(data: GroupedData, model: Pooling) -> None:
     if model.has_population and len(data.groups) < 2:
         raise DataError(
             f"Partial pooling cannot learn how much groups differ (tau) from the single group "

@@ -10,7 +10,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.models.fits import Fits
-from hierstan.models.pooling import Pooling
+from hierstan.models.pooling import Pooling, check_data
 from hierstan.priors import Normal, Prior
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
@@ -266,6 +266,7 @@ def fit_poolings(
     >>> list(fits)
     ['complete', 'none', 'partial']
     """
+    check_data(data, "fit_poolings")
     given = dict(priors or {})
     classes: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
     names = {cls.name: cls().takes(data) for cls in classes}

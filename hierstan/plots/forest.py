@@ -10,6 +10,7 @@ import pandas as pd
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -89,6 +90,7 @@ def plot_forest(
     >>> figure.axes[0].get_xlabel()
     'effect'
     """
+    check_fit(fit, "plot_forest")
     if style not in STYLES:
         raise HierstanError(f"style must be one of {', '.join(STYLES)}, got {style!r}.")
     prob = check_prob(prob)

@@ -9,6 +9,7 @@ import numpy as np
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import check_fit
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, require
 from hierstan.plots.marks import MOST, name_points
@@ -67,6 +68,7 @@ def plot_funnel(fit: Fit) -> Figure:
     >>> figure.axes[0].get_ylabel()
     'standard error'
     """
+    check_fit(fit, "plot_funnel")
     require(fit, "mu", "plot_funnel")
     points, known = _points(fit)
     mu = float(fit.draws("mu").mean())

@@ -9,10 +9,12 @@ import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates
+from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots.style import literal
 from hierstan.text.wording import pooling_words
 
@@ -106,7 +108,7 @@ def labels(groups: pd.Index) -> list[str]:
     ]
 
 
-def group_word(data: GroupedData) -> str:
+def group_word(data: GroupedData | TwoPartData) -> str:
     """Return the user's word for a group: the name of the column."""
     return literal(data.grouped_by)
 
@@ -117,8 +119,11 @@ def outcome_word(data: GroupedData) -> str:
     return literal(data.columns[role] if role else "outcome")
 
 
-def mean_words(fit: Fit, scale: str) -> str:
+def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:
     """Return what a group's mean is, in the user's words: ``failures / hours``, ``log yield``."""
+    if isinstance(fit, TwoPartFit):
+        words = f"{literal(fit.data.outcome)} per customer"
+        return words if scale == "response" else f"log {words}"
     if fit.data.effect:
         return fit.data.effect.link_words
     words = fit.family.mean_words if fit.family.contrast else rate_words(fit)

@@ -9,6 +9,7 @@ import numpy as np
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import density
@@ -57,6 +58,7 @@ def plot_population(fit: Fit) -> Figure:
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['mu: population mean of effect', 'tau: population sd of effect', 'effect of a new school']
     """
+    check_fit(fit, "plot_population")
     require(fit, "mu", "plot_population")
     names = [name for name in ("mu", "tau") if name in fit.posterior]
     whole = "theta_new" in fit.posterior and "tau" in names

@@ -9,6 +9,7 @@ import numpy as np
 
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import bandwidth, density
@@ -65,6 +66,7 @@ def plot_ppc(
     >>> [axes.get_xlabel() for axes in figure.axes]
     ['effect', 'effect by school']
     """
+    check_fit(fit, "plot_ppc")
     data, prob = replicated(fit), check_prob(prob)
     with style.quiet():
         if statistic is not None:

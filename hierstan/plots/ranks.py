@@ -12,6 +12,7 @@ from hierstan.answers.decisions.worth import Values, values_of
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words
@@ -24,12 +25,14 @@ NAMED = 60  # groups with names and a shade for each rank; of more, intervals al
 STEPS = tuple(step * 10**power for power in range(9) for step in (1, 2, 5))  # between ticks
 
 
-def plot_ranks(fit: Fit, *, larger_is_better: bool = True, prob: float | None = None) -> Figure:
+def plot_ranks(
+    fit: Fit | TwoPartFit, *, larger_is_better: bool = True, prob: float | None = None
+) -> Figure:
     """Draw which rank each group may have, groups with the best ranks on top.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
         Of any pooling.
     larger_is_better : bool
         Whether the group with the largest mean has rank 1.
@@ -107,7 +110,7 @@ def _table(values: Values, ranks: np.ndarray, prob: float) -> pd.DataFrame:
     return table
 
 
-def _shares(fit: Fit, ranks: np.ndarray) -> np.ndarray:
+def _shares(fit: Fit | TwoPartFit, ranks: np.ndarray) -> np.ndarray:
     """Return how often each group (row) has each rank (column), (J, J)."""
     S, J = ranks.shape
     if fit.model.name == "complete":
@@ -125,7 +128,7 @@ def _frame(ax: Axes, J: int) -> None:
     ax.set_xlabel("rank (1 is best)")
 
 
-def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, shares: np.ndarray | None) -> None:
+def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, shares: np.ndarray | None) -> None:
     """Draw shades, intervals and medians."""
     color = style.POOLING_COLORS[fit.model.name]
     ys = np.arange(len(table))
@@ -154,7 +157,7 @@ def _shades(color: str) -> Any:
     return LinearSegmentedColormap.from_list("ranks", ["white", style.tint(color, 0.65)])
 
 
-def _keys(fit: Fit, shares: np.ndarray | None, prob: float) -> list[Any]:
+def _keys(fit: Fit | TwoPartFit, shares: np.ndarray | None, prob: float) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -187,7 +190,7 @@ def _write_figures(ax: Axes, table: pd.DataFrame, prob: float) -> None:
     layout.write_columns(ax, range(len(table)), columns)
 
 
-def _title(fit: Fit, table: pd.DataFrame, prob: float) -> str:
+def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, prob: float) -> str:
     what = f"Rank of {group_word(fit.data)} by {mean_words(fit, 'response')}"
     if fit.prior_only:
         return f"{what}: the prior, before any data"
@@ -201,7 +204,7 @@ def _title(fit: Fit, table: pd.DataFrame, prob: float) -> str:
     )
 
 
-def _caption(fit: Fit, J: int) -> str:
+def _caption(fit: Fit | TwoPartFit, J: int) -> str:
     order = "In the order of the data" if fit.model.name == "complete" else "By expected rank"
     parts = [order, *layout.told(False, J, NAMED)]
     return "; ".join(parts) + "."

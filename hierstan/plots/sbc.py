@@ -52,6 +52,10 @@ def plot_sbc(result: SBCResult, kind: str = "ecdf", prob: float = 0.95) -> Figur
     >>> [axes.get_title(loc="left") for axes in figure.axes]
     ['mu', 'log_lik']
     """
+    if not isinstance(result, SBCResult):
+        raise HierstanError(
+            f"plot_sbc takes what hs.sbc(model, data) returns, got {type(result).__name__}."
+        )
     if kind not in KINDS:
         raise HierstanError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     if not 0 < prob < 1:

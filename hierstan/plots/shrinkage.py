@@ -9,6 +9,7 @@ import pandas as pd
 
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -60,6 +61,7 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()][:2]
     ['A', 'G']
     """
+    check_fit(fit, "plot_shrinkage")
     require(fit, "tau", "plot_shrinkage")
     table = group_table(fit, check_prob(None), scale)
     table = table.sort_values("raw", ascending=False, kind="stable")

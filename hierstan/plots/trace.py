@@ -9,6 +9,7 @@ import numpy as np
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import check_fit
 from hierstan.plots import style
 from hierstan.sampling.convergence import parameter_table
 
@@ -46,6 +47,7 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
     >>> sorted(hs.plot_trace(fit).viz["plot"].data_vars)
     ['mu', 'tau']
     """
+    check_fit(fit, "plot_trace")
     import arviz_plots as azp
 
     names = _names(fit, var_names)

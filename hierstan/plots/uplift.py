@@ -15,6 +15,7 @@ from hierstan.answers.decisions.worth import SURE, Values, values_of
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, outcome_word
@@ -33,7 +34,7 @@ CHANCES = {
 
 
 def plot_uplift(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     control: Any = None,
     *,
     relative: bool = False,
@@ -46,8 +47,8 @@ def plot_uplift(
 
     Parameters
     ----------
-    fit : Fit
-        Of any pooling.
+    fit : Fit or TwoPartFit
+        Of any pooling; of both parts, the differences in revenue per customer.
     control : group label
     relative : bool
         Divide the differences by the control's mean, which has to be above 0; drawn as percentages.
@@ -147,7 +148,7 @@ def _frame(ax: Axes, table: pd.DataFrame, band: np.ndarray | None) -> None:
     style.grid_lines(ax)
 
 
-def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, band: np.ndarray | None) -> bool:
+def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, band: np.ndarray | None) -> bool:
     """Draw band, zero line, intervals and means, and say whether an interval was cut."""
     color = style.POOLING_COLORS[fit.model.name]
     ys = np.arange(len(table))
@@ -178,19 +179,19 @@ def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, relative: bool) -
     layout.write_columns(ax, range(len(table)), columns)
 
 
-def _words(fit: Fit, scale: str) -> str:
+def _words(fit: Fit | TwoPartFit, scale: str) -> str:
     """Return what is compared, in the user's words."""
-    if scale == "mean" and fit.family.medians:
+    if scale == "mean" and isinstance(fit, Fit) and fit.family.medians:
         return f"mean of {outcome_word(fit.data)}"
     return mean_words(fit, "link" if scale == "link" else "response")
 
 
-def _axis_words(fit: Fit, control: str, scale: str, relative: bool) -> str:
+def _axis_words(fit: Fit | TwoPartFit, control: str, scale: str, relative: bool) -> str:
     difference = "relative difference (%)" if relative else "difference"
     return f"{_words(fit, scale)}, {difference} from {control}"
 
 
-def _title(fit: Fit, table: pd.DataFrame, control: str, scale: str, rope: Any) -> str:
+def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, control: str, scale: str, rope: Any) -> str:
     what = f"{_words(fit, scale)} by {group_word(fit.data)} against {control}"
     if fit.prior_only:
         return f"{what}: the prior, before any data"
@@ -202,7 +203,12 @@ def _title(fit: Fit, table: pd.DataFrame, control: str, scale: str, rope: Any) -
 
 
 def _caption(
-    fit: Fit, table: pd.DataFrame, prob: float, rope: Any, larger_is_better: bool, cut: bool
+    fit: Fit | TwoPartFit,
+    table: pd.DataFrame,
+    prob: float,
+    rope: Any,
+    larger_is_better: bool,
+    cut: bool,
 ) -> str:
     means = "prior means" if fit.prior_only else "posterior means"
     parts = [

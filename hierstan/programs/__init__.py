@@ -1,4 +1,4 @@
 """Stan programs from the templates in ``stan/``.
 
-Imports from: errors, priors.
+Imports from: errors, priors, whole_file.
 """

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from hierstan.errors import TemplateError
+from hierstan.whole_file import as_path
 
 ENVIRONMENT_VARIABLE = "HIERSTAN_TEMPLATES"
 
@@ -43,7 +44,7 @@ def copy_templates(directory: str | os.PathLike[str]) -> Path:
     >>> (folder / "partial_pooling.stan").is_file(), (folder / "families").is_dir()
     (True, True)
     """
-    target = Path(directory)
+    target = as_path(directory, "copy_templates")
     source = packaged_directory()
     files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
     existing = [str(file) for file in files if (target / file).exists()]

@@ -15,6 +15,7 @@ import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import check_fit
 from hierstan.priors import Prior
 from hierstan.text.tables import plain_labels
 from hierstan.trust.quadrature import Groups, Moments, population, separate
@@ -116,6 +117,7 @@ def certify(fit: Fit) -> Certificate:
 
 
 def _check(fit: Fit) -> None:
+    check_fit(fit, "certify")
     why, most = "", MAX_GROUPS[fit.family.marginal]
     if fit.data.family not in FAMILIES:
         why = f"the exact posterior of {fit.data.family} data is not at hand"

@@ -28,6 +28,7 @@ from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import check_fit
 
 UNITS = ("observation", "group")
 LEVEL_DRAWS = 500  # at which a level left out is predicted
@@ -83,7 +84,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     >>> bool(hs.loo(fit).pareto_k.max() < 0.7)
     True
     """
-    _check(fit, unit)
+    _check(fit, unit, "loo")
     key = f"loo {unit} {refit}"
     if key in fit.cache:
         kept: Elpd = fit.cache[key]
@@ -146,7 +147,7 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
     >>> round(hs.waic(fit).elpd)
     -31
     """
-    _check(fit, unit)
+    _check(fit, unit, "waic")
     log_lik = log_lik_of_units(fit, hyper_draws(fit, _size(fit)), unit)
     variance = log_lik.var(axis=0, ddof=1) if len(log_lik) > 1 else np.zeros(log_lik.shape[1])
     large = int((variance > WAIC_LIMIT).sum())
@@ -171,12 +172,8 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
 # internals ------------------------------------------------------------------------------------
 
 
-def _check(fit: Any, unit: str) -> None:
-    if not isinstance(fit, Fit):
-        raise HierstanError(
-            f"loo and waic take a fit, got {type(fit).__name__}. "
-            "For several fits use compare(fits)."
-        )
+def _check(fit: Any, unit: str, verb: str) -> None:
+    check_fit(fit, verb)
     factors = list(fit.data.levels)
     if unit not in [*UNITS, *factors]:
         known = ", ".join(map(str, [*UNITS, *factors]))

@@ -9,6 +9,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
@@ -68,6 +69,7 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     -4.1 True
     """
     prob = check_prob(prob)
+    check_fit(fit, "arms")
     _check(fit)
     mu, tau, slope = (fit.draws(name) for name in ("mu", "tau", "slope"))
     spread, of_theta = fit.draws("spread"), slope * tau

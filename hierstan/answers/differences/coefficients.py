@@ -9,6 +9,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.text.tables import percent
 
 
@@ -59,6 +60,7 @@ def coefficients(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     -0.03 (-0.04 to -0.01) a degree
     """
     prob = check_prob(prob)
+    check_fit(fit, "coefficients")
     data = fit.data
     if data.standards is None or "beta" not in fit.posterior:
         why = (

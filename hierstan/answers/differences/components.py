@@ -13,6 +13,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import Spread, spread_of
 from hierstan.text.tables import WIDTH, Table, numbers, percent, places
 from hierstan.text.wording import did_you_mean, listed, show
@@ -196,6 +197,7 @@ def effects(
 
 def check_factors(fit: Fit, verb: str) -> None:
     """Refuse a fit whose model has no factors."""
+    check_fit(fit, verb)
     if fit.data.factors is None or "u" not in fit.conditional.parameters:
         why = "its data have none" if fit.data.factors is None else "no pooling has no use for them"
         raise HierstanError(

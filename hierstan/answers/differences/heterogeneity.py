@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,10 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.numbers import chance
 from hierstan.text.tables import WIDTH, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
@@ -59,18 +62,60 @@ class Heterogeneity:
         return f"{self.table.attrs['caption']}\n\n{_shown(self.table)}\n\n{_wrapped(self.verdict)}"
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class HeterogeneityOfBoth:
+    """How different the groups are in either part of a two-part fit.
+
+    Attributes
+    ----------
+    rate, amount : Heterogeneity
+        In who buys, and in how much buyers spend.
+    """
+
+    rate: Heterogeneity
+    amount: Heterogeneity
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Both tables, one below the other, indexed by part and quantity."""
+        parts = {"rate": self.rate.table, "amount": self.amount.table}
+        return pd.concat(parts, names=["part"])
+
+    @property
+    def verdict(self) -> str:
+        """What both mean, in plain words."""
+        return f"Who buys: {self.rate.verdict} How much they spend: {self.amount.verdict}"
+
+    def __repr__(self) -> str:
+        return f"Who buys\n\n{self.rate!r}\n\nHow much they spend\n\n{self.amount!r}"
+
+
+@overload
 def heterogeneity(
     fit: Fit,
     *,
     prob: float | None = None,
     threshold: float | None = None,
     smallest_difference: float | None = None,
-) -> Heterogeneity:
+) -> Heterogeneity: ...
+
+
+@overload
+def heterogeneity(fit: TwoPartFit, *, prob: float | None = None) -> HeterogeneityOfBoth: ...
+
+
+def heterogeneity(
+    fit: Fit | TwoPartFit,
+    *,
+    prob: float | None = None,
+    threshold: float | None = None,
+    smallest_difference: float | None = None,
+) -> Heterogeneity | HeterogeneityOfBoth:
     """Say how different the groups are.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
         Of partial pooling.
     prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
@@ -85,7 +130,7 @@ def heterogeneity(
 
     Returns
     -------
-    Heterogeneity
+    Heterogeneity, or of a two-part fit HeterogeneityOfBoth
         Its table has, per draw, with the typical variance ``s^2`` of [1]_ (equation 9) on the link
         scale (see `hierstan.fit.information.by_draw`):
 
@@ -149,6 +194,11 @@ def heterogeneity(
     True
     """
     prob = check_prob(prob)
+    check_fit(fit, "heterogeneity", two_part=True)
+    if isinstance(fit, TwoPartFit):
+        _check_unscaled(threshold, smallest_difference)
+        rate, amount = (heterogeneity(part, prob=prob) for part in (fit.rate, fit.amount))
+        return HeterogeneityOfBoth(rate, amount)
     _check(fit)
     _check_number("threshold", threshold)
     _check_number("smallest_difference", smallest_difference, positive=True)
@@ -197,6 +247,14 @@ def _check(fit: Fit) -> None:
         raise HierstanError(
             "This fit has prior_only=True and never saw the data, so it cannot say how different "
             "the groups are. Fit again without it; fit.priors['tau'] shows the prior."
+        )
+
+
+def _check_unscaled(*limits: float | None) -> None:
+    if any(limit is not None for limit in limits):
+        raise HierstanError(
+            "threshold= and smallest_difference= are about one part of a two-part fit: give them "
+            "to heterogeneity(fit.rate, ...) or heterogeneity(fit.amount, ...)."
         )
 
 

@@ -12,19 +12,24 @@ from hierstan.fit.centers import centers_of
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import by_group
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
 STILL = 0.05  # of a posterior sd: what the Monte Carlo error of 400 independent draws can move
 
 
-def group_means(fit: Fit, *, prob: float | None = None, scale: str = "response") -> pd.DataFrame:
+def group_means(
+    fit: Fit | TwoPartFit, *, prob: float | None = None, scale: str = "response"
+) -> pd.DataFrame:
     """Summarise the mean of every group.
 
     Parameters
     ----------
-    fit : Fit
-        Of any pooling. For a fit with ``prior_only=True``: what the prior says.
+    fit : Fit or TwoPartFit
+        Of any pooling. For a fit with ``prior_only=True``: what the prior says. Of a two-part fit:
+        the revenue per customer.
     prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
     scale : {"response", "link"}
@@ -56,17 +61,23 @@ def group_means(fit: Fit, *, prob: float | None = None, scale: str = "response")
     """
     prob = check_prob(prob)
     group_summaries.check_scale(scale)
-    table = group_summaries.group_summaries(fit, prob, scale)
+    check_fit(fit, "group_means", two_part=True)
+    if isinstance(fit, TwoPartFit):
+        table = fit.summaries(prob, scale)
+    else:
+        table = group_summaries.group_summaries(fit, prob, scale)
     table.attrs["caption"] = _caption(fit, prob, scale)
     return table
 
 
-def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -> pd.DataFrame:
+def shrinkage(
+    fit: Fit | TwoPartFit, *, prob: float | None = None, scale: str = "response"
+) -> pd.DataFrame:
     """Compare what each group says on its own with what the model makes of it.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
         Of any pooling.
     prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
@@ -98,6 +109,10 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
           own. No pooling borrows nothing, complete pooling all there is in the other groups;
         - ``n``: how much data the group has: estimates, trials, exposure or rows.
 
+        Of a two-part fit, the revenue per customer: ``pooling_factor_rate`` and
+        ``pooling_factor_amount`` (missing without buyers) stand for the first, ``buyers`` beside
+        ``n``, the customers, and nothing is said to be borrowed.
+
         ``.attrs["caption"]`` says what the intervals are, ``.attrs["unit"]`` what ``n`` and
         ``borrowed`` are counted in.
 
@@ -124,11 +139,14 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
     """
     prob = check_prob(prob)
     group_summaries.check_scale(scale)
+    check_fit(fit, "shrinkage", two_part=True)
     if fit.prior_only:
         raise HierstanError(
             "shrinkage compares the data with the posterior, but this fit has prior_only=True and "
             "never saw the data. Fit again without it; group_means(fit) shows the prior."
         )
+    if isinstance(fit, TwoPartFit):
+        return _of_both(fit, prob, scale)
     table = group_summaries.group_summaries(fit, prob, scale)
     raw = raw_estimates(fit.data)
     response = scale == "response"
@@ -152,14 +170,30 @@ def shrinkage(fit: Fit, *, prob: float | None = None, scale: str = "response") -
 # internals ------------------------------------------------------------------------------------
 
 
+def _of_both(fit: TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
+    """Return the shrinkage of the revenue per customer, with the pooling factors of both parts."""
+    table = fit.raw(scale).join(fit.summaries(prob, scale))
+    customers, buyers = (fit.data.table[name].to_numpy() for name in ("customers", "buyers"))
+    table["pooling_factor_rate"] = by_group(fit.rate).pooling_factor
+    table.loc[buyers > 0, "pooling_factor_amount"] = by_group(fit.amount).pooling_factor
+    table["moved"] = table["mean"] - table["raw"]
+    table["toward"] = _direction(table)
+    table["n"], table["buyers"] = customers, buyers
+    table.attrs["caption"], table.attrs["unit"] = _caption(fit, prob, scale), "customers"
+    return table
+
+
 def _direction(table: pd.DataFrame) -> np.ndarray:
     still = table["moved"].abs() < STILL * table["sd"]
     return np.where(still, "none", np.where(table["moved"] > 0, "up", "down"))
 
 
-def _caption(fit: Fit, prob: float, scale: str) -> str:
-    words = fit.family.mean_words
-    if scale == "link" and fit.family.link != "identity":
+def _caption(fit: Fit | TwoPartFit, prob: float, scale: str) -> str:
+    if isinstance(fit, TwoPartFit):
+        words = "log revenue per customer" if scale == "link" else "revenue per customer"
+    else:
+        words = fit.family.mean_words
+    if isinstance(fit, Fit) and scale == "link" and fit.family.link != "identity":
         words = {"logit": "log-odds", "log": f"log {words}"}[fit.family.link]
     source = "Prior" if fit.prior_only else "Posterior"
     return (

@@ -131,12 +131,6 @@ def thinned(fit: Fit, N: int) -> slice:
     return slice(every - 1, None, every)
 
 
-def check_fit(fit: object) -> None:
-    """Refuse what is no fit."""
-    if not isinstance(fit, Fit):
-        raise HierstanError(f"predict takes a fit, got {type(fit).__name__}.")
-
-
 def check_seed(seed: Any) -> int:
     """Return the seed if it is one."""
     whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)

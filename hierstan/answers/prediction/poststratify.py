@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.prediction.design import check_fit, check_seed
+from hierstan.answers.prediction.design import check_seed
 from hierstan.answers.prediction.newcomers import (
     described,
     group_labels,
@@ -23,6 +23,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.settings import check_prob
 from hierstan.fit.streams import stream
+from hierstan.fit.taken import check_fit
 from hierstan.text.tables import percent
 from hierstan.text.wording import did_you_mean, listed, show
 
@@ -90,7 +91,7 @@ def poststratify(
     ['young', 'old']
     """
     prob = check_prob(prob)
-    check_fit(fit)
+    check_fit(fit, "poststratify")
     size = _weights(weights, weight)
     names = _by(weights, by)
     if names:

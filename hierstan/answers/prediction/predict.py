@@ -12,6 +12,7 @@ from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 
 
 def predict(
@@ -105,7 +106,7 @@ def predict(
     ['new group 1', 'new group 2', 'new group 3']
     """
     prob = check_prob(prob)
-    design.check_fit(fit)
+    check_fit(fit, "predict")
     seed = seed if seed is None else design.check_seed(seed)
     study = design.plan(
         fit,

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,6 +30,7 @@ from hierstan.fit.saving.data import (
     to_data,
 )
 from hierstan.fit.saving.records import Damaged, entry, parsed
+from hierstan.whole_file import as_path
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,14 +40,25 @@ FORMAT = 1  # raised when an older hierstan could not read the file any more
 MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
-def write(path: str | os.PathLike[str], tree: xr.DataTree, data: GroupedData, record: dict) -> None:
-    """Write a fit's draws, data and record to one file.
+def write(path: str | os.PathLike[str], tree: xr.DataTree) -> None:
+    """Write what `packed` or `packed_parts` made to one file.
 
     Raises
     ------
     HierstanError
-        If the folder is missing or not writable, or if something cannot be kept. An existing file
-        is replaced once the new one is complete, and untouched otherwise.
+        If the folder is missing or not writable. An existing file is replaced once the new one is
+        complete, and untouched otherwise.
+    """
+    _write_whole(as_path(path, "save"), tree)
+
+
+def packed(tree: xr.DataTree, data: GroupedData, record: dict) -> xr.DataTree:
+    """Put a fit's draws, data and record into one tree.
+
+    Raises
+    ------
+    HierstanError
+        If something cannot be kept.
     """
     taken = sorted(set(TABLES) & set(tree.children))
     if taken:
@@ -60,37 +72,62 @@ def write(path: str | os.PathLike[str], tree: xr.DataTree, data: GroupedData, re
     for name, table in tables(data).items():
         copy[name] = table
     copy.attrs = {**tree.attrs, ATTRIBUTE: json.dumps(kept, allow_nan=False)}
-    _write_whole(Path(path), copy)
+    return copy
 
 
-def read(path: str | os.PathLike[str]) -> tuple[xr.DataTree, GroupedData, dict[str, Any]]:
-    """Read what `write` wrote: draws, data and the record.
+def packed_parts(parts: Mapping[str, xr.DataTree], record: dict) -> xr.DataTree:
+    """Put the trees of several fits, by their names, below one root that holds the record."""
+    import xarray as xr
+
+    kept = {"format": FORMAT, "hierstan": _version(), "parts": list(parts), **record}
+    root = xr.DataTree(children=dict(parts))
+    root.attrs[ATTRIBUTE] = json.dumps(kept, allow_nan=False)
+    return root
+
+
+def opened(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Read a file that `write` wrote into memory.
 
     Raises
     ------
     HierstanError
         If there is no such file, if it is damaged, or if hierstan did not write it.
     """
-    file = Path(path)
+    file = as_path(path, "load")
     tree = _opened(file)
     if ATTRIBUTE not in tree.attrs:
         raise HierstanError(
             f"{file} was not written by fit.save: it lacks the data and the model. Open it with "
             "xarray.open_datatree(path, engine='h5netcdf')."
         )
-    with damage_reported(file):
-        record = parsed(tree.attrs.pop(ATTRIBUTE))
-        if entry(record, "format", int) > FORMAT:
-            raise HierstanError(
-                f"{file} was written by hierstan {record.get('hierstan')!s:.20}, which is newer "
-                "than this one. Upgrade it: pip install --upgrade hierstan."
-            )
-        data = to_data(entry(record, "data", dict), tree)
-        for name in TABLES:
-            if name in tree.children:
-                del tree[name]
-        restore_coordinate(tree, data.groups, entry(record, "coordinate", str))
-    return tree, data, record
+    return tree
+
+
+def record_of(tree: xr.DataTree, file: str | os.PathLike[str]) -> dict[str, Any]:
+    """Take the record out of a tree.
+
+    Raises
+    ------
+    HierstanError
+        If a newer hierstan wrote it.
+    """
+    record = parsed(tree.attrs.pop(ATTRIBUTE, None))
+    if entry(record, "format", int) > FORMAT:
+        raise HierstanError(
+            f"{file} was written by hierstan {record.get('hierstan')!s:.20}, which is newer "
+            "than this one. Upgrade it: pip install --upgrade hierstan."
+        )
+    return record
+
+
+def data_of(tree: xr.DataTree, record: Mapping[str, Any]) -> GroupedData:
+    """Take the data out of a tree, and give its groups their labels back."""
+    data = to_data(entry(record, "data", dict), tree)
+    for name in TABLES:
+        if name in tree.children:
+            del tree[name]
+    restore_coordinate(tree, data.groups, entry(record, "coordinate", str))
+    return data
 
 
 @contextmanager
