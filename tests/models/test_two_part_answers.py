@@ -1,4 +1,4 @@
-"""What answers make of a fit of both parts: the revenue per customer, or each part under its name."""
+"""What answers make of a fit of both parts: the revenue per customer, or each under its name."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_was_saved_comes_back(amounts: str, tmp_path: Path) -> None:
     assert back.data.table.equals(fit.data.table)
     assert back.model.priors == fit.model.priors
     assert back.model.amounts == amounts
-    assert hs.shrinkage(back).equals(hs.shrinkage(fit))
+    pd.testing.assert_frame_equal(hs.shrinkage(back), hs.shrinkage(fit), rtol=1e-12)
     assert hs.heterogeneity(back).verdict == hs.heterogeneity(fit).verdict
 
 
