@@ -46,6 +46,8 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "models.poolings": ["CompletePooling", "NoPooling", "PartialPooling", "fit_poolings"],
         "plots": [
             "plot_compare",
+            "plot_components",
+            "plot_effects",
             "plot_forest",
             "plot_funnel",
             "plot_khat",

@@ -55,6 +55,8 @@ from hierstan.plots.ranks import plot_ranks as plot_ranks
 from hierstan.plots.sbc import plot_sbc as plot_sbc
 from hierstan.plots.sensitivity import plot_prior_sensitivity as plot_prior_sensitivity
 from hierstan.plots.shrinkage import plot_shrinkage as plot_shrinkage
+from hierstan.plots.structure import plot_components as plot_components
+from hierstan.plots.structure import plot_effects as plot_effects
 from hierstan.plots.trace import plot_trace as plot_trace
 from hierstan.plots.uplift import plot_uplift as plot_uplift
 from hierstan.priors import Cauchy as Cauchy

@@ -11,8 +11,12 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.fit.fit import Fit
 
+BLOCK = 2**21  # draws x groups at a time, 16 MB
 
-def centers(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.ndarray:
+
+def centers(
+    data: GroupedData, draws: Mapping[str, np.ndarray], some: np.ndarray | slice = slice(None)
+) -> np.ndarray:
     """Return the mean of the population each group is from, (S, J), or (S, 1) for one and all.
 
     Parameters
@@ -20,13 +24,15 @@ def centers(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.ndarray:
     data : GroupedData
     draws : mapping of str to numpy.ndarray
         Of ``mu`` and, where the model has them, ``beta`` and ``u``, as the program calls them.
+    some : numpy.ndarray or slice
+        Positions of the groups that are asked for.
     """
     center = draws["mu"][:, None]
     if "beta" in draws and data.predictors is not None:
-        center = center + draws["beta"] @ data.design[:, 1:].T
+        center = center + draws["beta"] @ data.design[some, 1:].T
     if "u" in draws:
         for level in data.stan_data()["level"]:
-            center = center + draws["u"][:, level - 1]
+            center = center + draws["u"][:, level[some] - 1]
     return center
 
 
@@ -35,6 +41,27 @@ def centers_of(fit: Fit) -> np.ndarray:
     names = [name for name in ("mu", "beta") if name in fit.posterior]
     names += ["u"] if fit.data.factors is not None else []
     return centers(fit.data, {name: fit.draws(name) for name in names})
+
+
+def has_centers(fit: Fit) -> bool:
+    """Whether something is known of the groups that moves their population."""
+    known = fit.data.factors is not None or fit.data.predictors is not None
+    return known and "mu" in fit.posterior
+
+
+def center_means(fit: Fit, scale: str = "response") -> np.ndarray:
+    """Return the posterior mean of each group's center, on either scale, (J,)."""
+    J, parts = len(fit.data.groups), []
+    names = [name for name in ("mu", "beta") if name in fit.posterior]
+    names += ["u"] if fit.data.factors is not None else []
+    draws = {name: fit.draws(name) for name in names}
+    width = max(1, BLOCK // len(draws["mu"]))
+    for start in range(0, J, width):
+        some = np.arange(start, min(start + width, J))
+        link = centers(fit.data, draws, some)
+        values = fit.family.to_response(link) if scale == "response" else link
+        parts.append(np.broadcast_to(values.mean(axis=0), len(some)))
+    return np.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)

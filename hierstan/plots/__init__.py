@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "ranks": ["plot_ranks"],
         "sensitivity": ["plot_prior_sensitivity"],
         "shrinkage": ["plot_shrinkage"],
+        "structure": ["plot_components", "plot_effects"],
         "trace": ["plot_trace"],
         "uplift": ["plot_uplift"],
     },

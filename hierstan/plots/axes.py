@@ -28,24 +28,33 @@ def rows_height(rows: int, named: int) -> float:
 
 
 def name_rows(
-    ax: Axes, labels: Sequence[str], height: float, named: int, below: Sequence[str] = ()
+    ax: Axes,
+    labels: Sequence[str],
+    height: float,
+    named: int,
+    below: Sequence[str] = (),
+    headings: Sequence[int] = (),
 ) -> None:
     """Put groups on the y axis, first at the top: row j at y = j.
 
-    Of more than `named` groups the first and last few are named, their names pulled apart and tied
-    to their rows by thin lines. `height` is that of the axes, in inches; `below` names rows that
-    follow the groups after a gap.
+    Of more than `named` groups only the `headings` are named, if there are any and room for them;
+    else the first and last few, their names pulled apart and tied to their rows by thin lines.
+    `height` is that of the axes, in inches; `below` names rows that follow the groups after a gap.
     """
     rows = len(labels)
     places = rows_below(rows, len(below))
     bottom = leave_unnamed(ax, places[-1] + 1 if places else rows)
-    every = list(range(rows)) if rows <= named else []
+    every = list(range(rows)) if rows <= named else list(headings)
+    if rows > named and np.diff(every).min(initial=rows) * 72 * height / bottom < LINE_HEIGHT:
+        every = []
     ax.set_yticks([*every, *places], labels=[*(labels[j] for j in every), *below])
     if not every:
         points = 72 * height / (bottom + 0.7 * _pitch(rows))
         ends = [*range(EXTREMES), *range(rows - EXTREMES, rows)]
         for row, place in zip(ends, _apart(rows, points), strict=True):
             _tie(ax, row, (row - place) * points, labels[row])
+    for row, text in zip(every, ax.get_yticklabels(), strict=False):
+        text.set_fontweight("bold" if row in headings else "normal")
 
 
 def leave_unnamed(ax: Axes, rows: float) -> float:
@@ -127,8 +136,10 @@ def mark_cut(ax: Axes, lower: Any, upper: Any, ys: Any, color: str) -> bool:
     return bool(((lower < left) | (upper > right)).any())
 
 
-def told(cut: bool, rows: int, named: int) -> list[str]:
+def told(cut: bool, rows: int, named: int, by_level: bool = False) -> list[str]:
     """Return what a caption says about things cut off, and about groups without names."""
+    if by_level:
+        return ["arrowheads mark what goes on beyond the picture"] * cut
     return [
         *(["arrowheads mark what goes on beyond the picture"] if cut else []),
         *([f"of {rows:,} groups the first and last {EXTREMES} are named"] if rows > named else []),
@@ -158,7 +169,11 @@ def figures(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
     decimals = decimals_of(float((rows["upper"] - rows["lower"]).median()) / 2)
     means = ["" if np.isnan(mean) else number(mean, decimals) for mean in rows["mean"]]
     ends = zip(rows["lower"], rows["upper"], strict=True)
-    return means, [f"[{number(low, decimals)}, {number(high, decimals)}]" for low, high in ends]
+    intervals = [
+        "" if np.isnan(low) else f"[{number(low, decimals)}, {number(high, decimals)}]"
+        for low, high in ends
+    ]
+    return means, intervals
 
 
 # internals ------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from hierstan.errors import HierstanError
+from hierstan.fit.centers import has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
@@ -15,8 +17,10 @@ from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
     POOLING_WORDS,
+    by_level,
     group_table,
     group_word,
+    headings,
     mean_words,
     references,
 )
@@ -38,6 +42,7 @@ def plot_forest(
     sort: bool = False,
     style: str = "groups",
     exponentiate: bool | None = None,
+    by: Hashable | None = None,
 ) -> Figure:
     """Draw the intervals of the group means, with the population mean and a new group below.
 
@@ -60,18 +65,21 @@ def plot_forest(
     exponentiate : bool, optional
         Show estimates that are log ratios as ratios, on a log axis; with ``style="meta"``. By
         default where the data say that they are (``data.measure``), unless ``scale="link"``.
+    by : str, optional
+        A factor of the fit, such as a region: the groups stand level by level, under its name.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Filled dots are posterior means, hollow ones raw estimates. The last row is the prediction
-        interval of a group not yet seen.
+        Filled dots are posterior means, hollow ones raw estimates. Short upright lines are centers:
+        where what is known of a group puts it, its predictors and the levels of its factors. The
+        last row is the prediction interval of a group not yet seen.
 
     Raises
     ------
     HierstanError
         If ``"meta"`` meets a fit of no pooling or of the prior only, or `exponentiate` estimates
-        that are no log ratios.
+        that are no log ratios; for a factor that the fit does not have.
 
     Notes
     -----
@@ -95,35 +103,40 @@ def plot_forest(
         raise HierstanError(f"style must be one of {', '.join(STYLES)}, got {style!r}.")
     prob = check_prob(prob)
     if style == "meta":
+        if by is not None:
+            raise HierstanError('by= needs style="groups".')
         return draw_meta(
             fit, prob=prob, scale=scale, sort=sort, exponentiate=exponentiate, named=NAMED
         )
     if exponentiate:
         raise HierstanError('exponentiate=True needs style="meta".')
-    return _draw_groups(fit, prob, scale, sort)
+    return _draw_groups(fit, prob, scale, sort, by)
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool) -> Figure:
+def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool, by: Hashable | None) -> Figure:
     """Draw every group's mean, and what they have in common."""
     table = group_table(fit, prob, scale)
-    if sort or len(table) > NAMED:
+    if sort or (len(table) > NAMED and by is None):
         table = table.sort_values("mean", ascending=False, kind="stable")
     below = references(fit, prob, scale)
     if fit.model.name != "partial":
         below = below[:0]
     log = layout.wants_log(fit.family.link, scale, np.r_[table["mean"], _raw(table, fit)])
+    lines = table if by is None else by_level(fit, table, by)
     with style.quiet():
-        height = layout.rows_height(len(table), NAMED) + 0.25 * len(below)
+        height = layout.rows_height(len(lines), NAMED) + 0.25 * len(below)
         fig, ax = style.new_figure(7.6, height + 1.6)
-        layout.name_rows(ax, list(table["label"]), height, NAMED, list(below["label"]))
+        names = (list(lines["label"]), height, NAMED, list(below["label"]), headings(lines))
+        layout.name_rows(ax, *names)
         _frame(ax, fit, table, below, scale, log)
-        cut = _draw(ax, fit, table, below)
-        if len(table) <= NAMED:
-            _write_figures(ax, fit, pd.concat([table, below]), prob)
-        return style.finish(fig, _title(fit, table, scale), _caption(fit, prob, cut, len(table)))
+        cut = _draw(ax, fit, lines, below)
+        if len(lines) <= NAMED:
+            _write_figures(ax, fit, pd.concat([lines, below]), prob)
+        caption = _caption(fit, prob, layout.told(cut, len(lines), NAMED, by is not None))
+        return style.finish(fig, _title(fit, table, scale), caption)
 
 
 def _raw(table: pd.DataFrame, fit: Fit) -> np.ndarray:
@@ -156,6 +169,8 @@ def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, below: pd.DataFrame) -> bool:
     edge: dict[str, Any] = {"mec": "white", "mew": 0.0 if crowded else 0.5}
     ax.plot(table["mean"], ys, "o", color=color, ms=size, zorder=3, **edge)
     cut = layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
+    if "center" in table:
+        ax.vlines(table["center"], ys - 0.45, ys + 0.45, color=style.INK, lw=1.1, zorder=2.6)
     if not fit.prior_only:
         ring: dict[str, Any] = {"mfc": "none", "mew": 0.5 if crowded else 1.1}
         ax.plot(table["raw"], ys, "o", color=style.RAW, ms=size + 0.4, zorder=3.5, **ring)
@@ -203,11 +218,12 @@ def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
     return f"{what}, {words}: {estimates} (raw {raw})"
 
 
-def _caption(fit: Fit, prob: float, cut: bool, rows: int) -> str:
+def _caption(fit: Fit, prob: float, told: list[str]) -> str:
     means = "prior medians" if fit.prior_only else "posterior means"
     parts = [
         f"Dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
         *([] if fit.prior_only else ["hollow circles are raw estimates"]),
-        *layout.told(cut, rows, NAMED),
+        *(["upright lines are where what is known of a group puts it"] if has_centers(fit) else []),
+        *told,
     ]
     return "; ".join(parts) + "."

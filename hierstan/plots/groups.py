@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Hashable
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,12 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
+from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots.style import literal
-from hierstan.text.wording import pooling_words
+from hierstan.text.wording import did_you_mean, listed, pooling_words, show
 
 SCALES = ("response", "link")
 POOLING_WORDS = {
@@ -78,7 +80,36 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     table["raw"], table["se"] = raw[names[0]], raw[names[1]]
     table["precision"] = (raw["link_se"].min() / raw["link_se"]) ** 2
     table["label"] = labels(fit.data.groups)
+    if has_centers(fit):
+        table["center"] = center_means(fit, scale)
     return table
+
+
+def by_level(fit: Fit, table: pd.DataFrame, factor: Hashable) -> pd.DataFrame:
+    """Return the lines of a `group_table` level by level, each level under a line with its name.
+
+    Within a level the lines keep their order. Those of the names have ``heading`` and no numbers.
+    """
+    known = list(fit.data.levels)
+    if factor not in known:
+        raise HierstanError(
+            f"by= takes a factor of the fit, got {show(factor)}.{did_you_mean(factor, known)} It "
+            f"has {listed(known, 9) or 'none: give factors= or several group= columns'}."
+        )
+    levels, own = fit.data.levels[factor], fit.data.factors
+    assert own is not None
+    place = {level: code for code, level in enumerate(levels)}
+    codes = np.array([place[level] for level in own[factor]])[table.index]
+    parts = []
+    for code, name in enumerate(labels(levels)):
+        heading = pd.DataFrame({"label": [f"{literal(factor)}: {name}"], "heading": True})
+        parts += [heading, table[codes == code].assign(heading=False)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def headings(table: pd.DataFrame) -> list[int]:
+    """Return which lines of a table have the names of levels."""
+    return np.flatnonzero(table["heading"].to_numpy(bool)).tolist() if "heading" in table else []
 
 
 def references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:

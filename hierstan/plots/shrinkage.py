@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from hierstan.fit.centers import center_means
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
+    by_level,
     group_table,
     group_word,
+    headings,
     interval,
     mean_words,
     on_scale,
@@ -29,7 +33,7 @@ NAMED = 30  # groups; of more, only the extremes are named
 SHORTEST_ARROW = 9.0  # points; what moves less gets a line without a head
 
 
-def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
+def plot_shrinkage(fit: Fit, *, scale: str = "response", by: Hashable | None = None) -> Figure:
     """Draw the move of every group from its raw estimate to its partially pooled mean.
 
     Parameters
@@ -37,6 +41,8 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
     fit : Fit
         Of partial pooling.
     scale : {"response", "link"}
+    by : str, optional
+        A factor of the fit, such as a region: the groups stand level by level, under its name.
 
     Returns
     -------
@@ -44,12 +50,13 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
         Groups in the order of their raw estimates, largest on top; of more than 30, only the first
         and last six are named. An area proportional to a raw estimate's precision marks it. The
         inner band has the posterior medians of ``mu - tau`` and ``mu + tau`` as ends, the outer one
-        is the 90% prediction interval of a new group.
+        is the 90% prediction interval of a new group. With factors or predictors each group has a
+        center of its own for mu, where what is known of it puts it.
 
     Raises
     ------
     HierstanError
-        If the fit is not one of partial pooling, or has the prior only.
+        If the fit is not one of partial pooling, has the prior only, or has no such factor.
 
     Examples
     --------
@@ -64,23 +71,30 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response") -> Figure:
     check_fit(fit, "plot_shrinkage")
     require(fit, "tau", "plot_shrinkage")
     table = group_table(fit, check_prob(None), scale)
+    if "center" in table:
+        middle, tau = center_means(fit, "link"), np.median(fit.draws("tau"))
+        table["center_low"] = on_scale(fit, middle - tau, scale)
+        table["center_high"] = on_scale(fit, middle + tau, scale)
     table = table.sort_values("raw", ascending=False, kind="stable")
     raw, mean = table["raw"].to_numpy(), table["mean"].to_numpy()
     log = layout.wants_log(fit.family.link, scale, np.r_[raw, mean])
+    lines = table if by is None else by_level(fit, table, by)
     with style.quiet():
-        height = layout.rows_height(len(table), NAMED)
+        height = layout.rows_height(len(lines), NAMED)
         fig, ax = style.new_figure(7.6, height + 1.9)
-        layout.name_rows(ax, list(table["label"]), height, NAMED)
+        layout.name_rows(ax, list(lines["label"]), height, NAMED, headings=headings(lines))
         bands = _bands(fit, scale)
         layout.set_limits(
             ax, *layout.limits(mean, raw, bands["new"][:1], bands["new"][1:], log), log
         )
         ax.set_xlabel(mean_words(fit, scale) + (" (log scale)" if log else ""))
-        _draw_bands(ax, bands)
-        _draw_moves(fig, ax, table)
-        cut = layout.mark_cut(ax, raw, raw, np.arange(len(raw)), style.RAW)
-        style.legend(ax, _keys())
-        return style.finish(fig, _title(fit, table, scale), _caption(table, cut))
+        _draw_bands(ax, bands, lines)
+        _draw_moves(fig, ax, lines)
+        ends = lines["raw"].to_numpy()
+        cut = layout.mark_cut(ax, ends, ends, np.arange(len(ends)), style.RAW)
+        style.legend(ax, _keys("center" in table))
+        told = layout.told(cut, len(lines), NAMED, by is not None)
+        return style.finish(fig, _title(fit, table, scale), _caption(table, told))
 
 
 # internals ------------------------------------------------------------------------------------
@@ -96,8 +110,14 @@ def _bands(fit: Fit, scale: str) -> dict[str, np.ndarray]:
     }
 
 
-def _draw_bands(ax: Axes, bands: dict[str, np.ndarray]) -> None:
+def _draw_bands(ax: Axes, bands: dict[str, np.ndarray], table: pd.DataFrame) -> None:
     ax.axvspan(*bands["new"], color=style.BAND, lw=0, zorder=0)
+    if "center" in table:
+        rows = np.arange(len(table))
+        low, high = table["center_low"], table["center_high"]
+        ax.barh(rows, high - low, left=low, height=1, color=style.CORE, lw=0, zorder=0.1)
+        ax.vlines(table["center"], rows - 0.5, rows + 0.5, color=style.INK, lw=0.9, zorder=0.5)
+        return
     ax.axvspan(*bands["core"], color=style.CORE, lw=0, zorder=0.1)
     ax.axvline(float(bands["mu"]), color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
 
@@ -144,19 +164,19 @@ def _draw_heads(
         )
 
 
-def _keys() -> list[Any]:
+def _keys(centers: bool) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     def dot(color: str, face: str, label: str) -> Line2D:
         return Line2D([], [], ls="", marker="o", ms=6, mec=color, mfc=face, label=label)
 
-    partial = style.POOLING_COLORS["partial"]
+    partial, middle = style.POOLING_COLORS["partial"], "center" if centers else "mu"
     return [
         dot(style.RAW, "white", "raw estimate"),
         dot(partial, partial, "partially pooled"),
-        Line2D([], [], color=style.INK, lw=0.9, ls=(0, (4, 3)), label="mu"),
-        Patch(color=style.CORE, label="mu ± tau"),
+        Line2D([], [], color=style.INK, lw=0.9, ls="-" if centers else (0, (4, 3)), label=middle),
+        Patch(color=style.CORE, label=f"{middle} ± tau"),
         Patch(color=style.BAND, label=f"{style.percent(check_prob(None))} of new groups"),
     ]
 
@@ -171,8 +191,8 @@ def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
     )
 
 
-def _caption(table: pd.DataFrame, cut: bool) -> str:
+def _caption(table: pd.DataFrame, told: list[str]) -> str:
     parts = ["Ordered by raw estimate"]
     if table["precision"].min() < 0.5:
         parts.append("the larger a dot, the more precise the raw estimate, and the less it moves")
-    return "; ".join([*parts, *layout.told(cut, len(table), NAMED)]) + "."
+    return "; ".join([*parts, *told]) + "."

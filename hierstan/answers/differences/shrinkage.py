@@ -8,7 +8,7 @@ import pandas as pd
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
-from hierstan.fit.centers import centers_of
+from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import by_group
 from hierstan.fit.settings import check_prob
@@ -98,8 +98,8 @@ def shrinkage(
           group keeps what it says; 1: it takes the population's mean, as in complete pooling. In no
           pooling: what the prior of ``theta`` weighs, its sd in the place of tau; next to nothing
           by default, where a group's data say anything;
-        - ``center``, with factors: where what is known of the group puts it, the posterior mean of
-          its own population's center; a pooling factor of 1 takes that;
+        - ``center``, with factors or predictors: where what is known of the group puts it, the
+          posterior mean of its own population's center; a pooling factor of 1 takes that;
         - ``moved``: ``mean - raw``;
         - ``toward``: ``"up"``, ``"down"``, or ``"none"`` if it moved by less than a twentieth of
           its posterior sd, which is no more than simulation noise;
@@ -154,9 +154,8 @@ def shrinkage(
     table.insert(1, "raw_se", raw["raw_se" if response else "link_se"])
     own = by_group(fit)
     table["pooling_factor"] = own.pooling_factor
-    if fit.data.factors is not None and fit.model.name != "none":
-        center = fit.family.to_response(centers_of(fit)) if response else centers_of(fit)
-        table["center"] = center.mean(axis=0)
+    if has_centers(fit):
+        table["center"] = center_means(fit, scale)
     table["moved"] = table["mean"] - table["raw"]
     table["toward"] = _direction(table)
     n = group_sizes(fit.data)
