@@ -19,6 +19,7 @@ from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.tree import VECTORS
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
@@ -103,7 +104,8 @@ def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:
 
 
 def _parameters(fit: Fit) -> list[str]:
-    return [name for name in fit.conditional.parameters if name in fit.posterior]
+    described = VECTORS if fit.data.factors is not None else ()
+    return [name for name in fit.conditional.parameters if name in (*fit.posterior, *described)]
 
 
 @dataclass(frozen=True)
