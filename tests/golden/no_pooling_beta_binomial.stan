@@ -16,7 +16,8 @@ functions {
     vector[size(y)] total = to_vector(trials);
     vector[size(y)] a = phi * inv_logit(eta);
     vector[size(y)] b = phi * inv_logit(-eta);
-    return sum(lbeta(phi, total + 1) + log(phi + total)
+    return sum(
+               lbeta(phi, total + 1) + log(phi + total)
                - lbeta(a, successes + 1) - log(a + successes)
                - lbeta(b, failures + 1) - log(b + failures));
   }

@@ -42,7 +42,7 @@ data {
   array[F, J] int<lower=1, upper=L> level; // level of each group
   real beta_location;
   real<lower=0> beta_scale;
-  real<lower=0> tau_level_scale;
+  vector<lower=0>[F] tau_level_scale;
   real mu_location;
   real<lower=0> mu_scale;
   int<lower=0, upper=1> pointwise; // write log_lik and y_rep?

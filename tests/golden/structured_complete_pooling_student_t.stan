@@ -37,7 +37,7 @@ data {
   array[F, J] int<lower=1, upper=L> level; // level of each group
   real beta_location;
   real<lower=0> beta_scale;
-  real<lower=0> tau_level_scale;
+  vector<lower=0>[F] tau_level_scale;
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> sigma_scale;

@@ -21,7 +21,8 @@ functions {
     vector[size(y)] total = to_vector(trials);
     vector[size(y)] a = phi * inv_logit(eta);
     vector[size(y)] b = phi * inv_logit(-eta);
-    return sum(lbeta(phi, total + 1) + log(phi + total)
+    return sum(
+               lbeta(phi, total + 1) + log(phi + total)
                - lbeta(a, successes + 1) - log(a + successes)
                - lbeta(b, failures + 1) - log(b + failures));
   }
@@ -58,7 +59,7 @@ data {
   array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
   real beta_location;
   real<lower=0> beta_scale;
-  real<lower=0> tau_level_scale;
+  vector<lower=0>[F] tau_level_scale;
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;

@@ -39,7 +39,7 @@ data {
   array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
   real beta_location;
   real<lower=0> beta_scale;
-  real<lower=0> tau_level_scale;
+  vector<lower=0>[F] tau_level_scale;
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
