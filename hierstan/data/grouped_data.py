@@ -340,7 +340,8 @@ class GroupedData:
             The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
             for every row where no column is given.
         family : str
-            How events arise around their group's rate: "poisson".
+            How events arise around their group's rate: "poisson", or "neg_binomial" where the rows
+            of a group vary more than that.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -353,6 +354,15 @@ class GroupedData:
         >>> frame = pd.DataFrame({"pump": [1, 2], "failures": [5, 1], "hours": [94.3, 15.7]})
         >>> hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
         GroupedData(poisson: 2 groups, 2 rows)
+
+        Years of a site that differ by more than chance, each a row:
+
+        >>> years = pd.DataFrame({"site": [1, 1, 2, 2], "claims": [3, 21, 9, 30],
+        ...                       "policies": [200, 210, 190, 205]})
+        >>> hs.GroupedData.from_events(
+        ...     years, group="site", events="claims", exposure="policies", family="neg_binomial"
+        ... )
+        GroupedData(neg_binomial: 2 groups, 4 rows)
         """
         family = intake.valid(family, "events")
         own = {"events": events} if exposure is None else {"events": events, "exposure": exposure}

@@ -11,8 +11,6 @@ from hierstan.families.binomial import log_odds, rates
 from hierstan.families.family import Draws, Family, Role, p_times_q
 from hierstan.priors import Prior
 
-SIZES = 8  # of rows, told apart in the information of a group
-
 
 class BetaBinomial(Family):
     """``y ~ binomial(trials, rate)``, ``rate ~ beta(phi p, phi (1 - p))``.
@@ -66,16 +64,8 @@ class BetaBinomial(Family):
         return raw.table(worth, y / n, raw_se, np.log((y + 0.5) / (n - y + 0.5)), link_se)
 
     def weights(self, cells: pd.DataFrame, J: int) -> np.ndarray:
-        """Return the trials of a row and the number of such rows, in a few sizes, (J, 8, 2)."""
-        order = np.lexsort((cells["trials"], cells["group"]))
-        group, trials = (cells[name].to_numpy()[order] for name in ("group", "trials"))
-        rows = np.bincount(group, minlength=J)
-        first = np.cumsum(rows) - rows
-        place = (np.arange(len(group)) - first[group]) * SIZES // rows[group]
-        count, total = np.zeros((J, SIZES)), np.zeros((J, SIZES))
-        np.add.at(count, (group, place), 1.0)
-        np.add.at(total, (group, place), trials)
-        return np.stack([total / np.maximum(count, 1), count], axis=2)
+        """Return the trials of a row and the number of such rows, in a few sizes, (J, K, 2)."""
+        return raw.in_few_sizes(cells, cells["trials"], np.ones(len(cells)), J)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``p q`` times the sum of ``n (phi + 1) / (phi + n)`` over rows of n trials.
@@ -83,10 +73,7 @@ class BetaBinomial(Family):
         That of the best linear estimate: what the variances of the rows say.
         """
         phi = own["phi"]
-        worth = sum(
-            count * size * (phi + 1) / (phi + size)
-            for size, count in np.moveaxis(weights, (1, 2), (0, 1))
-        )
+        worth = raw.over_sizes(weights, lambda size: size * (phi + 1) / (phi + size))
         return np.asarray(worth * p_times_q(theta))
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:

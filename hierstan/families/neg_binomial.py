@@ -13,15 +13,22 @@ from hierstan.priors import Prior
 
 
 class NegBinomial(Family):
-    """``y ~ neg_binomial_2_log(theta, phi)``, equal counts of a group told once."""
+    """``y ~ neg_binomial_2_log(theta + log(exposure), phi)``; rows that are equal are told once."""
 
     name = "neg_binomial"
     link = "log"
     words = "counts that vary more than Poisson: negative binomial, log link"
-    columns = {"y": "int", "weight": "real"}
-    takes = {"rows": {"outcome": Role("y", "count")}}
-    observation = {"y": 1, "weight": 1}
+    columns = {"y": "int", "weight": "real", "exposure": "real"}
+    takes = {
+        "rows": {"outcome": Role("y", "count")},
+        "events": {
+            "events": Role("y", "count"),
+            "exposure": Role("exposure", "positive", optional=True),
+        },
+    }
+    observation = {"y": 1, "weight": 1, "exposure": 1}
     size = ("weight",)
+    predicted_size = "exposure"
     collapses = True
     parameters = ("phi",)
     within = "phi"
@@ -31,9 +38,9 @@ class NegBinomial(Family):
     checks = {"zeros": ("zero_inflated_neg_binomial", "zero_inflated_poisson")}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
-        """Log of the overall mean count, with half an event added; scale 1."""
+        """Log of the overall rate, with half an event added; scale 1."""
         total = float((cells["y"] * cells["weight"]).sum()) + 0.5
-        return float(np.log(total / float(cells["weight"].sum()))), 1.0
+        return float(np.log(total / float((cells["exposure"] * cells["weight"]).sum()))), 1.0
 
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return the prior of the dispersion."""
@@ -45,38 +52,51 @@ class NegBinomial(Family):
 
     def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
         """Name them as the Stan program does."""
-        return self.typed(raw.rename(columns={"count": "weight"}).sort_values(["group", "y"]))
+        named = raw.rename(columns={"count": "weight"}).assign(exposure=1.0)
+        return self.typed(named.sort_values(["group", "y"]))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
-        """Return means and sample standard deviations."""
-        n, mean, squares = _moments(cells, J)
-        return pd.DataFrame({"mean": mean, "sd": raw.sample_sd(squares, n)})
+        """Return means and sample standard deviations; of exposures, events and rates."""
+        n, exposure, rate, _, squares = _moments(cells, J)
+        if (cells["exposure"] == 1).all():
+            return pd.DataFrame({"mean": rate, "sd": raw.sample_sd(squares, n)})
+        events = np.round(rate * exposure).astype(np.int64)
+        return pd.DataFrame({"events": events, "exposure": exposure, "rate": rate})
 
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
-        """Mean counts, with the overdispersion (in 1/phi) of all groups together by moments."""
-        n, mean, squares = _moments(cells, J)
-        freedom = (n - 1).sum()
+        """Rates, with the overdispersion (in 1/phi) of all groups together by moments."""
+        n, exposure, rate, square, squares = _moments(cells, J)
         excess = 0.0
-        if freedom > 0 and mean.sum() > 0:
-            excess = max(0.0, float((squares.sum() - (n * mean).sum()) / (n * mean**2).sum()))
-        smoothed = mean + 0.5 / n
-        link_se = np.sqrt((1 / smoothed + excess) / n)
-        raw_se = np.sqrt((mean + excess * mean**2) / n)
-        return raw.table(n, mean, raw_se, np.log(smoothed), link_se)
+        if (n > 1).any() and rate.sum() > 0:
+            beyond = squares.sum() - (exposure * rate).sum()
+            excess = max(0.0, float(beyond / (square * rate**2).sum()))
+        smoothed = rate + 0.5 / exposure
+        shared = excess * square / exposure**2  # of the relative variance
+        link_se = np.sqrt(1 / (exposure * smoothed) + shared)
+        raw_se = np.sqrt(rate / exposure + shared * rate**2)
+        table = raw.table(n, rate, raw_se, np.log(smoothed), link_se)
+        return table.assign(exposure=exposure)
+
+    def weights(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        """Return the exposure of a row and the number of such rows, in a few sizes, (J, K, 2)."""
+        return raw.in_few_sizes(cells, cells["exposure"], cells["weight"], J)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
-        """``n / (1 / exp(theta) + 1 / phi)``."""
-        return weights / (np.exp(-theta) + 1 / own["phi"])
+        """Sum of ``1 / (1 / (exposure * exp(theta)) + 1 / phi)`` over rows."""
+        return raw.over_sizes(
+            weights, lambda exposure: 1 / (np.exp(-theta) / exposure + 1 / own["phi"])
+        )
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the same, at the moments' overdispersion."""
-        n = raw["n"]
-        return n / (np.exp(-theta) + n * raw["link_se"] ** 2 - np.exp(-raw["link"]))
+        shared = raw["link_se"] ** 2 - np.exp(-raw["link"]) / raw["exposure"]
+        return 1 / (np.exp(-theta) / raw["exposure"] + shared)
 
 
-def _moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the groups' counts, means and sums of squared deviations, (J,) each."""
-    n = raw.summed(cells, cells["weight"], J)
-    mean = raw.summed(cells, cells["weight"] * cells["y"], J) / n
-    squares = raw.summed(cells, cells["weight"] * (cells["y"] - mean[cells["group"]]) ** 2, J)
-    return n, mean, squares
+def _moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, ...]:
+    """Return rows, exposures, rates, squared exposures and squared deviations, (J,) each."""
+    n, size = cells["weight"], cells["exposure"]
+    rows, exposure, square = (raw.summed(cells, n * size**power, J) for power in (0, 1, 2))
+    rate = raw.summed(cells, n * cells["y"], J) / exposure
+    off = cells["y"] - rate[cells["group"]] * size
+    return rows, exposure, rate, square, raw.summed(cells, n * off**2, J)

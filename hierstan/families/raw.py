@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
+
+SIZES = 8  # of rows, told apart in the information of a group
 
 
 def summed(cells: pd.DataFrame, values: pd.Series | np.ndarray, J: int) -> np.ndarray:
@@ -16,6 +20,47 @@ def table(
 ) -> pd.DataFrame:
     """Lay out raw estimates, (J,) each, on the response and on the link scale."""
     return pd.DataFrame({"n": n, "raw": raw, "raw_se": raw_se, "link": link, "link_se": link_se})
+
+
+def in_few_sizes(
+    cells: pd.DataFrame, size: pd.Series, rows: pd.Series | np.ndarray, J: int
+) -> np.ndarray:
+    """Sort the rows of each group by size into a few classes of about as many cells.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+    size, rows : pandas.Series
+        Of each cell: the size of its rows, such as their trials or exposure, and their number.
+    J : int
+
+    Returns
+    -------
+    numpy.ndarray
+        The mean size and the number of rows of each class, (J, K, 2), with K up to 8, and 1 where
+        no group has rows of different sizes. A class without rows has size 1.
+    """
+    order = np.lexsort((size, cells["group"]))
+    group, sizes = cells["group"].to_numpy()[order], size.to_numpy(float)[order]
+    number = np.asarray(rows, dtype=float)[order]
+    new = np.append(True, (np.diff(group) != 0) | (np.diff(sizes) != 0))
+    of = np.bincount(group[new], minlength=J)  # different sizes of each group
+    rank = np.cumsum(new) - 1 - (np.cumsum(of) - of)[group]
+    K = min(int(of.max()), SIZES)
+    place = rank * K // np.maximum(of, K)[group]
+    count, total = np.zeros((J, K)), np.zeros((J, K))
+    np.add.at(count, (group, place), number)
+    np.add.at(total, (group, place), number * sizes)
+    mean = np.divide(total, count, out=np.ones((J, K)), where=count > 0)
+    return np.stack([mean, count], axis=2)
+
+
+def over_sizes(sizes: np.ndarray, of_row: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Add up what a row of each size says, of the sizes and numbers of `in_few_sizes`."""
+    total: np.ndarray = sum(
+        count * of_row(size) for size, count in np.moveaxis(sizes, (1, 2), (0, 1))
+    )
+    return total
 
 
 def moments(

@@ -35,7 +35,8 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     beta_binomial                one over the sum of ``n p (1 - p) (phi + 1) / (phi + n)`` over rows
                                  of n trials: what their variances say
     poisson                      ``1 / (exposure * exp(theta))``
-    neg_binomial                 ``(1 / exp(theta) + 1 / phi) / n``
+    neg_binomial                 one over the sum of ``1 / (1 / (exposure * exp(theta)) + 1 / phi)``
+                                 over rows
     gamma                        ``1 / (n * shape)``
     two_arm, edited likelihoods  from `hierstan.observed_information`, at up to 1,000 draws
     ============================ ==================================================

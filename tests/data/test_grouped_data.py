@@ -106,11 +106,13 @@ def test_neg_binomial_rows_collapse_to_unique_values_with_weights() -> None:
         "group": [0, 0, 1, 1],
         "y": [1, 3, 0, 2],
         "weight": [1.0, 2.0, 1.0, 1.0],
+        "exposure": [1.0] * 4,
     }
     assert single_rows(data) == {
         "group": [0, 1, 0, 1, 0],
         "y": [1, 0, 3, 2, 3],
         "weight": [1.0] * 5,
+        "exposure": [1.0] * 5,
     }
 
 
