@@ -270,7 +270,7 @@ class Pooling:
             fit.keep_theta()
         return fit
 
-    mends: ClassVar[bool] = False  # whether a run that had trouble is repeated with smaller steps
+    mends: ClassVar[bool] = True  # whether a run that had trouble is repeated with smaller steps
 
     def way(
         self,

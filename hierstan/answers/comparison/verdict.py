@@ -77,7 +77,7 @@ def _predicts(fits: Mapping[str, Fit], results: Mapping[str, Elpd], name: str, b
     if abs(difference) > max(CLEAR, 2 * dse):
         how = "predicts worse" if difference < 0 else "predicts better"
     elif abs(difference) > CLEAR:
-        how = "predicts hardly worse" if difference < 0 else "predicts hardly better"
+        how = "may predict worse" if difference < 0 else "may predict better"
     return f"{pooling_words(fits[name].model.name)} {how} ({difference:+.1f} ± {dse:.1f})"
 
 
