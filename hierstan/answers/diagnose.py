@@ -16,6 +16,7 @@ from hierstan.fit.taken import check_fit
 from hierstan.fit.trust import parts
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.sampling.convergence import parameter_table, quantiles
+from hierstan.text.answer import answer
 from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
 
@@ -93,7 +94,7 @@ def summary(
         groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
         table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
     table.attrs["caption"] = _caption(fit, prob, scale)
-    return table
+    return answer(table, each_row=True)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

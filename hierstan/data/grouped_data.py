@@ -17,6 +17,7 @@ from hierstan.data.predictors import standardized
 from hierstan.data.structure import Group, column_roles, level_codes, levels, some
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES, default
+from hierstan.text.answer import AnswerTable, answer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -560,7 +561,7 @@ class GroupedData:
         """
         return GroupedData(*subsets.without_rows(self._parts(), positions))
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> AnswerTable:
         """Return one line per group, by label: ``n`` rows, and what they say on their own.
 
         The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
@@ -579,7 +580,8 @@ class GroupedData:
         table = FAMILIES[self.family].summarised(self.cells, len(self.groups))
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
         table.index = self.groups
-        return table
+        table.attrs["caption"] = f"{self!r}: what each group says on its own"
+        return answer(table, self.columns.get("group"))
 
     @property
     def grouped_by(self) -> str:
@@ -610,6 +612,12 @@ class GroupedData:
         True
         """
         return MEASURES[self.measure] if self.measure else None
+
+    def __str__(self) -> str:
+        return str(self.to_frame())
+
+    def _repr_html_(self) -> str:
+        return self.to_frame()._repr_html_()
 
     def __repr__(self) -> str:
         counts = {"group": len(self.groups), "row": self.n_rows}

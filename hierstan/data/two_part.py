@@ -19,6 +19,7 @@ from hierstan.errors import DataError, HierstanWarning
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
 from hierstan.families.gamma import Gamma
+from hierstan.text.answer import AnswerTable, answer
 from hierstan.text.wording import broken_by, show
 
 
@@ -64,6 +65,22 @@ class TwoPartData:
     def outcome(self) -> str:
         """The user's name for what a customer spent."""
         return str(self.amount.columns["outcome"])
+
+    @property
+    def columns(self) -> dict[str, Hashable]:
+        """The user's column of each role."""
+        return self.rate.columns
+
+    def __str__(self) -> str:
+        return self._told().__repr__()
+
+    def _repr_html_(self) -> str:
+        return self._told()._repr_html_()
+
+    def _told(self) -> AnswerTable:
+        told = answer(self.table, self.columns["group"])
+        told.attrs["caption"] = f"{self!r}: what each group says on its own"
+        return told
 
     def __repr__(self) -> str:
         return (

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.data.predictors import predictor_words
 from hierstan.fit.judgement import headline
 from hierstan.fit.settings import check_prob
 from hierstan.text.tables import (
@@ -86,6 +87,20 @@ def one_line(fit: Any) -> str:
         f"{_counted(len(fit.data.groups), 'group')}, "
         f"{fit.data.family}, {options['chains']} x {options['draws']:,} draws>"
     )
+
+
+def pooling_meaning(fit: Any) -> str:
+    """Say what a pooling takes the groups for, in the user's words."""
+    groups = f"{len(fit.data.groups):,} groups ({fit.data.grouped_by})"
+    if fit.model.name == "none":
+        return f"each of the {groups} by its own data alone"
+    if fit.model.name == "partial":
+        return f"each of the {groups} by its own data and, as far as tau says, the others'"
+    known = [*map(str, fit.data.levels)] if fit.data.factors is not None else []
+    known += [name for name in [predictor_words(fit.data.predictors)] if name]
+    if known and not fit.model.has_population:
+        return f"the {groups} differ by {', '.join(known)} and by nothing else"
+    return f"one mean for all {groups}"
 
 
 # facts ------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.saving import file, records
 from hierstan.fit.settings import check_prob
+from hierstan.text.answer import answer
 from hierstan.text.tables import ROWS_SHOWN, Page, Table, numbers, percent, places, plain_labels
 from hierstan.text.wording import listed, pooling_words
 
@@ -143,7 +144,7 @@ class TwoPartFit:
             f"standard deviation and equal-tailed {percent(prob)} interval; "
             "raw is revenue over customers."
         )
-        return table
+        return answer(table, self.data.columns["group"])
 
     def summaries(self, prob: float, scale: str = "response") -> pd.DataFrame:
         """Summarise the mean revenue per customer, or its logarithm on the link scale.

@@ -57,7 +57,13 @@ def print_filled(text: str) -> None:
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the table of leave-one-out and what it supports."""
-    print(repr(comparison).rsplit("\n\n", 1)[0] + "\n")  # its verdict is wider than WIDTH
+    page = comparison.page()
+    print(page.title + "\n")
+    indent = 2 + max(len(name) for name, _ in page.facts)
+    for name, words in page.facts:
+        first = name.ljust(indent)
+        print(textwrap.fill(words, WIDTH, initial_indent=first, subsequent_indent=" " * indent))
+    print(f"\n{page.tables[0].text()}\n")
     print_filled(comparison.verdict)
 
 

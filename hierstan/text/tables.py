@@ -76,18 +76,21 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """A title, facts with their names, and tables."""
+    """A title, facts with their names, tables, and what they come to."""
 
     title: str
     facts: tuple[tuple[str, str], ...] = ()
     tables: tuple[Table, ...] = ()
+    words: tuple[str, ...] = ()
 
     def text(self) -> str:
         """Return the page as text, at most 88 columns wide but for long labels."""
-        parts = [textwrap.fill(self.title, WIDTH)]
+        parts = [_filled(self.title)] if self.title else []
         if self.facts:
             parts.append("\n".join(self._fact_lines()))
-        return "\n\n".join([*parts, *(table.text() for table in self.tables)])
+        return "\n\n".join(
+            [*parts, *(table.text() for table in self.tables), *map(_filled, self.words)]
+        )
 
     def html(self) -> str:
         """Return the page as HTML."""
@@ -96,8 +99,10 @@ class Page:
             for name, words in self.facts
         )
         facts = f"<table><tbody>{facts}</tbody></table>" if facts else ""
+        title = f"<p><b>{html.escape(self.title)}</b></p>" if self.title else ""
         tables = "".join(table.html() for table in self.tables)
-        return f"<div><p><b>{html.escape(self.title)}</b></p>{facts}{tables}</div>"
+        words = "".join(f"<p>{html.escape(text)}</p>" for text in self.words)
+        return f"<div>{title}{facts}{tables}{words}</div>"
 
     def _fact_lines(self) -> list[str]:
         indent = max(len(name) for name, _ in self.facts) + 2
@@ -111,6 +116,20 @@ class Page:
             )
             for name, words in self.facts
         ]
+
+
+class Printed:
+    """A result that prints as a page: text in a terminal, HTML in a notebook."""
+
+    def page(self) -> Page:
+        """Return what is printed."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.page().text()
+
+    def _repr_html_(self) -> str:
+        return self.page().html()
 
 
 def plain_labels(labels: pd.Index) -> list[str]:
@@ -190,6 +209,10 @@ def percent(probability: float) -> str:
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _filled(words: str) -> str:
+    return textwrap.fill(words, WIDTH, break_on_hyphens=False)
 
 
 def _plain(label: object) -> str:

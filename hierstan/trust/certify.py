@@ -17,7 +17,8 @@ from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 from hierstan.priors import Prior
-from hierstan.text.tables import plain_labels
+from hierstan.text.answer import tables_of
+from hierstan.text.tables import Page, Printed, plain_labels
 from hierstan.trust.quadrature import Groups, Moments, population, separate
 
 FAMILIES = ("bernoulli", "binomial", "normal", "normal_known", "poisson")
@@ -28,7 +29,7 @@ LEAST_LIMIT = 4.0  # MCSEs; the MCSE is itself an estimate
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Certificate:
+class Certificate(Printed):
     """Draws held against the exact posterior.
 
     Attributes
@@ -52,10 +53,8 @@ class Certificate:
         """Whether no mean and no standard deviation is further off than `limit`."""
         return bool((self.table[["mean_z", "sd_z"]].abs() <= self.limit).all(axis=None))
 
-    def __repr__(self) -> str:
-        return f"Certificate({'the draws agree' if self.ok else 'the draws do not agree'})"
-
-    def __str__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         z = self.table[["mean_z", "sd_z"]].abs().max(axis=1)
         off = z[~(z <= self.limit)]
         checked = f"means and standard deviations of {len(z)} parameters"
@@ -64,12 +63,16 @@ class Certificate:
         else:
             names = ", ".join(map(str, off.index[:5])) + (", …" if len(off) > 5 else "")
             said = f"The draws do NOT agree with the exact posterior: {names} are off ({checked})."
-        return (
-            f"{said}\nThe largest distance is {z.max():.1f} Monte Carlo standard errors, for "
-            f"{z.idxmax()}; {self.limit:.1f} can be chance.\nThe exact posterior is from "
-            "quadrature that no sampler had a part in; half its nodes change it by "
-            f"{self.quadrature_error:.0e} posterior standard deviations."
+        distance = (
+            f"{z.max():.1f} Monte Carlo standard errors at most, of {z.idxmax()}; "
+            f"{self.limit:.1f} can be chance"
         )
+        exact = (
+            "by quadrature that no sampler had a part in; half its nodes change it by "
+            f"{self.quadrature_error:.0e} posterior standard deviations"
+        )
+        facts = (("Distance", distance), ("Exact", exact))
+        return Page(said, facts, tables_of(self.table, each_row=True))
 
 
 def certify(fit: Fit) -> Certificate:

@@ -19,6 +19,7 @@ from hierstan.models.pooling import Pooling
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points
+from hierstan.text.tables import Page, Printed
 
 POINTS = 8
 TOLERANCE = 1e-8  # of a difference of log densities
@@ -27,7 +28,7 @@ COMPARED = ("log_lik", "log_population")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CrossCheck:
+class CrossCheck(Printed):
     """Log densities of one program on two engines.
 
     Attributes
@@ -58,18 +59,17 @@ class CrossCheck:
         """Whether no error is above 1e-8."""
         return bool(np.isfinite(self.table["error"]).all()) and self.error <= TOLERANCE
 
-    def __repr__(self) -> str:
-        return f"CrossCheck({self.program}: {'the same' if self.ok else 'not the same'})"
-
-    def __str__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         said = "compute the same" if self.ok else "do NOT compute the same"
         also = f", and {' and '.join(self.written)} at each of them," if self.written else ""
-        return (
-            f"{' and '.join(self.engines)} {said}: {self.program}.\n"
-            f"Checked: the log density (with the change of variables, without constants) at "
+        checked = (
+            f"the log density (with the change of variables, without constants) at "
             f"{len(self.table) + 1} random points. Its differences between the points{also} agree "
             f"to {self.error:.1e}; {TOLERANCE:.0e} is allowed."
         )
+        title = f"{' and '.join(self.engines)} {said}: {self.program}."
+        return Page(title, (("Checked", checked),))
 
 
 def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossCheck:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hierstan.text.tables import Page, Printed, Table
 from hierstan.trust.uniformity import p_value
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ TOLD = 2.5  # standard errors from uniform that are put in words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SBCResult:
+class SBCResult(Printed):
     """Ranks of true values among posterior draws, and whether they are uniform.
 
     Attributes
@@ -100,13 +101,15 @@ class SBCResult:
         tree: xr.DataTree = azb.from_dict({"prior_sbc": fractions})
         return tree
 
-    def __repr__(self) -> str:
-        verdict = "calibrated" if self.ok else "not calibrated"
-        return f"SBCResult({self.replicates} replicates: {verdict})"
-
-    def __str__(self) -> str:
-        figures = self.table.drop(columns="ok").to_string(float_format="{:.3f}".format)
-        return "\n".join([*self._verdict(), *self._notes(), "", figures])
+    def page(self) -> Page:
+        """Return what is printed."""
+        verdict, *shapes = self._verdict()
+        figures = [
+            (str(name), *(f"{value:.3f}" for value in line))
+            for name, *line in self.table.drop(columns="ok").itertuples()
+        ]
+        table = Table(("quantity", *self.table.columns[:-1]), tuple(figures))
+        return Page(verdict, (), (table,), (*shapes, *self._notes()))
 
     def _verdict(self) -> list[str]:
         bad = self.table[~self.table["ok"]]
@@ -152,4 +155,4 @@ def _shape(name: str, row: pd.Series, N: int) -> str:
         told.append(f"too {'low' if row['mean'] > 0.5 else 'high'}")
     if abs(row["spread"] - 1) > TOLD * np.sqrt(0.2 / N):  # a uniform distribution's kurtosis is 1.8
         told.append(f"too {'narrow' if row['spread'] > 1 else 'wide'}")
-    return f"  {name}: its posteriors are {' and '.join(told) or 'of the wrong shape'}."
+    return f"{name}: its posteriors are {' and '.join(told) or 'of the wrong shape'}."

@@ -240,7 +240,7 @@ def test_everything_after_the_frame_is_keyword_only() -> None:
 def test_to_frame_has_a_line_per_group(data: GroupedData, expected: dict[str, list[float]]) -> None:
     table = data.to_frame()
     assert table.index.equals(data.groups)
-    assert table.index.name == "group"
+    assert table.index.name == data.columns["group"]
     wanted = pd.DataFrame(expected, index=data.groups)
     pd.testing.assert_frame_equal(table, wanted, rtol=1e-14)
 

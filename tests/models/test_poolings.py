@@ -356,7 +356,7 @@ def test_labels_come_back_as_they_were(kind: str, pooling: str) -> None:
         else:
             assert len(set(back)) == len(labels)
     table = hs.group_means(fit)
-    assert table.index.name == "group"
+    assert table.index.name == "g"
     assert table.index.tolist() == labels
 
 

@@ -151,7 +151,7 @@ def test_wrong_draws_are_not_certified() -> None:
     other = hs.certify(replace(fit, priors={**fit.priors, "tau": hs.HalfNormal(8)}))
     assert not other.ok
     assert "do NOT agree with the exact posterior: " in str(other)
-    assert repr(other) == "Certificate(the draws do not agree)"
+    assert "The draws do NOT agree" in repr(other)
     shifted = fit.idata.copy()
     shifted["posterior"] = (
         shifted["posterior"]

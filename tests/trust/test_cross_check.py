@@ -52,7 +52,7 @@ def test_a_difference_is_seen_and_said() -> None:
     same = CrossCheck(table.assign(written=np.nan), "program", ("CmdStan", "stanli"))
     assert not same.ok
     assert "do NOT compute the same: program." in str(same)
-    assert repr(same) == "CrossCheck(program: not the same)"
+    assert "do NOT compute the same" in repr(same)
     lost = table.assign(error=[0.0, np.nan], written=np.nan)
     assert not CrossCheck(lost, "program", ("CmdStan", "stanli")).ok
 

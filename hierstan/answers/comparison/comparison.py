@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,9 @@ import pandas as pd
 from hierstan.answers.comparison.elpd import Elpd
 from hierstan.answers.comparison.verdict import CLEAR, judge_poolings, scores_its_prior
 from hierstan.fit.fit import Fit
+from hierstan.fit.portrait import pooling_meaning
 from hierstan.priors import Prior
-from hierstan.text.tables import WIDTH
+from hierstan.text.tables import Page, Printed, Table, numbers
 
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
 VISIBLE = 0.2  # share of its standard error from which a Monte Carlo error is shown
@@ -24,7 +24,7 @@ TENTHS = ("elpd", "se", "p_loo", "elpd_diff", "dse")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Printed):
     """Fits compared by leave-one-out.
 
     Attributes
@@ -37,30 +37,38 @@ class Comparison:
         A model's name, or None when the data can't tell.
     loo : dict of str to Elpd
         The results it rests on.
+    legend : tuple of (str, str)
+        What each pooling means for these groups, and what the numbers are.
     """
 
     table: pd.DataFrame
     verdict: str
     preferred: str | None
     loo: dict[str, Elpd]
+    legend: tuple[tuple[str, str], ...] = ()
 
     @property
     def unit(self) -> str:
         """What was left out: ``"observation"`` or ``"group"``."""
         return next(iter(self.loo.values())).unit
 
-    def __repr__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         shown = self.table.drop(columns=["mcse", "diff_mcse"])
         for error, of, name in (("mcse", "se", "elpd"), ("diff_mcse", "dse", "elpd_diff")):
             if (self.table[error] > VISIBLE * self.table[of]).any():
                 shown.insert(list(shown).index(name) + 2, error, self.table[error])
-        for name in shown.columns.intersection([*TENTHS, "mcse", "diff_mcse"]):
-            shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.1f}")
-        for name in ("weight", "pareto_k"):
-            shown[name] = shown[name].map(lambda x: "–" if np.isnan(x) else f"{x:.2f}")
-        shown["rank"] = shown["rank"].astype(object).where(shown["rank"].notna(), "–")
-        words = textwrap.fill(self.verdict, WIDTH, break_on_hyphens=False)
-        return f"Leave one {self.unit} out\n\n{shown.to_string()}\n\n{words}"
+        decimals = dict.fromkeys((*TENTHS, "mcse", "diff_mcse"), 1) | {"rank": 0}
+        columns = [
+            shown[name].astype(str)
+            if name == "method"
+            else numbers(shown[name].to_numpy(float, na_value=np.nan), decimals.get(str(name), 2))
+            for name in shown
+        ]
+        rows = tuple(zip(map(str, shown.index), *columns, strict=True))
+        align = "<" + "".join("<" if name == "method" else "." for name in shown)
+        table = Table(("model", *shown.columns), rows, align=align)
+        return Page(f"Leave one {self.unit} out", self.legend, (table,), (self.verdict,))
 
 
 def compared(
@@ -92,7 +100,7 @@ def compared(
     table.insert(0, "rank", pd.Series(ranks, index=table.index, dtype="Int64"))
     table.insert(6, "weight", weights)
     words, preferred = _judge(table, results, fits, tau_prior)
-    return Comparison(table, words, preferred, dict(results))
+    return Comparison(table, words, preferred, dict(results), _legend(results, fits))
 
 
 def stacking_weights(elpd: np.ndarray) -> np.ndarray:
@@ -136,6 +144,19 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _legend(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> tuple[tuple[str, str], ...]:
+    """Say what each pooling means for these groups, what elpd is, and what its errors are."""
+    result = next(iter(results.values()))
+    meanings = tuple((name, pooling_meaning(fit)) for name, fit in fits.items())
+    units = f"{len(result.elpd_i):,} {result.unit}s"
+    elpd = f"how well each predicts {units}, one at a time left out; higher is better"
+    errors = (
+        f"standard errors over the {units}: se of elpd, dse of the difference from the first, "
+        "elpd_diff"
+    )
+    return (*meanings, ("elpd", elpd), ("se, dse", errors))
 
 
 def _row(result: Elpd, best: Elpd) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hierstan.text.tables import Page, Printed
 from hierstan.text.wording import pooling_words
 
 GOOD_K = 0.7
@@ -18,7 +19,7 @@ LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Elpd:
+class Elpd(Printed):
     """An estimate of out-of-sample predictive accuracy.
 
     Attributes
@@ -90,27 +91,26 @@ class Elpd:
             index=self.labels,
         )
 
-    def __repr__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         counts = pd.Series(self.method).value_counts()
         how = ", ".join(f"{number} {name}" for name, number in counts.items())
         kind = (
-            "WAIC (LOO is the better choice)" if "waic" in counts else f"leave one {self.unit} out"
+            "WAIC (LOO is the better choice)" if "waic" in counts else f"Leave one {self.unit} out"
         )
-        error = f"   Monte Carlo se {self.mcse:.2f}" if np.isfinite(self.mcse) else ""
+        error = f", Monte Carlo se {self.mcse:.2f}" if np.isfinite(self.mcse) else ""
         name = "p_waic" if "waic" in counts else "p_loo"
-        lines = [
-            f"{kind}, {pooling_words(self.model)}",
-            f"  {'elpd':6} {self.elpd:9.2f}   se {self.se:.2f}{error}",
-            f"  {name:6} {self.p_loo:9.2f}",
-            f"  {len(self.elpd_i)} units: {how}",
+        facts = [
+            ("elpd", f"{self.elpd:.2f}, se {self.se:.2f}{error}; higher predicts better"),
+            (name, f"{self.p_loo:.2f} parameters in effect"),
+            ("units", f"{len(self.elpd_i):,} {self.unit}s: {how}"),
         ]
         finite = self.pareto_k[np.isfinite(self.pareto_k)]
         if finite.size:
-            lines.append(f"  largest Pareto k {finite.max():.2f} (weights fail above {GOOD_K})")
-        lines += [f"  {way}: {HARD}" for way in ANEW if way in counts]
-        if not self.reliable:
-            lines.append(f"  This number cannot be relied on: {self.trouble}.")
-        return "\n".join(lines)
+            facts.append(("Pareto k", f"{finite.max():.2f} at most (weights fail above {GOOD_K})"))
+        facts += [(way, HARD) for way in ANEW if way in counts]
+        words = () if self.reliable else (f"This number cannot be relied on: {self.trouble}.",)
+        return Page(f"{kind}, {pooling_words(self.model)}", tuple(facts), (), words)
 
     @property
     def trouble(self) -> str:

@@ -23,6 +23,8 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import expected_means, normal_approximation
+from hierstan.text.answer import tables_of
+from hierstan.text.tables import Page, Printed, Table
 
 DRAWS = 1000  # for the means of very many groups
 PROB = 0.9
@@ -32,7 +34,7 @@ SENSITIVE = 0.05  # power-scaling measure above which a quantity is called sensi
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PriorSensitivity:
+class PriorSensitivity(Printed):
     """How the answers move when the priors do.
 
     Attributes
@@ -58,10 +60,20 @@ class PriorSensitivity:
     changes: bool
     verdict: str
 
-    def __repr__(self) -> str:
-        power = self.power.to_string(float_format="{:.3f}".format)
-        sweep = self.sweep.to_string(float_format="{:.3g}".format)
-        return f"Power-scaling\n\n{power}\n\nOther priors of tau\n\n{sweep}\n\n{self.verdict}"
+    def page(self) -> Page:
+        """Return what is printed: other priors of tau, power-scaling, what they come to."""
+        power = [
+            (str(name), *(f"{value:.2f}" for value in line[:2]), str(line[2]))
+            for name, *line in self.power.itertuples()
+        ]
+        header = ("power-scaling", *map(str, self.power))
+        tables = (*tables_of(self.sweep), Table(header, tuple(power), align="<..<"))
+        return Page(
+            "Other priors of tau, and slightly stronger and weaker ones of mu and tau",
+            (),
+            tables,
+            (self.verdict,),
+        )
 
 
 def prior_sensitivity(

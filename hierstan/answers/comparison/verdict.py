@@ -46,7 +46,11 @@ def judge_poolings(
     ranked = [name for name in others if not scores_its_prior(fits[name], results[name].unit)]
     told = [_predicts(fits, results, name, poolings["partial"]) for name in ranked]
     if told and not trouble:
-        words.append(f"Leave-one-out, against partial pooling: {'; '.join(told)}.")
+        units = f"{len(results[ranked[0]].elpd_i):,} {results[ranked[0]].unit}s"
+        words.append(
+            "Leave-one-out, as the difference in elpd from partial pooling ± its standard error "
+            f"over {units}: {'; '.join(told)}."
+        )
     words += [trouble] * bool(trouble)
     words += [_unranked(fits[name], results[name].unit) for name in others if name not in ranked]
     if "complete" in poolings and (names := predictor_words(partial.data.predictors)):

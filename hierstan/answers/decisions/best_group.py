@@ -19,6 +19,7 @@ from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.answer import answer
 
 
 def prob_best(
@@ -181,7 +182,8 @@ def uplift(
     prob = check_prob(prob)
     losses.check_control(values, control)
     table = losses.differences(values, control, relative=relative, rope=rope, prob=prob)
-    return table[np.arange(len(table)) != values.position(control)]
+    others = table[np.arange(len(table)) != values.position(control)]
+    return answer(others, values.group_column)
 
 
 # internals ------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.trust import first
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words, show
 
@@ -117,7 +118,7 @@ def decision_table(
         if same
         else _advice(values.groups.tolist()[top], loss[top], caring),
     )
-    return table
+    return answer(table, values.group_column)
 
 
 # internals ------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 
 MAX_SQUARE = 500  # groups: above, a table of all ranks of all groups is no use to anyone
@@ -77,7 +78,9 @@ def rank_probabilities(
         for row, places in zip(block[tied], order[tied], strict=True):
             _share(counts.reshape(J, k), row[places], places)
     columns = pd.RangeIndex(1, k + 1, name="rank")
-    return pd.DataFrame(counts.reshape(J, k) / S, index=values.groups, columns=columns)
+    table = pd.DataFrame(counts.reshape(J, k) / S, index=values.groups, columns=columns)
+    table.attrs["caption"] = "Probability of each rank; 1 is best"
+    return answer(table, values.group_column)
 
 
 def prob_top(
@@ -171,7 +174,7 @@ def rank_intervals(
     frame.index = values.groups
     frame = frame.astype(dict.fromkeys(("median", "lower", "upper"), int))
     frame.attrs["caption"] = f"Rank (1 is best): mean, median and {percent(prob)} interval"
-    return frame
+    return answer(frame, values.group_column)
 
 
 # internals ------------------------------------------------------------------------------------

@@ -13,10 +13,12 @@ from hierstan.answers.decisions.worth import check_number, values_of
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.tables import Page, Printed, percent
+from hierstan.text.wording import show
 
 
-@dataclass(frozen=True, eq=False)
-class ValueRemaining:
+@dataclass(frozen=True, eq=False, repr=False)
+class ValueRemaining(Printed):
     """What is still to be gained by going on with an experiment.
 
     Attributes
@@ -37,6 +39,17 @@ class ValueRemaining:
     upper: float
     prob: float
     relative: bool
+
+    def page(self) -> Page:
+        """Return what is printed."""
+        what = f", as a share of what {show(self.chosen)} is worth" * self.relative
+        facts = (
+            ("chosen", f"{show(self.chosen)}: the group with the smallest expected loss"),
+            ("mean", f"{self.mean:.3g}: what the best group is expected to be better by{what}"),
+            ("upper", f"{self.upper:.3g}: no more than that with probability {percent(self.prob)}"),
+        )
+        advice = "Stop once upper is less than you care for."
+        return Page("Value remaining: what is still to be gained", facts, (), (advice,))
 
 
 def prob_regret(

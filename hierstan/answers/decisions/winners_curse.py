@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import textwrap
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,8 @@ from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.two_part import TwoPartFit
-from hierstan.text.tables import WIDTH, percent
+from hierstan.text.answer import answer, tables_of
+from hierstan.text.tables import Page, Printed, percent
 from hierstan.text.wording import show
 
 MAX_REPEATS = 1000
@@ -27,7 +27,7 @@ MAX_VALUES = 20_000_000  # repetitions x observations, 160 MB
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WinnersCurse:
+class WinnersCurse(Printed):
     """What becomes of the group that looks best.
 
     Attributes
@@ -42,7 +42,7 @@ class WinnersCurse:
         Chance that in a repetition of the same size the raw winner again beats the control; without
         a control, that it again looks best of all.
     table : pandas.DataFrame
-        One line for each winner, indexed by ``group``: ``winner`` (raw, shrunken or both), ``n``,
+        One line for each winner, indexed by its label: ``winner`` (raw, shrunken or both), ``n``,
         ``raw``, ``mean`` (of the posterior), ``raw_lead``, ``lead``, ``exaggeration``,
         ``prob_best``, ``replicates``.
     verdict : str
@@ -60,9 +60,9 @@ class WinnersCurse:
     table: pd.DataFrame
     verdict: str
 
-    def __repr__(self) -> str:
-        rows = self.table.to_string(float_format=lambda value: f"{value:.3g}")
-        return f"{textwrap.fill(self.verdict, WIDTH)}\n\n{rows}"
+    def page(self) -> Page:
+        """Return what is printed."""
+        return Page(self.verdict, (), tables_of(self.table))
 
 
 def winners_curse(
@@ -127,6 +127,7 @@ def winners_curse(
         lines.append((*line, _ratio(raw_lead, lead), best[j], chance))
     names = ["winner", "n", "raw", "mean", "raw_lead", "lead", "exaggeration", "prob_best"]
     table = pd.DataFrame(lines, columns=[*names, "replicates"], index=fit.data.groups.take([*rows]))
+    table = answer(table, values.group_column)
     labels = table.index.tolist()
     verdict = _verdict(table, labels, control)
     first = table.iloc[0]

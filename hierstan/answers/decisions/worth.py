@@ -22,6 +22,7 @@ from hierstan.fit.group_draws import TILE
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.trust import doubts, parts
 from hierstan.fit.two_part import CURE, TwoPartFit
+from hierstan.text.answer import AnswerColumn
 from hierstan.text.wording import show
 
 BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
@@ -54,6 +55,11 @@ class Values:
     def groups(self) -> pd.Index:
         """The group labels."""
         return self.fit.data.groups
+
+    @property
+    def group_column(self) -> Hashable:
+        """The user's column of the groups."""
+        return self.fit.data.columns.get("group", "group")
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -124,7 +130,10 @@ class Values:
 
     def series(self, numbers: np.ndarray, name: str) -> pd.Series:
         """Return one number for each group, by label."""
-        return pd.Series(numbers, index=self.groups, name=name)
+        column = AnswerColumn(numbers, index=self.groups, name=name)
+        if self.groups.name == "group":
+            column.index = column.index.rename(self.group_column)
+        return column
 
     def _on_scale(self, theta: np.ndarray, draws: slice) -> np.ndarray:
         if self.scale == "link":

@@ -10,6 +10,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
@@ -92,7 +93,7 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
         "Population of both arms, in log-odds: posterior mean, standard deviation and equal-tailed "
         f"{percent(prob)} interval"
     )
-    return table
+    return answer(table, each_row=True)
 
 
 # internals ------------------------------------------------------------------------------------

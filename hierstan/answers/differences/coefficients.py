@@ -10,6 +10,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 
 
@@ -83,7 +84,7 @@ def coefficients(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
         f"Change of theta ({group_summaries.link_words(fit)} scale) for one unit of a predictor: "
         f"mean, standard deviation and equal-tailed {percent(prob)} interval"
     )
-    return table
+    return answer(table, each_row=True)
 
 
 # internals ------------------------------------------------------------------------------------

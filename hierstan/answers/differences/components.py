@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,8 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import Spread, spread_of
-from hierstan.text.tables import WIDTH, Table, numbers, percent, places
+from hierstan.text.answer import answer
+from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
 from hierstan.text.wording import did_you_mean, listed, show
 
 COLUMNS = ("sd", "sd_lower", "sd_upper", "share", "share_lower", "share_upper", "contraction")
@@ -28,7 +28,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Components:
+class Components(Printed):
     """The variance between groups, by factor.
 
     Attributes
@@ -45,18 +45,15 @@ class Components:
     table: pd.DataFrame
     verdict: str
 
-    def __repr__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         sd, share = self.table["sd"].max() / 10, 0.05
         rows = tuple(
             (str(name), *numbers(line[:3], places(sd)), *numbers(line[3:], places(share)))
             for name, line in zip(self.table.index, self.table.to_numpy(float), strict=True)
         )
-        shown = Table(("", *self.table.columns), rows).text()
-        caption, told = (
-            textwrap.fill(words, WIDTH, break_on_hyphens=False)
-            for words in (self.table.attrs["caption"], self.verdict)
-        )
-        return f"{caption}\n\n{shown}\n\n{told}"
+        shown = Table(("", *self.table.columns), rows)
+        return Page(str(self.table.attrs["caption"]), (), (shown,), (self.verdict,))
 
 
 def components(fit: Fit, *, prob: float | None = None) -> Components:
@@ -192,7 +189,7 @@ def effects(
         f"{group_summaries.link_words(fit) if scale == 'link' else 'the response'} scale: mean, "
         f"standard deviation and equal-tailed {percent(prob)} interval"
     )
-    return table
+    return answer(table)
 
 
 def check_factors(fit: Fit, verb: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -18,13 +17,14 @@ from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.answer import answer
 from hierstan.text.numbers import chance
-from hierstan.text.tables import WIDTH, Table, numbers, percent, places
+from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Heterogeneity:
+class Heterogeneity(Printed):
     """How different the groups are.
 
     Attributes
@@ -58,12 +58,13 @@ class Heterogeneity:
     prob_negligible: float
     verdict: str
 
-    def __repr__(self) -> str:
-        return f"{self.table.attrs['caption']}\n\n{_shown(self.table)}\n\n{_wrapped(self.verdict)}"
+    def page(self) -> Page:
+        """Return what is printed."""
+        return Page(str(self.table.attrs["caption"]), (), (_shown(self.table),), (self.verdict,))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HeterogeneityOfBoth:
+class HeterogeneityOfBoth(Printed):
     """How different the groups are in either part of a two-part fit.
 
     Attributes
@@ -84,10 +85,19 @@ class HeterogeneityOfBoth:
     @property
     def verdict(self) -> str:
         """What both mean, in plain words."""
-        return f"Who buys: {self.rate.verdict} How much they spend: {self.amount.verdict}"
+        return " ".join(self.verdicts())
 
-    def __repr__(self) -> str:
-        return f"Who buys\n\n{self.rate!r}\n\nHow much they spend\n\n{self.amount!r}"
+    def page(self) -> Page:
+        """Return what is printed."""
+        tables = tuple(
+            replace(_shown(part.table), header=(name, *part.table.columns))
+            for name, part in (("who buys", self.rate), ("how much", self.amount))
+        )
+        return Page(str(self.rate.table.attrs["caption"]), (), tables, tuple(self.verdicts()))
+
+    def verdicts(self) -> list[str]:
+        """Return what either part means, in plain words."""
+        return [f"Who buys: {self.rate.verdict}", f"How much they spend: {self.amount.verdict}"]
 
 
 @overload
@@ -223,7 +233,7 @@ def heterogeneity(
         f"and equal-tailed {percent(prob)} interval"
     )
     return Heterogeneity(
-        table=table,
+        table=answer(table, each_row=True),
         tau=table.T["tau"],
         i2=table.T["i2"],
         new_group=new,
@@ -289,11 +299,7 @@ def _threshold_words(fit: Fit, new: pd.DataFrame, threshold: float | None) -> st
     )
 
 
-def _shown(table: pd.DataFrame) -> str:
+def _shown(table: pd.DataFrame) -> Table:
     values = zip(table.index, table.to_numpy(), table["sd"], strict=True)
     rows = tuple((str(name), *numbers(line, places(sd))) for name, line, sd in values)
-    return Table(("", *table.columns), rows).text()
-
-
-def _wrapped(words: str) -> str:
-    return textwrap.fill(words, WIDTH, break_on_hyphens=False)
+    return Table(("", *table.columns), rows)

@@ -14,6 +14,7 @@ from hierstan.fit.information import by_group
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import pooling_words
 
@@ -39,8 +40,8 @@ def group_means(
     Returns
     -------
     pandas.DataFrame
-        One line per group, indexed by its label (``group``): ``mean``, ``sd``, ``lower``,
-        ``upper``. ``.attrs["caption"]`` says what they are.
+        One line per group, indexed by its label under the name of the user's column:
+        ``mean``, ``sd``, ``lower``, ``upper``. ``.attrs["caption"]`` says what they are.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def group_means(
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> means = hs.group_means(fit)
     >>> print(means.columns.tolist(), means.index.name)
-    ['mean', 'sd', 'lower', 'upper'] group
+    ['mean', 'sd', 'lower', 'upper'] school
     >>> print(means.attrs["caption"].split(": ")[1])
     mean, standard deviation and equal-tailed 90% interval.
     """
@@ -67,7 +68,7 @@ def group_means(
     else:
         table = group_summaries.group_summaries(fit, prob, scale)
     table.attrs["caption"] = _caption(fit, prob, scale)
-    return table
+    return answer(table, fit.data.columns.get("group"))
 
 
 def shrinkage(
@@ -88,7 +89,7 @@ def shrinkage(
     Returns
     -------
     pandas.DataFrame
-        One line per group, indexed by its label (``group``):
+        One line per group, indexed by its label under the name of the user's column:
 
         - ``raw``, ``raw_se``: the group's own estimate and its standard error, without any model of
           the other groups (on the link scale, counts get half a success, failure or event added);
@@ -146,7 +147,7 @@ def shrinkage(
             "never saw the data. Fit again without it; group_means(fit) shows the prior."
         )
     if isinstance(fit, TwoPartFit):
-        return _of_both(fit, prob, scale)
+        return answer(_of_both(fit, prob, scale), fit.data.columns["group"])
     table = group_summaries.group_summaries(fit, prob, scale)
     raw = raw_estimates(fit.data)
     response = scale == "response"
@@ -163,7 +164,7 @@ def shrinkage(
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
     table.attrs["unit"] = fit.family.unit
-    return table
+    return answer(table, fit.data.columns.get("group"))
 
 
 # internals ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.settings import check_prob
 from hierstan.fit.streams import stream
 from hierstan.fit.taken import check_fit
+from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import did_you_mean, listed, show
 
@@ -117,7 +118,7 @@ def poststratify(
         f"deviation and equal-tailed {percent(prob)} interval"
     )
     table.attrs["draws"] = draws
-    return table
+    return answer(table)
 
 
 # internals ------------------------------------------------------------------------------------

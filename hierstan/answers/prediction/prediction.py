@@ -16,7 +16,8 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.sampling.tree import coordinate, whole_numbers
-from hierstan.text.tables import percent
+from hierstan.text.answer import answer, tables_of
+from hierstan.text.tables import Page, Printed, percent
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ LARGEST = float(np.finfo(float).max)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Prediction:
+class Prediction(Printed):
     """Draws of outcomes not yet seen.
 
     Attributes
@@ -68,14 +69,14 @@ class Prediction:
             ends[:, part] = _summarised(values[:, part], prob, whole)[2:]
         return ends[0], ends[1]
 
-    def __repr__(self) -> str:
+    def page(self) -> Page:
+        """Return what is printed."""
         new = int(self.design["new"].sum())
         told = f"{len(self.design):,} observation{'s' * (len(self.design) != 1)}"
         some = "" if new == len(self.design) else f"{new:,} of them "
         told += f", {some}of groups not seen before" if new else ""
-        rows = self.summary.head(10).to_string(float_format=lambda value: f"{value:.4g}")
-        more = f"\n… and {len(self.summary) - 10:,} more" if len(self.summary) > 10 else ""
-        return f"Prediction of {told}\n{self.summary.attrs['caption']}\n\n{rows}{more}"
+        title = f"Prediction of {told}. {self.summary.attrs['caption']}"
+        return Page(title, (), tables_of(self.summary))
 
 
 def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
@@ -117,7 +118,8 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
         f"standard deviation and equal-tailed {percent(prob)} interval"
         + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
     )
-    return Prediction(draws, table, design, prob, fit, seed)
+    told = answer(table, fit.data.columns.get("group"))
+    return Prediction(draws, told, design, prob, fit, seed)
 
 
 # internals ------------------------------------------------------------------------------------

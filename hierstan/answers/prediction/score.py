@@ -14,11 +14,11 @@ from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.settings import check_prob
-from hierstan.text.tables import percent
+from hierstan.text.tables import Page, Printed, percent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Score:
+class Score(Printed):
     """How well data kept aside were predicted.
 
     Attributes
@@ -55,14 +55,17 @@ class Score:
     prob: float
     table: pd.DataFrame
 
-    def __repr__(self) -> str:
-        return (
-            f"{len(self.table):,} observations kept aside\n"
-            f"  log score  {self.log_score:.2f}   se {self.se:.2f}   Monte Carlo se {self.mcse:.2f}"
-            f"\n  coverage   {percent(round(self.coverage, 3))} of the observations lie in their "
-            f"{percent(self.prob)} interval\n"
-            f"  sharpness  {self.sharpness:.4g} is the mean width of the intervals"
+    def page(self) -> Page:
+        """Return what is printed."""
+        share = percent(round(self.coverage, 3))
+        interval = f"{percent(self.prob)} interval"
+        errors = f"se {self.se:.2f}, Monte Carlo se {self.mcse:.2f}"
+        facts = (
+            ("log score", f"{self.log_score:.2f}, {errors}; higher is better"),
+            ("coverage", f"{share} of the observations lie in their {interval}"),
+            ("sharpness", f"{self.sharpness:.3g} is the mean width of the intervals"),
         )
+        return Page(f"{len(self.table):,} observations kept aside", facts)
 
 
 def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None = None) -> Score:

@@ -71,7 +71,7 @@ def test_uplift_of_no_pooling_is_exact() -> None:
     table = hs.uplift(fit, control="C", rope=(-2, 3), prob=0.8)
     difference = stats.norm(np.delete(mean - mean[2], 2), np.delete(np.hypot(sd, sd[2]), 2))
     assert table.index.tolist() == list("ABDEFGH")
-    assert table.index.name == "group"
+    assert table.index.name == "school"
     for column, exact, tolerance in (
         ("mean", difference.mean(), 1.2),
         ("sd", difference.std(), 0.8),
@@ -161,7 +161,7 @@ def test_labels_keep_their_type(labels) -> None:
         hs.expected_loss(fit),
         hs.decision_table(fit, fit.data.groups[0]),
     ):
-        assert table.index.name == "group"
+        assert table.index.name == fit.data.columns["group"]
         assert set(table.index) == set(fit.data.groups)
         assert table.index.dtype == fit.data.groups.dtype
     assert hs.uplift(fit, control=next(iter(fit.data.groups))).index.tolist() == [

@@ -36,7 +36,7 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(table, exact / 4)
     assert table.columns.tolist() == [1, 2, 3]
     assert table.columns.name == "rank"
-    assert table.index.name == "group"
+    assert table.index.name == fit.data.columns["group"]
 
 
 @pytest.mark.parametrize("larger_is_better", [True, False])

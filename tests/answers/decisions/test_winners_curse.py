@@ -26,7 +26,7 @@ def test_a_single_lucky_visitor_is_seen_through(variants: hs.GroupedData) -> Non
     assert audit.shrunken_winner != "lucky"
     assert audit.exaggeration > 20
     assert audit.replicates < 0.3
-    assert audit.table.index.name == "group"
+    assert audit.table.index.name == "page"
     assert "looks best, but the model's choice is" in " ".join(audit.verdict.split())
     assert "times too large" in repr(audit)
     naive = hs.NoPooling().fit(variants, seed=1, engine="stanli")

@@ -92,7 +92,7 @@ def test_the_ledger_adds_up() -> None:
     fit = fitted(schools())
     table = hs.shrinkage(fit, prob=0.8)
     assert table.columns.tolist() == COLUMNS
-    assert table.index.name == "group"
+    assert table.index.name == fit.data.columns["group"]
     assert table.index.tolist() == list("ABCDEFGH")
     theta = fit.draws("theta")
     np.testing.assert_allclose(table["mean"], theta.mean(axis=0))
@@ -251,7 +251,7 @@ def test_group_means_of_every_fit(model: type, prior_only: bool) -> None:
     fit = fitted(counts([3, 80, 9, 0], [10, 300, 45, 20]), model(), prior_only=prior_only)
     table = hs.group_means(fit, prob=0.5)
     assert table.columns.tolist() == ["mean", "sd", "lower", "upper"]
-    assert table.index.name == "group"
+    assert table.index.name == fit.data.columns["group"]
     assert table.index.equals(fit.data.groups)
     p = 1 / (1 + np.exp(-fit.draws("theta")))
     np.testing.assert_allclose(table["mean"], p.mean(axis=0))

@@ -43,7 +43,7 @@ def test_known_groups_of_no_pooling_are_exact() -> None:
     np.testing.assert_allclose(table["lower"], exact.ppf(0.1), atol=0.9)
     np.testing.assert_allclose(table["upper"], exact.ppf(0.9), atol=0.9)
     assert table.columns.tolist() == ["mean", "sd", "lower", "upper"]
-    assert table.index.name == "group"
+    assert table.index.name == "school"
     assert "80%" in table.attrs["caption"]
 
 

@@ -1,0 +1,183 @@
+"""Tables of answers: pandas frames that print whole, rounded, with what they are and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from hierstan.text.tables import Page, Table, cut_apart, numbers, places, plain_labels
+
+WIDTH = 100
+MOST_ROWS = 60
+MOST_COLUMNS = 20
+SHARES = 2  # decimals of probabilities: 4,000 draws leave an error of 0.008 at most
+FIGURES = {"r_hat": 3} | dict.fromkeys(
+    ("pareto_k", "weight", "pooling_factor", "share", "rank_correlation"), 2
+)
+COUNTS = ("ess_bulk", "ess_tail")
+
+
+class AnswerTable(pd.DataFrame):
+    """A pandas DataFrame that prints as a person reads it; what is made from it is a plain one.
+
+    Numbers are rounded to what their Monte Carlo error supports: those that share a unit to the
+    same decimals. ``.attrs["caption"]`` is printed above, ``.attrs["advice"]`` below.
+    """
+
+    _metadata: ClassVar[list[str]] = ["each_row"]
+    each_row: bool
+
+    @property
+    def _constructor(self) -> Any:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return self._page().text()
+
+    def _repr_html_(self) -> str:
+        return self._page(width=None).html()
+
+    def _page(self, width: int | None = WIDTH) -> Page:
+        advice = str(self.attrs.get("advice", ""))
+        caption = str(self.attrs.get("caption", ""))
+        tables = tables_of(self, getattr(self, "each_row", False), width)
+        return Page(caption, (), tables, (advice,) if advice else ())
+
+
+class AnswerColumn(pd.Series):
+    """A pandas Series, one number for each group, that prints in the same way."""
+
+    @property
+    def _constructor(self) -> Any:
+        return pd.Series
+
+    @property
+    def _constructor_expanddim(self) -> Any:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return self._page().text()
+
+    def _repr_html_(self) -> str:
+        return self._page().html()
+
+    def _page(self) -> Page:
+        caption = str(self.attrs.get("caption", ""))
+        return Page(caption, (), tables_of(self.to_frame(self.name or "value"), False, WIDTH))
+
+
+def answer(
+    table: pd.DataFrame, group: Hashable | None = None, *, each_row: bool = False
+) -> AnswerTable:
+    """Return a table that prints as a person reads it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    group : hashable, optional
+        The user's name for the column of the groups, which an index called ``group`` gets.
+    each_row : bool
+        Whether rows, and not columns, share a unit.
+    """
+    found = AnswerTable(table)
+    found.attrs = dict(table.attrs)
+    object.__setattr__(found, "each_row", each_row)
+    if group is not None and found.index.name == "group":
+        found.index = found.index.rename(group)
+    return found
+
+
+def tables_of(
+    table: pd.DataFrame, each_row: bool = False, width: int | None = WIDTH
+) -> tuple[Table, ...]:
+    """Lay a table out below each other where it is too wide."""
+    shown = table.iloc[:MOST_ROWS, :MOST_COLUMNS]
+    labels = cut_apart(plain_labels(shown.index), 32)
+    columns = _by_row(shown) if each_row else _by_column(shown)
+    name = " × ".join(str(name or "") for name in table.index.names)
+    blocks: list[dict[str, list[str]]] = [{}]
+    room = used = 0
+    for head, cells in columns:
+        size = 2 + max(map(len, (head, *cells)))
+        room = max(map(len, (name, *labels)))
+        if width is not None and blocks[-1] and room + used + size > width:
+            blocks.append({})
+            used = 0
+        blocks[-1][head] = cells
+        used += size
+    words = {str(head) for head in shown.select_dtypes(exclude="number")}
+    return tuple(
+        Table(
+            (name, *block),
+            tuple(zip(labels, *block.values(), strict=True)),
+            _more(table) if block is blocks[-1] else "",
+            "<" + "".join("<" if head in words else "." for head in block),
+        )
+        for block in blocks
+    )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _more(table: pd.DataFrame) -> str:
+    left = (len(table) - MOST_ROWS, len(table.columns) - MOST_COLUMNS)
+    told = [
+        f"{n:,} more {what}" for n, what in zip(left, ("rows", "columns"), strict=True) if n > 0
+    ]
+    return f"… and {' and '.join(told)}" if told else ""
+
+
+def _by_column(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    common = _common(table)
+    found = []
+    for name, values in table.items():
+        if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
+            cells = ["–" if value is pd.NA else str(value) for value in values]
+        else:
+            cells = numbers(
+                values.to_numpy(float, na_value=np.nan), _decimals(name, values, common)
+            )
+        found.append((str(name), cells))
+    return found
+
+
+def _common(table: pd.DataFrame) -> int | None:
+    """Return the decimals of what has the outcome's unit, by its standard deviation."""
+    if "sd" in table:
+        return max(places(table["sd"]) - 1, 0)
+    if {"lower", "upper"} <= {*table}:
+        return max(places((table["upper"] - table["lower"]) / 4) - 1, 0)
+    return None
+
+
+def _decimals(name: Hashable, values: pd.Series, common: int | None) -> int:
+    whole = values[np.isfinite(values.astype(float))] if len(values) else values
+    if pd.api.types.is_integer_dtype(values) or ((whole == whole.round()).all() and name == "n"):
+        return 0
+    if name in FIGURES:
+        return FIGURES[str(name)]
+    if isinstance(name, (int, np.integer)) or str(name).startswith("prob"):
+        return SHARES
+    if common is not None and not str(name).startswith("borrowed"):
+        return common
+    return places(whole.abs())
+
+
+def _by_row(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    sds = table["sd"] if "sd" in table else table.abs().max(axis=1) / 10
+    errors = table["mcse_mean"] if "mcse_mean" in table else [None] * len(table)
+    decimals = [places(sd, error) for sd, error in zip(sds, errors, strict=True)]
+    found = []
+    for name, values in table.items():
+        own = FIGURES.get(str(name), 0 if name in COUNTS else None)
+        own = SHARES if str(name).startswith("prob") else own
+        cells = [
+            numbers([float(value)], digits if own is None else own)[0]
+            for value, digits in zip(values, decimals, strict=True)
+        ]
+        found.append((str(name), cells))
+    return found
