@@ -23,6 +23,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "answers.differences.components": ["components", "effects"],
         "answers.prediction.poststratify": ["poststratify"],
         "answers.comparison.compare": ["compare"],
+        "answers.comparison.integrated": ["integrated_log_likelihood"],
         "answers.comparison.loo": ["loo", "waic"],
         "trust.cross_check": ["cross_check"],
         "data.grouped_data": ["GroupedData"],

@@ -2,6 +2,9 @@
 
 from hierstan.answers.check import check as check
 from hierstan.answers.comparison.compare import compare as compare
+from hierstan.answers.comparison.integrated import (
+    integrated_log_likelihood as integrated_log_likelihood,
+)
 from hierstan.answers.comparison.loo import loo as loo
 from hierstan.answers.comparison.loo import waic as waic
 from hierstan.answers.comparison.prior_sensitivity import prior_sensitivity as prior_sensitivity

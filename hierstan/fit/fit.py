@@ -110,8 +110,10 @@ class Fit:
 
         The log likelihood is conditional on the groups' means: what ArviZ's ``loo`` makes of it
         leaves out an observation of a group whose mean it has helped to estimate, and is not what
-        `hierstan.loo` says. ``log_prior`` has the log prior density of each parameter, for ArviZ's
-        ``psense_summary``; there is none where an edited template may have priors of its own.
+        `hierstan.loo` says; for that, give ArviZ `hierstan.integrated_log_likelihood`.
+
+        ``log_prior`` has the log prior density of each parameter, for ArviZ's ``psense_summary``;
+        there is none where an edited template may have priors of its own.
         """
         if "pointwise" not in self.cache:
             from hierstan.fit.pointwise import CONDITIONAL, log_prior, pointwise

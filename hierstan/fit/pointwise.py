@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 CONDITIONAL = (
     "theta, the groups' means: leave-one-out of a group's only observation from it is far too "
-    "optimistic; hierstan.loo integrates theta out"
+    "optimistic; hierstan.loo integrates theta out, and hierstan.integrated_log_likelihood(fit) is "
+    "what ArviZ's loo and compare need for the same"
 )
 
 

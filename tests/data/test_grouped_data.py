@@ -241,8 +241,8 @@ def test_to_frame_has_a_line_per_group(data: GroupedData, expected: dict[str, li
     table = data.to_frame()
     assert table.index.equals(data.groups)
     assert table.index.name == data.columns["group"]
-    wanted = pd.DataFrame(expected, index=data.groups)
-    pd.testing.assert_frame_equal(table, wanted, rtol=1e-14)
+    wanted = pd.DataFrame(expected, index=table.index)
+    pd.testing.assert_frame_equal(pd.DataFrame(table), wanted, rtol=1e-14)
 
 
 def test_to_frame_of_counts_adds_up_the_rows_of_a_group() -> None:
