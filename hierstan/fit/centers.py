@@ -162,6 +162,22 @@ def placed(
     return replace(data, factors=factors), {**hyper, "u": np.hstack(parts)}
 
 
+def with_levels(fit: Fit, data: GroupedData) -> GroupedData:
+    """Return some of a fit's data with all levels that the fit knows, in their order.
+
+    Programs count levels by it. Data that were `placed` stay as they are.
+    """
+    if data.factors is None or data is fit.data:
+        return data
+    factors = data.factors.copy()
+    for name, known in fit.data.levels.items():
+        if list(data.levels[name][: len(known)]) != list(known):
+            place = {label: code for code, label in enumerate(known)}
+            codes = [place[label] for label in factors[name]]
+            factors[name] = pd.Series(pd.Categorical.from_codes(codes, known), factors.index)
+    return replace(data, factors=factors)
+
+
 def fresh_levels(fit: Fit, data: GroupedData, name: Hashable) -> list[Hashable]:
     """Return the levels of a factor that data have and a fit has not seen."""
     known = set(fit.data.levels[name])

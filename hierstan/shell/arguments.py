@@ -62,6 +62,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         options.kind = next(kind for kind in KINDS if getattr(options, kind) is not None)
         options.columns = _columns(options)
         _check_family(options)
+        _check_by(options)
     if options.command != "templates":
         _check_written(options)
     return options
@@ -102,6 +103,13 @@ def _check_family(options: argparse.Namespace) -> None:
             f"--family {options.family} does not go with {flag(options.kind)}, "
             f"which takes {', '.join(names)}"
         )
+
+
+def _check_by(options: argparse.Namespace) -> None:
+    known = [*options.factors, *(options.group if len(options.group) > 1 else [])]
+    if options.by is not None and options.by not in known:
+        there = ", ".join(known) or "none: give --factor, or --group several times"
+        options.parser.error(f"--by {options.by} is none of the factors; there are {there}")
 
 
 def _check_written(options: argparse.Namespace) -> None:
@@ -169,7 +177,16 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="labels of the groups; given several times: a group of every combination",
     )
+    names.add_argument(
+        "--factor",
+        metavar="COLUMN",
+        action="append",
+        dest="factors",
+        default=[],
+        help="labels that describe the groups, such as a shop's region; may come several times",
+    )
     for option, where, text in (
+        ("by", names, "a factor, or one of several --group columns, to print level by level"),
         ("estimate", kinds, "one estimate per group, with --se"),
         ("se", names, "its standard error"),
         ("successes", kinds, "successes, with --trials"),

@@ -108,14 +108,14 @@ def _read(options: Namespace) -> GroupedData:
     from hierstan.shell.table_file import Dialect, read_columns
 
     columns: dict[str, Any] = options.columns
-    groups = {f"--group {number}": name for number, name in enumerate(options.group, 1)}
+    several = {"group": options.group, "factor": options.factors, "predictors": options.predictors}
     wanted = {flag(role): name for role, name in columns.items() if role != "group"}
-    predictors = {f"--predictors {number}": n for number, n in enumerate(options.predictors, 1)}
+    for role, names in several.items():
+        wanted |= {f"{flag(role)} {number}": name for number, name in enumerate(names, 1)}
     dialect = Dialect(options.sep, options.decimal, options.encoding)
-    frame = read_columns(
-        options.file, groups | wanted | predictors, labels=options.group, dialect=dialect
-    )
-    more = {"predictors": options.predictors}
+    labels = [*options.group, *options.factors]
+    frame = read_columns(options.file, wanted, labels=labels, dialect=dialect)
+    more = {"predictors": options.predictors, "factors": options.factors}
     if options.family is not None:
         more["family"] = options.family
     make = getattr(GroupedData, f"from_{CONSTRUCTORS[options.kind]}")
@@ -162,6 +162,10 @@ def _tell(
     printed.print_groups(table, partial.data, prob)
     if "beta" in partial.posterior:
         printed.print_slopes(partial, prob)
+    if by := getattr(options, "by", None):
+        printed.print_levels(partial, by, prob)
+    if partial.data.factors is not None:
+        printed.print_components(partial, prob)
     printed.print_differences(partial, prob, comparison.verdict)
     if board is not None:
         printed.print_choice(board, partial.data)
@@ -173,9 +177,11 @@ def _write(
     choice: Mapping[str, Any] | None,
     options: Namespace,
 ) -> None:
+    by = getattr(options, "by", None)
+    draw = partial(written.write_picture, fits["partial"], by=by)
     for what, path, write in (
         ("table of the groups", options.output, lambda path: written.write_table(table, path)),
-        ("picture of the shrinkage", options.plot, partial(written.write_picture, fits["partial"])),
+        ("picture of the shrinkage", options.plot, draw),
         ("report", options.report, lambda path: _report(fits, path, choice, options)),
     ):
         if path:

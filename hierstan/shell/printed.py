@@ -138,6 +138,34 @@ def print_slopes(fit: Fit, prob: float) -> None:
     print(Table(header, rows, longest=None).text())
 
 
+def print_levels(fit: Fit, factor: str, prob: float) -> None:
+    """Print what each level of a factor adds to the groups that have it."""
+    from hierstan.answers.differences.components import effects
+    from hierstan.text.tables import Table, numbers, percent, places, plain_labels
+
+    found = effects(fit, factor, prob=prob)
+    shown = found[:MOST_GROUPS]
+    header = (factor, "adds", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2), "pooled")
+    decimals = places(found["sd"])
+    rows = tuple(
+        (label, *numbers(line[:4], decimals), *numbers(line[4:], 2))
+        for label, line in zip(plain_labels(shown.index), shown.to_numpy(), strict=True)
+    )
+    left = len(found) - len(shown)
+    print()
+    print_filled(f"{found.attrs['caption']}.")
+    print()
+    print(Table(header, rows, f"… and {left:,} more" if left else "", longest=None).text())
+
+
+def print_components(fit: Fit, prob: float) -> None:
+    """Print which factors matter."""
+    from hierstan.answers.differences.components import components
+
+    print()
+    print_filled(components(fit, prob=prob).verdict)
+
+
 def print_differences(fit: Fit, prob: float, said: str) -> None:
     """Print how different the groups are, without the sentences that were `said` already."""
     from hierstan.answers.differences.heterogeneity import heterogeneity

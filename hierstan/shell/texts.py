@@ -14,6 +14,8 @@ examples:
   hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \\
       --events-control ill_without --total-control without
   hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
+  hierstan compare segments.csv --group age --group channel --factor region --by region \\
+      --successes sold --trials seen
   gunzip -c orders.csv.gz | hierstan compare - --group shop --outcome amount --family lognormal
 
 """

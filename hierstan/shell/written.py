@@ -67,12 +67,12 @@ def write_table(table: pd.DataFrame, path: str) -> None:
             ) from None
 
 
-def write_picture(fit: Fit, path: str) -> None:
-    """Draw the shrinkage."""
+def write_picture(fit: Fit, path: str, *, by: str | None = None) -> None:
+    """Draw the shrinkage, perhaps by the levels of a factor."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # a file needs no screen
     from hierstan.plots import plot_shrinkage
 
-    plot_shrinkage(fit).savefig(path)
+    plot_shrinkage(fit, by=by).savefig(path)
 
 
 def write_page(

@@ -22,6 +22,7 @@ from hierstan.answers.comparison.left_out import (
 )
 from hierstan.answers.comparison.log_integral import log_integral
 from hierstan.errors import EngineError
+from hierstan.fit.centers import with_levels
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.inputs import stan_data, with_observations
@@ -71,7 +72,7 @@ class _Joint:
         from hierstan.engines.stanli import Evaluator
 
         self._fit = replace(fit, priors=dict(priors), cache={})
-        self._first = fit.data.only(fit.data.groups[0])
+        self._first = with_levels(fit, fit.data.only(fit.data.groups[0]))
         nothing = with_observations(
             fit.conditional, stan_data(self._first, priors, pointwise=True), 0
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.fit.centers import drawn_noise, placed
+from hierstan.fit.centers import drawn_noise, placed, with_levels
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
@@ -50,7 +50,8 @@ class UnitLikelihood:
         data: GroupedData | None = None,
         shift: Shift | None = None,
     ) -> None:
-        self._fit, self._data, self._unit, self._shift = fit, data or fit.data, unit, shift
+        self._fit, self._unit, self._shift = fit, unit, shift
+        self._data = with_levels(fit, data or fit.data)
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return it at draws of every parameter but ``theta``, (S, U)."""
@@ -118,23 +119,26 @@ class FoldPriors:
         Those of the full data, of the parameters whose prior is a default.
     folds : dict of str to list of Prior
         For each parameter, one prior for each unit.
+    tau_names : sequence of str
+        What the sds of the factors are called, in the order of ``tau_level``.
     """
 
     full: Mapping[str, Prior]
     folds: Mapping[str, list[Prior]]
+    tau_names: Sequence[str] = ()
 
     def correction(self, hyper: Mapping[str, np.ndarray], U: int) -> np.ndarray | float:
         """Return log prior of the fold minus log prior of the full data, (S, U)."""
-        names = [name for name in self.full if name in hyper]
-        if not names:
+        known = self._draws(hyper)
+        if not known:
             return 0.0
-        result = np.zeros((len(hyper[names[0]]), U))
-        for name in names:
+        result = np.zeros((len(next(iter(known.values()))), U))
+        for name, draws in known.items():
             full = self.full[name]
-            base = _log_density(full, hyper[name])
+            base = _log_density(full, draws)
             for unit, prior in enumerate(self.folds[name]):
                 if prior != full:
-                    result[:, unit] += _log_density(prior, hyper[name]) - base
+                    result[:, unit] += _log_density(prior, draws) - base
         return result
 
     def shift(self) -> Shift | None:
@@ -151,16 +155,23 @@ class FoldPriors:
         Weights cannot make tails that were never drawn, and Pareto k does not see it.
         """
         result = np.zeros(U, dtype=bool)
-        for name in self.full:
-            if name in hyper:
-                full = self.full[name].numbers()
-                for unit, prior in enumerate(self.folds[name]):
-                    fold = prior.numbers()
-                    apart = abs(fold.get("location", 0.0) - full.get("location", 0.0))
-                    scale = full.get("scale", np.inf)
-                    wide = fold.get("scale", 0.0) > WIDER * scale
-                    result[unit] |= wide or apart > FURTHER * scale
+        for name in self._draws(hyper):
+            full = self.full[name].numbers()
+            for unit, prior in enumerate(self.folds[name]):
+                fold = prior.numbers()
+                apart = abs(fold.get("location", 0.0) - full.get("location", 0.0))
+                scale = full.get("scale", np.inf)
+                wide = fold.get("scale", 0.0) > WIDER * scale
+                result[unit] |= wide or apart > FURTHER * scale
         return result
+
+    def _draws(self, hyper: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the draws of the parameters whose priors these are."""
+        factors = dict(
+            zip(self.tau_names, hyper.get("tau_level", np.empty((0, 0))).T, strict=False)
+        )
+        own = {**hyper, **factors}
+        return {name: own[name] for name in self.full if name in own}
 
 
 def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
@@ -179,22 +190,30 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
     defaults = _defaults_without(fit.data, unit)
-    return FoldPriors(full, {name: [fold[name] for fold in defaults] for name in full})
+    folds = {name: [_default(fold, name) for fold in defaults] for name in full}
+    return FoldPriors(full, folds, fit.data.tau_names)
 
 
 def priors_without(fit: Fit, unit: str, index: int) -> dict[str, Prior]:
     """Return the priors of one fold, of every parameter."""
     full = _used_defaults(fit)
     fold = _without(fit.data, unit, index) if full else {}
-    return {name: fold[name] if name in full else prior for name, prior in fit.priors.items()}
+    return {n: _default(fold, n) if n in full else prior for n, prior in fit.priors.items()}
+
+
+def _default(priors: Mapping[str, Prior], name: str) -> Prior:
+    """Return a default prior; that of a factor's sd is that of tau."""
+    return priors[name] if name in priors else priors["tau"]
 
 
 def _used_defaults(fit: Fit) -> dict[str, Prior]:
-    given = set(fit.model.priors or {})
+    given, factors = set(fit.model.priors or {}), fit.data.tau_names
+    given |= {*factors} if "tau_level" in given else set()
     return {
         name: prior
         for name, prior in fit.priors.items()
-        if name not in given and _is_used(name, prior, fit.conditional)
+        if name not in given
+        and _is_used("tau_level" if name in factors else name, prior, fit.conditional)
     }
 
 
@@ -249,8 +268,6 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
 
     The error is that of the mean density over all draws, with their autocorrelation.
     """
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-
     if unit == "group":
         label = fit.data.groups[index]
         rest = fit.data.without(label)
@@ -266,14 +283,20 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
         noise = drawn_noise(refit, mine, len(hyper["u"]), fit.seed)
         mine, hyper = placed(refit, mine, hyper, noise)
     log_lik = log_lik_of_units(refit, hyper, unit, data=mine)[:, column]
+    return log_mean_and_error(log_lik, fit.options["chains"])
+
+
+def log_mean_and_error(log_lik: np.ndarray, chains: int) -> tuple[float, float]:
+    """Return the log of the mean density over draws (S,), chain by chain, and its error."""
+    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
+
     if not np.isfinite(log_lik).all():
         return np.nan, np.nan
     density = np.exp(log_lik - log_lik.max())
     value = float(np.log(density.mean()) + log_lik.max())
     if len(density) < 8:
         return value, 0.0
-    chains = density.reshape(fit.options["chains"], -1)
-    error = float(array_stats.mcse(chains, method="mean")) / density.mean()
+    error = float(array_stats.mcse(density.reshape(chains, -1), method="mean")) / density.mean()
     return value, float(error)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 
 from hierstan.answers.comparison.elpd import Elpd, LeftOut, summarised
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
+from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units, log_mean_and_error
+from hierstan.data.grouped_data import GroupedData
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 
@@ -57,17 +58,18 @@ def _without(fit: Fit, factor: Hashable, mine: np.ndarray, size: int) -> tuple[f
         fit.data.only_groups(np.flatnonzero(~mine)),
         **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False,
     )  # fmt: skip
-    hyper = hyper_draws(refit, size)
+    chains = fit.options["chains"]
+    hyper = hyper_draws(refit, size - size % chains)
     if "u" not in hyper:
         log_lik = log_lik_of_units(refit, hyper, "group", data=data).sum(axis=1)
     else:
         log_lik = _over_the_level(refit, factor, data, hyper)
-    scaled = np.exp(log_lik - log_lik.max())
-    error = float(scaled.std(ddof=1) / np.sqrt(len(scaled)) / scaled.mean())
-    return float(np.log(scaled.mean()) + log_lik.max()), error
+    return log_mean_and_error(log_lik, chains)
 
 
-def _over_the_level(refit, factor, data, hyper):  # type: ignore[no-untyped-def]
+def _over_the_level(
+    refit: Fit, factor: Hashable, data: GroupedData, hyper: Mapping[str, np.ndarray]
+) -> np.ndarray:
     """Integrate what the level adds out, at each draw: splines of the log density, (S,)."""
     from scipy import interpolate, special
 
@@ -81,4 +83,4 @@ def _over_the_level(refit, factor, data, hyper):  # type: ignore[no-untyped-def]
         at_nodes.append(log_lik_of_units(refit, draws, "group", data=there).sum(axis=1))
     fine = interpolate.CubicSpline(NODES, np.array(at_nodes))(FINE)
     log_density = -0.5 * FINE**2 - 0.5 * np.log(2 * np.pi) + np.log(FINE[1] - FINE[0])
-    return special.logsumexp(fine + log_density[:, None], axis=0)
+    return np.asarray(special.logsumexp(fine + log_density[:, None], axis=0))
