@@ -75,6 +75,13 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         "lognormal": lambda: np.exp(rows + 0.5 * rng.normal(size=rows.size)),
         "gamma": lambda: np.exp(rows) * rng.gamma(2, 0.5, rows.size),
         "neg_binomial": lambda: rng.poisson(np.exp(rows + 1) * rng.gamma(3, 1 / 3, rows.size)),
+        "zero_inflated_poisson": lambda: (
+            rng.poisson(np.exp(rows + 1)) * rng.binomial(1, 0.6, rows.size)
+        ),
+        "zero_inflated_neg_binomial": lambda: (
+            rng.poisson(np.exp(rows + 2) * rng.gamma(3, 1 / 3, rows.size))
+            * rng.binomial(1, 0.6, rows.size)
+        ),
     }[family]()
     frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": outcome}).merge(by_group)
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)

@@ -82,8 +82,9 @@ def check(fit: Fit) -> Check:
     Notes
     -----
     Within groups, each family looks at what it may get wrong: counts and successes at their
-    variance, counts at their zeros, rows at unequal variances (Bartlett's statistic), tails
-    (kurtosis) and skewness (rows below the mean of their group); all around the groups' own means.
+    variance, counts at their zeros and whether these stand apart, rows at unequal variances
+    (Bartlett's statistic), tails (kurtosis) and skewness (or rows below the mean of their group);
+    all around the groups' own means.
     Between groups, partial pooling of five groups or more looks at the one farthest from the
     population of the others, on the link scale. A check fails where its posterior predictive
     p-value is below 0.005 (Gelman, Meng and Stern 1996, *Statistica Sinica* 6, 733-807). Rows of

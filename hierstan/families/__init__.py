@@ -19,6 +19,8 @@ from hierstan.families.normal_known import NormalKnown
 from hierstan.families.poisson import Poisson
 from hierstan.families.student_t import StudentT
 from hierstan.families.two_arm import TwoArm
+from hierstan.families.zero_inflated_neg_binomial import ZeroInflatedNegBinomial
+from hierstan.families.zero_inflated_poisson import ZeroInflatedPoisson
 
 FAMILIES: dict[str, Family] = {
     family.name: family
@@ -32,6 +34,8 @@ FAMILIES: dict[str, Family] = {
         TwoArm(),
         Poisson(),
         NegBinomial(),
+        ZeroInflatedPoisson(),
+        ZeroInflatedNegBinomial(),
         Lognormal(),
         Gamma(),
     )

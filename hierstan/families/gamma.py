@@ -32,7 +32,7 @@ class Gamma(Family):
     positive = True
     additive = True
     power_of_mean = "shape"
-    checks = {"below": ("lognormal",), "tails": ("lognormal",), "unequal": ("lognormal",)}
+    checks = {"skew": ("lognormal",), "tails": ("lognormal",), "unequal": ("lognormal",)}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log of the overall mean; scale 1."""

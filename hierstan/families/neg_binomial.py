@@ -35,7 +35,10 @@ class NegBinomial(Family):
     natural = True
     curved = True
     power_of_mean = "phi"
-    checks = {"zeros": ("zero_inflated_neg_binomial", "zero_inflated_poisson")}
+    checks = {
+        "zeros": ("zero_inflated_poisson|zero_inflated_neg_binomial",),
+        "lump": ("zero_inflated_poisson|zero_inflated_neg_binomial",),
+    }
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log of the overall rate, with half an event added; scale 1."""

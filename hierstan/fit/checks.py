@@ -30,9 +30,11 @@ FEWEST_GROUPS = 5  # fewer show no population that one of them could lie outside
 WORDS = {  # of each statistic: its name, and which side of the replicated values is wrong
     "dispersion": ("variance within groups, relative", "above"),
     "zeros": ("share of zeros", "above"),
+    "lump": ("variance of all rows against that of rows above 0", "above"),
     "unequal": ("inequality of variances", "above"),
     "tails": ("kurtosis within groups", "above"),
     "below": ("share below the group's mean", "both"),
+    "skew": ("skewness within groups", "both"),
     "outlying": ("farthest group, in sd", "above"),
 }
 
@@ -161,7 +163,9 @@ def _messages(fit: Any, table: pd.DataFrame, label: str) -> tuple[str, ...]:
     if {"zeros", "dispersion"} <= wrong:  # each makes the other
         same = _cure(fit, "zeros") == _cure(fit, "dispersion")
         wrong -= {"dispersion" if not same and _more_zeros_than_overdispersion(fit) else "zeros"}
-    if "below" in wrong and _cure(fit, "below"):
+    if {"zeros", "lump"} <= wrong:
+        wrong -= {"lump"}
+    if any(name in wrong and _cure(fit, name) for name in ("below", "skew")):
         wrong -= {"tails", "unequal"}  # of skewed amounts, both follow
     if "tails" in wrong and "unequal" in wrong and not _unequal_beyond_tails(table):
         wrong -= {"unequal"}
@@ -184,6 +188,11 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
         )
     if name == "zeros":
         return f"{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's."
+    if name == "lump":
+        return (
+            f"All rows vary {seen:.2g} times as much as those above 0 do {among}: zeros stand "
+            "apart, as if some rows could be nothing else."
+        )
     if name == "unequal":
         spread = _sds(fit)
         return (
@@ -195,6 +204,8 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
             f"There are more extreme rows than {family} has: kurtosis within groups is {seen:.3g} "
             f"{among}. A few of them may decide their groups' means."
         )
+    if name == "skew":
+        return f"Rows are skewed: skewness of their logarithms within groups is {seen:.2g} {among}."
     if name == "below":
         scale = " logarithm" if fit.family.positive else ""
         return (

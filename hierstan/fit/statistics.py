@@ -56,20 +56,30 @@ class Rows:
         return np.bincount(self.group, minlength=self.J)
 
 
-def dispersion(y: np.ndarray, rows: Rows) -> np.ndarray:
-    """Pearson's chi-square around the groups' own rates, over its degrees of freedom."""
-    rate = rows.total(y) / np.bincount(rows.group, rows.size, rows.J)
+def dispersion(y: np.ndarray, rows: Rows, kept: np.ndarray | None = None) -> np.ndarray:
+    """Pearson's chi-square around the groups' own rates, over its degrees of freedom.
+
+    Of all rows, or of those `kept` (S, N).
+    """
+    kept = np.ones(y.shape) if kept is None else kept.astype(float)
+    size = rows.total(kept * rows.size)
+    rate = np.divide(rows.total(kept * y), size, out=np.zeros_like(size), where=size > 0)
     expected = rate[:, rows.group] * rows.size
     variance = expected * (1 - rate[:, rows.group]) if rows.trials else expected
-    off = np.divide((y - expected) ** 2, variance, out=np.zeros_like(expected), where=variance > 0)
-    used = rows.total(np.asarray(variance > 0, dtype=float)) > 0
-    freedom = np.where(used, np.maximum(rows.count - 1, 0), 0).sum(axis=1)
+    used = (variance > 0) & (kept > 0)
+    off = np.divide((y - expected) ** 2, variance, out=np.zeros_like(expected), where=used)
+    freedom = np.maximum(rows.total(used.astype(float)) - 1, 0).sum(axis=1)
     return off.sum(axis=1) / np.maximum(freedom, 1)
 
 
 def zeros(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Share of outcomes that are 0."""
     return (y == 0).mean(axis=1)
+
+
+def lump(y: np.ndarray, rows: Rows) -> np.ndarray:
+    """Dispersion of all outcomes over that of those above 0, which extra zeros make large."""
+    return dispersion(y, rows) / np.maximum(dispersion(y, rows, y > 0), 0.1)
 
 
 def unequal(y: np.ndarray, rows: Rows) -> np.ndarray:
@@ -85,13 +95,7 @@ def unequal(y: np.ndarray, rows: Rows) -> np.ndarray:
 
 def tails(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Kurtosis within groups, each group in units of its own standard deviation."""
-    off = _residuals(y, rows)
-    variance = rows.total(off**2) / np.maximum(rows.count, 1)
-    if not (rows.count >= FEW).any():
-        return np.full(len(y), np.nan)
-    large = (rows.count >= FEW) & (variance > 0)
-    fourth = np.divide(rows.total(off**4), variance**2, out=np.zeros_like(variance), where=large)
-    return fourth.sum(axis=1) / np.maximum((large * rows.count).sum(axis=1), 1)
+    return _standardized(y, rows, 4)
 
 
 def below(y: np.ndarray, rows: Rows) -> np.ndarray:
@@ -103,12 +107,19 @@ def below(y: np.ndarray, rows: Rows) -> np.ndarray:
     return ((off < 0) + 0.5 * (off == 0)).mean(axis=1)
 
 
+def skew(y: np.ndarray, rows: Rows) -> np.ndarray:
+    """Skewness within groups, each group in units of its own standard deviation."""
+    return _standardized(y, rows, 3)
+
+
 STATISTICS: dict[str, Callable[[np.ndarray, Rows], np.ndarray]] = {
     "dispersion": dispersion,
     "zeros": zeros,
+    "lump": lump,
     "unequal": unequal,
     "tails": tails,
     "below": below,
+    "skew": skew,
 }
 
 
@@ -142,6 +153,17 @@ def outlying(link: np.ndarray, variance: np.ndarray, tau: float) -> np.ndarray:
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _standardized(y: np.ndarray, rows: Rows, power: int) -> np.ndarray:
+    """Return the mean power of rows within groups, in units of the group's standard deviation."""
+    if not (rows.count >= FEW).any():
+        return np.full(len(y), np.nan)
+    off = _residuals(y, rows)
+    sd = np.sqrt(rows.total(off**2) / np.maximum(rows.count, 1))
+    large = (rows.count >= FEW) & (sd > 0)
+    moment = np.divide(rows.total(off**power), sd**power, out=np.zeros_like(sd), where=large)
+    return moment.sum(axis=1) / np.maximum((large * rows.count).sum(axis=1), 1)
 
 
 def _residuals(y: np.ndarray, rows: Rows) -> np.ndarray:

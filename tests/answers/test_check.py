@@ -63,6 +63,8 @@ WRONG = [
     ("neg_binomial", "poisson", "variance within groups is", "neg_binomial"),
     ("zeros", "poisson", "rows are 0|variance within groups is", "zero_inflated_poisson"),
     ("heavy", "gamma", "skewed|extreme", "lognormal"),
+    ("lognormal", "gamma", "skewed", "lognormal"),
+    ("zeros", "neg_binomial", "zeros stand apart|rows are 0", "zero_inflated_poisson"),
 ]
 
 

@@ -1,0 +1,72 @@
+// Complete pooling: the groups do not differ.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] = mu
+//
+// The family is zero-inflated Poisson: counts, some of them extra zeros; the
+// group means are logarithms of the expected count, per exposure.
+//
+//   row = 0 with odds zero_odds, else
+//   row ~ poisson_log(eta + log(exposure) + log1p(zero_odds))
+//
+// An observation stands for `weight` rows of a group that share the count y and
+// the exposure.
+functions {
+  // exp(eta) is the mean of all rows, extra zeros among them
+  real family_lpmf(array[] int y, vector eta, real zero_odds, vector weight,
+                   vector exposure) {
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_mean = eta + log(exposure) + log1p(zero_odds);
+    vector[size(y)] log_p = count .* log_mean - exp(log_mean)
+                            - lgamma(count + 1);
+    for (n in 1 : size(y)) {
+      if (y[n] == 0) {
+        log_p[n] = log(zero_odds + exp(log_p[n]));
+      }
+    }
+    return dot_product(weight, log_p) - sum(weight) * log1p(zero_odds);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  vector<lower=0>[N] exposure;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real zero_odds_location;
+  real<lower=0> zero_odds_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real mu; // mean of every group
+  real<lower=0> zero_odds; // that a row is an extra zero
+}
+transformed parameters {
+  vector[J] theta = rep_vector(mu, J); // group means
+}
+model {
+  vector[N] eta = theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  zero_odds ~ lognormal(zero_odds_location, zero_odds_scale);
+  y ~ family(eta, zero_odds, weight, exposure);
+}
+generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
+    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], zero_odds, weight[n : n],
+                             exposure[n : n]);
+    if (log_mean < 20) {
+      y_rep[n] = other * poisson_log_rng(log_mean);
+    } else {
+      real mean_n = exp(fmin(300, log_mean));
+      y_rep[n] = other * round(normal_rng(mean_n, sqrt(mean_n)));
+    }
+  }
+}

@@ -1,0 +1,82 @@
+// No pooling: the groups have nothing to do with each other.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] ~ a fixed prior, the same for every group
+//
+// The family is zero-inflated negative binomial: counts, some of them extra
+// zeros; the group means are logarithms of the expected count, per exposure.
+//
+//   row = 0 with odds zero_odds, else
+//   row ~ neg_binomial_2_log(eta + log(exposure) + log1p(zero_odds), phi)
+//
+// An observation stands for `weight` rows of a group that share the count y and
+// the exposure.
+functions {
+  // exp(eta) is the mean of all rows, extra zeros among them
+  real family_lpmf(array[] int y, vector eta, real phi, real zero_odds,
+                   vector weight, vector exposure) {
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_odds = eta + log(exposure) + log1p(zero_odds)
+                               - log(phi);
+    vector[size(y)] lp = count .* log_odds
+                         - (count + phi) .* log1p_exp(log_odds)
+                         - lbeta(phi, count + 1) - log(phi + count);
+    for (n in 1 : size(y)) {
+      if (y[n] == 0) {
+        lp[n] = log(zero_odds + exp(lp[n]));
+      }
+    }
+    return dot_product(weight, lp) - sum(weight) * log1p(zero_odds);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  vector<lower=0>[N] exposure;
+  real theta_location;
+  real<lower=0> theta_scale;
+  real phi_location;
+  real<lower=0> phi_scale;
+  real zero_odds_location;
+  real<lower=0> zero_odds_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  vector[J] theta; // group means
+  real<lower=0> phi; // variance of others = mean + mean^2 / phi
+  real<lower=0> zero_odds; // that a row is an extra zero
+}
+model {
+  vector[N] eta = theta[group];
+  theta ~ normal(theta_location, theta_scale);
+  phi ~ lognormal(phi_location, phi_scale);
+  zero_odds ~ lognormal(zero_odds_location, zero_odds_scale);
+  y ~ family(eta, phi, zero_odds, weight, exposure);
+}
+generated quantities {
+  // mean of a group not yet seen
+  real theta_new = normal_rng(theta_location, theta_scale);
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
+    real mean_n = exp(fmax(-300, fmin(300, log_mean)));
+    real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
+    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, zero_odds,
+                             weight[n : n], exposure[n : n]);
+    if (rate < 4e8) {
+      y_rep[n] = other * poisson_rng(rate);
+    } else {
+      y_rep[n] = other * round(normal_rng(rate, sqrt(rate)));
+    }
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale);
+  }
+}

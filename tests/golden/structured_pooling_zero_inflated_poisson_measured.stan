@@ -1,0 +1,141 @@
+// Structured pooling: what is known of a group moves the population it is from.
+//
+//   y[n]      ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j]  ~ normal(center[j], tau)
+//   center[j] = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]      ~ normal(0, tau_level[factor[l]])
+//
+// x holds numbers that describe a group; level, for each factor, which of its
+// levels the group has: its district, or its region and its device.
+//
+// The family is zero-inflated Poisson: counts, some of them extra zeros; the
+// group means are logarithms of the expected count, per exposure.
+//
+//   row = 0 with odds zero_odds, else
+//   row ~ poisson_log(eta + log(exposure) + log1p(zero_odds))
+//
+// An observation stands for `weight` rows of a group that share the count y and
+// the exposure.
+functions {
+  // exp(eta) is the mean of all rows, extra zeros among them
+  real family_lpmf(array[] int y, vector eta, real zero_odds, vector weight,
+                   vector exposure) {
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_mean = eta + log(exposure) + log1p(zero_odds);
+    vector[size(y)] log_p = count .* log_mean - exp(log_mean)
+                            - lgamma(count + 1);
+    for (n in 1 : size(y)) {
+      if (y[n] == 0) {
+        log_p[n] = log(zero_odds + exp(log_p[n]));
+      }
+    }
+    return dot_product(weight, log_p) - sum(weight) * log1p(zero_odds);
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+  // where its own data and the population together expect each group's mean
+  vector expected(vector center, real tau, vector estimate, vector precision) {
+    return estimate + (center - estimate) ./ (1 + square(tau) * precision);
+  }
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  vector<lower=0>[N] exposure;
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real zero_odds_location;
+  real<lower=0> zero_odds_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where mu and beta are, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[K] beta_guess;
+  vector<lower=0>[K] beta_unit;
+  vector[J] estimate; // about what each group's own data say
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
+}
+parameters {
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the groups that have it
+  real<lower=0> tau; // sd between groups that are alike in all of this
+  real<lower=0> zero_odds; // that a row is an extra zero
+  // mean of a group that is average in all of this
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // change for one unit of a predictor
+  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
+  // group means
+  vector<offset=expected(center_of(mu, beta, u, x, level), tau, estimate,
+                         precision),
+         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
+}
+model {
+  vector[N] eta = theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  theta ~ normal(center, tau);
+  zero_odds ~ lognormal(zero_odds_location, zero_odds_scale);
+  y ~ family(eta, zero_odds, weight, exposure);
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  vector[pointwise ? N : 0] log_lik;
+  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
+    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], zero_odds, weight[n : n],
+                             exposure[n : n]);
+    if (log_mean < 20) {
+      y_rep[n] = other * poisson_log_rng(log_mean);
+    } else {
+      real mean_n = exp(fmin(300, log_mean));
+      y_rep[n] = other * round(normal_rng(mean_n, sqrt(mean_n)));
+    }
+  }
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = normal_lpdf(theta[j] | center[j], tau);
+    }
+  }
+}
