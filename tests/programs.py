@@ -68,6 +68,11 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame = frame.merge(by_group)
         return hs.GroupedData.from_events(frame, group="g", events="y", exposure="t", **more)
     rows = np.repeat(theta, n)
+    if family == "normal_weighted":
+        frame = pd.DataFrame({"g": np.repeat(LABELS, n), "w": rng.uniform(1, 9, rows.size)})
+        frame["y"] = rows + rng.normal(size=rows.size) / np.sqrt(frame["w"])
+        frame = frame.merge(by_group)
+        return hs.GroupedData.from_rows(frame, group="g", outcome="y", weights="w", **more)
     outcome = {
         "normal": lambda: rows + rng.normal(size=rows.size),
         "student_t": lambda: rows + rng.standard_t(4, rows.size),
@@ -79,7 +84,7 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
             rng.poisson(np.exp(rows + 1)) * rng.binomial(1, 0.6, rows.size)
         ),
         "zero_inflated_neg_binomial": lambda: (
-            rng.poisson(np.exp(rows + 2) * rng.gamma(3, 1 / 3, rows.size))
+            rng.poisson(np.exp(rows + 1) * rng.gamma(3, 1 / 3, rows.size))
             * rng.binomial(1, 0.6, rows.size)
         ),
     }[family]()

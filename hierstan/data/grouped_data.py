@@ -341,8 +341,9 @@ class GroupedData:
             The column with the exposure, above 0, in any unit: rates are events per unit. It is 1
             for every row where no column is given.
         family : str
-            How events arise around their group's rate: "poisson", or "neg_binomial" where the rows
-            of a group vary more than that.
+            How events arise around their group's rate: "poisson", "neg_binomial" where the rows of
+            a group vary more than that, or one of these with extra zeros, "zero_inflated_poisson"
+            and "zero_inflated_neg_binomial".
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -378,6 +379,7 @@ class GroupedData:
         group: Group,
         outcome: Hashable,
         family: str = default("rows"),
+        weights: Hashable | None = None,
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -393,7 +395,12 @@ class GroupedData:
             How outcomes arise around their group's mean: "normal", "student_t" (with outliers;
             does not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
             (counts; the second if they vary more than their mean), "lognormal" or "gamma"
-            (amounts above 0).
+            (amounts above 0). "zero_inflated_poisson" and "zero_inflated_neg_binomial" are counts
+            of which some are extra zeros.
+        weights : str, optional
+            With the normal family: the column with what each row weighs, above 0, such as the
+            number of claims that it is the mean of. The variance of a row is ``sigma^2 / weight``
+            (the credibility model of Bühlmann and Straub 1970).
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -408,10 +415,25 @@ class GroupedData:
            group       y  count  squares
         0      0  1492.5    2.0   5512.5
         1      1  1547.5    2.0    112.5
+
+        Mean claims of a quarter, of so many claims:
+
+        >>> quarters = pd.DataFrame({"state": ["A", "A", "B"], "mean": [1738, 1642, 1364],
+        ...                          "claims": [7861, 9251, 1622]})
+        >>> data = hs.GroupedData.from_rows(quarters, group="state", outcome="mean",
+        ...                                 weights="claims")
+        >>> data.to_frame()["mean"].round(1).tolist()
+        [1686.1, 1364.0]
         """
         family = intake.valid(family, "rows")
-        table = open_table(frame, column_roles(group, predictors, factors, outcome=outcome))
-        return cls(*intake.take_rows(table, "rows", family))
+        constructor, own = "rows", {"outcome": outcome}
+        if weights is not None:
+            if family != default("rows"):
+                raise DataError(f"weights= goes with family={default('rows')!r}, got {family!r}.")
+            constructor, own = "weighted", own | {"weights": weights}
+            family = default(constructor)
+        table = open_table(frame, column_roles(group, predictors, factors, **own))
+        return cls(*intake.take_rows(table, constructor, family))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
         """Return what the Stan programs read: the cells or, if asked for, every observation.

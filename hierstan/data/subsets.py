@@ -67,7 +67,7 @@ def rows_per_group(data: Intake) -> np.ndarray:
     if data.rows is not None:
         return np.bincount(data.rows["group"], minlength=J)
     # rows that were not kept have collapsed, and a column of the cells counts them
-    name = next(n for n in ("count", "trials", "exposure", "weight") if n in data.cells)
+    name = next(n for n in ("count", "trials", "weight", "exposure") if n in data.cells)
     return np.bincount(data.cells["group"], data.cells[name], J).astype(np.int64)
 
 

@@ -16,6 +16,7 @@ from hierstan.families.lognormal import Lognormal
 from hierstan.families.neg_binomial import NegBinomial
 from hierstan.families.normal import Normal
 from hierstan.families.normal_known import NormalKnown
+from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.poisson import Poisson
 from hierstan.families.student_t import StudentT
 from hierstan.families.two_arm import TwoArm
@@ -27,6 +28,7 @@ FAMILIES: dict[str, Family] = {
     for family in (
         NormalKnown(),
         Normal(),
+        NormalWeighted(),
         StudentT(),
         Binomial(),
         BetaBinomial(),

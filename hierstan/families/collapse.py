@@ -64,6 +64,41 @@ def moments(frame: Frame, **columns: nw.Expr) -> Frame:
     )
 
 
+def weighted_moments(frame: Frame) -> Frame:
+    """Reduce rows of a ``weight`` to what a normal likelihood of each group depends on.
+
+    ``count``, the sum ``weight``, the weighted mean ``y``, the weighted ``squares`` about it, and
+    ``sum_log_weight``: the sum of the logs of the weights less the log of their sum.
+    """
+    keys, w = keys_of(frame), nw.col("weight")
+    frame = frame.select(*keys, *(nw.col(name).cast(nw.Float64) for name in ("y", "weight")))
+    means = (
+        frame.with_columns((w * nw.col("y")).alias("wy"))
+        .group_by(*keys)
+        .agg(nw.col("wy").sum(), w.sum().alias("total"))
+        .with_columns((nw.col("wy") / nw.col("total")).alias("mean"))
+        .select(*keys, "total", "mean")
+    )
+    off, total = nw.col("y") - nw.col("mean"), nw.col("total")
+    joined: Any = frame
+    return (
+        joined.join(settled(means, frame), on=keys, how="inner")
+        .with_columns((w * off).alias("off"), (w * off * off).alias("sq"), w.log().alias("log_w"))
+        .group_by(*keys)
+        .agg(
+            nw.len().alias("count"),
+            *(nw.col(name).max() for name in ("mean", "total")),
+            *(nw.col(name).sum() for name in ("off", "sq", "log_w")),
+        )
+        .with_columns(
+            (nw.col("mean") + nw.col("off") / total).alias("y"),
+            (nw.col("sq") - nw.col("off") * nw.col("off") / total).alias("squares"),
+            (nw.col("log_w") - total.log()).alias("sum_log_weight"),
+            total.alias("weight"),
+        )
+    )
+
+
 def settled(few: Frame, many: Frame) -> Frame:
     """Compute the few rows that `many` will be joined with, where the engine would else hold all.
 

@@ -211,7 +211,8 @@ class Family(ABC):
 
     def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Reduce rows (``group`` as codes, ``y``) that are in pandas already to finished cells."""
-        raw = self.collapse(nw.from_native(rows[["group", "y"]], eager_only=True))
+        taken = [name for name in ("group", *self.columns) if name in rows]
+        raw = self.collapse(nw.from_native(rows[taken], eager_only=True))
         return self.finished(nw.to_native(raw))
 
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 
@@ -30,7 +32,7 @@ class NegBinomial(Family):
     size = ("weight",)
     predicted_size = "exposure"
     collapses = True
-    parameters = ("phi",)
+    parameters: ClassVar[tuple[str, ...]] = ("phi",)
     within = "phi"
     natural = True
     curved = True

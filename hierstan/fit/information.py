@@ -30,6 +30,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     ============================ ==================================================
     known standard errors        ``se^2``
     normal, lognormal            ``sigma^2 / n``
+    normal_weighted              ``sigma^2 / weight``
     student_t                    ``sigma^2 (nu + 3) / ((nu + 1) n)``
     binomial, bernoulli          ``1 / (n p (1 - p))``, with ``p = inv_logit(theta)``
     beta_binomial                one over the sum of ``n p (1 - p) (phi + 1) / (phi + n)`` over rows
@@ -37,6 +38,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     poisson                      ``1 / (exposure * exp(theta))``
     neg_binomial                 one over the sum of ``1 / (1 / (exposure * exp(theta)) + 1 / phi)``
                                  over rows
+    zero_inflated_poisson, ...   one over the sum of what each row says, which may be an extra zero
     gamma                        ``1 / (n * shape)``
     two_arm, edited likelihoods  from `hierstan.observed_information`, at up to 1,000 draws
     ============================ ==================================================

@@ -16,7 +16,7 @@ KINDS = {  # what is observed in each group: the options that must, and that may
     "successes": (("trials",), ("family",)),
     "events": ((), ("exposure", "family")),
     "events_treatment": (("total_treatment", "events_control", "total_control"), ()),
-    "outcome": ((), ("family",)),
+    "outcome": ((), ("weights", "family")),
 }
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",
@@ -198,6 +198,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         ("events_control", names, "events in the control arm"),
         ("total_control", names, "everyone in that arm"),
         ("outcome", kinds, "one outcome per row, perhaps with --family"),
+        ("weights", names, "what each outcome weighs: its variance is sigma^2 / weight"),
     ):
         where.add_argument(flag(option), metavar="COLUMN", help=text)
     names.add_argument(

@@ -142,7 +142,7 @@ def test_an_unknown_family_lists_the_valid_ones(family: Any) -> None:
     with pytest.raises(
         DataError,
         match="Valid families of rows: bernoulli, gamma, lognormal, neg_binomial, normal, poisson, "
-        "student_t.",
+        "student_t, zero_inflated_neg_binomial, zero_inflated_poisson.",
     ):
         rows(family)
 

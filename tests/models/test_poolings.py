@@ -310,7 +310,8 @@ def test_the_prior_alone_has_the_priors_quantiles(family: str, pooling: str) -> 
     assert predicted.shape == (4, 1000, data.n_rows)
     assert not np.isnan(predicted.to_numpy().astype(float)).any()
     if FAMILIES[family].columns["y"] == "int":
-        assert predicted.dtype.kind == "i"
+        too_large = float(predicted.max()) >= 2**63  # which stay what they are
+        assert predicted.dtype.kind == ("f" if too_large else "i")
         assert int(predicted.min()) >= 0
 
 

@@ -24,6 +24,7 @@ def predict(
     trials: Any = None,
     exposure: Any = None,
     se: Any = None,
+    weight: Any = None,
     rows: Any = 1,
     predictors: Any = None,
     prob: float | None = None,
@@ -49,14 +50,16 @@ def predict(
     new_groups : int or sequence of labels
         How many groups not yet seen, or what to call them.
     trials : int, optional
-        Size of a binomial (or Bernoulli) observation. `trials`, `exposure`, `se` and `rows` take
-        one number, a mapping or Series by label, or a sequence in the order of the groups. By
-        default a known group gets what its own observations have (their median), and a new group
-        the median of all observations; ``prediction.design`` shows it.
+        Size of a binomial (or Bernoulli) observation. `trials`, `exposure`, `se`, `weight` and
+        `rows` take one number, a mapping or Series by label, or a sequence in the order of the
+        groups. By default a known group gets what its own observations have (their median), and a
+        new group the median of all observations; ``prediction.design`` shows it.
     exposure : float, optional
-        Of a Poisson observation.
+        Of a number of events.
     se : float, optional
         Standard error of an estimate whose standard error is known.
+    weight : float, optional
+        Of a row whose variance is ``sigma^2 / weight``.
     rows : int
         How many observations of each group.
     predictors : pandas.DataFrame or mapping, optional
@@ -113,7 +116,7 @@ def predict(
         new,
         groups=groups,
         new_groups=new_groups,
-        given={"trials": trials, "exposure": exposure, "se": se},
+        given={"trials": trials, "exposure": exposure, "se": se, "weight": weight},
         rows=rows,
         predictors=predictors,
     )

@@ -1,0 +1,14 @@
+// families/normal_weighted.stan with the group means integrated out; what it
+// says of data and parameters holds here too.
+//
+//   y[j] ~ normal(center[j], sqrt(tau^2 + sigma^2 / weight[j]))
+//   squares[j] / sigma^2 ~ chi_square(count[j] - 1)
+model {
+  sigma ~ {{ prior.sigma }};
+  y ~ normal(center, sqrt(square(tau) + square(sigma) ./ weight));
+  target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
+}
+generated quantities {
+  vector[J] estimate = y;
+  vector[J] error = sigma ./ sqrt(weight);
+}
