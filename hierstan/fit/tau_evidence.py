@@ -246,7 +246,8 @@ def _log_likelihood(data: GroupedData, raw: pd.DataFrame, sds: Mapping[str, floa
     rest = link - data.design @ regression(link, data.design, weights)
     total = float(np.log(weights).sum() - (weights * rest**2).sum())
     if data.factors is None:
-        return 0.5 * total
+        information = (data.design.T * weights) @ data.design
+        return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
     entries = data.stan_data()
     scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
     columns = np.zeros((len(link), entries["L"]))

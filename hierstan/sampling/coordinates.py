@@ -177,7 +177,7 @@ def _of_mean(
     """Return what there is to say of ``mu``: its prior, and groups of similar precision."""
     location, scale = _as_normal(prior)
     said = [(location, scale**2, 0.0)]
-    order = np.argsort(precision[precision > 0], kind="stable")
+    order = np.argsort(precision, kind="stable")[np.count_nonzero(precision <= 0) :]
     for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
         some, weights = precision[alike], 1 / (1 / precision[alike] + tau2)
         share = 1 / len(alike)

@@ -18,7 +18,7 @@ from monte_carlo import far_off
 from scipy import stats
 
 import hierstan as hs
-from hierstan.models import pooling
+from hierstan.sampling import coordinates
 
 REFERENCE = Path(__file__).parents[1] / "reference_cases"
 SEED = 11
@@ -97,12 +97,12 @@ def test_both_ways_of_quadrature_agree() -> None:
 
 
 @ENGINES
-@pytest.mark.parametrize("few", [100, 0], ids=["few groups", "many groups"])
+@pytest.mark.parametrize("bins", [100, 2], ids=["few groups", "many groups"])
 @pytest.mark.parametrize("name", KNOWN)
 def test_partial_pooling_of_estimates(
-    name: str, few: int, engine: str, monkeypatch: pytest.MonkeyPatch
+    name: str, bins: int, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pooling, "FEW", few)  # above so many, mu is sampled as it is
+    monkeypatch.setattr(coordinates, "BINS", bins)  # of more groups, those alike speak as one
     data, priors, ours, _ = known_case(name)
     fit = hs.PartialPooling(priors=priors).fit(data, seed=SEED, engine=engine, progress=False)
     assert fit.parameterization == "marginal"
