@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import raw_estimates, regression
+from hierstan.data.own_estimates import regression
 from hierstan.families.family import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
 from hierstan.priors import HalfNormal, Prior
+from hierstan.sampling.coordinates import normal_approximation
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
@@ -26,7 +26,9 @@ NEAR_ZERO = 0.9  # the same, where the user said what is negligible
 OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
 WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
-FEWEST = 20  # draws near 0, for the density there
+NEAR = 0.75  # of the draws, the smallest, tell the density at 0
+POINTS = 200  # of the prior there
+SLOPE = 0.2  # sd of how far the log likelihood may be from that of normal approximations
 GRID = np.concatenate([np.geomspace(1e-9, 5e-4, 200)[:-1], np.linspace(5e-4, 0.9995, 2000)])
 
 
@@ -102,22 +104,22 @@ class Spread:
         """How much likelier the data are under partial than under complete pooling.
 
         The prior over the posterior density of tau at 0 (Dickey 1971,
-        doi:10.1214/aoms/1177693507). Near 0 the logarithm of their ratio, which is the likelihood
-        of tau, is smooth in ``tau^2``: a parabola in it is fitted to the draws by local likelihood
-        (Loader 1996, doi:10.1214/aos/1032298287). Where hardly any draw is near 0, groups differ
-        so much, or the prior leaves so little there, that normal approximations of the groups'
-        likelihoods tell enough. The more room a prior of tau gives, the more it speaks against
-        partial pooling: one that is wider than the default of estimates with known standard errors
-        is judged as if it were that, so that the same data speak alike in every form.
+        doi:10.1214/aoms/1177693507). The posterior over the prior density is the likelihood of tau.
+        It is nearly that of normal approximations of the groups' likelihoods; what it differs from
+        it by is smooth in ``tau^2``, and a parabola in it is fitted to the draws by local
+        likelihood (Loader 1996, doi:10.1214/aos/1032298287), drawn to 0 where few are near. The
+        more room a prior of tau gives, the more it speaks against partial pooling: one that is
+        wider than the default of estimates with known standard errors is judged as if it were that,
+        so that the same data speak alike in every form.
         """
-        near = min(self.noise, float(np.median(self.tau)))
-        x = (self.tau[self.tau < near] / near) ** 2
-        if len(x) < FEWEST:
-            return self._approximate_factor() * self._to_reference()
-        before = float(self._before(near))
-        grid = (self.prior.quantile((np.arange(400) + 0.5) / 400 * before) / near) ** 2
-        at_zero = _density_at_zero(x, grid, before / len(grid) * len(self.tau))
-        return self._to_reference() / at_zero
+        near = float(np.quantile(self.tau, NEAR))
+        below = self.tau[self.tau <= near]
+        before = max(float(self._before(near)), GRID[0])
+        points = self.prior.quantile((np.arange(POINTS) + 0.5) / POINTS * before)
+        log_weight = self._normal_likelihood(points) + np.log(before / POINTS * len(self.tau))
+        grid = np.minimum(points / near, 1.0) ** 2
+        log_factor = -_log_density_at_zero((below / near) ** 2, grid, log_weight)
+        return float(np.exp(np.clip(log_factor, -700, 700))) * self._to_reference()
 
     @property
     def contraction(self) -> float:
@@ -159,22 +161,19 @@ class Spread:
         ratio = reference.log_density(self.tau) - self.prior.log_density(self.tau)
         return float(np.exp(ratio).mean())
 
-    def _approximate_factor(self) -> float:
-        """Likelihood at the median of tau over that at 0, times prior over posterior density.
+    def _normal_likelihood(self, tau: np.ndarray) -> np.ndarray:
+        """Return the log likelihood of some values of tau over that of 0, roughly.
 
-        With factors, the other standard deviations at their medians.
+        Of normal approximations. With factors, the other standard deviations are at their medians.
         """
-        raw, data = raw_estimates(self.fit.data), self.fit.data
-        names = [*data.tau_names, "tau"]
-        others = {name: float(np.median(self.fit.draws(name))) for name in names}
-        tau = float(np.median(self.tau))
-        with_it, without = (
-            _log_likelihood(data, raw, {**others, self.name: value}) for value in (tau, 0.0)
+        data = self.fit.data
+        approximation = normal_approximation(data)
+        others = {name: float(np.median(self.fit.draws(name))) for name in [*data.tau_names, "tau"]}
+        at_zero, *found = (
+            _log_likelihood(data, *approximation, {**others, self.name: float(value)})
+            for value in (0.0, *tau)
         )
-        density = 0.5 / float(np.diff(self._quartiles()[0])[0])
-        log_factor = with_it - without
-        log_factor += float(self.prior.log_density(tau)) - np.log(density)
-        return float(np.exp(np.clip(log_factor, -700, 700)))
+        return np.array(found) - at_zero
 
     def _before(self, tau: np.ndarray | float) -> np.ndarray:
         """Return the prior probability that tau is below some values."""
@@ -236,43 +235,48 @@ def sums_of(fit: Fit) -> ByDraw:
 # internals ------------------------------------------------------------------------------------
 
 
-def _log_likelihood(data: GroupedData, raw: pd.DataFrame, sds: Mapping[str, float]) -> float:
-    """Return the log likelihood of raw estimates, normal around all that describes the groups.
+def _log_likelihood(
+    data: GroupedData, estimate: np.ndarray, precision: np.ndarray, sds: Mapping[str, float]
+) -> float:
+    """Return the log likelihood of estimates, normal around all that describes the groups.
 
     Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
     """
-    link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
-    weights = 1 / (variance + sds["tau"] ** 2)
-    rest = link - data.design @ regression(link, data.design, weights)
+    weights = 1 / (1 / precision + sds["tau"] ** 2)
+    rest = estimate - data.design @ regression(estimate, data.design, weights)
     total = float(np.log(weights).sum() - (weights * rest**2).sum())
     if data.factors is None:
         information = (data.design.T * weights) @ data.design
         return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
     entries = data.stan_data()
     scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
-    columns = np.zeros((len(link), entries["L"]))
+    columns = np.zeros((len(estimate), entries["L"]))
     for level in entries["level"]:
-        columns[np.arange(len(link)), level - 1] = scale[level - 1]
-    columns = np.hstack([columns, data.design * WIDE * np.ptp(link)])
+        columns[np.arange(len(estimate)), level - 1] = scale[level - 1]
+    columns = np.hstack([columns, data.design * WIDE * np.ptp(estimate)])
     weighted = columns.T * weights
     root = np.linalg.cholesky(np.eye(columns.shape[1]) + weighted @ columns)
     gained = np.linalg.solve(root, weighted @ rest)
     return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
 
 
-def _density_at_zero(x: np.ndarray, grid: np.ndarray, weight: float) -> float:
-    """Return ``exp(a)`` of the density ``exp(a + b x + c x^2)`` that fits draws on (0, 1) best.
+def _log_density_at_zero(x: np.ndarray, grid: np.ndarray, log_weight: np.ndarray) -> float:
+    """Return ``a`` of the density ``exp(a + b x + c x^2)`` that fits draws on (0, 1) best.
 
-    It is relative to a measure with `weight` at each of the points of `grid`: a Poisson regression,
-    by Newton's method.
+    It is relative to a measure on the points of `grid`: a Poisson regression, by Newton's method.
+    ``b`` and ``c`` are drawn to 0.
     """
+    largest = float(log_weight.max())
+    weight = np.exp(log_weight - largest)
     design = np.stack([np.ones_like(grid), grid, grid**2])
     seen = np.array([len(x), x.sum(), (x**2).sum()])
-    beta = np.array([np.log(len(x) / (weight * len(grid))), 0.0, 0.0])
+    beta = np.array([np.log(len(x) / weight.sum()), 0.0, 0.0])
+    drawn = np.array([0.0, 1.0, 1.0]) / SLOPE**2
     for _ in range(50):
         mean = weight * np.exp(np.clip(beta @ design, -50, 50))
-        step = np.linalg.solve((design * mean) @ design.T + 1e-3 * np.eye(3), seen - design @ mean)
+        curvature = (design * mean) @ design.T + np.diag(drawn)
+        step = np.linalg.solve(curvature, seen - design @ mean - drawn * beta)
         beta = beta + step * min(1.0, 2 / float(np.abs(step).max()))
         if float(np.abs(step).max()) < 1e-6:
             break
-    return float(np.exp(beta[0]))
+    return float(beta[0]) - largest
