@@ -54,7 +54,7 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         return hs.GroupedData.from_counts(
             frame, group="g", successes="y", trials="n", family=family, **more
         )
-    if family == "two_arm":
+    if family == "binomial_treatment":
         baseline = -0.5 - 0.6 * theta + 0.8 * rng.normal(size=6)
         rates = 1 / (1 + np.exp(-np.array([baseline + theta, baseline])))
         frame = pd.DataFrame({"g": LABELS, "n": n, "m": n + 5}).merge(by_group)
@@ -147,8 +147,10 @@ class Recipe:
 def _recipes() -> list[Recipe]:
     found = []
     for family in FAMILIES.values():
+        if family.treatment and family.name != "binomial_treatment":
+            continue  # the same pages; see families/test_treatment.py
         for pooling, predictors in itertools.product(POOLINGS, (False, True)):
-            if pooling == "none" and predictors:
+            if predictors and (pooling == "none" or family.treatment):
                 continue
             ways: list[str | None] = [None, "measured"]
             ways += ["centered", "noncentered"] if pooling == "partial" else []

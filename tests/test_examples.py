@@ -15,7 +15,7 @@ CLAIMS = {
         "The truly best is v33",
     ],
     "batting_averages.py": [
-        "The data cannot tell how different the groups are",
+        "The data cannot tell complete from partial pooling",
         "foreseen best by partial pooling",
     ],
     "customer_segments.py": [
@@ -27,19 +27,20 @@ CLAIMS = {
     "eight_schools.py": ["The data cannot tell how different the groups are"],
     "multi_site_trial.py": [
         "The groups really differ",
+        "Partial pooling: the groups differ",
         "Latitude explains",
         "They differ most for ",
     ],
     "pump_failures.py": ["The groups really differ"],
     "store_satisfaction.py": [
-        "The groups really differ",
+        "Partial pooling predicts best",
         "Smallest error: partial pooling",
     ],
     "which_pooling.py": [
         "Complete pooling is adequate",
-        "estimating each group alone is adequate",
-        "estimating each group alone would ignore what the others tell",
-        "The data cannot tell how different the groups are",
+        "Estimating each group on its own is adequate",
+        "Partial pooling predicts best",
+        "The data cannot tell complete from partial pooling",
     ],
 }
 

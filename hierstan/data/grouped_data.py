@@ -34,8 +34,9 @@ class GroupedData:
     Attributes
     ----------
     family : str
-        How the observations arise: "normal_known", "binomial", "beta_binomial", "two_arm",
-        "poisson" or a family of `from_rows`.
+        How the observations arise: "normal_known", "binomial", "beta_binomial", "poisson" or a
+        family of `from_rows`; with ``_treatment`` where the group means are the effects of one on
+        such outcomes.
     groups : pandas.Index
         The J group labels, of the type they have in the frame: in the order that a categorical
         column declares, else in order of first appearance. DuckDB, Dask, PySpark and ibis promise
@@ -287,8 +288,8 @@ class GroupedData:
 
         The group means are log odds ratios, treatment against control, and each trial has a
         baseline of its own, the log-odds of its control arm, which may go with its odds ratio (see
-        `arms`). `predict` foresees the treatment arm of a trial with a new baseline, drawn given
-        its odds ratio. `effect_sizes` boils two arms down to an estimate and a standard error.
+        `arms`). Each arm is an observation. Baselines are partially pooled whatever the pooling of
+        the effects. `effect_sizes` boils two arms down to an estimate and a standard error.
 
         Parameters
         ----------
@@ -310,12 +311,12 @@ class GroupedData:
         >>> hs.GroupedData.from_arms(frame, group="trial",
         ...                          events_treatment="died", total_treatment="given",
         ...                          events_control="died_without", total_control="without")
-        GroupedData(two_arm: 2 groups, 2 rows)
+        GroupedData(binomial_treatment: 2 groups, 4 rows)
         """
         arms = {"events_treatment": events_treatment, "total_treatment": total_treatment}
         arms |= {"events_control": events_control, "total_control": total_control}
-        table = open_table(frame, column_roles(group, predictors, factors, **arms))
-        return cls(*intake.take(table, "arms", default("arms"))._replace(measure="OR"))
+        columns = column_roles(group, predictors, factors, **arms)
+        return cls(*intake.take_arms(open_table(frame, columns)))
 
     @classmethod
     def from_events(

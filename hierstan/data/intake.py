@@ -17,10 +17,12 @@ from hierstan.data.frames import Table
 from hierstan.data.labels import fetch_cells, fetch_rows
 from hierstan.data.validation import INT_MAX, check
 from hierstan.errors import DataError
-from hierstan.families import FAMILIES, accepted_by
+from hierstan.families import FAMILIES, accepted_by, default
+from hierstan.families.treatment import TREATED, effects_on
 from hierstan.text.wording import did_you_mean, show
 
 MAX_ROWS = 20_000
+ARMS = ("control", "treatment")
 
 
 class Intake(NamedTuple):
@@ -84,6 +86,30 @@ def take_summaries(
     cells = cells.sort_values("group", ignore_index=True)
     taken = taken._replace(cells=cells, rows=cells)
     return _described(taken, table, rows)
+
+
+def take_arms(table: Table) -> Intake:
+    """Check and take the events and totals of two arms, side by side in one row per group."""
+    kinds = {f"events_{arm}": "count" for arm in ARMS} | {f"total_{arm}": "trials" for arm in ARMS}
+    check(table, {**kinds, **predictors.kinds(table)})
+    groups, rows = fetch_rows(table)
+    arms = [
+        pd.DataFrame(
+            {
+                "group": rows["group"],
+                "y": rows[f"events_{arm}"],
+                "trials": rows[f"total_{arm}"],
+                TREATED: float(treated),
+            }
+        )
+        for treated, arm in enumerate(ARMS)
+    ]
+    family = effects_on(FAMILIES[default("counts")])
+    cells = family.typed(pd.concat(arms).sort_values(["group", TREATED], kind="stable"))
+    taken = Intake(family.name, groups, cells, cells, len(cells), structure.columns(table))
+    once = "Add up the rows of each trial, or name its comparisons apart."
+    _check_one_row_per_group(taken._replace(cells=rows), table, once)
+    return _described(taken._replace(measure=family.measure), table, rows)
 
 
 def valid(family: Hashable, constructor: str) -> str:

@@ -1,6 +1,7 @@
 """How observations arise: one Python file per family, beside its Stan file.
 
-To add a family, add the two files and a line to the list below.
+To add a family, add the two files and a line to the list below. Every family whose outcomes are not
+estimates has another beside it, of the effects of a treatment on such outcomes.
 
 Imports from: priors.
 """
@@ -19,7 +20,7 @@ from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.poisson import Poisson
 from hierstan.families.student_t import StudentT
-from hierstan.families.two_arm import TwoArm
+from hierstan.families.treatment import effects_on
 from hierstan.families.zero_inflated_neg_binomial import ZeroInflatedNegBinomial
 from hierstan.families.zero_inflated_poisson import ZeroInflatedPoisson
 
@@ -33,7 +34,6 @@ FAMILIES: dict[str, Family] = {
         Binomial(),
         BetaBinomial(),
         Bernoulli(),
-        TwoArm(),
         Poisson(),
         NegBinomial(),
         ZeroInflatedPoisson(),
@@ -41,6 +41,10 @@ FAMILIES: dict[str, Family] = {
         Lognormal(),
         Gamma(),
     )
+}
+FAMILIES |= {
+    family.name: family
+    for family in [effects_on(base) for base in FAMILIES.values() if not base.estimates]
 }
 
 

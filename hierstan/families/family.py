@@ -48,6 +48,10 @@ class Family(ABC):
     name : str
         That of its file in ``stan/families/``.
     link : {"identity", "logit", "log"}
+    file : str
+        That of the outcomes in ``stan/families/``, where it has another name.
+    treatment : bool
+        Whether means are effects of a treatment, beside a baseline of each group.
     words : str
         What the page of a fit calls it.
     distribution : str
@@ -86,16 +90,12 @@ class Family(ABC):
     curved : bool
         Whether the likelihood of a group is far from normal on the link scale, so that
         `information_near` says what it is at another mean.
-    numeric_information : bool
-        Whether the Fisher information has no closed form.
     mean_words : str
         What a group's mean is.
     medians : bool
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
         Whether an outcome is an estimate of the user's own, with a meaning of its own.
-    contrast : bool
-        Whether a mean compares two arms, and so is no mean of outcomes.
     positive : bool
         Whether outcomes are amounts above 0.
     additive : bool
@@ -117,6 +117,8 @@ class Family(ABC):
     link: ClassVar[str]
     words: ClassVar[str]
     distribution: ClassVar[str] = ""
+    file: ClassVar[str] = ""
+    treatment: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, str]]
     takes: ClassVar[Mapping[str, Mapping[str, Role]]]
     once: ClassVar[str] = ""
@@ -132,11 +134,9 @@ class Family(ABC):
     natural: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
     curved: ClassVar[bool] = False
-    numeric_information: ClassVar[bool] = False
     mean_words: ClassVar[str] = "mean"
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
-    contrast: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     additive: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
@@ -310,9 +310,9 @@ def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, f
     standard error, the second the larger of that and their largest standard error.
     """
     labels, code = np.unique(cells["group"], return_inverse=True)
-    J = len(labels)
-    raw = family.raw_estimates(cells.assign(group=code), J)
-    link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
+    raw = family.raw_estimates(cells.assign(group=code), len(labels))
+    link, se = raw.loc[np.isfinite(raw["link_se"]), ["link", "link_se"]].to_numpy().T
+    J = len(link)
     between = max(float(np.std(link, ddof=1)) if J > 1 else 0.0, float(np.median(se)))
     return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)
 

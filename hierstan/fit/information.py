@@ -40,7 +40,8 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
                                  over rows
     zero_inflated_poisson, ...   one over the sum of what each row says, which may be an extra zero
     gamma                        ``1 / (n * shape)``
-    two_arm, edited likelihoods  from `hierstan.observed_information`, at up to 1,000 draws
+    two arms                     the sum of both arms'
+    edited likelihoods           from `hierstan.observed_information`, at up to 1,000 draws
     ============================ ==================================================
 
     Parameters
@@ -241,6 +242,8 @@ def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
 
     def information(fit: Fit, groups: slice) -> np.ndarray:
         own = {name: fit.draws(name)[:, None] for name in family.parameters}
+        if family.treatment:
+            own["baseline"] = fit.draws("baseline")[:, groups]
         with np.errstate(over="ignore"):
             theta = np.zeros(1) if family.marginal else fit.theta(groups)
             return np.asarray(family.information(theta, weights[groups], own))

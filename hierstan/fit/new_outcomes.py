@@ -92,7 +92,9 @@ class Outcomes:
         }
         evaluator = Evaluator(self.fit.conditional, entries, seed)
         draws = {
-            name: self._theta(codes) if name == "theta" else self._picked(self._drawn(name))
+            name: self._of_groups(name, codes)
+            if name in ("theta", "baseline")
+            else self._picked(self._drawn(name))
             for name in evaluator.parameters
         }
         for name, values in draws.items():
@@ -130,12 +132,16 @@ class Outcomes:
             "level": level.astype(np.int32),
         }
 
-    def _theta(self, codes: np.ndarray) -> np.ndarray:
-        """Return the means of some groups, known and new, (S, K)."""
+    def _of_groups(self, name: str, codes: np.ndarray) -> np.ndarray:
+        """Return the means of some groups, known and new, or their baselines, (S, K)."""
         J = len(self.fit.data.groups)
         draws = slice(None) if self.which is None else self.which
-        known = self.fit.theta(codes[codes < J], draws)
-        return np.hstack([known, self._picked(self._means[:, codes[codes >= J] - J])])
+        known, new = codes[codes < J], codes[codes >= J] - J
+        if name == "theta":
+            return np.hstack([self.fit.theta(known, draws), self._picked(self._means[:, new])])
+        fresh = new_baselines(self.fit, self._means, self.seed)
+        own = self.fit.draws("baseline")[:, known]
+        return np.hstack([self._picked(own), self._picked(fresh[:, new])])
 
     def _picked(self, values: np.ndarray) -> np.ndarray:
         return values if self.which is None else values[self.which]
@@ -184,6 +190,13 @@ def new_means(
     return rng.normal(center, fit.draws("tau")[:, None])
 
 
+def new_baselines(fit: Fit, effects: np.ndarray, seed: int) -> np.ndarray:
+    """Draw the baselines of new groups, given their effects, (S, count) on the link scale."""
+    slope = fit.draws("slope")[:, None] if "slope" in fit.posterior else 0.0
+    center = fit.draws("intercept")[:, None] + slope * effects
+    return np.random.default_rng([seed, 4]).normal(center, fit.draws("spread")[:, None])
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -205,6 +218,8 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray) -> np.ndarray
         if number == 0 or x.any():
             evaluator = Evaluator(fit.conditional, {**entries, "x_new": x_new}, seed + number)
         draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
+        if "baseline" in draws:
+            draws["baseline"] = draws["baseline"][:, :1]
         points = evaluator.unconstrained({**draws, "theta": fit.theta(groups=slice(0, 1))})
         columns.append(evaluator.written_at(points, ["theta_new"])["theta_new"])
     return np.hstack(columns)

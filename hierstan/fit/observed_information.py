@@ -1,13 +1,14 @@
 """What an edited likelihood says about a group's mean: its own log density, differentiated.
 
-Most families that hierstan ships have their Fisher information in closed form (see `information`);
-two arms and a family file that someone edited do not.
+The families that hierstan ships have their Fisher information in closed form (see `information`); a
+family file that someone edited does not.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from hierstan.families.treatment import of_difference
 from hierstan.fit.fit import Fit
 from hierstan.programs.files import packaged_directory
 from hierstan.sampling.inputs import stan_data
@@ -16,7 +17,7 @@ MAX_DRAWS = 1000
 
 
 def numeric(fit: Fit) -> bool:
-    """Return whether information has to be observed: an edited likelihood, or no closed form.
+    """Return whether information has to be observed: an edited likelihood has no closed form.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def numeric(fit: Fit) -> bool:
     -------
     bool
     """
-    return fit.family.numeric_information or likelihood_edited(fit)
+    return likelihood_edited(fit)
 
 
 def likelihood_edited(fit: Fit) -> bool:
@@ -44,7 +45,7 @@ def likelihood_edited(fit: Fit) -> bool:
     """
     if not fit.conditional.edited:
         return False
-    file = f"families/{fit.data.family}.stan"
+    file = f"families/{fit.family.file or fit.family.name}.stan"
     shipped = (packaged_directory() / file).read_text(encoding="utf-8").splitlines()
     code, origins = fit.conditional.code.splitlines(), fit.conditional.origins
     # what fills a slot has the origin of the line before: only a run's first line is the file's
@@ -82,15 +83,21 @@ def observed_information(fit: Fit) -> tuple[slice, np.ndarray]:
     names = set(evaluator.parameters) - {"theta"}
     draws = {"theta": theta, **{name: fit.draws(name)[thin] for name in names}}
     step = 0.1 * theta.std(axis=0)
-    shift = step if moved == "theta" else step[0]
-    behind, here, ahead = (
-        evaluator.written({**draws, moved: draws[moved] + k * shift}, ["log_lik"])["log_lik"]
-        for k in (-1, 0, 1)
-    )
-    curvature = 2 * here - ahead - behind
-    information = np.zeros((len(here), len(step)))
-    np.add.at(information.T, fit.data.cells["group"].to_numpy(), curvature.T)
-    information = information / step**2
+    group = fit.data.cells["group"].to_numpy()
+
+    def curvature(name: str) -> np.ndarray:
+        shift = step[0] if name == "mu" else step
+        behind, here, ahead = (
+            evaluator.written({**draws, name: draws[name] + k * shift}, ["log_lik"])["log_lik"]
+            for k in (-1, 0, 1)
+        )
+        found = np.zeros((len(here), len(step)))
+        np.add.at(found.T, group, (2 * here - ahead - behind).T)
+        return found / step**2
+
+    information = curvature(moved)
+    if fit.family.treatment:  # a baseline moves both arms, an effect the treated one
+        information = of_difference(curvature("baseline") - information, information)
     return thin, np.maximum(information, 1e-3 * np.maximum(information.mean(axis=0), 0))
 
 

@@ -26,6 +26,7 @@ class Model(Protocol):
     """What a plan has to know of a pooling."""
 
     page: ClassVar[str]
+    structured_page: ClassVar[str | None]
     shares_mean: ClassVar[bool]
 
     @property
@@ -116,12 +117,13 @@ def rendered(
     coordinates: str | None = None,
 ) -> Program:
     """Render a model's page and the family of the data; by default as the page stands."""
-    family, structured = FAMILIES[data.family], model.page_for(data) != model.page
-    bounds = {"tau": 0.0, "tau_level": 0.0, **dict.fromkeys(family.parameters, 0.0)}
+    family, page = FAMILIES[data.family], model.page_for(data)
+    structured = page != model.page and model.structured_page is not None
+    bounds = {"tau": 0.0, "tau_level": 0.0, "spread": 0.0, **dict.fromkeys(family.parameters, 0.0)}
     bounds |= family.lower_bounds
     return render(
-        model.page_for(data),
-        data.family,
+        page,
+        family.file or family.name,
         {**ABSENT, **_of_program(data, priors)} if structured else priors,
         lower_bounds={name: bound for name, bound in bounds.items() if bound > -np.inf},
         marginal=marginal,
@@ -149,8 +151,8 @@ def _empty(data: GroupedData) -> Collection[str]:
 
 def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
     """Whether the groups are all the same, so that a single one stands for them."""
-    of_groups = model.page_for(data) != model.page or "baseline" in program.written
-    return model.shares_mean and not of_groups and not program.edited
+    alike = model.page_for(data) == model.page
+    return model.shares_mean and alike and not program.edited
 
 
 def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:

@@ -41,6 +41,8 @@ class Pooling:
     name: ClassVar[str]
     page: ClassVar[str]  # of stan/, and the page where something is known of the groups
     structured_page: ClassVar[str | None] = None
+    treatment_page: ClassVar[str]  # and where a treatment has effects on them
+    baseline_parameters: ClassVar[tuple[str, ...]] = ("intercept", "spread")  # there
     own_parameters: ClassVar[tuple[str, ...]]
     has_population: ClassVar[bool] = False  # whose spread tau is estimated
     shares_mean: ClassVar[bool] = (
@@ -63,13 +65,14 @@ class Pooling:
         ('mu', 'tau', 'sigma')
         """
         data = self.described(data)
+        family = FAMILIES[data.family]
         own: list[str] = []
         for name in self.own_parameters:
             if name == "tau_level":
                 own += data.tau_names
             elif name != "beta" or data.predictors is not None:
                 own.append(name)
-        return (*own, *FAMILIES[data.family].parameters)
+        return (*own, *self.baseline_parameters * family.treatment, *family.parameters)
 
     def takes(self, data: GroupedData) -> tuple[str, ...]:
         """Return the names under which priors can be given: ``tau_level`` is that of all factors.
@@ -138,6 +141,8 @@ class Pooling:
         >>> hs.PartialPooling().page_for(data)
         'partial_pooling'
         """
+        if FAMILIES[data.family].treatment:
+            return self.treatment_page
         known = self.described(data).stan_data()
         structured = known.get("K", 0) + known.get("F", 0) > 0
         return self.structured_page if structured and self.structured_page else self.page

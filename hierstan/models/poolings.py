@@ -48,6 +48,7 @@ class CompletePooling(Pooling):
     name: ClassVar[str] = "complete"
     page: ClassVar[str] = "complete_pooling"
     structured_page: ClassVar[str | None] = "structured_complete_pooling"
+    treatment_page: ClassVar[str] = "treatment_complete_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level")
     shares_mean: ClassVar[bool] = True
 
@@ -95,6 +96,7 @@ class NoPooling(Pooling):
 
     name: ClassVar[str] = "none"
     page: ClassVar[str] = "no_pooling"
+    treatment_page: ClassVar[str] = "treatment_no_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
 
     def way(
@@ -163,6 +165,8 @@ class PartialPooling(Pooling):
     name: ClassVar[str] = "partial"
     page: ClassVar[str] = "partial_pooling"
     structured_page: ClassVar[str | None] = "structured_pooling"
+    treatment_page: ClassVar[str] = "treatment_pooling"
+    baseline_parameters: ClassVar[tuple[str, ...]] = ("intercept", "slope", "spread")
     own_parameters: ClassVar[tuple[str, ...]] = ("mu", "beta", "tau_level", "tau")
     has_population: ClassVar[bool] = True
 

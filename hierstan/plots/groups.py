@@ -157,7 +157,7 @@ def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:
         return words if scale == "response" else f"log {words}"
     if fit.data.effect:
         return fit.data.effect.link_words
-    words = fit.family.mean_words if fit.family.contrast else rate_words(fit)
+    words = fit.family.mean_words if fit.family.treatment else rate_words(fit)
     return words if scale == "response" else LINK_WORDS[fit.family.link] + words
 
 

@@ -101,7 +101,7 @@ def _check_logs(fit: Fit) -> None:
             f"exponentiate=True is for logs of ratios, but these estimates are of a {effect.words} "
             f'(measure="{effect.key}"). Leave it out.'
         )
-    if not (fit.family.estimates or fit.family.contrast):
+    if not (fit.family.estimates or fit.family.treatment):
         raise HierstanError(
             "exponentiate=True is for estimates that are logs of ratios, as in "
             f"GroupedData.from_estimates, but these data are {fit.data.family}. Leave it out: "

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import between_variance, raw_estimates, regression
 from hierstan.families import FAMILIES
+from hierstan.families.family import Family
+from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 
@@ -62,7 +65,7 @@ def coordinates(
     alike = "theta" in program.transformed  # the groups differ by what is known of them, or not
     tau2 = typical_variance(data)
     estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
-    tiny = 1e-8 / float(np.sqrt(np.median(precision)))
+    tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision
     found: dict[str, Any] = {}
     if "mu" in priors:
@@ -71,12 +74,16 @@ def coordinates(
     found |= _of_groups(found, data.design, estimate, said, tau2, priors)
     counted = said if own_data else np.zeros_like(said)
     found |= {"estimate": np.where(counted > 0, estimate, 0.0), "precision": counted, "tiny": tiny}
+    if FAMILIES[data.family].treatment:
+        found |= _of_arms(data, priors["intercept"], counts=own_data and not prior_only)
     return {name: found[name] for name in wanted}
 
 
 NAMES = (
     "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
+    "control", "control_precision", "treatment", "treatment_precision",
+    "intercept_guess", "intercept_unit",
 )  # fmt: skip
 
 
@@ -96,17 +103,22 @@ def normal_approximation(
     tau2 : float, optional
         Variance between groups; by default one that is plausible.
     """
-    table = raw_estimates(data)
+    tau2 = typical_variance(data) if tau2 is None else tau2
+    return expanded(FAMILIES[data.family], raw_estimates(data), data.design, tau2)
+
+
+def expanded(
+    family: Family, table: pd.DataFrame, design: np.ndarray, tau2: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same from raw estimates and the design of the population's mean, (J, P)."""
     raw = {str(name): table[name].to_numpy() for name in table}
     estimate, precision = raw["link"], raw["link_se"] ** -2.0
-    family = FAMILIES[data.family]
     if not family.curved:
         return estimate, precision
-    tau2 = typical_variance(data) if tau2 is None else tau2
     mode = None
     for _ in range(STEPS):
         weights = 1 / (1 / precision + tau2)
-        center = data.design @ regression(estimate, data.design, weights)
+        center = design @ regression(estimate, design, weights)
         aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
         precision = family.information_near(raw, mode)
@@ -123,10 +135,34 @@ def expected_means(
 
 def typical_variance(data: GroupedData) -> float:
     """Return a variance between groups that is plausible, and not 0."""
-    raw = raw_estimates(data)
-    freedom = len(raw) - data.design.shape[1]
-    found = between_variance(raw, data.design, freedom) if freedom > 0 else 0.0
+    return plausible_variance(raw_estimates(data), data.design)
+
+
+def plausible_variance(raw: pd.DataFrame, design: np.ndarray) -> float:
+    """Return the same from raw estimates, of which some may say nothing."""
+    says = np.isfinite(raw["link_se"].to_numpy())
+    raw, design = raw[says], design[says]
+    freedom = len(raw) - design.shape[1]
+    found = between_variance(raw, design, freedom) if freedom > 0 else 0.0
     return found + 0.1 * float((raw["link_se"] ** 2).median())
+
+
+def arms_near(data: GroupedData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return what each arm's own data say about its mean, as estimate and precision, (J,) each.
+
+    Precision 0 for an arm that a group lacks.
+    """
+    family, ones = FAMILIES[data.family], np.ones((len(data.groups), 1))
+    assert isinstance(family, Treatment)
+    found = {}
+    for arm, table in family.raw_arms(data.cells, len(data.groups)).items():
+        has = np.isfinite(table["link_se"].to_numpy())
+        estimate, precision = np.zeros(len(has)), np.zeros(len(has))
+        part = table[has]
+        tau2 = plausible_variance(part, ones[has])
+        estimate[has], precision[has] = expanded(family.base, part, ones[has], tau2)
+        found[arm] = estimate, precision
+    return found
 
 
 # internals ------------------------------------------------------------------------------------
@@ -168,6 +204,25 @@ def _of_line(
         "mu_unit": unit[0],
         "beta_guess": guess[1:],
         "beta_unit": unit[1:],
+    }
+
+
+def _of_arms(data: GroupedData, prior: Prior, *, counts: bool) -> dict[str, Any]:
+    """Return what the arms say, and where the mean of the baselines is."""
+    arms, (middle, scale) = arms_near(data), _as_normal(prior)
+    estimate, precision = arms["control"]
+    says = precision > 0
+    guess, unit = middle, scale
+    if counts and says.any():
+        variance = 1 / precision[says] + float(np.var(estimate[says]))
+        information = float((1 / variance).sum()) + scale**-2
+        guess = (float((estimate[says] / variance).sum()) + middle * scale**-2) / information
+        unit = information**-0.5
+    return {
+        "intercept_guess": guess,
+        "intercept_unit": unit,
+        **{arm: found[0] for arm, found in arms.items()},
+        **{f"{arm}_precision": found[1] * counts for arm, found in arms.items()},
     }
 
 

@@ -93,7 +93,6 @@ def stan_data(
     for number in (of_levels or [ABSENT["tau_level"].numbers()])[0]:
         numbers[f"tau_level_{number}"] = np.array([each[number] for each in of_levels])
     flags = {"pointwise": int(pointwise), "describe_theta": 0}
-    flags["draw_baseline"] = 0  # only where it is kept
     return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}
 
 

@@ -22,7 +22,7 @@ MENDING = 0.99  # adapt_delta of a second attempt
 MIN_BFMI = 0.3
 MAX_THETA = 20_000_000  # draws x groups, 160 MB; above, theta is drawn when it is asked for
 WRITTEN = (
-    "eta", "log_lik", "y_rep", "control_rep", "log_population", "theta_mean", "theta_sd",
+    "eta", "log_lik", "y_rep", "log_population", "theta_mean", "theta_sd",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         and "pointwise" in plan.program.data
         and keeps_pointwise(plan.data, size)
     )
-    entries = plan.inputs(pointwise=in_passing) | {"draw_baseline": 1}
+    entries = plan.inputs(pointwise=in_passing)
     draws = engine.sample(
         plan.program, entries, settings, _starts(plan, settings), _variances(plan)
     )

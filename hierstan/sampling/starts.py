@@ -11,7 +11,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
-from hierstan.sampling.coordinates import normal_approximation, typical_variance
+from hierstan.sampling.coordinates import arms_near, normal_approximation, typical_variance
 
 NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
 
@@ -54,6 +54,8 @@ def starting_points(
             point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
         point["tau_level"] = spread * np.exp(rng.uniform(-0.7, 0.7, known.get("F", 0)))
         point["u"] = 0.5 * spread * rng.normal(size=known.get("L", 0))
+        if "intercept" in priors:
+            point |= _baselines(data, point["theta"], rng)
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])
         points.append({name: np.asarray(value).tolist() for name, value in point.items()})
@@ -81,6 +83,25 @@ def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _baselines(
+    data: GroupedData, theta: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray | float]:
+    """Return baselines between what the arms say of them, given the effects, and their mean."""
+    arms = arms_near(data)
+    (control, first), (treated, second) = arms["control"], arms["treatment"]
+    mean = float(np.average(control, weights=first)) if first.any() else float(treated.mean())
+    variance = max(float(np.var(control[first > 0])) if first.any() else 0.0, 1e-4)
+    precision = first + second + 1 / variance
+    baseline = (first * control + second * (treated - theta) + mean / variance) / precision
+    sd = np.sqrt(variance)
+    return {
+        "intercept": mean + 0.5 * sd * rng.uniform(-1, 1),
+        "slope": rng.uniform(-0.5, 0.5),
+        "spread": sd * np.exp(rng.uniform(-0.7, 0.7)),
+        "baseline": baseline + rng.normal(size=len(baseline)) / np.sqrt(precision),
+    }
 
 
 def _inside(value: Any, prior: Prior) -> Any:

@@ -18,6 +18,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.validation import INT_MAX
 from hierstan.errors import DataError, HierstanError
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import TREATED
 from hierstan.fit.centers import centers
 from hierstan.models.plan import make_plan
 from hierstan.models.pooling import Pooling
@@ -85,6 +86,8 @@ class Generator:
     def vectors(self) -> dict[str, tuple[int, str]]:
         """The values that are not a single number: how many they are, and of what."""
         found = {"theta": (len(self.data.groups), "group")}
+        if FAMILIES[self.data.family].treatment:
+            found["baseline"] = found["theta"]
         if "beta" in self.priors:
             found["beta"] = (self.data.design.shape[1] - 1, "predictor")
         for name, known in self.described.levels.items():
@@ -141,7 +144,11 @@ class Generator:
             return data.rows
         name = next(n for n in ("count", "trials", "exposure", "weight") if n in data.cells)
         codes = np.repeat(data.cells["group"], data.cells[name].astype(int))
-        return FAMILIES[data.family].single(pd.DataFrame({"group": codes, "y": 1}))
+        rows = pd.DataFrame({"group": codes, "y": 1})
+        if FAMILIES[data.family].treatment:
+            repeated = np.repeat(data.cells.index, data.cells[name].astype(int))
+            rows[TREATED] = data.cells.loc[repeated, TREATED].to_numpy()
+        return FAMILIES[data.family].single(rows)
 
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
@@ -187,21 +194,24 @@ class Generator:
                 size, _ = self.vectors.get(name, (None, ""))
                 truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
         for name, (size, _) in self.vectors.items():
-            if name not in truth and name != "theta":
+            if name not in (*truth, "theta", "baseline"):
                 truth[name] = truth[f"tau_{name.removeprefix('u_')}"] * rng.normal(size=size)
         if self.model.shares_mean:
             truth["theta"] = self._line(truth)
         elif "theta" not in truth and self.population == "normal":
             truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)
-        elif "theta" not in truth and len(self.vectors) > 1:
+        elif "theta" not in truth and set(self.vectors) - {"theta", "baseline"}:
             raise HierstanError(
                 "An edited population of group means cannot be simulated with predictors or "
                 "factors yet. Leave them out, or give theta in truth."
             )
         elif "theta" not in truth:
-            start = {**truth, "theta": np.full(J, truth["mu"])}
+            start = {"baseline": np.zeros(J), **truth, "theta": np.full(J, truth["mu"])}
             points = self._points(start, J)
             truth["theta"] = self._written(points, ["theta_new"], rng)["theta_new"][:, 0]
+        if FAMILIES[self.data.family].treatment and "baseline" not in truth:
+            center = truth["intercept"] + truth.get("slope", np.zeros(())) * truth["theta"]
+            truth["baseline"] = center + truth["spread"] * rng.normal(size=J)
         return truth
 
     def _line(self, truth: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -138,7 +138,7 @@ def tellings(draw: st.DrawFn) -> tuple[Told, Told]:
     if family in (*REAL, *POSITIVE):
         again = replace(again, scale=draw(st.sampled_from([1.0, 1e-9, 1e-3, 7.0, 1e6, 1e12])))
     if family in REAL:
-        zero = draw(st.sampled_from([0.0, -3.0, 1234.5, -2.99792458e6, 1.23456789e9]))
+        zero = draw(st.sampled_from([0.0, -3.0, 1e3, -1e6, 1e9]))
         again = replace(again, shift=zero * again.scale)
     return told, replace(again, form=draw(st.sampled_from(FORMS.get(family, ["rows"]))))
 
@@ -214,4 +214,4 @@ def test_a_group_that_tells_nothing_changes_nothing() -> None:
     theta = means(again, "theta")
     assert (apart(means(fit, "theta"), (theta[0][:6], theta[1][:6])) < TIMES).all()
     assert hs.shrinkage(again)["pooling_factor"].iloc[-1] == pytest.approx(1, abs=1e-6)
-    assert spread_of(again).kind == spread_of(fit).kind or close_call(fit) or close_call(again)
+    assert spread_of(again).kind == spread_of(fit).kind

@@ -91,7 +91,9 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
         "partial": {"mu", "tau", "theta", "theta_new"},
     }
     more = {"beta"} if recipe.predictors else set()
-    more |= {"baseline"} if recipe.family == "two_arm" else set()
+    if family.treatment:
+        more |= {"baseline", "baseline_new", "intercept", "spread"}
+        more |= {"slope"} if recipe.pooling == "partial" else set()
     assert set(posterior.data_vars) == names[recipe.pooling] | set(family.parameters) | more
     assert posterior["theta"].dims == ("chain", "draw", "group")
     assert posterior["group"].to_numpy().tolist() == list("abcdef")

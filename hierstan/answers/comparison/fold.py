@@ -1,8 +1,9 @@
 """A unit left out by integrating over the few parameters that remain, with it and without it.
 
-Given the parameters other than theta, groups are independent and theta is integrated out. What is
-left is a density of two to five parameters, whose integral over the data with the unit is divided
-by that without it. Nothing is reweighted, so nothing fails where the two are far apart.
+Given the parameters that are no group's own, groups are independent, and what is their own (theta,
+baselines) is integrated out. What is left is a density of two to five parameters, whose integral
+over the data with the unit is divided by that without it. Nothing is reweighted, so nothing fails
+where the two are far apart.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hierstan.answers.comparison.arms_integral import LATENT
 from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.left_out import (
     UnitLikelihood,
@@ -66,7 +68,7 @@ class Folds:
 
 
 class _Joint:
-    """Log density of the data and of every parameter but theta, at unconstrained points (S, d)."""
+    """Log density of the data and of what is no group's own, at unconstrained points (S, d)."""
 
     def __init__(self, fit: Fit, priors: Mapping[str, Prior]) -> None:
         from hierstan.engines.stanli import Evaluator
@@ -77,7 +79,12 @@ class _Joint:
             fit.conditional, stan_data(self._first, priors, pointwise=True), 0
         )
         self._prior = Evaluator(fit.conditional, nothing)
-        self._theta = self._prior.parameters.get("theta", slice(0, 0))
+        places = self._prior.parameters
+        self._own = {name: places[name] for name in LATENT if name in places}
+        own = [np.arange(place.start, place.stop) for place in self._own.values()]
+        self._kept = np.setdiff1d(
+            np.arange(max(place.stop for place in places.values())), np.concatenate([[], *own])
+        )
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._groups = UnitLikelihood(self._fit, "group")
 
@@ -85,9 +92,8 @@ class _Joint:
         """Return draws as points of the unconstrained space."""
         self._shapes = {name: values.shape[1:] for name, values in draws.items()}
         S = len(next(iter(draws.values())))
-        width = self._theta.stop - self._theta.start
-        points = self._prior.unconstrained({**draws, "theta": np.zeros((S, width))})
-        return np.delete(points, self._theta, axis=1)
+        own = {name: np.zeros((S, place.stop - place.start)) for name, place in self._own.items()}
+        return self._prior.unconstrained({**draws, **own})[:, self._kept]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         return self._at(points, lambda hyper, groups: groups.sum(axis=1))
@@ -129,10 +135,12 @@ class _Joint:
     def _prior_at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return the parameters and the log of their prior with the Jacobian.
 
-        The program's own, without data; theta, which it holds too, stands at its mean.
+        The program's own, without data; what is a group's own, which it holds too, stands at its
+        mean.
         """
-        width = self._theta.stop - self._theta.start
-        full = np.insert(points, [self._theta.start] * width, 0.0, axis=1)
+        width = sum(place.stop - place.start for place in self._own.values())
+        full = np.zeros((len(points), points.shape[1] + width))
+        full[:, self._kept] = points
         written = self._prior.written_at(full, list(self._shapes))
         hyper = {
             name: values.reshape(len(points), *self._shapes[name])
@@ -140,10 +148,16 @@ class _Joint:
         }
         if not width:
             return hyper, self._prior.log_density_at(full)
-        full[:, self._theta] = (
-            population_means(self._first, hyper)
-            if "mu" in hyper
-            else self._fit.priors["theta"].numbers().get("location", 0.0)
-        )
+        theta = self._mean_of_theta(hyper)
+        if "theta" in self._own:
+            full[:, self._own["theta"]] = theta
+        if "baseline" in self._own:
+            slope = hyper["slope"][:, None] if "slope" in hyper else 0.0
+            full[:, self._own["baseline"]] = hyper["intercept"][:, None] + slope * theta
         population = self._prior.written_at(full, ["log_population"])["log_population"]
         return hyper, self._prior.log_density_at(full) - population.sum(axis=1)
+
+    def _mean_of_theta(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray | float:
+        if "mu" in hyper:
+            return population_means(self._first, hyper)
+        return self._fit.priors["theta"].numbers().get("location", 0.0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.comparison.arms_integral import LATENT, ArmsIntegral
 from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
@@ -54,10 +55,10 @@ class UnitLikelihood:
         self._data = with_levels(fit, data or fit.data)
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return it at draws of every parameter but ``theta``, (S, U)."""
+        """Return it at draws of every parameter that is no group's own, (S, U)."""
         if has_closed_form(self._fit):
             return normal_log_lik(self._fit, self._data, hyper, self._unit, self._shift)
-        if "tau" in self._fit.priors or "theta" in self._fit.priors:
+        if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
             return self._integral(hyper)
         log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
         if self._unit == "observation":
@@ -67,10 +68,11 @@ class UnitLikelihood:
         return totals.T
 
     @cached_property
-    def _integral(self) -> GroupIntegral:
+    def _integral(self) -> GroupIntegral | ArmsIntegral:
         fit, shift = self._fit, self._shift
         ratio = None if shift is None else shift.log_ratio(fit.priors["theta"])
-        return GroupIntegral(fit.conditional, fit.priors, self._data, self._unit, ratio)
+        of = ArmsIntegral if fit.family.treatment else GroupIntegral
+        return of(fit.conditional, fit.priors, self._data, self._unit, ratio)
 
     @cached_property
     def _evaluator(self) -> Evaluator:
@@ -95,18 +97,14 @@ def log_lik_of_units(
 
 
 def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:
-    """Return all or at most `size` evenly spaced draws of every parameter but ``theta``."""
-    draws = {name: fit.draws(name) for name in _parameters(fit) if name != "theta"}
+    """Return all or at most `size` evenly spaced draws of what is no group's own parameter."""
+    known = {*fit.posterior, *(VECTORS if fit.data.factors is not None else ())} - {*LATENT}
+    draws = {name: fit.draws(name) for name in fit.conditional.parameters if name in known}
     if not draws:
         return {}
     S = len(next(iter(draws.values())))
     kept = np.linspace(0, S - 1, min(size or S, S)).astype(int)
     return {name: values[kept] for name, values in draws.items()}
-
-
-def _parameters(fit: Fit) -> list[str]:
-    described = VECTORS if fit.data.factors is not None else ()
-    return [name for name in fit.conditional.parameters if name in (*fit.posterior, *described)]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ TAILS = 5.0  # degrees of freedom
 WIDER = 3.0  # the mixture's second component is so many times as wide
 ROUNDS = 3  # of refitting the mixture
 REPEATS = 8  # independent scramblings
-MOST = 4096  # points of each
+FIRST, MOST = 64, 4096  # points of each
 FINE = 0.02  # relative error that is small enough
 STEP = 0.05  # of finite differences, in standard deviations
 
@@ -49,7 +49,7 @@ def log_integral(target: Target, draws: np.ndarray) -> tuple[float, float]:
     mixture = _around_mode(target, start, draws)
     if not mixture:
         return np.nan, np.nan
-    n = 16 * 2 ** min(draws.shape[1], 4)
+    n = FIRST
     seed = 1
     for _ in range(ROUNDS):
         points, log_weight = _weighted(target, mixture, 2 * n, seed)

@@ -1,4 +1,4 @@
-"""The population of both arms: baselines and odds ratios, and how they go together."""
+"""The population of both arms: baselines and effects, and how they go together."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from hierstan.text.wording import pooling_words
 
 
 def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
-    """Summarise the population of the baselines and of the odds ratios.
+    """Summarise the population of the baselines and of the effects.
 
-    A trial's baseline, the log-odds of its control arm, and its log odds ratio ``theta`` are
-    bivariate normal over the trials, of which the program has the regression ``baseline ~
-    normal(intercept + slope * theta, spread)``.
+    A group's baseline, the mean of its control arm, and its effect ``theta`` are bivariate normal
+    over the groups, of which the program has the regression ``baseline ~ normal(intercept + slope *
+    theta, spread)``.
 
     Parameters
     ----------
     fit : Fit
         Of partial pooling, of data with two arms (`GroupedData.from_arms`). Its draws have the
-        baseline of each trial too, in ``fit.draws("baseline")``, (S, J).
+        baseline of each group too, in ``fit.draws("baseline")``, (S, J).
     prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
 
     Returns
     -------
     pandas.DataFrame
-        One line per quantity, with ``mean``, ``sd``, ``lower``, ``upper``, in log-odds:
+        One line per quantity, with ``mean``, ``sd``, ``lower``, ``upper``, on the link scale, which
+        is log-odds for counts in two arms:
 
-        - ``mu``, ``tau``: mean and standard deviation of the log odds ratios;
+        - ``mu``, ``tau``: mean and standard deviation of the effects, such as log odds ratios;
         - ``mu_baseline``, ``tau_baseline``: those of the control arms, ``intercept + slope * mu``
           and ``sqrt(spread^2 + slope^2 tau^2)``;
-        - ``mu_treatment``, ``tau_treatment``: those of the treatment arms, baseline and log odds
-          ratio together;
-        - ``correlation``: of baseline and log odds ratio, ``slope * tau / tau_baseline``. Where it
-          is negative, the odds ratio is lower where the baseline is higher.
+        - ``mu_treatment``, ``tau_treatment``: those of the treatment arms, baseline and effect
+          together;
+        - ``correlation``: of baseline and effect, ``slope * tau / tau_baseline``. Where it is
+          negative, the effect is lower where the baseline is higher.
 
-        With predictors, the means are those of a trial with average predictors, the rest is what
-        trials with the same predictors differ by.
+        With predictors, the means are those of a group with average predictors, the rest is what
+        groups with the same predictors differ by.
 
     Raises
     ------
@@ -90,8 +91,8 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
         columns=list(group_summaries.COLUMNS),
     )
     table.attrs["caption"] = (
-        "Population of both arms, in log-odds: posterior mean, standard deviation and equal-tailed "
-        f"{percent(prob)} interval"
+        "Population of both arms, on the link scale: posterior mean, standard deviation and "
+        f"equal-tailed {percent(prob)} interval"
     )
     return answer(table, each_row=True)
 
@@ -100,11 +101,11 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
 
 
 def _check(fit: Fit) -> None:
-    if not fit.family.contrast:
+    if not fit.family.treatment:
         raise HierstanError(
             f"arms needs data with two arms, but this fit is of {fit.data.family} data. Make them "
             "with GroupedData.from_arms."
         )
     if fit.model.name != "partial":
         pooling = pooling_words(fit.model.name).capitalize()
-        raise HierstanError(f"{pooling} has no population of trials. Fit PartialPooling.")
+        raise HierstanError(f"{pooling} has no population of effects. Fit PartialPooling.")

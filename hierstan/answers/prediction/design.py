@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.prediction import newcomers
-from hierstan.answers.prediction.by_label import by_label
+from hierstan.answers.prediction.sizes import arm_to_predict, spread, typical
 from hierstan.data.frames import hashable
 from hierstan.data.grouped_data import GroupedData
-from hierstan.engines import MAX_INT, MAX_SEED
+from hierstan.engines import MAX_SEED
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.centers import NewGroups, unknown_groups
 from hierstan.fit.fit import Fit
@@ -21,12 +21,6 @@ from hierstan.text.wording import did_you_mean, listed, show
 
 MAX_VALUES = 50_000_000  # draws x observations, 400 MB
 LEAST_DRAWS = 400  # for which the draws are thinned where there are very many observations
-MEANING = {
-    "se": "a standard error, above 0",
-    "trials": "a whole number of trials, at least 1",
-    "exposure": "an exposure, above 0",
-    "rows": "a whole number of observations, at least 1",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +79,15 @@ def plan(
     if labels.empty:
         raise HierstanError("There is nothing to predict: groups= is empty and new_groups= is 0.")
     codes = np.append(codes, len(fit.data.groups) + np.arange(len(fresh)))
-    cells, known = pd.DataFrame({"group": codes}), fit.data.groups
+    treated = arm_to_predict(fit, given)
+    cells, known = pd.DataFrame({"group": codes, **treated}), fit.data.groups
     size = fit.family.predicted_size
     _check_given(fit, given, size)
     if size:
-        own = _typical(fit, size, codes)
-        cells[size] = _spread(size, given[size], labels, known) if size in given else own
+        own = typical(fit, size, codes, treated)
+        cells[size] = spread(size, given[size], labels, known) if size in given else own
     if not _is_one(rows):
-        times = _spread("rows", rows, labels, known)
+        times = spread("rows", rows, labels, known)
         thinned(fit, int(times.sum()))
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
@@ -186,12 +181,13 @@ def _of_frame(
     codes, is_new, fresh = newcomers.coded(fit, labels)
     predictors = given.get("predictors")
     sizes = {name: value for name, value in given.items() if name != "predictors"}
-    cells, size = pd.DataFrame({"group": codes}), fit.family.predicted_size
+    treated = arm_to_predict(fit, sizes)
+    cells, size = pd.DataFrame({"group": codes, **treated}), fit.family.predicted_size
     _check_given(fit, sizes, size)
     if size:
-        own = _typical(fit, size, codes)
+        own = typical(fit, size, codes, treated)
         known = fit.data.groups
-        cells[size] = _spread(size, sizes[size], labels, known) if size in sizes else own
+        cells[size] = spread(size, sizes[size], labels, known) if size in sizes else own
     if not fresh:
         return Study(cells, labels, 0)
     x = None
@@ -260,29 +256,3 @@ def _check_given(fit: Fit, given: Mapping[str, Any], size: str) -> None:
             f"{', '.join(f'{name}=' for name in useless)} means nothing for {fit.data.family} "
             f"data: {needs}."
         )
-
-
-def _typical(fit: Fit, size: str, codes: np.ndarray) -> np.ndarray:
-    """Return the median size of each group's own observations; of all of them for a new group."""
-    rows = fit.data.rows
-    if rows is None:  # so many that they were collapsed: each has size 1
-        return np.ones(len(codes), dtype=np.int64 if size == "trials" else float)
-    median = rows.groupby("group")[size].median().to_numpy()
-    sizes = np.append(median, rows[size].median())[np.minimum(codes, len(median))]
-    return np.rint(sizes).astype(np.int64) if size == "trials" else sizes
-
-
-def _spread(name: str, value: Any, labels: pd.Index, known: pd.Index) -> np.ndarray:
-    """Return one number for each group, from a number, a mapping by label or a sequence."""
-    return _checked(name, by_label(f"{name}=", value, list(labels), known))
-
-
-def _checked(name: str, values: np.ndarray) -> np.ndarray:
-    whole = name in ("trials", "rows")
-    if values.dtype.kind in "iuf" and np.isfinite(values).all() and (values > 0).all():
-        if not whole:
-            return values.astype(float)
-        if (values == np.rint(values)).all() and (values < MAX_INT).all():
-            return values.astype(np.int64)
-    most = f", and below {MAX_INT:,}, Stan's largest integer" if whole else ""
-    raise HierstanError(f"{name}= must be {MEANING[name]}{most}; got {listed(values.tolist())}.")

@@ -25,6 +25,7 @@ def predict(
     exposure: Any = None,
     se: Any = None,
     weight: Any = None,
+    treated: bool | None = None,
     rows: Any = 1,
     predictors: Any = None,
     prob: float | None = None,
@@ -60,6 +61,9 @@ def predict(
         Standard error of an estimate whose standard error is known.
     weight : float, optional
         Of a row whose variance is ``sigma^2 / weight``.
+    treated : bool, optional
+        Of data with two arms: whether the treatment arm is predicted, as by default, or the
+        control. A known group has its own baseline, a new one a baseline that goes with its effect.
     rows : int
         How many observations of each group.
     predictors : pandas.DataFrame or mapping, optional
@@ -116,7 +120,13 @@ def predict(
         new,
         groups=groups,
         new_groups=new_groups,
-        given={"trials": trials, "exposure": exposure, "se": se, "weight": weight},
+        given={
+            "trials": trials,
+            "exposure": exposure,
+            "se": se,
+            "weight": weight,
+            "treated": treated,
+        },
         rows=rows,
         predictors=predictors,
     )

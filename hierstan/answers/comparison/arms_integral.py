@@ -1,0 +1,284 @@
+"""The likelihood of two arms with baselines and effects integrated out, draw by draw.
+
+An arm's likelihood is a function of its own mean alone (see `curves`), and the means of both arms
+are bivariate normal given the population: see `arms_quadrature`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from hierstan.answers.comparison.arms_quadrature import NODES, Arms, Population, log_sum
+from hierstan.answers.comparison.curves import Curves
+from hierstan.answers.comparison.integral import APART, DOMINANT, PROBES, LogRatio, population_means
+from hierstan.data.grouped_data import GroupedData
+from hierstan.errors import HierstanError
+from hierstan.families import FAMILIES
+from hierstan.families.treatment import TREATED
+from hierstan.priors import Normal, Prior, Uniform
+from hierstan.programs.program import Program
+from hierstan.sampling.coordinates import arms_near
+from hierstan.sampling.inputs import stan_data
+
+KNOTS = {True: 401, False: 161}  # of curves that are the same at every draw, or not
+MAX_VALUES = 2**24  # knots x draws x arms at a time
+IQR = 1.349  # of a standard normal
+LATENT = ("baseline", "theta")
+
+
+class ArmsIntegral:
+    """Log predictive density of every unit of two arms, at any draws; as `GroupIntegral`.
+
+    Parameters
+    ----------
+    program : Program
+        With ``baseline`` among its parameters and, unless it follows from others, ``theta``.
+    priors : mapping of str to Prior
+    data : GroupedData
+    unit : {"observation", "group"}
+    log_ratio : callable, optional
+        See `hierstan.answers.comparison.integral.GroupIntegral`.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        priors: Mapping[str, Prior],
+        data: GroupedData,
+        unit: str,
+        log_ratio: LogRatio | None = None,
+    ) -> None:
+        if isinstance(priors.get("theta"), Uniform):
+            raise HierstanError(
+                "Leave-one-out cannot integrate theta out, since its prior is bounded (Uniform). "
+                "Use a prior on the whole line, such as Normal or StudentT."
+            )
+        self._program, self._priors, self._data, self._ratio = program, priors, data, log_ratio
+        self._by_row = unit == "observation"
+        frame = data.rows if self._by_row else data.cells
+        assert frame is not None
+        self._frame = frame
+        self._shared = not program.edited and not FAMILIES[data.family].parameters
+        self._center, self._width = _whereabouts(data)
+        self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
+
+    def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return it at draws of every parameter but those of groups, (S, ...): (S, J) or (S, N)."""
+        S, J = len(hyper["intercept"]), len(self._data.groups)
+        population = _population(self._data, self._priors, hyper)
+        group = self._frame["group"].to_numpy()
+        found = np.empty((S, len(self._frame) if self._by_row else J))
+        knots = KNOTS[self._shared] * (1 if self._shared else S)
+        width = max(1, MAX_VALUES // (2 * knots))
+        for start in range(0, J, width):
+            groups = np.arange(start, min(start + width, J))
+            rows = np.flatnonzero((group >= start) & (group < start + width))
+            both = self._both(groups, rows, hyper, population)
+            if self._by_row:
+                found[:, rows] = self._of_rows(both, rows, start, hyper)
+            else:
+                found[:, groups] = both.log_integral(self._ratio, groups)
+        return found
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _both(
+        self,
+        groups: np.ndarray,
+        rows: np.ndarray,
+        hyper: Mapping[str, np.ndarray],
+        population: Population,
+    ) -> Arms:
+        """Return the integrands of some groups; an arm without data is flat."""
+        key = int(groups[0])
+        if key not in self._kept:
+            frame, codes = self._frame.iloc[rows], np.arange(2 * key, 2 * groups[-1] + 2)
+            curves = self._curves(frame, _arm(frame) - 2 * key, codes, hyper)
+            of_arm = (
+                curves.take(np.arange(0, len(codes), 2)),
+                curves.take(np.arange(1, len(codes), 2)),
+            )
+            self._kept = {**self._kept, key: of_arm} if self._shared else {}
+        else:
+            of_arm = self._kept[key]
+        return Arms(of_arm, population.of(groups))
+
+    def _curves(
+        self,
+        frame: pd.DataFrame,
+        arm: np.ndarray,
+        codes: np.ndarray,
+        hyper: Mapping[str, np.ndarray],
+    ) -> Curves:
+        """Tabulate the log likelihood of all rows of each arm, on the grid of its code."""
+        from scipy import sparse
+
+        N, A = len(frame), len(codes)
+        at = _Means(self._program, self._priors, self._data, frame, arm, A)
+        member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
+        draws = {k: v[:1] for k, v in hyper.items()} if self._shared else hyper
+
+        def log_lik(means: np.ndarray) -> np.ndarray:
+            return np.asarray((member @ at(means, draws).T).T)
+
+        center, width = self._center[codes], self._width[codes]
+        return Curves.tabulated(log_lik, center, width, KNOTS[self._shared])
+
+    def _of_rows(
+        self, both: Arms, rows: np.ndarray, start: int, hyper: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return the log density of each row given the others of its group."""
+        frame = self._frame.iloc[rows]
+        code = _arm(frame) - 2 * start
+        group, treated = code // 2, code % 2
+        count = np.bincount(code, minlength=2 * len(both.population.center[0]))
+        whole, rest = (np.empty((both.size, len(rows))) for _ in range(2))
+        moved = np.zeros(len(rows), dtype=bool)
+        for a in (0, 1):
+            mine = np.flatnonzero(treated == a)
+            if mine.size:
+                own, ratio = both, self._ratio
+                index = group[mine]
+                if ratio is not None:
+                    own, index = both.take(index), np.arange(len(mine))
+                means, log_weight = own.marginal(a, ratio, rows[mine])
+                whole[:, mine] = log_sum(log_weight)[:, index]
+                shared = mine[count[code[mine]] > 1]
+                part = np.isin(mine, shared)
+                found = self._rest(means, log_weight, index[part], frame.iloc[shared], hyper)
+                rest[:, shared], moved[shared] = found
+        single = count[code] == 1
+        for a in (0, 1):
+            alone = np.flatnonzero(single & (treated == a))
+            has = count[2 * group[alone] + 1 - a] > 0
+            rest[:, alone[~has]] = 0.0
+            left = both.take(group[alone[has]]).only(1 - a)
+            rest[:, alone[has]] = left.log_integral(self._ratio, rows[alone[has]])
+            mine = np.flatnonzero(moved & (treated == a))
+            if mine.size:
+                place, codes = np.arange(len(mine)), code[mine] + 2 * start
+                its = self._curves(frame.iloc[mine], place, codes, hyper)
+                left = both.take(group[mine]).less(a, its)
+                rest[:, mine] = left.log_integral(self._ratio, rows[mine])
+        return whole - rest
+
+    def _rest(
+        self,
+        means: np.ndarray,
+        log_weight: np.ndarray,
+        index: np.ndarray,
+        frame: pd.DataFrame,
+        hyper: Mapping[str, np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return log integrals without each row at the nodes with it, and where they fail."""
+        F = means.shape[2]
+        total = np.full((means.shape[1], len(frame)), -np.inf)
+        if not len(frame):
+            return total, np.zeros(0, dtype=bool)
+        at = _Means(self._program, self._priors, self._data, frame, index, F)
+        few = np.unique(np.linspace(0, len(total) - 1, PROBES).astype(int))
+        near = []
+        for k in range(NODES):
+            log_lik = at(means[k], hyper)
+            total = np.logaddexp(total, log_weight[k][:, index] - log_lik)
+            if abs(k - NODES // 2) <= 1:
+                near.append(log_lik[few])
+        step = np.polynomial.hermite_e.hermegauss(NODES)[0][NODES // 2 + 1]
+        behind, here, ahead = near
+        slope, share = (ahead - behind) / (2 * step), (2 * here - ahead - behind) / step**2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            away = np.abs(slope) / np.sqrt(1 - share)
+        return total, ~((share < DOMINANT) & (away < APART)).all(axis=0)
+
+
+class _Means:
+    """The program's log likelihood of rows, given the mean of the arm that each belongs to."""
+
+    def __init__(
+        self,
+        program: Program,
+        priors: Mapping[str, Prior],
+        data: GroupedData,
+        frame: pd.DataFrame,
+        arm: np.ndarray,
+        A: int,
+    ) -> None:
+        from hierstan.engines.stanli import Evaluator
+
+        columns = FAMILIES[data.family].columns
+        none = np.zeros(0, dtype=np.int32)
+        entries = {
+            **stan_data(data, priors, pointwise=True),
+            **{
+                name: frame[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+                for name, kind in columns.items()
+            },
+            **{"J": A, "N": len(frame), "group": (arm + 1).astype(np.int32)},
+            **{"K": 0, "x": np.zeros((A, 0)), "x_new": np.zeros(0), "F": 0, "L": 0},
+            **{"factor": none, "level": np.zeros((0, A), np.int32), "level_new": none},
+            TREATED: np.zeros(len(frame)),
+        }
+        entries |= {name: np.zeros(0) for name in entries if name.startswith("tau_level_")}
+        self._evaluator = Evaluator(program, entries)
+        self._points: np.ndarray | None = None
+
+    def __call__(self, means: np.ndarray, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return log likelihoods (S, N) at means (A,) or (S, A)."""
+        if self._points is None:
+            S = len(hyper["intercept"])
+            zero = {
+                name: np.zeros((S, places.stop - places.start))
+                for name, places in self._evaluator.parameters.items()
+            }
+            own = {name: hyper[name] for name in zero if name in hyper and name != "beta"}
+            self._points = self._evaluator.unconstrained({**zero, **own})
+        self._points[:, self._evaluator.parameters["baseline"]] = means
+        return self._evaluator.written_at(self._points, ["log_lik"])["log_lik"]
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _population(
+    data: GroupedData, priors: Mapping[str, Prior], hyper: Mapping[str, np.ndarray]
+) -> Population:
+    """Return what the pages say of baselines and effects, at each draw."""
+    shape = len(hyper["intercept"]), len(data.groups)
+    intercept, spread = hyper["intercept"][:, None], hyper["spread"][:, None]
+    slope, prior = hyper.get("slope", np.zeros(1))[:, None], None
+    if "theta" in priors:
+        low, middle, high = priors["theta"].quantile(np.array([0.25, 0.5, 0.75]))
+        center, tau = np.array(middle), np.array((high - low) / IQR)
+        prior = priors["theta"]
+        if isinstance(prior, Normal):
+            center, tau, prior = np.array(prior.location), np.array(prior.scale), None
+    else:
+        center = population_means(data, hyper)
+        tau = hyper["tau"][:, None] if "tau" in priors else np.zeros(1)
+    full = [np.broadcast_to(values, shape) for values in (center, tau, slope, intercept, spread)]
+    center, tau, slope, intercept, spread = full
+    means = np.array([intercept + slope * center, intercept + (1 + slope) * center])
+    root = np.array([[slope * tau, spread], [(1 + slope) * tau, spread]])
+    fixed = "theta" not in priors and "tau" not in priors
+    return Population(means, root[:, 1:] if fixed else root, np.array([center, tau]), prior)
+
+
+def _whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
+    """Return about where each arm's data put its mean, and how well, (2 J,): see `_arm`."""
+    arms = arms_near(data)
+    estimate, precision = (
+        np.column_stack([arms[name][part] for name in ("control", "treatment")]).ravel()
+        for part in (0, 1)
+    )
+    has = precision > 0
+    width = np.full(len(has), np.median(precision[has]) ** -0.5)
+    width[has] = precision[has] ** -0.5
+    return np.where(has, estimate, np.median(estimate[has])), width
+
+
+def _arm(frame: pd.DataFrame) -> np.ndarray:
+    """Return a number for each arm: a group's one after the other, the control first."""
+    return 2 * frame["group"].to_numpy() + frame[TREATED].to_numpy().astype(np.int64)

@@ -1,0 +1,123 @@
+"""Log likelihoods as functions of a mean, from the Stan program's own values on a grid.
+
+An observation's likelihood is a smooth function of one number, its linear predictor. Where that is
+made of several parameters that are integrated out, a table of it takes the place of many
+evaluations. Knots are dense where the data put the mean and sparse far away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+LIKELIEST = 1e15  # a mean is at most so much less likely than the likeliest
+REACH = 30.0  # of the grid on the link scale, and that many times the width besides
+WIDTHS = 100.0
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A log likelihood for each draw and each of A arms, as a function of the arm's mean.
+
+    Attributes
+    ----------
+    center, width : numpy.ndarray
+        About where the data of each arm put its mean, and how well, (A,).
+    values : numpy.ndarray
+        On the grid, (G, S, A), or (G, 1, A) where it is the same at every draw.
+    """
+
+    center: np.ndarray
+    width: np.ndarray
+    values: np.ndarray
+
+    @staticmethod
+    def grid(center: np.ndarray, width: np.ndarray, size: int) -> np.ndarray:
+        """Return the means at which a function is to be known, (G, A)."""
+        u = np.linspace(-1, 1, size)[:, None] * _half(width)
+        return np.asarray(center + width * np.sinh(u))
+
+    @classmethod
+    def tabulated(
+        cls,
+        log_lik: Callable[[np.ndarray], np.ndarray],
+        center: np.ndarray,
+        width: np.ndarray,
+        size: int,
+    ) -> Curves:
+        """Tabulate a function of means (A,) whose values are (S, A)."""
+        values = np.array([log_lik(means) for means in cls.grid(center, width, size)])
+        values = np.where(np.isnan(values), -np.inf, values)
+        best = values.max(axis=0)
+        return cls(
+            center, width, np.maximum(values, np.where(np.isfinite(best), best, 0) - LIKELIEST)
+        )
+
+    def take(self, arms: np.ndarray) -> Curves:
+        """Return those of some arms, which may come several times."""
+        return Curves(self.center[arms], self.width[arms], self.values[:, :, arms])
+
+    def without(self, part: Curves) -> Curves:
+        """Return what is left without a part of the data, tabulated on the same grid."""
+        return Curves(self.center, self.width, self.values - part.values)
+
+    def __call__(self, means: np.ndarray) -> np.ndarray:
+        """Return the log likelihoods at means (S, A)."""
+        at, fraction, _ = self._place(means)
+        return self._sum(at, _lagrange(fraction))
+
+    def derivatives(self, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return log likelihoods and their first two derivatives at means (S, A)."""
+        at, t, u = self._place(means)
+        value = self._sum(at, _lagrange(t))
+        knot = 2 * _half(self.width) / (len(self.values) - 1)
+        first = self._sum(at, _lagrange_slope(t)) / knot
+        second = self._sum(at, _lagrange_bend(t)) / knot**2
+        stretch = self.width * np.cosh(u)
+        return value, first / stretch, (second - first * np.tanh(u)) / stretch**2
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _place(self, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the first of four knots around each mean, and where it lies between the middle."""
+        half, most = _half(self.width), len(self.values) - 1
+        u = np.clip(np.arcsinh((means - self.center) / self.width), -half, half)
+        place = (u / half + 1) * most / 2
+        at = np.clip(place.astype(int) - 1, 0, most - 3)
+        return at, place - at - 1, u
+
+    def _sum(self, at: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+        _, S, A = self.values.shape
+        flat = self.values.reshape(-1)
+        draws = np.arange(S)[:, None] * A if S > 1 else 0
+        first = at * (S * A) + draws + np.arange(A)
+        return np.asarray(sum(w * flat[first + k * S * A] for k, w in enumerate(weights)))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _half(width: np.ndarray) -> np.ndarray:
+    return np.asarray(np.arcsinh(REACH / width + WIDTHS))
+
+
+def _lagrange(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the weights of the values at -1, 0, 1 and 2 in the cubic through them, at t."""
+    a, b, c, d = t + 1, t, t - 1, t - 2
+    return -b * c * d / 6, a * c * d / 2, -a * b * d / 2, a * b * c / 6
+
+
+def _lagrange_slope(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    s = t**2
+    return (
+        -(3 * s - 6 * t + 2) / 6,
+        (3 * s - 4 * t - 1) / 2,
+        -(3 * s - 2 * t - 2) / 2,
+        (3 * s - 1) / 6,
+    )
+
+
+def _lagrange_bend(t: np.ndarray) -> tuple[np.ndarray, ...]:
+    return 1 - t, 3 * t - 2, 1 - 3 * t, t

@@ -1,0 +1,190 @@
+"""A treatment in every group: the effects of one on outcomes of any family.
+
+The outcomes are those of the family, whose file in ``stan/families/`` stays the same; a group has a
+baseline and an effect, of which the pages ``stan/treatment_*.stan`` make the mean of each
+observation. Group means, raw estimates and default priors are those of the effects.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+
+from hierstan import priors
+from hierstan.families import raw
+from hierstan.families.family import Draws, Family
+from hierstan.priors import Prior
+
+TREATED = "treated"
+AS_TOLD = {"successes": "events", "trials": "total"}  # as people call them in trials
+ANYWHERE = ("intercept", "slope", "baseline")  # parameters that may be of either sign
+MEASURES = {  # as in `hierstan.data.measures`, and what their estimates are called
+    "identity": ("MD", "mean difference"),
+    "logit": ("OR", "log odds ratio"),
+    "log": ("IRR", "log rate ratio"),
+    "log mean": ("ROM", "log ratio of means"),
+    "log median": ("RATIO", "log ratio of medians"),
+}
+
+
+class Treatment(Family):
+    """Effects of a treatment on outcomes of the family `base`, on its link scale."""
+
+    base: ClassVar[Family]
+    measure: ClassVar[str]
+
+    link = "identity"  # an effect on the link scale of the outcomes
+    treatment = True
+
+    def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
+        """Location of all treated less that of all controls; scale of all outcomes."""
+        treated, control = _arm(cells, 1), _arm(cells, 0)
+        difference = 0.0
+        if len(treated) and len(control):
+            difference = self.base.location_scale(treated)[0] - self.base.location_scale(control)[0]
+        return difference, self.base.location_scale(cells)[1]
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return those of the outcomes, and of the baselines and how they go with the effects."""
+        control = _arm(cells, 0)
+        of_arm = self.base.default_priors(control if len(control) else cells)
+        return {
+            **self.base.own_priors(scale, cells),
+            "intercept": of_arm["mu"],
+            "slope": priors.Normal(0, 1),
+            "spread": of_arm["tau"],
+        }
+
+    def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Reduce the rows of each arm of each group."""
+        arms = self.base.collapsed(rows.assign(group=_code(rows)))
+        return self.typed(_decoded(arms))
+
+    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Turn what the base's `collapse` made of each arm, coded by `_code`, into cells."""
+        return self.typed(_decoded(self.base.finished(raw)))
+
+    def single(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Write observations as cells of one row each."""
+        return self.typed(self.base.single(rows).assign(**{TREATED: rows[TREATED].to_numpy()}))
+
+    def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return what the rows of each arm say, the treatment first."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            treated, control = (
+                self.base.summarised(_arm(cells, arm), J).rename(columns=AS_TOLD) for arm in (1, 0)
+            )
+        treated, control = treated.add_suffix("_treatment"), control.add_suffix("_control")
+        absent = self._absent(cells, J)
+        treated.loc[absent[:, 1]] = np.nan
+        control.loc[absent[:, 0]] = np.nan
+        return treated.join(control)
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Differences of the arms; their variance is the sum of the arms'.
+
+        A group with one arm says nothing: its standard error is infinite.
+        """
+        columns = ["n", "link", "link_se"]
+        arms = self.raw_arms(cells, J)
+        n, treated, treated_se = arms["treatment"][columns].to_numpy().T
+        m, control, control_se = arms["control"][columns].to_numpy().T
+        se = np.hypot(treated_se, control_se)
+        effect = np.where(np.isfinite(se), treated - control, 0.0)
+        return raw.table(n + m, effect, se, effect, se)
+
+    def raw_arms(self, cells: pd.DataFrame, J: int) -> dict[str, pd.DataFrame]:
+        """Return the base's raw estimates of both arms of each group, (J,) lines each.
+
+        An arm that a group lacks has estimate 0 with an infinite standard error.
+        """
+        present, codes = np.unique(_code(cells), return_inverse=True)
+        found = self.base.raw_estimates(cells.assign(group=codes), len(present))
+        found.index = pd.Index(present)
+        every = found.reindex(np.arange(2 * J))
+        every = every.fillna({"n": 0, "raw": 0, "link": 0, "raw_se": np.inf, "link_se": np.inf})
+        return {
+            "control": every.iloc[::2].reset_index(drop=True),
+            "treatment": every.iloc[1::2].reset_index(drop=True),
+        }
+
+    def sizes(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        """Return how much data each group has, both arms together."""
+        return self.base.sizes(cells, J)
+
+    def weights(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        """Return those of the control and the treated arm of each group, (J, 2, ...)."""
+        arms = [self.base.weights(_arm(cells, treated), J) for treated in (0, 1)]
+        return np.stack(arms, axis=1)
+
+    def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
+        """One over the sum of both arms' variances; `own` has the ``baseline`` too."""
+        baseline = own["baseline"]
+        control = self.base.information(baseline, weights[:, 0], own)
+        treated = self.base.information(baseline + theta, weights[:, 1], own)
+        return of_difference(control, treated)
+
+    def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
+        return np.bincount(_code(cells), minlength=2 * J).reshape(J, 2) == 0
+
+
+def of_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return what is known of a difference, one over its variance, given that of both parts."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where((one > 0) & (other > 0), 1 / (1 / one + 1 / other), 0.0))
+
+
+def effects_on(base: Family) -> Treatment:
+    """Return the family of the effects that a treatment has on outcomes of another family.
+
+    Examples
+    --------
+    >>> from hierstan.families import FAMILIES
+    >>> from hierstan.families.treatment import effects_on
+    >>> effects_on(FAMILIES["binomial"]).mean_words
+    'log odds ratio'
+    """
+    kind = f"log {base.mean_words}" if base.positive else base.link
+    measure, words = MEASURES[kind]
+    attributes = {
+        "base": base,
+        "measure": measure,
+        "name": f"{base.name}_treatment",
+        "file": base.name,
+        "words": f"two arms; {base.words}",
+        "distribution": base.distribution,
+        "columns": {**base.columns, TREATED: "real"},
+        "takes": {},
+        "observation": {**base.observation, TREATED: 1},
+        "size": base.size,
+        "unit": base.unit,
+        "predicted_size": base.predicted_size,
+        "collapses": base.collapses,
+        "parameters": base.parameters,
+        "within": base.within,
+        "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
+        "natural": base.natural,
+        "mean_words": words,
+        "bounded": base.bounded,
+    }
+    made: Treatment = type(f"{type(base).__name__}Treatment", (Treatment,), attributes)()
+    return made
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _arm(cells: pd.DataFrame, treated: int) -> pd.DataFrame:
+    return cells[cells[TREATED] == treated]
+
+
+def _code(cells: pd.DataFrame) -> np.ndarray:
+    """Return a number for each arm: a group's one after the other, the control first."""
+    return 2 * cells["group"].to_numpy() + cells[TREATED].to_numpy().astype(np.int64)
+
+
+def _decoded(arms: pd.DataFrame) -> pd.DataFrame:
+    code = arms["group"].to_numpy()
+    return arms.assign(group=code // 2, **{TREATED: (code % 2).astype(float)})

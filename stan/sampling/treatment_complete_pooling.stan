@@ -1,0 +1,38 @@
+// How treatment_complete_pooling.stan is sampled: no part of the model. As in
+// sampling/treatment_pooling.stan.
+data {
+  real mu_guess; // about where these are, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[K] beta_guess;
+  vector<lower=0>[K] beta_unit;
+  real intercept_guess;
+  real<lower=0> intercept_unit;
+  vector[J] control; // about what the control arm of each group says
+  vector<lower=0>[J] control_precision;
+  vector[J] treatment; // and its treatment arm
+  vector<lower=0>[J] treatment_precision;
+  real<lower=0> tiny; // so that no sd is lost in rounding
+}
+parameters {
+  // mean effect
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // change for one unit of a predictor
+  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
+  // what a level adds to the effects of its groups
+  vector<multiplier=tau_level[factor]>[L] u;
+  // mean of the baselines
+  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  // means without the treatment
+  vector<offset=(intercept
+                 + square(spread)
+                   * (control_precision .* control
+                      + treatment_precision
+                        .* (treatment - center_of(mu, beta, u, x, level))))
+                ./ (1
+                    + square(spread)
+                      * (control_precision + treatment_precision)),
+         multiplier=1
+                    ./ sqrt(
+                            inv_square(spread + tiny) + control_precision
+                            + treatment_precision)>[J] baseline;
+}

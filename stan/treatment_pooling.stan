@@ -1,0 +1,97 @@
+// Partial pooling of effects: every group has a baseline and an effect of the
+// treatment, and the two may go together.
+//
+//   y[n]        ~ family(eta[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    ~ normal(center[j], tau)
+//   center[j]   = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]        ~ normal(0, tau_level[factor[l]])
+//   baseline[j] ~ normal(intercept + slope * theta[j], spread)
+//
+// Where nothing is known of the groups, center is mu, and baseline and effect
+// are bivariate normal over the groups.
+//
+{{ family.comment }}
+functions {
+  {{ family.functions }}
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  {{ family.data }}
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  {{ prior.data }}
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  real{{ bounds.mu }} mu; // mean effect
+  vector{{ bounds.beta }}[K] beta; // change for one unit of a predictor
+  vector{{ bounds.tau_level }}[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the effects of its groups
+  real{{ bounds.tau }} tau; // sd between effects
+  real{{ bounds.intercept }} intercept; // baseline where the effect is 0
+  real{{ bounds.slope }} slope; // change of the baseline with the effect
+  real{{ bounds.spread }} spread; // sd of the baselines given the effects
+  vector[J] theta; // effects
+  vector[J] baseline; // means without the treatment
+  {{ family.parameters }}
+}
+model {
+  vector[N] eta = baseline[group] + treated .* theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ {{ prior.mu }};
+  beta ~ {{ prior.beta }};
+  tau_level ~ {{ prior.tau_level }};
+  u ~ normal(0, tau_level[factor]);
+  tau ~ {{ prior.tau }};
+  intercept ~ {{ prior.intercept }};
+  slope ~ {{ prior.slope }};
+  spread ~ {{ prior.spread }};
+  theta ~ normal(center, tau);
+  baseline ~ normal(intercept + slope * theta, spread);
+  {{ family.model }}
+}
+generated quantities {
+  real theta_new; // effect in a group not yet seen
+  real baseline_new; // and its baseline
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = head(
+                                       baseline[group]
+                                       + treated .* theta[group],
+                                       pointwise ? N : 0);
+  {{ family.generated_quantities }}
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = {{ population.rng }};
+    baseline_new = normal_rng(intercept + slope * theta_new, spread);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = {{ population.lpdf }}
+                          + normal_lpdf(baseline[j] |
+                                        intercept + slope * theta[j], spread);
+    }
+  }
+}

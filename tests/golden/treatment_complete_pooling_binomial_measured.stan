@@ -1,0 +1,119 @@
+// Complete pooling of effects: the treatment does the same in every group, or
+// differs by what is known of them alone. Their baselines differ.
+//
+//   y[n]        ~ family(eta[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]        ~ normal(0, tau_level[factor[l]])
+//   baseline[j] ~ normal(intercept, spread)
+//
+// The baselines are partially pooled.
+//
+// The family is binomial: successes in trials; the group means are log-odds.
+//
+//   y[n] ~ binomial_logit(trials[n], eta[n])
+functions {
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
+    // binomial_logit, only quicker: its value at even odds, which sampling
+    // drops as a constant, and what it changes from there to eta
+    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta) - log2());
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  array[N] int<lower=0> trials;
+  array[N] int<lower=0, upper=trials> y; // successes
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real intercept_location;
+  real<lower=0> intercept_scale;
+  real<lower=0> spread_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where these are, and how unsure that is
+  real<lower=0> mu_unit;
+  real intercept_guess;
+  real<lower=0> intercept_unit;
+  vector[J] control; // about what the control arm of each group says
+  vector<lower=0>[J] control_precision;
+  vector[J] treatment; // and its treatment arm
+  vector<lower=0>[J] treatment_precision;
+  real<lower=0> tiny; // so that no sd is lost in rounding
+}
+parameters {
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the effects of its groups
+  real<lower=0> spread; // their standard deviation
+  // mean effect
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // mean of the baselines
+  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  // means without the treatment
+  vector<offset=(intercept
+                 + square(spread)
+                   * (control_precision .* control
+                      + treatment_precision
+                        .* (treatment - center_of(mu, beta, u, x, level))))
+                ./ (1
+                    + square(spread)
+                      * (control_precision + treatment_precision)),
+         multiplier=1
+                    ./ sqrt(
+                            inv_square(spread + tiny) + control_precision
+                            + treatment_precision)>[J] baseline;
+}
+transformed parameters {
+  vector[J] theta = center_of(mu, beta, u, x, level); // effects
+}
+model {
+  vector[N] eta = baseline[group] + treated .* theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  intercept ~ normal(intercept_location, intercept_scale);
+  spread ~ normal(0, spread_scale);
+  baseline ~ normal(intercept, spread);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(eta, trials);
+  }
+}
+generated quantities {
+  real baseline_new = normal_rng(intercept, spread); // of a group not yet seen
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = head(
+                                       baseline[group]
+                                       + treated .* theta[group],
+                                       pointwise ? N : 0);
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(baseline[j] | intercept, spread);
+  }
+}

@@ -1,0 +1,71 @@
+// No pooling of effects: the effects have nothing to do with each other. The
+// baselines of the groups do.
+//
+//   y[n]        ~ family(eta[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    ~ a fixed prior, the same for every group
+//   baseline[j] ~ normal(intercept, spread)
+//
+// The baselines are partially pooled.
+//
+// The family is binomial: successes in trials; the group means are log-odds.
+//
+//   y[n] ~ binomial_logit(trials[n], eta[n])
+functions {
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
+    // binomial_logit, only quicker: its value at even odds, which sampling
+    // drops as a constant, and what it changes from there to eta
+    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta) - log2());
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  array[N] int<lower=0> trials;
+  array[N] int<lower=0, upper=trials> y; // successes
+  real theta_location;
+  real<lower=0> theta_scale;
+  real intercept_location;
+  real<lower=0> intercept_scale;
+  real<lower=0> spread_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+}
+parameters {
+  vector[J] theta; // effects
+  real intercept; // mean of the baselines
+  real<lower=0> spread; // their standard deviation
+  vector[J] baseline; // means without the treatment
+}
+model {
+  vector[N] eta = baseline[group] + treated .* theta[group];
+  theta ~ normal(theta_location, theta_scale);
+  intercept ~ normal(intercept_location, intercept_scale);
+  spread ~ normal(0, spread_scale);
+  baseline ~ normal(intercept, spread);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(eta, trials);
+  }
+}
+generated quantities {
+  real theta_new = normal_rng(theta_location, theta_scale); // effect in a group not yet seen
+  real baseline_new = normal_rng(intercept, spread); // and its baseline
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = head(
+                                       baseline[group]
+                                       + treated .* theta[group],
+                                       pointwise ? N : 0);
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
+  }
+  for (j in 1 : size(log_population)) {
+    log_population[j] = normal_lpdf(theta[j] | theta_location, theta_scale)
+                        + normal_lpdf(baseline[j] | intercept, spread);
+  }
+}

@@ -1,0 +1,175 @@
+// Partial pooling of effects: every group has a baseline and an effect of the
+// treatment, and the two may go together.
+//
+//   y[n]        ~ family(eta[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    ~ normal(center[j], tau)
+//   center[j]   = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]        ~ normal(0, tau_level[factor[l]])
+//   baseline[j] ~ normal(intercept + slope * theta[j], spread)
+//
+// Where nothing is known of the groups, center is mu, and baseline and effect
+// are bivariate normal over the groups.
+//
+// The family is binomial: successes in trials; the group means are log-odds.
+//
+//   y[n] ~ binomial_logit(trials[n], eta[n])
+functions {
+  real family_lpmf(array[] int y, vector eta, array[] int trials) {
+    // binomial_logit, only quicker: its value at even odds, which sampling
+    // drops as a constant, and what it changes from there to eta
+    return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
+           - dot_product(to_vector(trials), log1p_exp(eta) - log2());
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  array[N] int<lower=0> trials;
+  array[N] int<lower=0, upper=trials> y; // successes
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real intercept_location;
+  real<lower=0> intercept_scale;
+  real slope_location;
+  real<lower=0> slope_scale;
+  real<lower=0> spread_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  real mu_guess; // about where these are, and how unsure that is
+  real<lower=0> mu_unit;
+  real intercept_guess;
+  real<lower=0> intercept_unit;
+  vector[J] control; // about what the control arm of each group says
+  vector<lower=0>[J] control_precision;
+  vector[J] treatment; // and its treatment arm
+  vector<lower=0>[J] treatment_precision;
+  real<lower=0> tiny; // so that no sd is lost in rounding
+}
+parameters {
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the effects of its groups
+  real<lower=0> tau; // sd between effects
+  real slope; // change of the baseline with the effect
+  real<lower=0> spread; // sd of the baselines given the effects
+  // mean effect
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // baseline where the effect is 0
+  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  // effects
+  vector<offset=center_of(mu, beta, u, x, level)
+                + square(tau)
+                  * (slope * control_precision
+                     .* (control - intercept
+                         - slope * center_of(mu, beta, u, x, level))
+                     + (1 + slope) * treatment_precision
+                       .* (treatment - intercept
+                           - (1 + slope) * center_of(mu, beta, u, x, level))
+                     + square(spread) * control_precision
+                       .* treatment_precision
+                       .* (treatment - control
+                           - center_of(mu, beta, u, x, level)))
+                  ./ (1
+                      + square(spread)
+                        * (control_precision + treatment_precision)
+                      + square(tau)
+                        * (square(slope) * control_precision
+                           + square(1 + slope) * treatment_precision
+                           + square(spread) * control_precision
+                             .* treatment_precision)),
+         multiplier=1
+                    ./ sqrt(
+                            inv_square(tau + tiny)
+                            + (square(slope) * control_precision
+                               + square(1 + slope) * treatment_precision
+                               + square(spread) * control_precision
+                                 .* treatment_precision)
+                              ./ (1
+                                  + square(spread)
+                                    * (control_precision
+                                       + treatment_precision)))>[J] theta;
+  // means without the treatment
+  vector<offset=(intercept + slope * theta
+                 + square(spread)
+                   * (control_precision .* control
+                      + treatment_precision .* (treatment - theta)))
+                ./ (1
+                    + square(spread)
+                      * (control_precision + treatment_precision)),
+         multiplier=1
+                    ./ sqrt(
+                            inv_square(spread + tiny) + control_precision
+                            + treatment_precision)>[J] baseline;
+}
+model {
+  vector[N] eta = baseline[group] + treated .* theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  intercept ~ normal(intercept_location, intercept_scale);
+  slope ~ normal(slope_location, slope_scale);
+  spread ~ normal(0, spread_scale);
+  theta ~ normal(center, tau);
+  baseline ~ normal(intercept + slope * theta, spread);
+  if (N > 0) {
+    // there are none when the prior is sampled
+    y ~ family(eta, trials);
+  }
+}
+generated quantities {
+  real theta_new; // effect in a group not yet seen
+  real baseline_new; // and its baseline
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = head(
+                                       baseline[group]
+                                       + treated .* theta[group],
+                                       pointwise ? N : 0);
+  vector[pointwise ? N : 0] log_lik;
+  array[pointwise ? N : 0] int y_rep;
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+    y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
+  }
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+    baseline_new = normal_rng(intercept + slope * theta_new, spread);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = normal_lpdf(theta[j] | center[j], tau)
+                          + normal_lpdf(baseline[j] |
+                                        intercept + slope * theta[j], spread);
+    }
+  }
+}
