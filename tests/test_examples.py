@@ -18,6 +18,11 @@ CLAIMS = {
         "The data cannot tell complete from partial pooling",
         "foreseen best by partial pooling",
     ],
+    "crossed_segments.py": [
+        "segments against the truth",
+        "segments of which were never seen",
+        "left to the groups themselves",
+    ],
     "customer_segments.py": [
         "The truly best is trade fair",
         "the model's choice is 'trade fair'",
@@ -32,6 +37,12 @@ CLAIMS = {
         "They differ most for ",
     ],
     "pump_failures.py": ["The groups really differ"],
+    "stores_in_regions.py": ["The levels of region", "A store that is to open"],
+    "three_level_meta_analysis.py": [
+        "The levels of district",
+        "studies in districts",
+        "the next study will find",
+    ],
     "store_satisfaction.py": [
         "Partial pooling predicts best",
         "Smallest error: partial pooling",

@@ -223,5 +223,5 @@ def _verdict(told: dict[str, tuple[Spread, float]]) -> str:
     prior = f" How much is mostly prior for {', '.join(vague)}." if vague else ""
     return (
         f"{sentence[0].upper()}{sentence[1:]}. {left} of the variance between groups is left to "
-        f"the groups themselves, which beyond that {WORDS[groups[1][0].kind]}.{prior}"
+        f"the groups themselves: those with the same levels {WORDS[groups[1][0].kind]}.{prior}"
     )
