@@ -14,11 +14,13 @@ import pandas as pd
 from hierstan.data import intake
 from hierstan.data.frames import Table, collected, first_rows, open_table
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.labels import fetch_rows
 from hierstan.data.validation import check
 from hierstan.errors import DataError, HierstanWarning
+from hierstan.families import FAMILIES
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
-from hierstan.families.gamma import Gamma
+from hierstan.families.normal import Normal
 from hierstan.text.answer import AnswerTable, answer
 from hierstan.text.wording import broken_by, show
 
@@ -32,7 +34,7 @@ class TwoPartData:
     rate : GroupedData
         Every customer: bought or not (bernoulli).
     amount : GroupedData
-        The buyers: how much (gamma or lognormal). Its groups are those of `rate` that have buyers,
+        The buyers: how much. Its groups are those of `rate` that have buyers,
         in the same order.
     table : pandas.DataFrame
         One line per group of `rate`: ``customers``, ``buyers`` and ``raw``, the revenue per
@@ -85,7 +87,7 @@ class TwoPartData:
     def __repr__(self) -> str:
         return (
             f"TwoPartData({self.amount.family}: {len(self.groups):,} groups, "
-            f"{self.rate.n_rows:,} customers, {self.amount.n_rows:,} buyers)"
+            f"{self.table['customers'].sum():,} customers, {self.table['buyers'].sum():,} buyers)"
         )
 
 
@@ -93,8 +95,9 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
     """Check a frame with one customer per row, and split it; see `hierstan.TwoPart.fit`."""
     table = open_table(frame, {"group": group, "outcome": outcome})
     n_rows = check(table, {"outcome": "real"})
-    _check_not_negative(table, n_rows)
-    bought = nw.col("outcome").cast(nw.Float64) > 0
+    if FAMILIES[amounts].positive:
+        _check_not_negative(table, n_rows)
+    bought = nw.col("outcome").cast(nw.Float64) != 0
     rate = _taken(replace(table, frame=table.frame.with_columns(bought.alias("outcome"))))
     if rate.cells["y"].sum() == 0:
         raise DataError(
@@ -104,12 +107,44 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
     buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)  # said of the same labels above
-        paid = _in_order(_taken(buyers, Gamma.name), rate.groups)
-        amount = paid if amounts == Gamma.name else _in_order(_taken(buyers, amounts), rate.groups)
+        paid = _in_order(_taken(buyers, Normal.name), rate.groups)
+        amount = paid if amounts == Normal.name else _in_order(_taken(buyers, amounts), rate.groups)
     share = rate.cells["y"].to_numpy() / rate.cells["trials"].to_numpy()
     mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(share))
     raw = mean.reindex(range(len(share)), fill_value=0.0).to_numpy() * share
     return joined(rate, amount, raw)
+
+
+def take_totals(
+    frame: Any,
+    *,
+    group: Hashable,
+    customers: Hashable,
+    buyers: Hashable,
+    revenue: Hashable,
+    squares: Hashable,
+    amounts: str,
+) -> TwoPartData:
+    """Check a frame with the totals of one group per row; see `hierstan.TwoPart.fit`."""
+    if amounts != Normal.name:
+        raise DataError(
+            f"Totals say all that amounts='normal' needs, and too little for amounts={amounts!r}: "
+            "give one row per customer, or use amounts='normal'."
+        )
+    columns = {"customers": customers, "buyers": buyers, "revenue": revenue, "squares": squares}
+    table = open_table(frame, {"group": group, **columns})
+    check(table, {"customers": "trials", "buyers": "count", "revenue": "real", "squares": "real"})
+    labels, rows = fetch_rows(table)
+    totals = rows.groupby("group", as_index=False).sum()
+    totals["label"] = labels.take(totals["group"].to_numpy())
+    paid = _moments(totals[totals["buyers"] > 0], table)
+    rate = GroupedData.from_counts(totals, group="label", successes="buyers", trials="customers")
+    amount = GroupedData.from_means(paid, group="label", mean="mean", sd="sd", n="buyers")
+    return joined(
+        replace(rate, columns={"group": group, **columns}),
+        replace(amount, columns={"group": group, "outcome": revenue}),
+        (totals["revenue"] / totals["customers"]).to_numpy(),
+    )
 
 
 def joined(rate: GroupedData, amount: GroupedData, raw: np.ndarray) -> TwoPartData:
@@ -120,6 +155,19 @@ def joined(rate: GroupedData, amount: GroupedData, raw: np.ndarray) -> TwoPartDa
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _moments(totals: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Return mean and standard deviation of what the buyers of each group spent."""
+    n, squares = totals["buyers"].astype(float), totals["squares"].astype(float)
+    mean = totals["revenue"] / n
+    within = squares - n * mean**2
+    if (within < -1e-9 * squares).any() or totals.empty:
+        raise DataError(
+            f"{table.column('squares')} must be the sum of the squares of what buyers spent, which "
+            "is at least revenue^2 / buyers, and some group must have buyers."
+        )
+    return totals.assign(mean=mean, sd=np.sqrt(within.clip(lower=0) / np.maximum(n - 1, 1)))
 
 
 def _taken(table: Table, family: str = Bernoulli.name) -> GroupedData:
@@ -134,7 +182,8 @@ def _check_not_negative(table: Table, n_rows: int) -> None:
         raise DataError(
             f"{table.column('outcome')} must be 0 (did not buy) or an amount above 0; "
             f"{broken_by(count, n_rows, rows)}. Net refunds against the purchase, and correct or "
-            "drop the rows that stay below 0."
+            "drop the rows that stay below 0; or use amounts='normal' (of many buyers) or "
+            "amounts='student_t', which take amounts below 0."
         )
 
 
@@ -166,8 +215,8 @@ def describe(data: TwoPartData) -> str:
     """Say how many customers and buyers there are."""
     none = data.groups[data.table["buyers"] == 0]
     words = (
-        f"{len(data.groups):,} groups, {data.rate.n_rows:,} customers, "
-        f"{data.amount.n_rows:,} of them buyers"
+        f"{len(data.groups):,} groups, {data.table['customers'].sum():,} customers, "
+        f"{data.table['buyers'].sum():,} of them buyers"
     )
     if len(none) == 0:
         return words

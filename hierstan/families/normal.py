@@ -28,6 +28,7 @@ class Normal(Family):
     within = "sigma"
     unbounded = "no variation"
     marginal = True
+    additive = True
     checks = {
         "below": ("lognormal|gamma",),
         "tails": ("student_t",),
@@ -64,6 +65,12 @@ class Normal(Family):
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n / sigma^2``."""
         return weights / own["sigma"] ** 2
+
+    def totals(
+        self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
+    ) -> np.ndarray:
+        """Draw from the normal distribution of the sum."""
+        return rng.normal(rows * means, own["sigma"] * np.sqrt(rows))
 
     def as_normal(
         self, cells: pd.DataFrame, own: Draws

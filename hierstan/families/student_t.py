@@ -53,6 +53,16 @@ class StudentT(Family):
         se = (scale or float(np.std(median)) or 1.0) * np.sqrt(np.pi / 2) / np.sqrt(count)
         return raw.table(count, median, se, median, se)
 
+    def totals(
+        self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
+    ) -> np.ndarray:
+        """Draw each amount, and add them up."""
+        off = [
+            np.bincount(np.repeat(np.arange(len(n)), n), rng.standard_t(nu, n.sum()), len(n))
+            for n, nu in zip(rows, own["nu"][:, 0], strict=True)
+        ]
+        return rows * means + own["sigma"] * np.asarray(off)
+
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n (nu + 1) / (sigma^2 (nu + 3))`` (Lange, Little and Taylor 1989)."""
         return weights / own["sigma"] ** 2 * (own["nu"] + 1) / (own["nu"] + 3)

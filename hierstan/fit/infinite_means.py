@@ -91,7 +91,7 @@ def infinite_because(
     elif fit.family.bounded and not of_mean:
         return ""
     elif fit.family.link == "identity":
-        guilty = _identity(fit, order, unseen)
+        guilty = _identity(fit, order, unseen, of_mean)
     else:
         return ""
     return f"{guilty} ~ {fit.priors[guilty]}" if guilty else ""
@@ -176,8 +176,8 @@ def _heavy(prior: Prior) -> bool:
     return isinstance(prior, (StudentT, Cauchy))
 
 
-def _identity(fit: Fit, order: int, unseen: bool) -> str:
-    if "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
+def _identity(fit: Fit, order: int, unseen: bool, of_mean: bool) -> str:
+    if not of_mean and "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
         return "nu"
     if not unseen or (fit.model.name != "none" and not fit.prior_only):
         return ""

@@ -159,7 +159,8 @@ class TwoPartFit:
         HierstanWarning
             If a mean is infinite under the priors given.
         """
-        found, log = np.empty((4, len(self.groups))), scale == "link"
+        found = np.empty((4, len(self.groups)))
+        log = scale == "link" and self.logarithmic
         for part in self.parts():
             found[:, part] = group_summaries.summarise(
                 self.block("mean", groups=part, log=log), prob
@@ -189,6 +190,9 @@ class TwoPartFit:
         of_amount = np.full(len(raw), np.nan)
         of_amount[buyers > 0] = raw_estimates(self.data.amount)["link_se"]
         share = (rates["raw_se"] / rates["raw"].where(rates["raw"] > 0)).to_numpy(float)
+        if not self.logarithmic:
+            error = np.hypot(raw * share, rates["raw"].to_numpy(float) * of_amount)
+            return pd.DataFrame({"raw": raw, "raw_se": error}, index=self.groups)
         relative = np.hypot(share, of_amount)
         with np.errstate(divide="ignore"):  # no revenue at all
             values = (np.log(raw), relative) if scale == "link" else (raw, raw * relative)
@@ -203,13 +207,21 @@ class TwoPartFit:
         log: bool = False,
     ) -> np.ndarray:
         """Return some draws of some groups, (s, k); `log` for their logarithms."""
-        total = np.zeros(())
+        log_rate, amount = np.zeros(()), None
         if name != "amount":
-            theta = self.rate.theta(groups, draws)
-            total = total - np.logaddexp(0, -theta)
+            log_rate = -np.logaddexp(0, -self.rate.theta(groups, draws))
         if name != "rate":
-            total = total + self._log_amount(draws, groups)
-        return total if log else np.exp(np.minimum(total, 700))
+            amount = self._amount(draws, groups)
+        if amount is not None and self.logarithmic:
+            log_rate, amount = log_rate + amount, None
+        if amount is None:
+            return log_rate if log else np.exp(np.minimum(log_rate, 700))
+        return np.exp(log_rate) * amount  # which may be below 0, and has no logarithm
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the link scale of the revenue is that of its logarithm; else its own."""
+        return bool(self.amount.family.link == "log")
 
     def parts(self) -> Iterator[slice]:
         """Yield the groups a few at a time, so that memory stays bounded."""
@@ -282,8 +294,8 @@ class TwoPartFit:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "cache": {}}
 
-    def _log_amount(self, draws: slice, groups: slice) -> np.ndarray:
-        """Return the logarithm of mean amounts, drawn from the population without buyers."""
+    def _amount(self, draws: slice, groups: slice) -> np.ndarray:
+        """Return mean amounts or their logarithms, drawn from the population without buyers."""
         bought = (self.data.table["buyers"] > 0).to_numpy()
         if "absent" not in self.cache:
             self.cache["absent"] = new_means(self.amount, int((~bought).sum()), self.amount.seed)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.two_part import take
+from hierstan.data.two_part import take, take_totals
 from hierstan.errors import DataError, PriorError
-from hierstan.families import FAMILIES
+from hierstan.families import FAMILIES, accepted_by
 from hierstan.families.gamma import Gamma
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
@@ -19,11 +19,12 @@ from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.priors import HalfNormal, Prior
 from hierstan.text.wording import did_you_mean, show
 
-AMOUNTS = sorted(name for name, family in FAMILIES.items() if family.positive)
+AMOUNTS = sorted(name for name in accepted_by("rows") if FAMILIES[name].columns["y"] == "real")
 PARTS = ("rate", "amount")
 POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
 
-# Mean and variance are finite for any data, for groups without a buyer too: see hierstan.moments.
+# On the log scale. Mean and variance are finite for any data, for groups without a buyer too: see
+# hierstan.fit.infinite_means.
 # They need scales below 1 / 2 and, of sigma, below 1 / sqrt(2).
 AMOUNT_PRIORS: dict[str, Prior] = {"tau": HalfNormal(0.45), "sigma": HalfNormal(0.65)}
 
@@ -32,14 +33,18 @@ AMOUNT_PRIORS: dict[str, Prior] = {"tau": HalfNormal(0.45), "sigma": HalfNormal(
 class TwoPart:
     """A two-part model: each customer buys or does not, and buyers spend an amount.
 
-    ``bought ~ bernoulli(rate[group])`` over all customers, ``amount ~ gamma`` or ``lognormal``
-    around the mean of the group over the buyers, and the revenue per customer of a group is its
-    rate times its mean amount.
+    ``bought ~ bernoulli(rate[group])`` over all customers, ``amount ~ gamma`` or the like around
+    the mean of the group over the buyers, and the revenue per customer of a group is its rate times
+    its mean amount.
 
     Parameters
     ----------
-    amounts : {"gamma", "lognormal"}
-        The family of what buyers spend. Lognormal has the heavier tail.
+    amounts : {"gamma", "lognormal", "normal", "student_t"}
+        The family of what buyers spend. Lognormal has the heavier tail. The last two allow amounts
+        below 0 too, such as refunds: a buyer is then whoever spent something other than 0. Under
+        normal the mean of a group is that of its buyers, whatever their distribution, with an error
+        that is right where they are many; Student's t passes over outliers, and is right where
+        amounts lie evenly about their mean. Revenue of few buyers with a long tail wants lognormal.
     pooling : type
         `PartialPooling`, `NoPooling` or `CompletePooling`, of both parts.
     priors : mapping, optional
@@ -51,7 +56,7 @@ class TwoPart:
     the two parts are independent. So is the posterior, and two separate fits are exact. The one
     assumption in this is that a group's rate says nothing about its amounts.
 
-    The default priors are those of the families, but for the spread of amounts: ``tau ~
+    The default priors are those of the families, but for the spread of amounts above 0: ``tau ~
     HalfNormal(0.45)`` between the groups and, of lognormal amounts, ``sigma ~ HalfNormal(0.65)``
     within them, both on the log scale. They are as wide as leaves the mean and the variance of
     every group's revenue finite with room to spare, whatever the data (`hierstan.moments`). Where
@@ -111,7 +116,11 @@ class TwoPart:
         frame: Any,
         *,
         group: Hashable,
-        outcome: Hashable,
+        outcome: Hashable | None = None,
+        customers: Hashable | None = None,
+        buyers: Hashable | None = None,
+        revenue: Hashable | None = None,
+        squares: Hashable | None = None,
         seed: int | None = None,
         **options: Any,
     ) -> TwoPartFit:
@@ -120,10 +129,15 @@ class TwoPart:
         Parameters
         ----------
         frame : dataframe
-            One row per customer, in any of the dataframes that `GroupedData` takes.
+            One row per customer, in any of the dataframes that `GroupedData` takes; or one row per
+            group, with totals.
         group, outcome : str
             The columns with the group's label and with what the customer spent: 0 for a customer
-            who did not buy, or an amount above 0.
+            who did not buy, or an amount, which is above 0 in the families of such.
+        customers, buyers, revenue, squares : str
+            In place of `outcome`, with normal amounts: the columns with the number of customers of
+            a group, how many of them bought, the sum of what they spent, and of the squares of
+            that.
         seed : int, optional
             Of the first part, from 1 to 2^31 - 1; that of the second is derived from it, so that
             the draws of the two are independent.
@@ -147,8 +161,30 @@ class TwoPart:
         >>> model = hs.TwoPart("lognormal", pooling=hs.NoPooling)
         >>> model.fit(frame, group="segment", outcome="spent", seed=1, engine="stanli").rate
         <Fit: no pooling of 2 groups, bernoulli, 4 x 1,000 draws>
+
+        Totals of each variant, refunds among them:
+
+        >>> totals = pd.DataFrame({"variant": ["old", "new"], "seen": [900, 910],
+        ...                        "orders": [40, 55], "net": [2100.0, 2705.0],
+        ...                        "net2": [160000.0, 190000.0]})
+        >>> found = hs.TwoPart("normal").fit(
+        ...     totals, group="variant", customers="seen", buyers="orders", revenue="net",
+        ...     squares="net2", seed=1, engine="stanli",
+        ... )
+        >>> found.means()["raw"].round(2).tolist()
+        [2.33, 2.97]
         """
-        data = take(frame, group=group, outcome=outcome, amounts=self.amounts)
+        totals = {"customers": customers, "buyers": buyers, "revenue": revenue, "squares": squares}
+        given = {name: column for name, column in totals.items() if column is not None}
+        if set(given) not in (set(), set(totals)) or bool(given) == (outcome is not None):
+            raise DataError(
+                "fit takes either outcome=, with one row per customer, or customers=, buyers=, "
+                "revenue= and squares=, with one row per group."
+            )
+        if given:
+            data = take_totals(frame, group=group, amounts=self.amounts, **given)
+        else:
+            data = take(frame, group=group, outcome=outcome, amounts=self.amounts)
         if self.pooling is PartialPooling and len(data.amount.groups) == 1:
             raise DataError(
                 f"Only group {show(data.amount.groups[0])} has buyers: from one group partial "
@@ -162,7 +198,7 @@ class TwoPart:
 
     def _part(self, part: str, data: GroupedData) -> Pooling:
         given = dict((self.priors or {}).get(part, {}))
-        if part == "amount":
+        if part == "amount" and FAMILIES[data.family].link == "log":
             names = (*self.pooling.own_parameters, *FAMILIES[data.family].parameters)
             given = {name: p for name, p in AMOUNT_PRIORS.items() if name in names} | given
         return self.pooling(priors=given)

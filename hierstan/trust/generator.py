@@ -142,7 +142,7 @@ class Generator:
         data = self.data
         if data.rows is not None:
             return data.rows
-        name = next(n for n in ("count", "trials", "exposure", "weight") if n in data.cells)
+        name = next(n for n in ("count", "trials", "weight", "exposure") if n in data.cells)
         codes = np.repeat(data.cells["group"], data.cells[name].astype(int))
         rows = pd.DataFrame({"group": codes, "y": 1})
         if FAMILIES[data.family].treatment:

@@ -101,6 +101,9 @@ def test_leaving_a_state_out_predicts_all_of_its_quarters() -> None:
     drawn = hs.predict(fit, weight=2500).draws
     own = np.sqrt((fit.draws("sigma") ** 2).mean() / 2500 + fit.theta().var(axis=0))
     np.testing.assert_allclose(drawn.std(("chain", "draw")), own, rtol=0.1)
+    with pytest.raises(hs.HierstanError, match="a weight, above 0"):
+        hs.predict(fit, weight=0)
+    assert hs.winners_curse(fit).table.index.tolist()[0] == hs.prob_best(fit).idxmax()
 
 
 @pytest.mark.parametrize("engine", ENGINES)

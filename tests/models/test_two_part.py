@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -550,9 +551,9 @@ def test_bad_data(frame, message: str) -> None:
     ("call", "error", "message"),
     [
         (
-            lambda: hs.TwoPart("normal"),
+            lambda: hs.TwoPart("log_normal"),
             hs.DataError,
-            "gamma or lognormal; got 'normal'.*lognormal'",
+            "gamma or lognormal or normal or student_t; got 'log_normal'.*lognormal'",
         ),
         (
             lambda: hs.TwoPart(pooling=hs.PartialPooling()),
@@ -619,3 +620,88 @@ def test_intervals_hold_what_they_promise_in_many_shops(
     held = covered(150, amounts)
     assert abs(held.mean() - 0.90) < 3 * np.sqrt(0.09 / held.size) + 0.005
     assert (np.abs(held.mean(axis=0) - 0.90) < 4 * np.sqrt(0.09 / len(held)) + 0.01).all()
+
+
+# refunds and totals -------------------------------------------------------------------------------
+
+
+def net() -> pd.DataFrame:
+    """Revenue per customer, refunds among it; the last segment had none at all."""
+    rng = np.random.default_rng(5)
+    segment = np.repeat(["a", "b", "c", "nobody"], [300, 200, 60, 20])
+    spent = np.where(rng.random(580) < 0.3, rng.normal(20, 8, 580).round(2), 0.0)
+    spent[rng.random(580) < 0.03] *= -1
+    spent[segment == "nobody"] = 0.0
+    return pd.DataFrame({"segment": segment, "spent": spent})
+
+
+def totals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Customers, buyers, revenue and squares of each segment."""
+    rows = frame.assign(n=1, bought=frame["spent"] != 0, squares=frame["spent"] ** 2)
+    return rows.groupby("segment", sort=False, as_index=False)[
+        ["n", "bought", "spent", "squares"]
+    ].sum()
+
+
+TOTALS = {"group": "segment", "customers": "n", "buyers": "bought"}
+TOTALS |= {"revenue": "spent", "squares": "squares"}
+
+
+@pytest.mark.parametrize("amounts", ["normal", "student_t"])
+def test_refunds_are_amounts_below_zero(amounts: str) -> None:
+    frame = net()
+    fit = hs.TwoPart(amounts).fit(frame, **COLUMNS, seed=1, **QUICK)
+    means = fit.means()
+    grouped = frame.groupby("segment", sort=False)["spent"]
+    np.testing.assert_allclose(means["raw"], grouped.mean())
+    assert means["buyers"].tolist() == grouped.apply(lambda y: int((y != 0).sum())).tolist()
+    rate, amount = fit.rate.draws("theta"), fit.amount.draws("theta")
+    expected = amount / (1 + np.exp(-rate[:, :3]))
+    np.testing.assert_allclose(fit.draws("mean")[:, :3], expected)
+    np.testing.assert_allclose(fit.draws("amount")[:, :3], amount)
+    assert hs.prob_best(fit).sum() == pytest.approx(1)
+    best = (fit.draws("mean").argmax(axis=1)[:, None] == np.arange(4)).mean(axis=0)
+    np.testing.assert_allclose(hs.prob_best(fit), best)
+    assert np.isfinite(hs.shrinkage(fit)[["mean", "sd", "raw"]]).all(axis=None)
+    assert np.isfinite(hs.winners_curse(fit).table["replicates"]).all()
+    assert hs.group_means(fit, scale="link").equals(hs.group_means(fit))
+
+
+def test_revenue_per_customer_has_the_standard_error_of_customers() -> None:
+    frame = net()
+    fit = hs.TwoPart("normal", pooling=hs.NoPooling).fit(frame, **COLUMNS, seed=1, **QUICK)
+    sem = frame.groupby("segment", sort=False)["spent"].sem().to_numpy()[:2]
+    np.testing.assert_allclose(fit.raw()["raw_se"][:2], sem, rtol=0.1)
+    np.testing.assert_allclose(fit.means()["sd"][:2], sem, rtol=0.1)
+
+
+def test_totals_say_as_much_as_rows() -> None:
+    frame = net()
+    model = hs.TwoPart("normal")
+    rows = model.fit(frame, **COLUMNS, seed=1, **QUICK)
+    summed = model.fit(totals(frame), **TOTALS, seed=1, **QUICK)
+    days = pd.concat([totals(frame[::2]), totals(frame[1::2])])
+    daily = model.fit(days, **TOTALS, seed=1, **QUICKER)
+    for other in (summed, daily):
+        pd.testing.assert_frame_equal(other.data.table, rows.data.table)
+        for name in ("y", "count", "squares"):
+            np.testing.assert_allclose(other.amount.data.cells[name], rows.amount.data.cells[name])
+    error = np.hypot(*(mcse(fit, fit.draws("mean")) for fit in (rows, summed)))
+    apart = np.abs(rows.means()["mean"] - summed.means()["mean"])
+    assert (apart < TIMES * error).all()
+    assert "580 customers" in str(summed)
+
+
+def test_what_totals_and_refunds_need_is_said(tmp_path: Path) -> None:
+    frame = net()
+    with pytest.raises(hs.DataError, match="amounts='normal'"):
+        hs.TwoPart().fit(frame, **COLUMNS)
+    with pytest.raises(hs.DataError, match="too little for amounts='gamma'"):
+        hs.TwoPart().fit(totals(frame), **TOTALS)
+    with pytest.raises(hs.DataError, match="either outcome=, with one row per customer, or"):
+        hs.TwoPart("normal").fit(totals(frame), **{**TOTALS, "squares": None})
+    with pytest.raises(hs.DataError, match="sum of the squares"):
+        hs.TwoPart("normal").fit(totals(frame).assign(squares=1.0), **TOTALS)
+    fit = hs.TwoPart("normal").fit(totals(frame), **TOTALS, seed=1, **QUICKER)
+    fit.save(tmp_path / "fit.nc")
+    assert str(hs.load(tmp_path / "fit.nc")) == str(fit)

@@ -164,7 +164,7 @@ def _repeated(values: Values, seed: int) -> np.ndarray:
             return np.log(raw) if values.scale == "link" else raw
     fit, column = values.fit, "link" if values.scale == "link" else "raw"
     cells = fit.data.cells
-    if "weight" in cells:  # rows that share an outcome now need not share it again
+    if "weight" in cells and "count" not in cells:  # equal rows need not be equal again
         cells = cells.loc[cells.index.repeat(cells["weight"].astype(int))].assign(weight=1.0)
         cells = cells.reset_index(drop=True)
     which = _which(values.sizes[0], len(cells))

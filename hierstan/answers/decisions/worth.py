@@ -180,13 +180,13 @@ class TwoPartValues(Values):
     @property
     def exponential(self) -> bool:
         """Whether the values are exponentials, whose mean a few extreme draws may decide."""
-        return self.scale != "link"
+        return self.scale != "link" and self.fit.logarithmic
 
     def raw(self) -> pd.DataFrame:
         """Return what the data alone say: ``n`` customers and ``raw``, one line per group."""
         raw = self.fit.data.table["raw"]
         with np.errstate(divide="ignore"):  # no revenue at all
-            raw = np.log(raw) if self.scale == "link" else raw
+            raw = np.log(raw) if self.scale == "link" and self.fit.logarithmic else raw
         return pd.DataFrame({"n": self.fit.data.table["customers"], "raw": raw})
 
     def require_means(self) -> None:

@@ -190,7 +190,8 @@ def _direction(table: pd.DataFrame) -> np.ndarray:
 
 def _caption(fit: Fit | TwoPartFit, prob: float, scale: str) -> str:
     if isinstance(fit, TwoPartFit):
-        words = "log revenue per customer" if scale == "link" else "revenue per customer"
+        log = scale == "link" and fit.logarithmic
+        words = "log revenue per customer" if log else "revenue per customer"
     else:
         words = fit.family.mean_words
     if isinstance(fit, Fit) and scale == "link" and fit.family.link != "identity":
