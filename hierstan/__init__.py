@@ -1,4 +1,40 @@
-"""Complete, no and partial pooling of grouped data with Stan."""
+"""Complete, no and partial pooling of grouped data with Stan.
+
+Data often come in groups: stores, schools, trial sites, segments, variants of a page. hierstan fits
+one mean for all of them (complete pooling), one for each alone (no pooling), and a population of
+means whose spread ``tau`` is estimated (partial pooling); says which the data support; and answers
+what follows.
+
+>>> import hierstan as hs
+>>> schools = hs.load_dataset("eight_schools")
+>>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
+>>> fits = hs.fit_poolings(data, seed=1, engine="stanli")
+>>> print(hs.compare(fits).verdict.split(":")[0])
+The data cannot tell how different the groups are
+>>> ledger = hs.shrinkage(fits["partial"])
+>>> print(ledger["mean"].idxmax(), list(ledger)[:4])
+A ['raw', 'raw_se', 'mean', 'sd']
+
+Data
+    `GroupedData` from estimates, means, counts, events, trials or rows; `effect_sizes`,
+    `load_dataset`.
+Models
+    `fit_poolings`; `PartialPooling`, `CompletePooling`, `NoPooling`, `TwoPart`, each with
+    ``fit(data)``; priors such as `HalfNormal`; `load` for a fit that was saved.
+Can it be trusted?
+    `diagnose` the draws, `check` the model, `prior_sensitivity`; `sbc`, `certify`, `cross_check`.
+Which pooling, and how different are the groups?
+    `compare`, `loo`, `heterogeneity`, `components`, `effects`, `coefficients`.
+What is each group's mean?
+    `summary`, `group_means`, `shrinkage`, `poststratify`, `predict`, `score`.
+Which is best?
+    `decision_table`, `prob_best`, `expected_loss`, `uplift`, `rank_probabilities`,
+    `winners_curse`.
+To show
+    ``plot_…``, `report`; `options` sets the probability of all intervals.
+
+In a shell, ``hierstan demo`` shows all of this, and ``hierstan compare --help`` takes a file.
+"""
 
 from __future__ import annotations
 

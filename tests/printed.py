@@ -1,9 +1,12 @@
 """What pages show as printed output, held against what the code prints today.
 
-In README.md and examples/README.md a ``text`` block after a ``python`` block, or after a script's
-name, is that code's output. Run this file to write those blocks, and the pictures, anew:
+In README.md, examples/guide.md and examples/README.md a ``text`` block after a ``python`` block, or
+after a script's name, is that code's output. Run this file to write those blocks, and the pictures,
+anew:
 
     python tests/printed.py
+
+With the word ``pages`` it leaves the scripts out.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+GUIDE = ROOT / "examples" / "guide.md"
 GALLERY = ROOT / "examples" / "README.md"
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 PICTURES = ROOT / "examples" / "pictures"
@@ -59,7 +63,7 @@ def run_python_blocks(page: str, folder: Path) -> Iterator[tuple[str, str | None
                 continue
             output = io.StringIO()
             with contextlib.redirect_stdout(output):
-                exec(compile(code, "README.md", "exec"), names)
+                exec(compile(code, "page", "exec"), names)
             yield code, shown if following == "text" else None, output.getvalue()
 
 
@@ -103,15 +107,15 @@ def _tidy(text: str) -> str:
     return lines.strip("\n") + "\n"
 
 
-def _rewrite_readme() -> None:
-    page = README.read_text(encoding="utf-8")
+def _rewrite_page(file: Path) -> None:
+    page = file.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         for code, shown, printed in run_python_blocks(page, Path(folder)):
             old = f"```python\n{code}```\n\n```text\n{shown}```"
             printed = _tidy(printed)
             if shown is not None:
                 page = page.replace(old, f"```python\n{code}```\n\n```text\n{printed}```")
-    README.write_text(page, encoding="utf-8")
+    file.write_text(page, encoding="utf-8")
 
 
 def _rewrite_gallery() -> None:
@@ -131,5 +135,7 @@ if __name__ == "__main__":
     os.environ["MPLBACKEND"] = "Agg"
     warnings.simplefilter("error")
     PICTURES.mkdir(exist_ok=True)
-    _rewrite_gallery()
-    _rewrite_readme()
+    if sys.argv[1:] != ["pages"]:
+        _rewrite_gallery()
+    for file in (README, GUIDE):
+        _rewrite_page(file)

@@ -10,7 +10,7 @@ import pytest
 
 import hierstan as hs
 
-PAGES = [printed.README, printed.GALLERY, printed.ROOT / "stan" / "README.md"]
+PAGES = [printed.README, printed.GUIDE, printed.GALLERY, printed.ROOT / "stan" / "README.md"]
 
 
 def quick_start() -> str:
@@ -27,9 +27,17 @@ def test_the_quick_start_is_two_blocks() -> None:
     assert second.strip().endswith(".venv/bin/pytest")
 
 
-def test_the_python_prints_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HIERSTAN_ENGINE", "stanli")
+def test_the_front_page_is_a_page() -> None:
     page = printed.README.read_text(encoding="utf-8")
+    assert page.count("\n") <= 250
+
+
+@pytest.mark.parametrize("file", [printed.README, printed.GUIDE], ids=lambda file: file.stem)
+def test_the_python_prints_what_is_shown(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HIERSTAN_ENGINE", "stanli")
+    page = file.read_text(encoding="utf-8")
     wrong = []
     for code, shown, output in printed.run_python_blocks(page, tmp_path):
         wrong += [f"{code}\n{line}" for line in printed.differences(shown or "", output)]
@@ -63,7 +71,7 @@ def test_the_edits_that_the_templates_page_shows(tmp_path: Path) -> None:
         assert ("nu" in fit.posterior) == (name == "free")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
     local = [link for link in links if not link.startswith("http")]
@@ -81,7 +89,7 @@ def test_numbers_may_differ_in_their_last_digits_only() -> None:
 def test_the_table_of_winners_is_the_scripts() -> None:
     shown = [
         [cell.strip() for cell in line.strip("|").split("|")]
-        for line in printed.README.read_text(encoding="utf-8").split("\n")
+        for line in printed.GUIDE.read_text(encoding="utf-8").split("\n")
         if line.startswith(("| raw rate", "| partial pooling | "))
     ]
     gallery = printed.GALLERY.read_text(encoding="utf-8").split("\n")

@@ -95,7 +95,7 @@ def pooling_meaning(fit: Any) -> str:
     if fit.model.name == "none":
         return f"each of the {groups} by its own data alone"
     if fit.model.name == "partial":
-        return f"each of the {groups} by its own data and, as far as tau says, the others'"
+        return f"each of the {groups} by its own data and, as tau says, the others'"
     known = [*map(str, fit.data.levels)] if fit.data.factors is not None else []
     known += [name for name in [predictor_words(fit.data.predictors)] if name]
     if known and not fit.model.has_population:

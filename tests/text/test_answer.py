@@ -121,7 +121,7 @@ def test_the_comparison_says_what_its_words_mean(fits: dict[str, hs.Fit]) -> Non
     meanings = {
         "complete": "one mean for all 8 groups (school)",
         "none": "by its own data alone",
-        "partial": "as far as tau says",
+        "partial": "as tau says",
     }
     for name, meaning in meanings.items():
         assert any(line.startswith(name) and meaning in line for line in told.split("\n"))

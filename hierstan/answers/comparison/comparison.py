@@ -151,11 +151,8 @@ def _legend(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> tuple[tuple
     result = next(iter(results.values()))
     meanings = tuple((name, pooling_meaning(fit)) for name, fit in fits.items())
     units = f"{len(result.elpd_i):,} {result.unit}s"
-    elpd = f"how well each predicts {units}, one at a time left out; higher is better"
-    errors = (
-        f"standard errors over the {units}: se of elpd, dse of the difference from the first, "
-        "elpd_diff"
-    )
+    elpd = f"how well each predicts {units}, left out one by one; more is better"
+    errors = f"standard errors over the {units}, of elpd and of elpd_diff"
     return (*meanings, ("elpd", elpd), ("se, dse", errors))
 
 
