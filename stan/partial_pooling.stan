@@ -13,7 +13,8 @@ data {
   array[N] int<lower=1, upper=J> group; // group of each observation
   {{ family.data }}
   {{ prior.data }}
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
 }
 parameters {
   real{{ bounds.mu }} mu; // population mean

@@ -34,7 +34,8 @@ data {
   row_vector[K] x_new; // predictors and levels of a group not yet seen
   array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
   {{ prior.data }}
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
 }
 parameters {
   real{{ bounds.mu }} mu; // mean of a group that is average in all of this

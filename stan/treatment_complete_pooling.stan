@@ -34,7 +34,8 @@ data {
   array[L] int<lower=1, upper=F> factor; // factor of each level
   array[F, J] int<lower=1, upper=L> level; // level of each group
   {{ prior.data }}
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
 }
 parameters {
   real{{ bounds.mu }} mu; // mean effect

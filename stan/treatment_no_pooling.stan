@@ -19,7 +19,8 @@ data {
   vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
   {{ family.data }}
   {{ prior.data }}
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
 }
 parameters {
   vector{{ bounds.theta }}[J] theta; // effects
@@ -37,7 +38,7 @@ model {
   {{ family.model }}
 }
 generated quantities {
-  real theta_new = {{ population.rng }}; // effect in a group not yet seen
+  real theta_new = {{ population.rng }}; // a new group
   real baseline_new = normal_rng(intercept, spread); // and its baseline
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = head(

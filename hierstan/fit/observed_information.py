@@ -75,7 +75,9 @@ def observed_information(fit: Fit) -> tuple[slice, np.ndarray]:
     """
     from hierstan.engines.stanli import Evaluator
 
-    evaluator = Evaluator(fit.conditional, stan_data(fit.data, fit.priors, pointwise=True))
+    evaluator = Evaluator(
+        fit.conditional, stan_data(fit.data, fit.priors, pointwise=True, replicate=False)
+    )
     moved = "theta" if "theta" in evaluator.parameters else "mu"
     total = fit.options["chains"] * fit.options["draws"]
     thin = slice(None, None, -(-total // MAX_DRAWS))

@@ -70,9 +70,18 @@ class Plan:
 
 
 def stan_data(
-    data: GroupedData, priors: Mapping[str, Prior], *, rows: bool = False, pointwise: bool = False
+    data: GroupedData,
+    priors: Mapping[str, Prior],
+    *,
+    rows: bool = False,
+    pointwise: bool = False,
+    replicate: bool = True,
 ) -> dict[str, Any]:
-    """Return the data of a program as its page states it: the groups' and the priors' numbers."""
+    """Return the data of a program as its page states it: the groups' and the priors' numbers.
+
+    With `pointwise` it writes ``log_lik`` and, unless `replicate` is False, ``y_rep``: random
+    numbers cost the embedded engine many times what densities do.
+    """
     J = len(data.groups)
     nothing_known = {
         "K": 0,
@@ -92,7 +101,8 @@ def stan_data(
     of_levels = [priors[name].numbers() for name in data.tau_names if name in priors]
     for number in (of_levels or [ABSENT["tau_level"].numbers()])[0]:
         numbers[f"tau_level_{number}"] = np.array([each[number] for each in of_levels])
-    flags = {"pointwise": int(pointwise), "describe_theta": 0}
+    flags = {"pointwise": int(pointwise), "replicate": int(pointwise and replicate)}
+    flags["describe_theta"] = 0
     return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}
 
 

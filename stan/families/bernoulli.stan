@@ -19,9 +19,11 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
 }

@@ -30,11 +30,13 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     real a = fmax(1e-9, phi * inv_logit(eta[n]));
     real b = fmax(1e-9, phi * inv_logit(-eta[n]));
-    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, trials[n : n]);
     y_rep[n] = binomial_rng(trials[n], beta_rng(a, b));
   }
 }

@@ -27,11 +27,13 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep;
+  vector[replicate ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
-    real mean_n = exp(fmax(-300, fmin(300, eta[n])));
     log_lik[n] = family_lpdf(y[n : n] | eta[n : n], shape, count[n : n],
                              mean_log[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
+    real mean_n = exp(fmax(-300, fmin(300, eta[n])));
     y_rep[n] = gamma_rng(count[n] * shape, count[n] * shape / mean_n);
   }
 }

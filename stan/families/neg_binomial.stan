@@ -31,13 +31,15 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  vector[replicate ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n],
+                             exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     real log_mean = eta[n] + log(exposure[n]);
     real mean_n = exp(fmax(-300, fmin(300, log_mean)));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
-    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n],
-                             exposure[n : n]);
     if (rate < 4e8) {
       y_rep[n] = poisson_rng(rate);
     } else {

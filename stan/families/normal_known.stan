@@ -15,9 +15,11 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep;
+  vector[replicate ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = normal_rng(eta[n], se[n]);
   }
 }

@@ -18,10 +18,12 @@ model {
 }
 generated quantities {
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // events, some too large for integers
+  vector[replicate ? N : 0] y_rep; // events, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real log_mean = eta[n] + log(exposure[n]);
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
+    real log_mean = eta[n] + log(exposure[n]);
     if (log_mean < 20) {
       y_rep[n] = poisson_log_rng(log_mean);
     } else {

@@ -49,15 +49,13 @@ parameters {
                              .* treatment_precision)),
          multiplier=1
                     ./ sqrt(
-                            inv_square(tau + tiny)
-                            + (square(slope) * control_precision
-                               + square(1 + slope) * treatment_precision
-                               + square(spread) * control_precision
-                                 .* treatment_precision)
-                              ./ (1
-                                  + square(spread)
-                                    * (control_precision
-                                       + treatment_precision)))>[J] theta;
+                            (square(slope) * control_precision
+                             + square(1 + slope) * treatment_precision
+                             + square(spread) * control_precision
+                               .* treatment_precision)
+                            ./ (1 + square(spread) * control_precision
+                                + square(spread) * treatment_precision)
+                            + inv_square(tau + tiny))>[J] theta;
   // means without the treatment
   vector<offset=(intercept + slope * theta
                  + square(spread)

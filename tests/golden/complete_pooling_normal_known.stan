@@ -19,7 +19,8 @@ data {
   vector<lower=0>[N] se; // their standard errors
   real mu_location;
   real<lower=0> mu_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
 }
 parameters {
   real mu; // mean of every group
@@ -35,9 +36,11 @@ model {
 generated quantities {
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep;
+  vector[replicate ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpdf(y[n : n] | eta[n : n], se[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = normal_rng(eta[n], se[n]);
   }
 }

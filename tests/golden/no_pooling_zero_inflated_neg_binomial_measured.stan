@@ -42,7 +42,8 @@ data {
   real<lower=0> phi_scale;
   real zero_odds_location;
   real<lower=0> zero_odds_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   vector[J] theta_guess; // about where each theta is, and how unsure that is
   vector<lower=0>[J] theta_unit;
 }
@@ -64,14 +65,16 @@ generated quantities {
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  vector[replicate ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, zero_odds,
+                             weight[n : n], exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
     real mean_n = exp(fmax(-300, fmin(300, log_mean)));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
     int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
-    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, zero_odds,
-                             weight[n : n], exposure[n : n]);
     if (rate < 4e8) {
       y_rep[n] = other * poisson_rng(rate);
     } else {

@@ -23,7 +23,8 @@ data {
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu is, and how unsure that is
   real<lower=0> mu_unit;
   vector[J] theta_guess; // and each theta
@@ -50,9 +51,11 @@ generated quantities {
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
   for (j in 1 : size(log_population)) {

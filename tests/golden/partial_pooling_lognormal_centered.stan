@@ -30,7 +30,8 @@ data {
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
   real<lower=0> sigma_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu is, and how unsure that is
   real<lower=0> mu_unit;
   vector[J] theta_guess; // and each theta
@@ -56,10 +57,12 @@ generated quantities {
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep;
+  vector[replicate ? N : 0] y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, count[n : n],
                              squares[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = exp(normal_rng(eta[n], sigma / sqrt(count[n])));
   }
   for (j in 1 : size(log_population)) {

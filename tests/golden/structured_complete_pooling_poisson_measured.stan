@@ -41,7 +41,8 @@ data {
   vector<lower=0>[F] tau_level_scale;
   real mu_location;
   real<lower=0> mu_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu and beta are, and how unsure that is
   real<lower=0> mu_unit;
   vector[K] beta_guess;
@@ -72,10 +73,12 @@ model {
 generated quantities {
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // events, some too large for integers
+  vector[replicate ? N : 0] y_rep; // events, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real log_mean = eta[n] + log(exposure[n]);
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
+    real log_mean = eta[n] + log(exposure[n]);
     if (log_mean < 20) {
       y_rep[n] = poisson_log_rng(log_mean);
     } else {

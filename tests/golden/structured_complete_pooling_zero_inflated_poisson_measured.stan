@@ -60,7 +60,8 @@ data {
   real<lower=0> mu_scale;
   real zero_odds_location;
   real<lower=0> zero_odds_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu and beta are, and how unsure that is
   real<lower=0> mu_unit;
   vector[K] beta_guess;
@@ -90,12 +91,14 @@ model {
 generated quantities {
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  vector[replicate ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
-    real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
-    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], zero_odds, weight[n : n],
                              exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
+    real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
+    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
     if (log_mean < 20) {
       y_rep[n] = other * poisson_log_rng(log_mean);
     } else {

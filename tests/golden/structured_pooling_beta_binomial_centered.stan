@@ -57,7 +57,8 @@ data {
   real<lower=0> tau_scale;
   real phi_location;
   real<lower=0> phi_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu and beta are, and how unsure that is
   real<lower=0> mu_unit;
   vector[K] beta_guess;
@@ -93,11 +94,13 @@ generated quantities {
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     real a = fmax(1e-9, phi * inv_logit(eta[n]));
     real b = fmax(1e-9, phi * inv_logit(-eta[n]));
-    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, trials[n : n]);
     y_rep[n] = binomial_rng(trials[n], beta_rng(a, b));
   }
   {

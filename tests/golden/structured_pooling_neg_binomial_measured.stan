@@ -66,7 +66,8 @@ data {
   real<lower=0> tau_scale;
   real phi_location;
   real<lower=0> phi_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu and beta are, and how unsure that is
   real<lower=0> mu_unit;
   vector[K] beta_guess;
@@ -106,13 +107,15 @@ generated quantities {
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
   vector[pointwise ? N : 0] log_lik;
-  vector[pointwise ? N : 0] y_rep; // counts, some too large for integers
+  vector[replicate ? N : 0] y_rep; // counts, some too large for integers
   for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n],
+                             exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     real log_mean = eta[n] + log(exposure[n]);
     real mean_n = exp(fmax(-300, fmin(300, log_mean)));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
-    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n],
-                             exposure[n : n]);
     if (rate < 4e8) {
       y_rep[n] = poisson_rng(rate);
     } else {

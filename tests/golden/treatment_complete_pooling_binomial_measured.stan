@@ -49,7 +49,8 @@ data {
   real intercept_location;
   real<lower=0> intercept_scale;
   real<lower=0> spread_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where these are, and how unsure that is
   real<lower=0> mu_unit;
   real intercept_guess;
@@ -108,9 +109,11 @@ generated quantities {
                                        + treated .* theta[group],
                                        pointwise ? N : 0);
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
   for (j in 1 : size(log_population)) {

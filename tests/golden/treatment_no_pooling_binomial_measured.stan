@@ -31,7 +31,8 @@ data {
   real intercept_location;
   real<lower=0> intercept_scale;
   real<lower=0> spread_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   vector[J] theta_guess; // about where these are, and how unsure that is
   vector<lower=0>[J] theta_unit;
   real intercept_guess;
@@ -73,7 +74,7 @@ model {
   }
 }
 generated quantities {
-  real theta_new = normal_rng(theta_location, theta_scale); // effect in a group not yet seen
+  real theta_new = normal_rng(theta_location, theta_scale); // a new group
   real baseline_new = normal_rng(intercept, spread); // and its baseline
   vector[pointwise ? J : 0] log_population;
   vector[pointwise ? N : 0] eta = head(
@@ -81,9 +82,11 @@ generated quantities {
                                        + treated .* theta[group],
                                        pointwise ? N : 0);
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
   for (j in 1 : size(log_population)) {

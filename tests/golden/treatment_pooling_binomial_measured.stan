@@ -56,7 +56,8 @@ data {
   real slope_location;
   real<lower=0> slope_scale;
   real<lower=0> spread_scale;
-  int<lower=0, upper=1> pointwise; // write log_lik and y_rep?
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where these are, and how unsure that is
   real<lower=0> mu_unit;
   real intercept_guess;
@@ -101,15 +102,13 @@ parameters {
                              .* treatment_precision)),
          multiplier=1
                     ./ sqrt(
-                            inv_square(tau + tiny)
-                            + (square(slope) * control_precision
-                               + square(1 + slope) * treatment_precision
-                               + square(spread) * control_precision
-                                 .* treatment_precision)
-                              ./ (1
-                                  + square(spread)
-                                    * (control_precision
-                                       + treatment_precision)))>[J] theta;
+                            (square(slope) * control_precision
+                             + square(1 + slope) * treatment_precision
+                             + square(spread) * control_precision
+                               .* treatment_precision)
+                            ./ (1 + square(spread) * control_precision
+                                + square(spread) * treatment_precision)
+                            + inv_square(tau + tiny))>[J] theta;
   // means without the treatment
   vector<offset=(intercept + slope * theta
                  + square(spread)
@@ -150,9 +149,11 @@ generated quantities {
                                        + treated .* theta[group],
                                        pointwise ? N : 0);
   vector[pointwise ? N : 0] log_lik;
-  array[pointwise ? N : 0] int y_rep;
+  array[replicate ? N : 0] int y_rep;
   for (n in 1 : size(log_lik)) {
     log_lik[n] = family_lpmf(y[n : n] | eta[n : n], trials[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
     y_rep[n] = binomial_rng(trials[n], inv_logit(eta[n]));
   }
   {

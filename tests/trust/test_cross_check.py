@@ -21,6 +21,10 @@ EIGHT = hs.GroupedData.from_estimates(
 )
 
 
+def said(result: object) -> str:
+    return " ".join(str(result).split())
+
+
 @pytest.mark.cmdstan
 def test_the_engines_agree() -> None:
     checked = hs.cross_check(hs.PartialPooling(), EIGHT)
@@ -28,7 +32,7 @@ def test_the_engines_agree() -> None:
     assert checked.error < 1e-10
     assert len(checked.table) == 7
     assert checked.table["stanli"].abs().min() > 1e-4  # the points do differ
-    assert "compute the same: partial_pooling_normal_known_marginal_measured." in str(checked)
+    assert "compute the same: partial_pooling_normal_known_marginal_measured." in said(checked)
 
 
 @pytest.mark.cmdstan
@@ -43,7 +47,7 @@ def test_an_edited_template_with_a_parameter_of_its_own(tmp_path: Path) -> None:
     checked = hs.cross_check(model, EIGHT, seed=2)
     assert checked.ok, str(checked)
     assert checked.written == ("log_lik", "log_population")
-    assert "and log_lik and log_population at each of them" in str(checked)
+    assert "and log_lik and log_population at each of them" in said(checked)
 
 
 def test_a_difference_is_seen_and_said() -> None:

@@ -211,7 +211,7 @@ class _Means:
         columns = FAMILIES[data.family].columns
         none = np.zeros(0, dtype=np.int32)
         entries = {
-            **stan_data(data, priors, pointwise=True),
+            **stan_data(data, priors, pointwise=True, replicate=False),
             **{
                 name: frame[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
                 for name, kind in columns.items()

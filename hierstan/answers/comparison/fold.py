@@ -76,7 +76,7 @@ class _Joint:
         self._fit = replace(fit, priors=dict(priors), cache={})
         self._first = with_levels(fit, fit.data.only(fit.data.groups[0]))
         nothing = with_observations(
-            fit.conditional, stan_data(self._first, priors, pointwise=True), 0
+            fit.conditional, stan_data(self._first, priors, pointwise=True, replicate=False), 0
         )
         self._prior = Evaluator(fit.conditional, nothing)
         places = self._prior.parameters

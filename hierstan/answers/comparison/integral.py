@@ -121,7 +121,10 @@ class Cells:
         """The program at these data."""
         from hierstan.engines.stanli import Evaluator
 
-        return Evaluator(self.program, stan_data(self.data, self.priors, rows=True, pointwise=True))
+        return Evaluator(
+            self.program,
+            stan_data(self.data, self.priors, rows=True, pointwise=True, replicate=False),
+        )
 
     @cached_property
     def member(self) -> Any:

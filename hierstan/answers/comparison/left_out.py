@@ -80,7 +80,9 @@ class UnitLikelihood:
         from hierstan.sampling.inputs import stan_data
 
         rows = self._unit == "observation"
-        entries = stan_data(self._data, self._fit.priors, rows=rows, pointwise=True)
+        entries = stan_data(
+            self._data, self._fit.priors, rows=rows, pointwise=True, replicate=False
+        )
         return Evaluator(self._fit.conditional, entries)
 
 
