@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import default
@@ -75,14 +76,25 @@ def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
 
 
 def _listed(data: GroupedData) -> str:
-    return ", ".join(repr(name) for name in data.columns.values())
+    names = [*_keys(data), *(name for role, name in data.columns.items() if role != "group")]
+    return ", ".join(map(repr, names))
+
+
+def _keys(data: GroupedData) -> list[Hashable]:
+    """Return the columns of the groups."""
+    several = isinstance(data.groups, pd.MultiIndex)
+    return list(data.groups.names) if several else [data.columns["group"]]
 
 
 def _data(data: GroupedData) -> str:
     maker = next(MAKERS[role] for role in data.columns if role in MAKERS)
-    roles = {
-        role: repr(name) for role, name in data.columns.items() if not role.startswith("predictor ")
-    }
+    numbered = ("predictor ", "factor ")
+    roles = {role: repr(n) for role, n in data.columns.items() if not role.startswith(numbered)}
+    keys = _keys(data)
+    roles["group"] = repr(keys if len(keys) > 1 else keys[0])
+    factors = [name for role, name in data.columns.items() if role.startswith("factor ")]
+    if factors:
+        roles["factors"] = repr(factors)
     if data.predictors is not None:
         roles["predictors"] = repr(data.predictors.columns.tolist())
     if maker == "from_rows" or data.family != default(maker.removeprefix("from_")):
@@ -118,5 +130,7 @@ def _model(fit: Fit) -> str:
         own["template_dir"] = repr(os.fspath(model.template_dir))
     if getattr(model, "parameterization", "auto") != "auto":
         own["parameterization"] = repr(model.parameterization)
+    if getattr(model, "factors", None) is not None:
+        own["factors"] = repr(list(model.factors))
     made = ", ".join(f"{name}={value}" for name, value in own.items())
     return f"hs.{CLASSES[model.name]}({made})"

@@ -12,13 +12,14 @@ from hierstan.answers.decisions.best_group import prob_best
 from hierstan.answers.decisions.ranks import rank_intervals
 from hierstan.answers.diagnose import Diagnosis
 from hierstan.answers.differences.coefficients import coefficients
+from hierstan.answers.differences.components import Components, effects
 from hierstan.answers.differences.heterogeneity import Heterogeneity
 from hierstan.answers.differences.shrinkage import group_means
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import COLUMNS
 from hierstan.fit.judgement import DEPTH
-from hierstan.report.grid import Grid, column, estimates, group_grid, text_of
-from hierstan.text.tables import numbers, percent, places
+from hierstan.report.grid import MOST_ROWS, Grid, column, estimates, group_grid, text_of
+from hierstan.text.tables import numbers, percent, places, plain_labels
 
 POOLINGS = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
 LINKS = {"identity": "", "logit": ", in log-odds", "log": ", as a logarithm"}
@@ -147,6 +148,35 @@ def slopes_grid(fit: Fit, prob: float) -> Grid:
         f"they explain {_share(share)} of the variance between groups"
     )
     return Grid("slopes", caption, ("predictor", "mean", "sd", *ends, "above 0"), tuple(rows))
+
+
+def components_grid(found: Components) -> Grid:
+    """Tabulate how much of the differences goes with each factor."""
+    table = found.table
+    decimals = places(table["sd"].max() / 10)
+    rows = tuple(
+        (text_of(name), *numbers(line[:3], decimals), *map(_share, line[3:6]))
+        for name, line in zip(table.index, table.to_numpy(float), strict=True)
+    )
+    header = ("component", "sd", "from", "to", "share of the variance", "from", "to")
+    return Grid("components", str(table.attrs["caption"]), header, rows)
+
+
+def levels_grid(fit: Fit, number: int, prob: float) -> Grid:
+    """Tabulate what each level of a factor adds, the first ones of very many."""
+    factor = list(fit.data.levels)[number]
+    table = effects(fit, factor, prob=prob)
+    decimals = places(table["sd"])
+    shown = table[:MOST_ROWS]
+    rows = tuple(
+        (text_of(label), *numbers(line[:4], decimals), *numbers(line[4:], 2))
+        for label, line in zip(plain_labels(shown.index), shown.to_numpy(float), strict=True)
+    )
+    ends = (percent((1 - prob) / 2), percent((1 + prob) / 2))
+    header = (text_of(factor), "adds", "sd", *ends, "pooling factor")
+    more = f"The first {MOST_ROWS} of {len(table):,} levels." if len(table) > MOST_ROWS else ""
+    caption = text_of(str(table.attrs["caption"]), None)
+    return Grid(f"levels-{number}", caption, header, rows, more=more)
 
 
 def rank_grid(fit: Fit, prob: float) -> Grid:

@@ -63,6 +63,7 @@ def page(subject: Subject) -> str:
         "comparison": sections.comparison(comparison, fits),
         "shrinkage": sections.moves(partial, subject.prob) if partial else None,
         "spread": sections.spread(partial, spread, subject.prob) if partial and spread else None,
+        "structure": sections.structure(partial, subject.prob) if partial else None,
         "ranks": sections.ranks(fit, subject.prob),
         "decisions": sections.decisions(fit, subject.prob, subject.choice),
         "priors": answers.priors_grid(fits),

@@ -8,11 +8,12 @@ from typing import Any
 from hierstan.answers.comparison.comparison import Comparison
 from hierstan.answers.decisions.decision_table import decision_table
 from hierstan.answers.diagnose import Diagnosis
+from hierstan.answers.differences.components import components
 from hierstan.answers.differences.heterogeneity import Heterogeneity
 from hierstan.answers.differences.shrinkage import shrinkage
 from hierstan.fit import portrait
 from hierstan.fit.fit import Fit
-from hierstan.plots import plot_compare, plot_population, plot_shrinkage
+from hierstan.plots import plot_compare, plot_components, plot_population, plot_shrinkage
 from hierstan.report import again, answers
 from hierstan.report.grid import text_of
 from hierstan.report.pictures import picture
@@ -124,6 +125,24 @@ def spread(fit: Fit, found: Heterogeneity, prob: float) -> dict[str, Any]:
         "grid": answers.spread_grid(fit, found, prob),
         "slopes": answers.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
         "picture": picture(plot_population(fit), alt, 1),
+    }
+
+
+def structure(fit: Fit, prob: float) -> dict[str, Any] | None:
+    """Say which of the things that describe groups matter, and tell them level by level."""
+    if fit.data.factors is None:
+        return None
+    found = components(fit, prob=prob)
+    alt = (
+        "Two panels with a line for each factor and one for the groups themselves: the standard "
+        "deviation between levels, beside that of its prior, and the share of the variance. The "
+        "table has the numbers."
+    )
+    return {
+        "verdict": found.verdict,
+        "grid": answers.components_grid(found),
+        "picture": picture(plot_components(fit, prob=prob), alt, 1),
+        "levels": [answers.levels_grid(fit, at, prob) for at in range(len(fit.data.levels))],
     }
 
 

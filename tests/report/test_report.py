@@ -179,6 +179,25 @@ def test_slopes_of_predictors_are_told_and_made_again(tmp_path: Path) -> None:
     assert "Beyond what size can explain" in text
 
 
+def test_structure_is_told_and_made_again(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"age": list("aabbcc"), "way": list("xyxyxy"), "sex": list("fmmffm")})
+    frame["y"], frame["se"] = [1.0, 2, 4, 5, 7, 9], 0.5
+    data = hs.GroupedData.from_estimates(
+        frame, group=["age", "way"], estimate="y", se="se", factors=["sex"]
+    )
+    model = hs.PartialPooling(factors=["age", "sex"])
+    fit = model.fit(data, seed=1, engine="stanli", draws=500, adapt_delta=0.95)
+    page = Page(hs.report(fit, tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "What describes the groups, and how much it matters" in page.said("h2")
+    assert hs.components(fit).verdict in page.said("main")[0]
+    table = hs.effects(fit, "age")
+    assert any(f"{table.loc['a', 'mean']:.1f}"[:3] in cell for cell in page.said("td"))
+    said = page.said("main")[0]
+    assert "group=['age', 'way'], " in said
+    assert "factors=['sex']" in said
+    assert "PartialPooling(factors=['age', 'sex'])" in said
+
+
 def test_draws_that_cannot_be_trusted_come_first(schools: Written, tmp_path: Path) -> None:
     data = schools.fits["partial"].data
     poor = hs.fit_poolings(data, seed=1, engine="stanli", draws=50)

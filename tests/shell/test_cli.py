@@ -18,9 +18,10 @@ import pandas as pd
 import pytest
 
 import hierstan as hs
-from hierstan.shell import cli
+from hierstan.shell import cli, printed
 from hierstan.shell.arguments import parse
 from hierstan.shell.cli import main
+from hierstan.shell.written import write_picture
 
 COMMAND = [shutil.which("hierstan", path=str(Path(sys.executable).parent)) or "hierstan"]
 SCHOOLS = ["--group", "school", "--estimate", "effect", "--se", "se", "--engine", "stanli"]
@@ -305,6 +306,28 @@ def test_several_columns_make_the_groups(tmp_path: Path) -> None:
 # how quick it is --------------------------------------------------------------------------------
 
 
+def test_factors_are_told_level_by_level(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"shop": range(9), "zone": ["01"] * 3 + ["02"] * 3 + ["NA"] * 3})
+    frame["sales"], frame["se"] = [1.0, 2, 3, 6, 7, 8, 3, 4, 5], 1.0
+    frame.to_csv(tmp_path / "shops.csv", index=False)
+    line = f"compare {tmp_path / 'shops.csv'} --group shop --factor zone --by zone"
+    options = parse(f"{line} --estimate sales --se se".split())
+    data = cli._read(options)
+    assert data.levels["zone"].tolist() == ["01", "02", "NA"]
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=500, progress=False)
+    printed.print_levels(fit, options.by, 0.9)
+    printed.print_components(fit, 0.9)
+    said = capsys.readouterr().out
+    assert re.search(r"^zone +adds +sd +5% +95% +pooled$", said, re.MULTILINE)
+    assert re.search(r"^02 +\d", said, re.MULTILINE)
+    assert "The levels of zone" in said
+    assert max(map(len, said.splitlines())) < 80
+    write_picture(fit, str(tmp_path / "shops.png"), by=options.by)
+    assert (tmp_path / "shops.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_help_loads_nothing_heavy() -> None:
     heavy = "arviz_base jinja2 matplotlib numpy pandas scipy stanli tqdm xarray"
     code = (
@@ -343,7 +366,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare a.csv --group g --outcome y --engine stan", "cmdstan"),
         ("compare a.csv --group g --outcome y --seed one", "--seed"),
         ("compare a.csv --group g --outcome y --report r.txt", ".html"),
-        ("compare a.csv --group g --outcome y --fam normal", "--fam. Did you mean '--family'?"),
+        ("compare a.csv --group g --outcome y --famly normal", "--famly. Did you mean '--family'?"),
         ("compare a.csv --gruop g --outcome y", "--gruop. Did you mean '--group'?"),
         ("compare a.csv -group g --outcome y", "there is no option -group"),
         ("--verison", "--verison. Did you mean '--version'?"),
@@ -359,6 +382,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare a.csv --group g --outcome y --prior tau=HalfNormal(1,2)", "with its numbers"),
         ("compare a.csv --group g --outcome y --prior tau=HalfNormal(-1)", "scale must be above 0"),
         ("compare a.csv --group g --outcome y --prior tau=HalfNormal(open(1))", "its numbers"),
+        ("compare a.csv --group g --outcome y --by r", "--by r is none of the factors"),
         ("templates", "DIRECTORY"),
         ("explain", "compare"),
     ],
