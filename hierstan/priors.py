@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -74,10 +75,7 @@ class Prior:
         >>> hs.Exponential(1).log_density([2.0, -1.0])
         array([ -2., -inf])
         """
-        frozen, factor = self._scipy()
-        x = np.asarray(x, dtype=float)
-        inside = (x >= 0) if self.positive else np.ones(x.shape, dtype=bool)
-        return np.where(inside, frozen.logpdf(x) + math.log(factor), -np.inf)
+        return _log_density(self, np.asarray(x, dtype=float), self._scipy()[1])
 
     def quantile(self, q: Any) -> np.ndarray:
         """Return the quantiles at the probabilities `q`.
@@ -88,12 +86,16 @@ class Prior:
         >>> hs.HalfNormal(5).quantile([0.5, 0.95]).round(2)
         array([3.37, 9.8 ])
         """
-        frozen, factor = self._scipy()
-        q = np.asarray(q, dtype=float)
-        return np.asarray(frozen.ppf(1 - (1 - q) / factor) if factor != 1 else frozen.ppf(q))
+        from scipy import stats
 
-    def _scipy(self) -> tuple[Any, float]:
-        """Return the scipy distribution and the factor that folding it at 0 multiplies it by."""
+        name, numbers, factor = self._scipy()
+        q = np.asarray(q, dtype=float)
+        return np.asarray(
+            getattr(stats, name).ppf(1 - (1 - q) / factor if factor != 1 else q, *numbers)
+        )
+
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        """Name scipy's distribution, its numbers, and what folding it at 0 multiplies it by."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -125,10 +127,8 @@ class Normal(Prior):
     scale: float
     stan_name: ClassVar[str] = "normal"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.norm(self.location, self.scale), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "norm", (self.location, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -151,10 +151,8 @@ class StudentT(Prior):
     scale: float
     stan_name: ClassVar[str] = "student_t"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.t(self.df, self.location, self.scale), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "t", (self.df, self.location, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -176,10 +174,8 @@ class Cauchy(Prior):
     scale: float
     stan_name: ClassVar[str] = "cauchy"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.cauchy(self.location, self.scale), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "cauchy", (self.location, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -211,10 +207,8 @@ class Uniform(Prior):
                 f"Uniform: lower must be below upper, got lower={self.lower}, upper={self.upper}."
             )
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.uniform(self.lower, self.upper - self.lower), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "uniform", (self.lower, self.upper - self.lower), 1.0
 
 
 @dataclass(frozen=True)
@@ -248,10 +242,8 @@ class HalfNormal(Prior):
         """
         return f"0, {parameter}_scale"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.norm(0, self.scale), 2.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "norm", (0.0, self.scale), 2.0
 
 
 @dataclass(frozen=True)
@@ -285,10 +277,8 @@ class HalfStudentT(Prior):
         """
         return f"{parameter}_df, 0, {parameter}_scale"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.t(self.df, 0, self.scale), 2.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "t", (self.df, 0.0, self.scale), 2.0
 
 
 @dataclass(frozen=True)
@@ -322,10 +312,8 @@ class HalfCauchy(Prior):
         """
         return f"0, {parameter}_scale"
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.cauchy(0, self.scale), 2.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "cauchy", (0.0, self.scale), 2.0
 
 
 @dataclass(frozen=True)
@@ -348,10 +336,8 @@ class Exponential(Prior):
     stan_name: ClassVar[str] = "exponential"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.expon(scale=1 / self.rate), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "expon", (0.0, 1 / self.rate), 1.0
 
 
 @dataclass(frozen=True)
@@ -375,10 +361,8 @@ class Gamma(Prior):
     stan_name: ClassVar[str] = "gamma"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.gamma(self.shape, scale=1 / self.rate), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "gamma", (self.shape, 0.0, 1 / self.rate), 1.0
 
 
 @dataclass(frozen=True)
@@ -402,10 +386,8 @@ class InverseGamma(Prior):
     stan_name: ClassVar[str] = "inv_gamma"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.invgamma(self.shape, scale=self.scale), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "invgamma", (self.shape, 0.0, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -429,13 +411,40 @@ class LogNormal(Prior):
     stan_name: ClassVar[str] = "lognormal"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[Any, float]:
-        from scipy import stats
-
-        return stats.lognorm(self.scale, scale=math.exp(self.location)), 1.0
+    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
+        return "lognorm", (self.scale, 0.0, math.exp(self.location)), 1.0
 
 
 PRIORS: dict[str, type[Prior]] = {cls.__name__: cls for cls in Prior.__subclasses__()}
+
+
+def log_density_of_each(priors: Sequence[Prior], x: np.ndarray) -> np.ndarray:
+    """Return the log density of each of some priors at `x` of shape (S,), (S, number of priors).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import hierstan as hs
+    >>> from hierstan.priors import log_density_of_each
+    >>> log_density_of_each([hs.Exponential(1), hs.Exponential(2)], np.array([0.0, 3.0])).round(2)
+    array([[ 0.  ,  0.69],
+           [-3.  , -5.31]])
+    """
+    result = np.empty((len(x), len(priors)))
+    for kind in {type(prior) for prior in priors}:
+        columns = [column for column, prior in enumerate(priors) if type(prior) is kind]
+        numbers = np.array([priors[column]._scipy()[1] for column in columns]).T
+        result[:, columns] = _log_density(priors[columns[0]], x[:, None], tuple(numbers))
+    return result
+
+
+def _log_density(prior: Prior, x: np.ndarray, numbers: Sequence[Any]) -> np.ndarray:
+    """Return the log density of a prior of this kind, with other numbers."""
+    from scipy import stats
+
+    name, _, factor = prior._scipy()
+    inside = x >= 0 if prior.positive else True
+    return np.where(inside, getattr(stats, name).logpdf(x, *numbers) + math.log(factor), -np.inf)
 
 
 def check_prior(parameter: str, prior: object) -> None:

@@ -12,7 +12,7 @@ from programs import POOLINGS, small_data
 from scipy import integrate, special, stats
 
 import hierstan as hs
-from hierstan.priors import PRIORS, Prior
+from hierstan.priors import PRIORS, Prior, log_density_of_each
 
 # Each prior's density, written out as in the Stan Functions Reference.
 DENSITIES = {
@@ -93,6 +93,13 @@ def test_a_prior_reads_as_it_is_written(prior: Prior) -> None:
     assert eval(str(prior), {name: getattr(hs, name) for name in PRIORS}) == prior
     assert hash(prior) == hash(type(prior)(**prior.numbers()))
     assert all(type(number) is float for number in prior.numbers().values())
+
+
+def test_many_priors_at_once_are_each_of_them() -> None:
+    many = [*DENSITIES, *(hs.Normal(place, 2) for place in range(3)), hs.HalfNormal(1)]
+    x = np.array([-0.5, 0.3, 2.0])
+    together = log_density_of_each(many, x)
+    np.testing.assert_array_equal(together, np.stack([p.log_density(x) for p in many], axis=1))
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf, np.float32("inf")])

@@ -18,7 +18,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit.centers import drawn_noise, placed, with_levels
 from hierstan.fit.fit import Fit
-from hierstan.priors import Prior
+from hierstan.priors import Prior, log_density_of_each
 from hierstan.programs.program import Program
 from hierstan.sampling.tree import VECTORS
 
@@ -134,11 +134,12 @@ class FoldPriors:
             return 0.0
         result = np.zeros((len(next(iter(known.values()))), U))
         for name, draws in known.items():
-            full = self.full[name]
-            base = _log_density(full, draws)
-            for unit, prior in enumerate(self.folds[name]):
-                if prior != full:
-                    result[:, unit] += _log_density(prior, draws) - base
+            distinct = list(dict.fromkeys([self.full[name], *self.folds[name]]))
+            place = {prior: column for column, prior in enumerate(distinct)}
+            found = np.zeros((len(draws), len(distinct)))
+            for element in draws.reshape(len(draws), -1).T:
+                found += log_density_of_each(distinct, element)
+            result += (found - found[:, :1])[:, [place[prior] for prior in self.folds[name]]]
         return result
 
     def shift(self) -> Shift | None:
@@ -172,11 +173,6 @@ class FoldPriors:
         )
         own = {**hyper, **factors}
         return {name: own[name] for name in self.full if name in own}
-
-
-def _log_density(prior: Prior, draws: np.ndarray) -> np.ndarray:
-    """Return the log density of a parameter of any length at its draws, (S,)."""
-    return prior.log_density(draws).reshape(len(draws), -1).sum(axis=1)
 
 
 def fold_priors(fit: Fit, unit: str) -> FoldPriors:

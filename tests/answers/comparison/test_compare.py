@@ -335,7 +335,7 @@ def scores(theta: np.ndarray, n: int, sd: float, seed: int) -> hs.GroupedData:
 def test_each_verdict_is_the_right_one_on_its_own_data(kind, preferred, seed):
     rng = np.random.default_rng(seed)
     data = {
-        "identical": lambda: scores(np.zeros(600), 3, 1.0, seed),
+        "identical": lambda: scores(np.zeros(400), 3, 1.0, seed),
         "unrelated": lambda: scores(rng.uniform(-100, 100, 12), 20, 1.0, seed),
         "between": lambda: scores(rng.normal(0, 1.0, 40), 3, 1.0, seed),
     }[kind]()
@@ -364,7 +364,7 @@ def test_compare_and_heterogeneity_say_the_same_of_rows_and_estimates(
     J: int, tau: float, seed: int
 ) -> None:
     rng = np.random.default_rng([J, seed])
-    rows = scores(rng.normal(0, tau / np.sqrt(30), J), 30, 1.0, seed)
+    rows = scores(rng.normal(0, tau / np.sqrt(10), J), 10, 1.0, seed)
     raw = raw_estimates(rows)
     frame = pd.DataFrame({"g": range(J), "y": raw["link"], "se": raw["link_se"]})
     known = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
