@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import intake, published, subsets
+from hierstan.data import intake, published, subsets, trial
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.measures import MEASURES, Measure
@@ -317,6 +317,83 @@ class GroupedData:
         arms |= {"events_control": events_control, "total_control": total_control}
         columns = column_roles(group, predictors, factors, **arms)
         return cls(*intake.take_arms(open_table(frame, columns)))
+
+    @classmethod
+    def from_trial(
+        cls,
+        frame: Any,
+        *,
+        group: Group,
+        arm: Hashable,
+        control: Hashable,
+        outcome: Hashable | None = None,
+        successes: Hashable | None = None,
+        trials: Hashable | None = None,
+        events: Hashable | None = None,
+        exposure: Hashable | None = None,
+        mean: Hashable | None = None,
+        sd: Hashable | None = None,
+        n: Hashable | None = None,
+        family: str | None = None,
+        predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take the outcomes of two arms in every group, from a long table.
+
+        The group means are the effects of the treatment, on the link scale of the outcomes:
+        differences of means, log odds ratios, log rate ratios or logs of ratios of means. Each
+        group has a baseline of its own too, the mean of its control arm, which may go with its
+        effect (see `arms`). Baselines are partially pooled whatever the pooling of the effects.
+
+        Parameters
+        ----------
+        frame : dataframe
+            Rows of a group and an arm: raw outcomes, or counts or means of many.
+        group : str or list of str
+            The column with the group's label (a site, a country), or several; see `from_estimates`.
+        arm : str
+            The column that says which of two arms a row is of.
+        control : label
+            The arm without the treatment.
+        outcome : str
+            Raw outcomes, of a family of `from_rows`.
+        successes, trials : str
+            In place of `outcome`: counts, as `from_counts` takes them.
+        events, exposure : str
+            Or events, perhaps over an exposure, as `from_events` takes them.
+        mean, sd, n : str
+            Or means, as `from_means` takes them, one row per group and arm.
+        family : str, optional
+            How outcomes arise; by default "normal", "binomial" or "poisson".
+        predictors, factors : sequence of str
+            Columns that describe the groups, whose effects differ by them; see `from_estimates`.
+
+        Raises
+        ------
+        DataError
+            Also for more than two arms, or none that is the control.
+
+        Warns
+        -----
+        HierstanWarning
+            Of groups with one arm only, which are kept for what they say of the baselines.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"country": ["DE", "DE", "FR", "FR"], "page": ["old", "new"] * 2,
+        ...                       "users": [900, 910, 400, 390], "bought": [45, 61, 30, 28]})
+        >>> data = hs.GroupedData.from_trial(frame, group="country", arm="page", control="old",
+        ...                                  successes="bought", trials="users")
+        >>> data
+        GroupedData(binomial_treatment: 2 groups, 4 rows)
+        >>> print(data.to_frame().loc["DE", ["events_treatment", "total_treatment"]].tolist())
+        [61.0, 910.0]
+        """
+        given = {"outcome": outcome, "successes": successes, "trials": trials, "events": events}
+        given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n}
+        return cls(*trial.take(frame, group, arm, control, given, family, predictors, factors))
 
     @classmethod
     def from_events(

@@ -40,7 +40,7 @@ class Intake(NamedTuple):
     measure: str | None = None
 
 
-def take(table: Table, constructor: str, family: str) -> Intake:
+def take(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:
     """Check and take what a constructor was given, every row an observation as it stands.
 
     Parameters
@@ -49,17 +49,19 @@ def take(table: Table, constructor: str, family: str) -> Intake:
     constructor : str
         A key of `hierstan.families.family.Family.takes`.
     family : str
+    describe : bool
+        Whether to take predictors and factors too.
     """
     _check(table, constructor, family)
-    return _take_all(table, constructor, family)
+    return _take_all(table, constructor, family, describe)
 
 
-def take_rows(table: Table, constructor: str, family: str) -> Intake:
+def take_rows(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:
     """Check and take raw outcomes, collapsed where the family has sufficient statistics."""
     n_rows = _check(table, constructor, family)
     kind = FAMILIES[family]
     if not kind.collapses:
-        return _take_all(table, constructor, family)
+        return _take_all(table, constructor, family, describe)
     names = _columns(constructor, family)
     rows = fetched = None
     if table.in_pandas or n_rows <= MAX_ROWS:
@@ -72,11 +74,15 @@ def take_rows(table: Table, constructor: str, family: str) -> Intake:
         cells = kind.finished(raw)
     taken = Intake(family, groups, cells, rows, n_rows, structure.columns(table))
     _check_sums(taken, table)
-    return _described(taken, table, fetched)
+    return described(taken, table, fetched) if describe else taken
 
 
 def take_summaries(
-    table: Table, family: str, derived: Callable[[pd.DataFrame], pd.DataFrame]
+    table: Table,
+    family: str,
+    derived: Callable[[pd.DataFrame], pd.DataFrame],
+    *,
+    describe: bool = True,
 ) -> Intake:
     """Take one row per group of a checked table, from which the family's columns are derived."""
     groups, rows = fetch_rows(table)
@@ -85,7 +91,7 @@ def take_summaries(
     _check_one_row_per_group(taken, table, "Combine the rows of each group first.")
     cells = cells.sort_values("group", ignore_index=True)
     taken = taken._replace(cells=cells, rows=cells)
-    return _described(taken, table, rows)
+    return described(taken, table, rows) if describe else taken
 
 
 def take_arms(table: Table) -> Intake:
@@ -109,7 +115,16 @@ def take_arms(table: Table) -> Intake:
     taken = Intake(family.name, groups, cells, cells, len(cells), structure.columns(table))
     once = "Add up the rows of each trial, or name its comparisons apart."
     _check_one_row_per_group(taken._replace(cells=rows), table, once)
-    return _described(taken._replace(measure=family.measure), table, rows)
+    return described(taken._replace(measure=family.measure), table, rows)
+
+
+def described(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:
+    """Add what is known of the groups: their predictors and factors."""
+    taken = taken._replace(factors=structure.take(table, taken.groups, rows))
+    found = predictors.take(table, taken.groups, rows)
+    if found is None:
+        return taken
+    return taken._replace(predictors=found, standards=predictors.standards(found))
 
 
 def valid(family: Hashable, constructor: str) -> str:
@@ -142,22 +157,13 @@ def _fetched(table: Table, names: dict[str, str]) -> tuple[pd.Index, pd.DataFram
     return groups, rows.rename(columns=names)
 
 
-def _take_all(table: Table, constructor: str, family: str) -> Intake:
+def _take_all(table: Table, constructor: str, family: str, describe: bool) -> Intake:
     groups, rows = _fetched(table, _columns(constructor, family))
     cells = FAMILIES[family].single(rows)
     taken = Intake(family, groups, cells, cells, len(cells), structure.columns(table))
     if FAMILIES[family].once:
         _check_one_row_per_group(taken, table, FAMILIES[family].once)
-    return _described(taken, table, rows)
-
-
-def _described(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:
-    """Add what is known of the groups: their predictors and factors."""
-    taken = taken._replace(factors=structure.take(table, taken.groups, rows))
-    found = predictors.take(table, taken.groups, rows)
-    if found is None:
-        return taken
-    return taken._replace(predictors=found, standards=predictors.standards(found))
+    return described(taken, table, rows) if describe else taken
 
 
 def _check_one_row_per_group(taken: Intake, table: Table, cure: str) -> None:

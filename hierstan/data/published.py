@@ -26,7 +26,7 @@ SE_NAMES = re.compile(r"(^|[^a-z])(se|sem|s\.e\.?)([^a-z]|$)|std[_ .]?err|error"
 SIZE_NAMES = ("n", "size", "n_obs", "nobs", "sample_size", "samplesize", "sample size")
 
 
-def take_means(table: Table) -> Intake:
+def take_means(table: Table, *, describe: bool = True) -> Intake:
     """Check and take the mean, standard deviation and number of rows of each group."""
     more = predictors.kinds(table)
     check(table, {"mean": "real", "n": "trials", **more})
@@ -34,7 +34,7 @@ def take_means(table: Table) -> Intake:
         sd = nw.when(nw.col("n") == 1).then(nw.lit(0.0)).otherwise(nw.col("sd"))
         table = replace(table, frame=table.frame.with_columns(sd.alias("sd")))
     check(table, {"mean": "real", "sd": "not negative", "n": "trials", **more})
-    taken = take_summaries(table, default("rows"), _sufficient)
+    taken = take_summaries(table, default("rows"), _sufficient, describe=describe)
     return taken._replace(rows=None, n_rows=int(taken.cells["count"].sum()))
 
 

@@ -155,8 +155,10 @@ class ArmsIntegral:
             alone = np.flatnonzero(single & (treated == a))
             has = count[2 * group[alone] + 1 - a] > 0
             rest[:, alone[~has]] = 0.0
-            left = both.take(group[alone[has]]).only(1 - a)
-            rest[:, alone[has]] = left.log_integral(self._ratio, rows[alone[has]])
+            alone = alone[has]
+            if alone.size:
+                left = both.take(group[alone]).only(1 - a)
+                rest[:, alone] = left.log_integral(self._ratio, rows[alone])
             mine = np.flatnonzero(moved & (treated == a))
             if mine.size:
                 place, codes = np.arange(len(mine)), code[mine] + 2 * start
