@@ -306,7 +306,7 @@ def check_data(data: object, verb: str) -> None:
     if not isinstance(data, GroupedData):
         raise DataError(
             f"{verb} takes a GroupedData, got {type(data).__name__}. Make one with "
-            "GroupedData.from_estimates, .from_counts, .from_arms, .from_events or .from_rows."
+            "GroupedData.from_estimates, .from_counts, .from_trial, .from_events or .from_rows."
         )
 
 

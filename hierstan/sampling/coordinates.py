@@ -117,7 +117,7 @@ def expanded(
         return estimate, precision
     mode = None
     for _ in range(STEPS):
-        weights = 1 / (1 / precision + tau2)
+        weights = precision / (1 + tau2 * precision)
         center = design @ regression(estimate, design, weights)
         aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)

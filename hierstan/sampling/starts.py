@@ -42,7 +42,7 @@ def starting_points(
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
         if "tau" in priors:  # a prior may know better than the data
             spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
-        slopes = regression(estimate, design, 1 / (1 / precision + spread**2))
+        slopes = regression(estimate, design, precision / (1 + spread**2 * precision))
         left = 1 / (1 + spread**2 * precision)
         center = design @ slopes
         point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)

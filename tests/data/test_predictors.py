@@ -109,7 +109,10 @@ def test_the_slope_is_the_published_one() -> None:
     assert 0.3 < explained["mean"] < 0.9
 
 
-@pytest.mark.parametrize("family", [name for name in FAMILIES if not FAMILIES[name].marginal])
+UNLIKE = [name for name, family in FAMILIES.items() if not (family.marginal or family.treatment)]
+
+
+@pytest.mark.parametrize("family", UNLIKE)
 def test_complete_pooling_is_the_limit_of_small_tau(family: str) -> None:
     data = small_data(family, predictors=True)
     own = {"mu": hs.Normal(0.3, 1), "beta": hs.Normal(0, 0.7)}

@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from exact import known_normal
 from monte_carlo import far_off
-from programs import small_data
+from programs import FAMILIES, small_data
 
 import hierstan as hs
-from hierstan.families import FAMILIES
 
 LOCATIONS = ("mu", "theta")
 LIGHT = ([299796, 299792.5, 299792.5, 299792.4562], [4, 3, 0.1, 0.0011])  # speed of light, km/s

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from programs import POOLINGS, SAMPLED, Recipe, small_data
+from programs import FAMILIES, POOLINGS, SAMPLED, Recipe, small_data
 from scipy import special
 
 import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.engines import Settings, get_engine
 from hierstan.engines.stanli import Evaluator
-from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.plan import make_plan
 from hierstan.programs.program import Program

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from programs import POOLINGS, small_data, structured_data
+from programs import FAMILIES, POOLINGS, small_data, structured_data
 from scipy import stats
 
 import hierstan as hs
-from hierstan.families import FAMILIES
 from hierstan.trust.sbc_result import SBCResult
 from hierstan.trust.uniformity import bands, p_value
 
@@ -68,6 +67,11 @@ def test_what_is_wrong_is_said(kind: str, words: str) -> None:
 # simulated data ---------------------------------------------------------------------------------
 
 
+def own_parameters(family: str) -> tuple[str, ...]:
+    arms = ("intercept", "slope", "spread", "baseline")
+    return (*FAMILIES[family].parameters, *arms * FAMILIES[family].treatment)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_simulated_data_keep_the_design(family: str) -> None:
     data = small_data(family)
@@ -75,7 +79,7 @@ def test_simulated_data_keep_the_design(family: str) -> None:
     again = hs.simulate(data, replicates=2, seed=1)[1]
     assert second.data.cells.equals(again.data.cells)
     assert not first.data.cells.equals(second.data.cells)
-    assert sorted(first.truth) == sorted(["mu", "tau", "theta", *FAMILIES[family].parameters])
+    assert sorted(first.truth) == sorted(["mu", "tau", "theta", *own_parameters(family)])
     assert list(first.data.groups) == list(data.groups)
     assert first.data.n_rows == data.n_rows
     assert (first.data.rows is first.data.cells) == (data.rows is data.cells)
@@ -125,7 +129,7 @@ def test_simulated_levels_add_up(family: str) -> None:
     [made] = hs.simulate(data, truth={"tau": 0, "u_region": [0, 1, 2, 3]}, seed=1)
     regions, devices = np.array([0, 0, 1, 1, 2, 3]), np.array([0, 1] * 3)
     own = {"mu", "tau", "theta", "tau_region", "u_region", "tau_device", "u_device"}
-    assert set(made.truth) == {*own, *FAMILIES[family].parameters}
+    assert set(made.truth) == {*own, *own_parameters(family)}
     expected = made.truth["mu"] + regions + made.truth["u_device"][devices]
     np.testing.assert_allclose(made.truth["theta"], expected)
     assert made.data.levels["region"].tolist() == list("nswe")

@@ -160,7 +160,8 @@ def shrinkage(
     table["moved"] = table["mean"] - table["raw"]
     table["toward"] = _direction(table)
     n = group_sizes(fit.data)
-    table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
+    with np.errstate(divide="ignore"):  # a group that says nothing borrows all
+        table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
     table.attrs["unit"] = fit.family.unit
