@@ -75,7 +75,7 @@ def functions() -> dict[str, Callable[..., Any]]:
 def arguments(function: Callable[..., Any], folder: Path) -> dict[str, Any]:
     """Fill what a function must be told besides the object; and few draws where it fits."""
     fill = {
-        "path": folder / "page.html", "control": "a", "than": 0.1, "k": 2, "more_than": 0.1,
+        "path": folder / "page.html", "control": "a", "than": 0.1, "k": 2, "caring": 0.1,
         "factor": "region", "group": "page", "weights": objects()["a table"],
         "progress": False, "seed": 1, **FEW,
     }  # fmt: skip

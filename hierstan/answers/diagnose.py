@@ -48,8 +48,8 @@ def summary(
         ``ess_tail``, ``r_hat``, and ``mcse_mean``, the Monte Carlo standard error of the mean
         (Vehtari et al. 2021, doi:10.1214/20-BA1221). ``attrs["caption"]`` says which interval and
         scale they are.
-        Where the data say of which effect they are (``data.measure``), ``prob_positive`` is the
-        posterior probability that an effect lies above "no effect": above 0, or a ratio above 1.
+        Of estimates and effects, ``prob_positive`` is the posterior probability that ``mu``,
+        ``theta`` and ``theta_new`` lie above "no effect": above 0, or a ratio above 1.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def summary(
     check_fit(fit, "summary", two_part=True)
     if isinstance(fit, TwoPartFit):
         both = {name: summary(part, prob=prob, scale=scale) for name, part in parts(fit).items()}
-        return pd.concat(both, names=["part"])
+        return answer(pd.concat(both, names=["part"]), each_row=True)
     prob, scale = check_prob(prob), check_scale(scale)
     draws = fit.posterior
     effect = fit.data.effect
@@ -87,7 +87,7 @@ def summary(
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
-    if effect:
+    if effect or fit.family.estimates:
         table["prob_positive"] = _prob_positive(fit, table.index)
     if not fit.keeps_theta:
         groups = group_summaries(fit, prob, scale)

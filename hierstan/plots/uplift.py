@@ -38,7 +38,7 @@ def plot_uplift(
     control: Any = None,
     *,
     relative: bool = False,
-    rope: tuple[float, float] | None = None,
+    caring: float | tuple[float, float] | None = None,
     prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
@@ -52,7 +52,7 @@ def plot_uplift(
     control : group label
     relative : bool
         Divide the differences by the control's mean, which has to be above 0; drawn as percentages.
-    rope : (float, float), optional
+    caring : float or (float, float), optional
         Region of practical equivalence: differences (relative ones, if so; 0.1 is ten percent) that
         do not matter. Drawn as a band.
     prob : float, optional
@@ -73,8 +73,8 @@ def plot_uplift(
     DataError
         For a control that is no group.
     HierstanError
-        If there is no group but the control, for an impossible `prob` or `rope`, or with `relative`
-        for a control that may be 0 or below.
+        If there is no group but the control, for an impossible `prob` or `caring`, or with
+        `relative` for a control that may be 0 or below.
 
     Warns
     -----
@@ -87,37 +87,38 @@ def plot_uplift(
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-    >>> figure = hs.plot_uplift(fit, control="C", rope=(-1, 1))
+    >>> figure = hs.plot_uplift(fit, control="C", caring=1)
     >>> figure.axes[0].get_xlabel()
     'effect, difference from C'
     """
     prob = check_prob(prob)
     values = values_of(fit, scale, larger_is_better)
-    table = _table(values, control, relative, rope, prob)
-    band = None if rope is None else np.asarray(rope, dtype=float) * (100 if relative else 1)
+    table = _table(values, control, relative, caring, prob)
+    ends = np.asarray(losses.equivalent(caring)) * (100 if relative else 1)
+    band = None if caring is None else ends
     name = labels(values.groups)[values.position(control)]
     with style.quiet():
         height = layout.rows_height(len(table), NAMED)
-        fig, ax = style.new_figure(7.6 if rope is None else 8.8, height + 1.7)
+        fig, ax = style.new_figure(7.6 if caring is None else 8.8, height + 1.7)
         layout.name_rows(ax, list(table["label"]), height, NAMED)
         _frame(ax, table, band)
         ax.set_xlabel(textwrap.fill(_axis_words(fit, name, scale, relative), 72))
         cut = _draw(ax, fit, table, band)
         if len(table) <= NAMED:
             _write_figures(ax, table, prob, relative)
-        title = _title(fit, table, name, scale, rope)
-        return style.finish(fig, title, _caption(fit, table, prob, rope, larger_is_better, cut))
+        title = _title(fit, table, name, scale, caring)
+        return style.finish(fig, title, _caption(fit, table, prob, caring, larger_is_better, cut))
 
 
 # internals ------------------------------------------------------------------------------------
 
 
 def _table(
-    values: Values, control: Hashable, relative: bool, rope: Any, prob: float
+    values: Values, control: Hashable, relative: bool, caring: Any, prob: float
 ) -> pd.DataFrame:
     """Return the lines of `hierstan.uplift` with 50% intervals and labels, best first."""
     losses.check_control(values, control)
-    table = losses.differences(values, control, relative=relative, rope=rope, prob=prob)
+    table = losses.differences(values, control, relative=relative, caring=caring, prob=prob)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)  # said already
         inner = losses.differences(values, control, relative=relative, prob=0.5)
@@ -191,12 +192,14 @@ def _axis_words(fit: Fit | TwoPartFit, control: str, scale: str, relative: bool)
     return f"{_words(fit, scale)}, {difference} from {control}"
 
 
-def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, control: str, scale: str, rope: Any) -> str:
+def _title(
+    fit: Fit | TwoPartFit, table: pd.DataFrame, control: str, scale: str, caring: Any
+) -> str:
     what = f"{_words(fit, scale)} by {group_word(fit.data)} against {control}"
     if fit.prior_only:
         return f"{what}: the prior, before any data"
     better = int((table["prob_better"] > SURE).sum())
-    worst = table["prob_worse"] if rope is not None else 1 - table["prob_better"]
+    worst = table["prob_worse"] if caring is not None else 1 - table["prob_better"]
     worse = int((worst > SURE).sum())
     found = f"{better:,} of {len(table):,} clearly better".replace(" of ", "\N{NO-BREAK SPACE}of ")
     return f"{what}: {found}, {worse:,} clearly worse (P > {style.percent(SURE)})"
@@ -206,7 +209,7 @@ def _caption(
     fit: Fit | TwoPartFit,
     table: pd.DataFrame,
     prob: float,
-    rope: Any,
+    caring: Any,
     larger_is_better: bool,
     cut: bool,
 ) -> str:
@@ -214,7 +217,7 @@ def _caption(
     parts = [
         f"{'Larger' if larger_is_better else 'Smaller'} is better, best on top",
         f"dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
-        *(["differences inside the band do not matter"] if rope is not None else []),
+        *(["differences inside the band do not matter"] if caring is not None else []),
         *layout.told(cut, len(table), NAMED),
     ]
     return "; ".join(parts) + "."

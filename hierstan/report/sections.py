@@ -23,7 +23,7 @@ MODELS = {
     "none": "Every group stands alone, and learns nothing from the others.",
     "partial": "The groups differ, but belong to one population: each borrows from the others.",
 }
-PYTHON_ADVICE = (" smallest_difference= sets another limit.",)
+PYTHON_ADVICE = (" caring= sets another limit.",)
 
 
 def trust(fits: Mapping[str, Fit], found: Mapping[str, Diagnosis]) -> dict[str, Any]:

@@ -166,7 +166,8 @@ def _tell(
         printed.print_levels(partial, by, prob)
     if partial.data.factors is not None:
         printed.print_components(partial, prob)
-    printed.print_differences(partial, prob, comparison.verdict)
+    caring = getattr(options, "caring", None) or None
+    printed.print_differences(partial, prob, caring, comparison.verdict)
     if board is not None:
         printed.print_choice(board, partial.data)
 

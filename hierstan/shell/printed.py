@@ -32,7 +32,7 @@ IN_WORDS_OF_THE_SHELL = (
     (r"go to from_rows with family='bernoulli'", "go to --outcome with --family bernoulli"),
     (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
     (r"[Uu]se unit='group'", "Use --unit group"),
-    (r"smallest_difference= sets another limit", "Another limit can be set in Python"),
+    (r"caring= sets another limit", "--caring sets another limit"),
     (r"Say so with caring=\.", "Say so with --caring."),
 )
 
@@ -166,11 +166,13 @@ def print_components(fit: Fit, prob: float) -> None:
     print_filled(components(fit, prob=prob).verdict)
 
 
-def print_differences(fit: Fit, prob: float, said: str) -> None:
+def print_differences(fit: Fit, prob: float, caring: float | None, said: str) -> None:
     """Print how different the groups are, without the sentences that were `said` already."""
     from hierstan.answers.differences.heterogeneity import heterogeneity
 
-    sentences = re.split(r"(?<=[.)]) (?=[A-Z(0-9t])", heterogeneity(fit, prob=prob).verdict)
+    sentences = re.split(
+        r"(?<=[.)]) (?=[A-Z(0-9t])", heterogeneity(fit, prob=prob, caring=caring).verdict
+    )
     more = [sentence for sentence in sentences if sentence not in said]
     print()
     print_filled(in_words_of_the_shell(" ".join(more)))

@@ -57,8 +57,12 @@ def test_summary_has_a_line_for_every_parameter(good: hs.Fit) -> None:
     assert table.index.name == "parameter"
     assert table.columns.tolist() == [
         "mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean",
+        "prob_positive",
     ]  # fmt: skip
-    assert table.notna().all(axis=None)
+    assert table.drop(columns="prob_positive").notna().all(axis=None)
+    assert table["prob_positive"].notna().tolist() == [True, False, *[True] * 9]
+    above = (good.draws("mu") > 0).mean()
+    assert table.loc["mu", "prob_positive"] == pytest.approx(above)
 
 
 def test_summary_is_plain_arithmetic(good: hs.Fit) -> None:
@@ -114,7 +118,7 @@ def test_summary_refuses_what_it_cannot_do(good: hs.Fit) -> None:
     with pytest.raises(hs.HierstanError, match="'response' or 'link'.*'logit'"):
         hs.summary(good, scale="logit")
     for verb in (hs.summary, hs.diagnose):
-        with pytest.raises(hs.HierstanError, match=r"takes a Fit, got dict.*fits\['partial'\]"):
+        with pytest.raises(hs.HierstanError, match=r"takes a fit, got a dict.*fits\['partial'\]"):
             verb({"partial": good})
 
 

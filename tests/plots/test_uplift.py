@@ -24,12 +24,12 @@ def _closed() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("of", "control", "options"),
     [
-        (("schools",), "C", {"rope": (-1, 1)}),
+        (("schools",), "C", {"caring": (-1, 1)}),
         (("schools", "complete"), "C", {}),
-        (("baseball", "none"), "Clemente", {"relative": True, "rope": (-0.1, 0.1)}),
+        (("baseball", "none"), "Clemente", {"relative": True, "caring": (-0.1, 0.1)}),
         (("branches",), "Branch 07", {}),
         (("thousand",), "segment 0500", {"relative": True}),
-        (("ugly",), "$x^2$ & $y_1$", {"rope": (-1, 1)}),
+        (("ugly",), "$x^2$ & $y_1$", {"caring": (-1, 1)}),
     ],
 )
 def test_every_data_set_gives_a_clean_picture(
@@ -58,7 +58,7 @@ def test_lines_are_the_intervals_of_uplift_best_first(scale: str, larger_is_bett
 
 def test_relative_differences_and_the_region_are_percentages() -> None:
     fit = fit_of("baseball")
-    options: dict[str, Any] = {"relative": True, "rope": (-0.05, 0.1)}
+    options: dict[str, Any] = {"relative": True, "caring": (-0.05, 0.1)}
     figure = hs.plot_uplift(fit, "Scott", **options)
     ax = figure.axes[0]
     table = hs.uplift(fit, "Scott", **options).loc[names(figure)]
@@ -150,4 +150,4 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(hs.HierstanError, match="may be 0 or below"):
         hs.plot_uplift(fit_of("schools"), "C", relative=True)
     with pytest.raises(hs.HierstanError, match="lower number first"):
-        hs.plot_uplift(fit, "Scott", rope=(1, -1))
+        hs.plot_uplift(fit, "Scott", caring=(1, -1))

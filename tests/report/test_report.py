@@ -138,7 +138,7 @@ def test_it_has_all_the_answers(schools: Written) -> None:
     whole = page.said("main")[0]
     assert hs.compare(schools.fits).verdict in whole
     spread = hs.heterogeneity(schools.fits["partial"]).verdict
-    assert spread.replace(" smallest_difference= sets another limit.", "") in whole
+    assert spread.replace(" caring= sets another limit.", "") in whole
     for fit in schools.fits.values():
         assert " ".join(fit.stan_code.split()) in whole
         assert all(str(prior) in whole for prior in fit.priors.values())

@@ -131,7 +131,7 @@ def uplift(
     control: Any = None,
     *,
     relative: bool = False,
-    rope: tuple[float, float] | None = None,
+    caring: float | tuple[float, float] | None = None,
     prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
@@ -144,8 +144,9 @@ def uplift(
     control : group label
     relative : bool
         Divide the differences by the control's mean, which has to be above 0: 0.1 is ten percent.
-    rope : (float, float), optional
-        Region of practical equivalence: differences (relative ones, if so) that do not matter.
+    caring : float or (float, float), optional
+        The smallest difference that matters: up to it, in either direction or between these two
+        ends, groups count as equivalent. Relative ones, if so.
     prob : float, optional
         Probability of the equal-tailed intervals.
     scale : {"response", "link", "mean"}
@@ -156,8 +157,8 @@ def uplift(
     -------
     pandas.DataFrame
         One line per group but the control: ``mean``, ``sd``, ``lower``, ``upper``, ``prob_better``
-        (a tie counts half). With a `rope`, ``prob_better`` and ``prob_worse`` are the probabilities
-        outside it and ``prob_equivalent`` the one inside; they add up to 1.
+        (a tie counts half). With `caring`, ``prob_better`` and ``prob_worse`` are the probabilities
+        beyond it and ``prob_equivalent`` the rest; they add up to 1.
 
     Raises
     ------
@@ -175,13 +176,13 @@ def uplift(
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-    >>> hs.uplift(fit, control="C", rope=(-1, 1)).columns.tolist()
+    >>> hs.uplift(fit, control="C", caring=1).columns.tolist()
     ['mean', 'sd', 'lower', 'upper', 'prob_better', 'prob_worse', 'prob_equivalent']
     """
     values = values_of(fit, scale, larger_is_better)
     prob = check_prob(prob)
     losses.check_control(values, control)
-    table = losses.differences(values, control, relative=relative, rope=rope, prob=prob)
+    table = losses.differences(values, control, relative=relative, caring=caring, prob=prob)
     others = table[np.arange(len(table)) != values.position(control)]
     return answer(others, values.group_column)
 

@@ -80,11 +80,11 @@ def differences(
     control: Hashable,
     *,
     relative: bool = False,
-    rope: Any = None,
+    caring: Any = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
     """Summarise the differences of all groups to one of them; see `hierstan.uplift`."""
-    low, high = _checked_rope(rope)
+    low, high = equivalent(caring)
     values.require_means()
     reference = values.of(control)[:, None]
     base = positive(values, control)[:, None] if relative else 1.0
@@ -104,7 +104,7 @@ def differences(
     elif values.exponential:
         warn_if_heavy(largest, "The mean uplift", "Take scale='link'")
     names = ["prob_better", "prob_worse", "prob_equivalent"]
-    if rope is None:
+    if caring is None:
         chances, names = chances[:1] + chances[2:] / 2, names[:1]
     columns = [*group_summaries.COLUMNS, *names]
     frame = pd.DataFrame(np.vstack([table, chances]).T, index=values.groups, columns=columns)
@@ -135,17 +135,16 @@ def check_control(values: Values, control: Any) -> None:
         )
 
 
-# internals ------------------------------------------------------------------------------------
-
-
-def _checked_rope(rope: Any) -> tuple[float, float]:
-    if rope is None:
+def equivalent(caring: Any) -> tuple[float, float]:
+    """Return the ends between which differences do not matter, (0, 0) where every one does."""
+    if caring is None:
         return 0.0, 0.0
-    try:
-        low, high = rope
-    except (TypeError, ValueError):
-        raise HierstanError(f"rope= takes two numbers, (low, high); got {show(rope)}.") from None
-    low, high = check_number("rope", low), check_number("rope", high)
+    if not isinstance(caring, (tuple, list)):
+        size = check_number("caring", caring, least=0.0)
+        return -size, size
+    if len(caring) != 2:
+        raise HierstanError(f"caring= takes a number or two, (low, high); got {show(caring)}.")
+    low, high = (check_number("caring", end) for end in caring)
     if low >= high:
-        raise HierstanError(f"rope= takes the lower number first; got {show(rope)}.")
+        raise HierstanError(f"caring= takes the lower number first; got {show(caring)}.")
     return low, high

@@ -54,7 +54,7 @@ class ValueRemaining(Printed):
 
 def prob_regret(
     fit: Fit | TwoPartFit,
-    more_than: float,
+    caring: float,
     *,
     scale: str = "response",
     larger_is_better: bool = True,
@@ -64,7 +64,7 @@ def prob_regret(
     Parameters
     ----------
     fit : Fit or TwoPartFit
-    more_than : float
+    caring : float
         The difference that does not matter, on `scale`; at least 0.
     scale : {"response", "link", "mean"}
     larger_is_better : bool
@@ -80,15 +80,15 @@ def prob_regret(
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-    >>> bool(hs.prob_regret(fit, more_than=5)["A"] < hs.prob_regret(fit, more_than=1)["A"])
+    >>> bool(hs.prob_regret(fit, caring=5)["A"] < hs.prob_regret(fit, caring=1)["A"])
     True
     """
     values = values_of(fit, scale, larger_is_better)
-    more_than = check_number("more_than", more_than, least=0.0)
+    caring = check_number("caring", caring, least=0.0)
     S, J = values.sizes
     total = np.zeros(J)
     for block in values.by_draws():
-        total += (losses.losses(values, block) > more_than).sum(axis=0)
+        total += (losses.losses(values, block) > caring).sum(axis=0)
     return values.series(total / S, "prob_regret")
 
 

@@ -22,6 +22,8 @@ from hierstan.text.numbers import chance
 from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
+STEP = 1e-4  # of a slope by differences
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Heterogeneity(Printed):
@@ -41,7 +43,7 @@ class Heterogeneity(Printed):
     contraction : float
         How much of the prior variance of tau the data took away: near 1 they determine tau, near 0
         it is mostly prior; negative if the posterior is wider than the prior.
-    smallest_difference : float
+    caring : float
         The tau below which differences do not matter, on the link scale.
     prob_negligible : float
         Posterior probability of a tau below that.
@@ -54,7 +56,7 @@ class Heterogeneity(Printed):
     i2: pd.Series
     new_group: pd.DataFrame
     contraction: float
-    smallest_difference: float
+    caring: float
     prob_negligible: float
     verdict: str
 
@@ -106,7 +108,8 @@ def heterogeneity(
     *,
     prob: float | None = None,
     threshold: float | None = None,
-    smallest_difference: float | None = None,
+    caring: float | None = None,
+    scale: str = "response",
 ) -> Heterogeneity: ...
 
 
@@ -119,7 +122,8 @@ def heterogeneity(
     *,
     prob: float | None = None,
     threshold: float | None = None,
-    smallest_difference: float | None = None,
+    caring: float | None = None,
+    scale: str = "response",
 ) -> Heterogeneity | HeterogeneityOfBoth:
     """Say how different the groups are.
 
@@ -132,11 +136,14 @@ def heterogeneity(
     threshold : float, optional
         On the response scale (a rate, say): adds the probabilities that a new group's mean is below
         and above it.
-    smallest_difference : float, optional
-        The smallest tau that matters, on the link scale: in the outcome's units, or as a difference
-        in log-odds or logarithms (``np.log(1.1)`` is a tenth more). By default a third of the
+    caring : float, optional
+        The smallest difference between groups that matters, as in `decision_table`: a tau below it
+        is negligible. By default a third of the
         typical standard error ``s``, where the total pooling factor is ``1 / (1 + 1/9) = 0.9``: the
         groups' own data then count for a tenth, and partial pooling is close to complete pooling.
+    scale : {"response", "link"}
+        Of `caring`: the outcome's own units (0.01 is a point of a rate), converted at the median of
+        ``mu``, or the link scale (``np.log(1.1)`` is a tenth more).
 
     Returns
     -------
@@ -171,7 +178,7 @@ def heterogeneity(
     The verdict has one rule, which `compare` shares. With the Bayes factor of partial against
     complete pooling (from the density of tau near 0 [3]_; a prior of tau that is wider than the
     default of estimates is judged as if it were that) and the probability that tau is negligible,
-    below `smallest_difference`:
+    below `caring`:
 
     - the groups "really differ" if the factor is above 3 and the probability below 0.1; estimating
       each group alone is then adequate, too, if own data hold over 90% of the weight,
@@ -206,14 +213,14 @@ def heterogeneity(
     prob = check_prob(prob)
     check_fit(fit, "heterogeneity", two_part=True)
     if isinstance(fit, TwoPartFit):
-        _check_unscaled(threshold, smallest_difference)
+        _check_unscaled(threshold, caring)
         rate, amount = (heterogeneity(part, prob=prob) for part in (fit.rate, fit.amount))
         return HeterogeneityOfBoth(rate, amount)
     _check(fit)
     _check_number("threshold", threshold)
-    _check_number("smallest_difference", smallest_difference, positive=True)
+    _check_number("caring", caring, positive=True)
     doubt = doubts({"": fit})
-    facts = spread_of(fit, prob=prob, smallest_difference=smallest_difference)
+    facts = spread_of(fit, prob=prob, smallest_difference=_on_link(fit, caring, scale))
     sums = sums_of(fit)
     i2 = sums.tau**2 / (sums.tau**2 + sums.typical_variance)
     new = _new_group(fit, prob, threshold)
@@ -238,7 +245,7 @@ def heterogeneity(
         i2=table.T["i2"],
         new_group=new,
         contraction=facts.contraction,
-        smallest_difference=facts.difference,
+        caring=facts.difference,
         prob_negligible=facts.negligible,
         verdict=first(doubt, verdict(facts, _threshold_words(fit, new, threshold))),
     )
@@ -263,7 +270,7 @@ def _check(fit: Fit) -> None:
 def _check_unscaled(*limits: float | None) -> None:
     if any(limit is not None for limit in limits):
         raise HierstanError(
-            "threshold= and smallest_difference= are about one part of a two-part fit: give them "
+            "threshold= and caring= are about one part of a two-part fit: give them "
             "to heterogeneity(fit.rate, ...) or heterogeneity(fit.amount, ...)."
         )
 
@@ -275,6 +282,15 @@ def _check_number(name: str, value: float | None, *, positive: bool = False) -> 
     if not number or not np.isfinite(value) or (positive and value <= 0):
         rule = "a finite number" + " above 0" * positive
         raise HierstanError(f"{name}= must be {rule}, but got {value!r}.")
+
+
+def _on_link(fit: Fit, caring: float | None, scale: str) -> float | None:
+    """Return a difference on the link scale; from the response scale by its slope at mu."""
+    if caring is None or scale == "link":
+        return caring
+    mu = float(np.median(fit.draws("mu")))
+    below, above = fit.family.to_response(np.array([mu - STEP, mu + STEP]))
+    return caring * 2 * STEP / float(above - below)
 
 
 def _new_group(fit: Fit, prob: float, threshold: float | None) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def verdict(spread: Spread, *more: str) -> str:
         sentences.append(
             f"A tau below {size(spread, spread.difference)} counts as negligible: a third of the "
             "typical standard error, where a typical pooling factor reaches 0.9. "
-            "smallest_difference= sets another limit."
+            "caring= sets another limit."
         )
     return " ".join(filter(None, sentences))
 

@@ -68,7 +68,7 @@ def test_no_pooling_is_exact() -> None:
 
 def test_uplift_of_no_pooling_is_exact() -> None:
     fit, (mean, sd) = school_fits()["none"], conjugate()
-    table = hs.uplift(fit, control="C", rope=(-2, 3), prob=0.8)
+    table = hs.uplift(fit, control="C", caring=(-2, 3), prob=0.8)
     difference = stats.norm(np.delete(mean - mean[2], 2), np.delete(np.hypot(sd, sd[2]), 2))
     assert table.index.tolist() == list("ABDEFGH")
     assert table.index.name == "school"
@@ -84,7 +84,7 @@ def test_uplift_of_no_pooling_is_exact() -> None:
         np.testing.assert_allclose(table[column], exact, atol=tolerance)
     chances = table[["prob_better", "prob_worse", "prob_equivalent"]]
     np.testing.assert_allclose(chances.sum(axis=1), 1)
-    smaller = hs.uplift(fit, control="C", rope=(-2, 3), larger_is_better=False)
+    smaller = hs.uplift(fit, control="C", caring=(-2, 3), larger_is_better=False)
     np.testing.assert_allclose(smaller["prob_better"], table["prob_worse"])
 
 
@@ -254,15 +254,15 @@ def test_a_mean_that_a_few_draws_decide_warns() -> None:
         (lambda f: hs.decision_table(f, control="Z"), "no group 'Z'"),
         (lambda f: hs.uplift(f, control=["A"]), "no group"),
         (lambda f: hs.uplift(f, control="A", prob=1.0), "prob="),
-        (lambda f: hs.uplift(f, control="A", rope=(1, -1)), "lower number first"),
-        (lambda f: hs.uplift(f, control="A", rope=0.1), "two numbers"),
+        (lambda f: hs.uplift(f, control="A", caring=(1, -1)), "lower number first"),
+        (lambda f: hs.uplift(f, control="A", caring=(0.1,)), "a number or two"),
         (lambda f: hs.uplift(f, control="A", relative=True), "0 or below.*relative=False"),
         (lambda f: hs.expected_loss(f, scale="log"), "response, link, mean; got 'log'"),
         (lambda f: hs.prob_best(f, larger_is_better="yes"), "True or False"),
         (lambda f: hs.prob_best({"partial": f}), r"fits\[\"partial\"\]"),
         (lambda f: hs.prob_greater(f), "a value or a group"),
         (lambda f: hs.prob_greater(f, than=np.nan), "than= must be a finite number"),
-        (lambda f: hs.prob_regret(f, -1), "more_than= .* at least 0"),
+        (lambda f: hs.prob_regret(f, -1), "caring= .* at least 0"),
         (lambda f: hs.decision_table(f, caring=-1), "caring= .* at least 0"),
         (lambda f: hs.value_remaining(f, prob=0), "prob="),
     ],
@@ -290,7 +290,7 @@ def test_memory_stays_bounded_for_ten_thousand_variants() -> None:
     calls = {
         "prob_best": lambda: hs.prob_best(fit),
         "expected_loss": lambda: hs.expected_loss(fit),
-        "uplift": lambda: hs.uplift(fit, control=5, relative=True, rope=(-0.1, 0.1)),
+        "uplift": lambda: hs.uplift(fit, control=5, relative=True, caring=(-0.1, 0.1)),
         "rank_probabilities": lambda: hs.rank_probabilities(fit, top=5),
         "rank_intervals": lambda: hs.rank_intervals(fit),
         "value_remaining": lambda: hs.value_remaining(fit),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from exact import one, partial
-from scipy import stats
+from scipy import special, stats
 
 import hierstan as hs
 from hierstan.fit.tau_evidence import spread_of
@@ -105,7 +105,7 @@ def test_numbers_of_the_reference_cases(name: str, seed: int) -> None:
     tau = exact["tau"]
     assert found.tau["mean"] == pytest.approx(tau["mean"], abs=4 * mcse(fit.draws("tau")))
     # the default limit is a third of the typical standard error
-    assert found.smallest_difference == pytest.approx(np.sqrt(s2) / 3, rel=1e-4)
+    assert found.caring == pytest.approx(np.sqrt(s2) / 3, rel=1e-4)
     # contraction: from the interquartile ranges
     prior = np.diff(fit.priors["tau"].quantile([0.25, 0.75]))[0]
     expected = 1 - ((tau["q75"] - tau["q25"]) / prior) ** 2
@@ -334,13 +334,16 @@ def test_the_smallest_difference_is_the_users_or_said() -> None:
     fit = fitted(surgical())
     said = hs.heterogeneity(fit)
     assert "counts as negligible: a third of the typical standard error" in said.verdict
-    assert said.prob_negligible == np.mean(fit.draws("tau") < said.smallest_difference)
+    assert said.prob_negligible == np.mean(fit.draws("tau") < said.caring)
 
-    given = hs.heterogeneity(fit, smallest_difference=2)
-    assert given.smallest_difference == 2
+    given = hs.heterogeneity(fit, caring=2, scale="link")
+    assert given.caring == 2
     assert given.prob_negligible > 0.99
     assert "they are too small to matter: tau is below 2.0 (an odds ratio of 7.4)" in given.verdict
     assert "counts as negligible" not in given.verdict
+    rate = special.expit(np.median(fit.draws("mu")))
+    in_rates = hs.heterogeneity(fit, caring=0.01)
+    assert in_rates.caring == pytest.approx(0.01 / (rate * (1 - rate)), rel=1e-4)
 
 
 def test_a_tau_that_is_mostly_prior_is_said_to_be() -> None:
@@ -418,8 +421,8 @@ def test_only_partial_pooling_has_a_tau(model: object) -> None:
         ({"prob": 1.5}, r"between 0 and 1, such as 0\.9, but got 1\.5"),
         ({"threshold": np.inf}, "threshold= must be a finite number, but got inf"),
         ({"threshold": "high"}, "threshold= must be a finite number, but got 'high'"),
-        ({"smallest_difference": 0}, "smallest_difference= must be a finite number above 0, .* 0"),
-        ({"smallest_difference": True}, "smallest_difference= must be .* but got True"),
+        ({"caring": 0}, "caring= must be a finite number above 0, .* 0"),
+        ({"caring": True}, "caring= must be .* but got True"),
     ],
 )
 def test_impossible_arguments(arguments: dict, message: str) -> None:
