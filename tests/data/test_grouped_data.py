@@ -275,6 +275,7 @@ LABELS = st.one_of(
 
 
 @settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore:.*differ by case or spaces alone")
 @given(
     st.lists(st.tuples(LABELS, st.integers(0, 2**31 - 1), st.integers(1, 2**31 - 1)), min_size=1)
 )
