@@ -2,6 +2,7 @@
 
 from hierstan.answers.check import check as check
 from hierstan.answers.comparison.compare import compare as compare
+from hierstan.answers.comparison.influence import influence as influence
 from hierstan.answers.comparison.integrated import (
     integrated_log_likelihood as integrated_log_likelihood,
 )
@@ -51,6 +52,7 @@ from hierstan.models.two_part import TwoPart as TwoPart
 from hierstan.plots.compare import plot_compare as plot_compare
 from hierstan.plots.forest import plot_forest as plot_forest
 from hierstan.plots.funnel import plot_funnel as plot_funnel
+from hierstan.plots.influence import plot_influence as plot_influence
 from hierstan.plots.khat import plot_khat as plot_khat
 from hierstan.plots.population import plot_population as plot_population
 from hierstan.plots.ppc import plot_ppc as plot_ppc

@@ -33,6 +33,7 @@ class BetaBinomial(Family):
     natural = True
     mean_scale = 1.5
     mean_words = "rate"
+    shares = True
     curved = True
     bounded = True
 

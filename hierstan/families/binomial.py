@@ -23,6 +23,7 @@ class Binomial(Family):
     predicted_size = "trials"
     natural = True
     mean_words = "rate"
+    shares = True
     curved = True
     bounded = True
     checks = {"dispersion": ("beta_binomial",)}

@@ -92,6 +92,8 @@ class Family(ABC):
         `information_near` says what it is at another mean.
     mean_words : str
         What a group's mean is.
+    shares : bool
+        Whether that is a share of trials, which people read as a percentage.
     medians : bool
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
@@ -135,6 +137,7 @@ class Family(ABC):
     marginal: ClassVar[bool] = False
     curved: ClassVar[bool] = False
     mean_words: ClassVar[str] = "mean"
+    shares: ClassVar[bool] = False
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
     positive: ClassVar[bool] = False

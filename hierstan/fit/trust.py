@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hierstan.errors import HierstanWarning
+from hierstan.errors import warn
 from hierstan.fit.judgement import headline
 
 if TYPE_CHECKING:
     from hierstan.fit.fit import Fit
 
 
-def doubts(fits: Mapping[str, Fit], *, stacklevel: int = 3) -> str:
+def doubts(fits: Mapping[str, Fit]) -> str:
     """Warn of fits whose draws `hierstan.diagnose` does not trust.
 
     Parameters
     ----------
     fits : mapping of str to Fit
         By what to call them; a name may be empty where there is one fit.
-    stacklevel : int
-        Of the warning, see `warnings.warn`.
 
     Returns
     -------
@@ -42,7 +39,7 @@ def doubts(fits: Mapping[str, Fit], *, stacklevel: int = 3) -> str:
         return ""
     words = f"Do not rely on this yet: the draws cannot be trusted ({'; '.join(told)}; see "
     words += "hs.diagnose)."
-    warnings.warn(words, HierstanWarning, stacklevel=stacklevel)
+    warn(words)
     return words
 
 

@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "compare": ["plot_compare"],
         "forest": ["plot_forest"],
         "funnel": ["plot_funnel"],
+        "influence": ["plot_influence"],
         "khat": ["plot_khat"],
         "population": ["plot_population"],
         "ppc": ["plot_ppc"],

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan.plots.style import QUIET, SMALL_SIZE, decimals_of, number
+from hierstan.plots.picture import height_of
+from hierstan.plots.style import INK, QUIET, SMALL_SIZE, decimals_of, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def name_rows(
     else the first and last few, their names pulled apart and tied to their rows by thin lines.
     `height` is that of the axes, in inches; `below` names rows that follow the groups after a gap.
     """
-    rows = len(labels)
+    rows, height = len(labels), height_of(ax, height)
     places = rows_below(rows, len(below))
     bottom = leave_unnamed(ax, places[-1] + 1 if places else rows)
     every = list(range(rows)) if rows <= named else list(headings)
@@ -146,8 +147,18 @@ def told(cut: bool, rows: int, named: int, by_level: bool = False) -> list[str]:
     ]
 
 
-def write_columns(ax: Axes, ys: Sequence[float], columns: Mapping[str, Sequence[str]]) -> None:
-    """Write columns of figures right of the axes, each under its header."""
+def write_columns(
+    ax: Axes,
+    ys: Sequence[float],
+    columns: Mapping[str, Sequence[str]],
+    *,
+    color: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> None:
+    """Write columns of figures right of the axes, each under its header.
+
+    With the `sizes` (in characters) of columns that are there already: more lines of these.
+    """
     options: dict[str, Any] = {
         "textcoords": "offset points",
         "ha": "right",
@@ -156,21 +167,35 @@ def write_columns(ax: Axes, ys: Sequence[float], columns: Mapping[str, Sequence[
     }
     edge, offset = ax.get_yaxis_transform(), 4.0
     for header, texts in columns.items():
-        offset += 10 + 0.58 * SMALL_SIZE * max(map(len, [header, *texts]))
+        size = max(map(len, [header, *texts])) if sizes is None else sizes[header]
+        offset += 10 + 0.58 * SMALL_SIZE * size
         for y, text in zip(ys, texts, strict=True):
-            ax.annotate(text, (1, y), (offset, 0), xycoords=edge, va="center", **options)
+            ax.annotate(
+                text, (1, y), (offset, 0), xycoords=edge, va="center", color=color or INK, **options
+            )
+        if sizes is not None:
+            continue
         ax.annotate(
             header, (1, 1), (offset, 3), xycoords=ax.transAxes, va="bottom", color=QUIET, **options
         )
 
 
-def figures(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Return the means and the intervals of rows as texts, all with the same decimals."""
-    decimals = decimals_of(float((rows["upper"] - rows["lower"]).median()) / 2)
-    means = ["" if np.isnan(mean) else number(mean, decimals) for mean in rows["mean"]]
+def figures(
+    rows: pd.DataFrame, unit: str = "", decimals: int | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the means and the intervals of rows as texts, all with the same decimals.
+
+    With a `unit` they are shares: "%" stands behind percentages, nothing behind points.
+    """
+    if unit:
+        rows = 100 * rows[["mean", "lower", "upper"]]
+    unit = unit if unit == "%" else ""
+    if decimals is None:
+        decimals = decimals_of(float((rows["upper"] - rows["lower"]).median()) / 2)
+    means = ["" if np.isnan(mean) else f"{number(mean, decimals)}{unit}" for mean in rows["mean"]]
     ends = zip(rows["lower"], rows["upper"], strict=True)
     intervals = [
-        "" if np.isnan(low) else f"[{number(low, decimals)}, {number(high, decimals)}]"
+        "" if np.isnan(low) else f"[{number(low, decimals)}{unit}, {number(high, decimals)}{unit}]"
         for low, high in ends
     ]
     return means, intervals

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from hierstan.answers.comparison.verdict import CLEAR
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.axes import write_columns
+from hierstan.plots.picture import Look, named, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,11 @@ CLAUSE = re.compile(r"[:.;](?:\s|$)| \(")  # where a clause of a verdict ends
 COLUMNS = ("elpd", "se", "elpd_diff", "dse", "weight")
 
 
-def plot_compare(comparison: Any) -> Figure:
+@picture
+def plot_compare(
+    comparison: Any,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw each model's predictive accuracy, and its difference from the best one.
 
     Parameters
@@ -30,6 +35,8 @@ def plot_compare(comparison: Any) -> Figure:
     comparison : Comparison
         What `compare` returns: its ``table`` has the models, best first, and the columns ``elpd``,
         ``se``, ``elpd_diff``, ``dse`` and ``weight``.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -54,7 +61,8 @@ def plot_compare(comparison: Any) -> Figure:
     ['complete pooling', 'partial pooling', 'no pooling']
     """
     table = _checked(comparison)
-    names = [NAMES.get(name, style.literal(name)) for name in table.index]
+    own = [NAMES.get(name, style.literal(name)) for name in table.index]
+    names = named(list(table.index), own)
     colors = [style.POOLING_COLORS.get(name, style.INK) for name in table.index]
     with style.quiet():
         fig, axes = style.new_figure(8.0, 0.42 * len(table) + 1.9, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from hierstan.fit.centers import has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -21,10 +22,14 @@ from hierstan.plots.groups import (
     group_table,
     group_word,
     headings,
+    link_of,
     mean_words,
+    name_axis,
     references,
+    unit,
 )
 from hierstan.plots.meta_forest import draw_meta
+from hierstan.plots.picture import Look, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +39,9 @@ NAMED = 60  # groups whose names and figures are written out
 STYLES = ("groups", "meta")
 
 
+@picture
 def plot_forest(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     *,
     prob: float | None = None,
     scale: str = "response",
@@ -43,12 +49,15 @@ def plot_forest(
     style: str = "groups",
     exponentiate: bool | None = None,
     by: Hashable | None = None,
+    favours: tuple[str, str] | None = None,
+    columns: Any = None,
+    **look: Unpack[Look],
 ) -> Figure:
     """Draw the intervals of the group means, with the population mean and a new group below.
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
         Of any pooling; for the style ``"meta"``, of partial or complete pooling.
     prob : float, optional
         Probability of the thin, equal-tailed intervals; the thick ones have 50%. In the style
@@ -66,7 +75,16 @@ def plot_forest(
         Show estimates that are log ratios as ratios, on a log axis; with ``style="meta"``. By
         default where the data say that they are (``data.measure``), unless ``scale="link"``.
     by : str, optional
-        A factor of the fit, such as a region: the groups stand level by level, under its name.
+        A factor of the fit, such as a region: the groups stand level by level, under its name; in
+        the style ``"meta"`` with a diamond for the mean of each level's studies.
+    favours : (str, str), optional
+        Whom effects left and right of "no effect" favour, written below the axis; with
+        ``style="meta"``.
+    columns : pandas.DataFrame or mapping of str to sequence, optional
+        What to print beside each study, by group label or in their order; with ``style="meta"``. By
+        default events out of how many, or mean, sd and n, where the data have them.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -98,16 +116,29 @@ def plot_forest(
     >>> figure.axes[0].get_xlabel()
     'effect'
     """
-    check_fit(fit, "plot_forest")
+    check_fit(fit, "plot_forest", two_part=True)
     if style not in STYLES:
         raise HierstanError(f"style must be one of {', '.join(STYLES)}, got {style!r}.")
     prob = check_prob(prob)
-    if style == "meta":
-        if by is not None:
-            raise HierstanError('by= needs style="groups".')
-        return draw_meta(
-            fit, prob=prob, scale=scale, sort=sort, exponentiate=exponentiate, named=NAMED
+    if isinstance(fit, TwoPartFit) and (style == "meta" or by is not None or exponentiate):
+        raise HierstanError(
+            'style="meta", by= and exponentiate= are for one part: plot_forest(fit.rate, ...) or '
+            "plot_forest(fit.amount, ...)."
         )
+    if style == "meta" and isinstance(fit, Fit):
+        return draw_meta(
+            fit,
+            prob=prob,
+            scale=scale,
+            sort=sort,
+            exponentiate=exponentiate,
+            named=NAMED,
+            by=by,
+            favours=favours,
+            columns=columns,
+        )
+    if favours is not None or columns is not None:
+        raise HierstanError('favours= and columns= need style="meta".')
     if exponentiate:
         raise HierstanError('exponentiate=True needs style="meta".')
     return _draw_groups(fit, prob, scale, sort, by)
@@ -116,7 +147,9 @@ def plot_forest(
 # internals ------------------------------------------------------------------------------------
 
 
-def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool, by: Hashable | None) -> Figure:
+def _draw_groups(
+    fit: Fit | TwoPartFit, prob: float, scale: str, sort: bool, by: Hashable | None
+) -> Figure:
     """Draw every group's mean, and what they have in common."""
     table = group_table(fit, prob, scale)
     if sort or (len(table) > NAMED and by is None):
@@ -124,8 +157,8 @@ def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool, by: Hashable | N
     below = references(fit, prob, scale)
     if fit.model.name != "partial":
         below = below[:0]
-    log = layout.wants_log(fit.family.link, scale, np.r_[table["mean"], _raw(table, fit)])
-    lines = table if by is None else by_level(fit, table, by)
+    log = layout.wants_log(link_of(fit), scale, np.r_[table["mean"], _raw(table, fit)])
+    lines = table if by is None else by_level(cast(Fit, fit), table, by)
     with style.quiet():
         height = layout.rows_height(len(lines), NAMED) + 0.25 * len(below)
         fig, ax = style.new_figure(7.6, height + 1.6)
@@ -134,29 +167,29 @@ def _draw_groups(fit: Fit, prob: float, scale: str, sort: bool, by: Hashable | N
         _frame(ax, fit, table, below, scale, log)
         cut = _draw(ax, fit, lines, below)
         if len(lines) <= NAMED:
-            _write_figures(ax, fit, pd.concat([lines, below]), prob)
+            _write_figures(ax, fit, pd.concat([lines, below]), prob, scale)
         caption = _caption(fit, prob, layout.told(cut, len(lines), NAMED, by is not None))
         return style.finish(fig, _title(fit, table, scale), caption)
 
 
-def _raw(table: pd.DataFrame, fit: Fit) -> np.ndarray:
+def _raw(table: pd.DataFrame, fit: Fit | TwoPartFit) -> np.ndarray:
     """Return the raw estimates that are drawn: none where only the prior is."""
     return table["raw"].to_numpy()[: 0 if fit.prior_only else None]
 
 
 def _frame(
-    ax: Axes, fit: Fit, table: pd.DataFrame, below: pd.DataFrame, scale: str, log: bool
+    ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, below: pd.DataFrame, scale: str, log: bool
 ) -> None:
     """Set the value axis up: limits, scale, grid and name."""
     rows = pd.concat([table, below])
     ends = rows["lower"].to_numpy(), rows["upper"].to_numpy()
     low, high = layout.limits(table["mean"].to_numpy(), _raw(table, fit), *ends, log)
     layout.set_limits(ax, low, high, log)
-    ax.set_xlabel(mean_words(fit, scale) + (" (log scale)" if log else ""))
+    name_axis(ax, fit, scale, log)
     style.grid_lines(ax)
 
 
-def _draw(ax: Axes, fit: Fit, table: pd.DataFrame, below: pd.DataFrame) -> bool:
+def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, below: pd.DataFrame) -> bool:
     """Draw intervals, means and raw estimates, and say whether an interval was cut."""
     color = style.POOLING_COLORS[fit.model.name]
     ys = np.arange(len(table))
@@ -195,9 +228,11 @@ def _draw_references(ax: Axes, rows: int, below: pd.DataFrame) -> bool:
     return layout.mark_cut(ax, below["lower"], below["upper"], ys, style.INK)
 
 
-def _write_figures(ax: Axes, fit: Fit, rows: pd.DataFrame, prob: float) -> None:
+def _write_figures(
+    ax: Axes, fit: Fit | TwoPartFit, rows: pd.DataFrame, prob: float, scale: str
+) -> None:
     """Write mean and interval of every row at the right."""
-    means, intervals = layout.figures(rows)
+    means, intervals = layout.figures(rows, unit(fit, scale))
     columns = {
         "median" if fit.prior_only else "mean": means,
         f"{style.percent(prob)} interval": intervals,
@@ -205,25 +240,34 @@ def _write_figures(ax: Axes, fit: Fit, rows: pd.DataFrame, prob: float) -> None:
     layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
 
-def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
+def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, scale: str) -> str:
     what = f"{mean_words(fit, scale)} by {group_word(fit.data)}"
     if fit.prior_only:
         return f"{what}: the prior, before any data"
     words = POOLING_WORDS[fit.model.name]
     if fit.model.name == "complete":
-        return f"{what}, {words}: {style.number(float(table['mean'].iloc[0]))} for all"
-    relative = fit.family.link == "log" and scale == "response"
-    estimates = style.span(table["mean"].min(), table["mean"].max(), relative=relative)
-    raw = style.span(table["raw"].min(), table["raw"].max(), relative=relative)
+        mean = float(table["mean"].iloc[0])
+        return f"{what}, {words}: {style.span(mean, mean, unit=unit(fit, scale))} for all"
+    relative = link_of(fit) == "log" and scale == "response"
+    estimates = style.span(
+        table["mean"].min(), table["mean"].max(), relative=relative, unit=unit(fit, scale)
+    )
+    raw = style.span(
+        table["raw"].min(), table["raw"].max(), relative=relative, unit=unit(fit, scale)
+    )
     return f"{what}, {words}: {estimates} (raw {raw})"
 
 
-def _caption(fit: Fit, prob: float, told: list[str]) -> str:
+def _caption(fit: Fit | TwoPartFit, prob: float, told: list[str]) -> str:
     means = "prior medians" if fit.prior_only else "posterior means"
     parts = [
         f"Dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
         *([] if fit.prior_only else ["hollow circles are raw estimates"]),
-        *(["upright lines are where what is known of a group puts it"] if has_centers(fit) else []),
+        *(
+            ["upright lines are where what is known of a group puts it"]
+            if isinstance(fit, Fit) and has_centers(fit)
+            else []
+        ),
         *told,
     ]
     return "; ".join(parts) + "."

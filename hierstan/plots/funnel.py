@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from hierstan.fit.taken import check_fit
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words, require
 from hierstan.plots.marks import MOST, name_points
+from hierstan.plots.picture import Look, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +21,30 @@ if TYPE_CHECKING:
 
 Z = 1.96
 FEWEST_NAMED = 3
+CONTOURS = {0.1: 1.645, 0.05: 1.96, 0.01: 2.576}  # two-sided p values, and their z
+DASHES: dict[float, Any] = {0.1: (0, (1, 2)), 0.05: (0, (4, 2)), 0.01: "-"}
+HEIGHTS = {0.1: 0.97, 0.05: 0.85, 0.01: 0.73}  # where their names stand along the lines
 FEW = 10  # studies, below which the shape of a funnel is a matter of chance
 
 
-def plot_funnel(fit: Fit) -> Figure:
+@picture
+def plot_funnel(
+    fit: Fit,
+    *,
+    contours: bool = False,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw raw estimates against their standard errors, with the funnel chance alone would fill.
 
     Parameters
     ----------
     fit : Fit
         Of partial or complete pooling.
+    contours : bool
+        Mark where a study alone would be significant, against no effect: two-sided p values of 0.1,
+        0.05 and 0.01 (Peters et al. 2008, doi:10.1016/j.jclinepi.2007.11.010).
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -44,7 +59,8 @@ def plot_funnel(fit: Fit) -> Figure:
     Raises
     ------
     HierstanError
-        If the fit is one of no pooling, or has the prior only.
+        If the fit is one of no pooling, or has the prior only; if `contours` are asked of outcomes
+        without a place of no effect.
 
     Notes
     -----
@@ -78,15 +94,16 @@ def plot_funnel(fit: Fit) -> Figure:
         fig, ax = style.new_figure(7.0, 5.4)
         _frame(ax, fit, points, mu, tau)
         _draw_limits(ax, mu, tau)
+        if contours:
+            _draw_contours(ax, fit)
         _draw_points(ax, points)
         style.legend(ax, _keys(fit))
-        style.finish(fig, _title(fit, points, mu, away), _caption(fit, len(points)))
+        style.finish(fig, _title(fit, points, mu, away), _caption(fit, len(points), contours))
         worst = np.argsort(-away, kind="stable")[: max(FEWEST_NAMED, int((away > Z).sum()))][:MOST]
         names = np.array(labels(fit.data.groups), dtype=object)[known]
         rest = np.delete(points, worst, axis=0)
         name_points(ax, points[worst], names[worst].tolist(), rest)
-        style.settle(fig)
-        return fig
+        return style.settle(fig)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -129,6 +146,26 @@ def _draw_limits(ax: Axes, mu: float, tau: float) -> None:
     ax.axvline(mu, color=style.INK, lw=0.9, zorder=1)
 
 
+def _draw_contours(ax: Axes, fit: Fit) -> None:
+    """Draw the lines on which a study's own p value is 0.1, 0.05 and 0.01, and name them."""
+    if not (fit.family.estimates or fit.family.treatment):
+        raise HierstanError(
+            "contours=True marks what is significant against no effect, so it is for estimates of "
+            f"effects, not for {fit.data.family} data. Leave it out."
+        )
+    bottom = ax.get_ylim()[0]
+    se = np.array([0.0, bottom])
+    for p, z in CONTOURS.items():
+        for side in (-z, z):
+            ax.plot(side * se, se, color=style.ALERT, lw=0.8, ls=DASHES[p], zorder=1.5)
+        height = HEIGHTS[p] * min(bottom, ax.get_xlim()[1] / z)
+        place = (z * height, height)
+        ax.annotate(
+            f"p = {p}", place, (-2, 3), textcoords="offset points", ha="right", va="bottom",
+            fontsize=style.SMALL_SIZE - 1, color=style.ALERT, zorder=4,
+        )  # fmt: skip
+
+
 def _draw_points(ax: Axes, points: np.ndarray) -> None:
     many = len(points) > 200
     look: dict[str, Any] = {"ms": 2.2, "mew": 0, "alpha": 0.6} if many else {"ms": 6, "mew": 0.6}
@@ -142,11 +179,11 @@ def _keys(fit: Fit) -> list[Any]:
 
     keys: list[Any] = [
         Line2D([], [], ls="", marker="o", ms=6, color=style.RAW, label="raw estimate"),
-        Line2D([], [], color=style.INK, lw=0.9, label="mu"),
-        Patch(color=style.CORE, label="mu ± 1.96 se"),
+        Line2D([], [], color=style.INK, lw=0.9, label="population mean"),
+        Patch(color=style.CORE, label="95% by chance alone"),
     ]
     if fit.model.name == "partial":
-        keys.append(Patch(color=style.BAND, label="mu ± 1.96 √(se² + tau²)"))
+        keys.append(Patch(color=style.BAND, label="95% with differences"))
     return keys
 
 
@@ -159,11 +196,12 @@ def _title(fit: Fit, points: np.ndarray, mu: float, away: np.ndarray) -> str:
     return f"{what}: {found}, {int((away > Z).sum()):,} outside the one that allows for differences"
 
 
-def _caption(fit: Fit, count: int) -> str:
+def _caption(fit: Fit, count: int, contours: bool) -> str:
     missing = len(fit.data.groups) - count
     causes = "a lopsided funnel has many causes besides unpublished studies"
     parts = [
         f"About 5% lie outside by chance; {causes}",
+        *(["red lines: a study alone would be significant beyond them"] if contours else []),
         *([f"fewer than {FEW} are too few to judge its shape"] if count < FEW else []),
         *([f"{missing:,} without a finite standard error are left out"] if missing else []),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,12 @@ from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
 from hierstan.fit.two_part import TwoPartFit
-from hierstan.plots.style import literal
+from hierstan.plots.picture import named
+from hierstan.plots.style import literal, show_percent
 from hierstan.text.wording import did_you_mean, listed, pooling_words, show
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SCALES = ("response", "link")
 POOLING_WORDS = {
@@ -32,9 +37,31 @@ LINK_WORDS = {"identity": "", "logit": "log-odds of ", "log": "log "}
 
 def on_scale(fit: Fit, values: np.ndarray, scale: str) -> np.ndarray:
     """Return values of the link scale on the scale that is asked for."""
+    check_scale(scale)
+    if scale == "link":
+        return np.asarray(values)
+    return fit.family.to_response(values)
+
+
+def check_scale(scale: str) -> None:
+    """Refuse a scale that there is not."""
     if scale not in SCALES:
         raise HierstanError(f"scale must be one of {', '.join(SCALES)}, got {scale!r}.")
-    return fit.family.to_response(values) if scale == "response" else np.asarray(values)
+
+
+def link_of(fit: Fit | TwoPartFit) -> str:
+    """Return the link of what is drawn; revenues lie on a log scale."""
+    return fit.family.link if isinstance(fit, Fit) else "log"
+
+
+def shares(fit: Fit | TwoPartFit, scale: str) -> bool:
+    """Whether what is drawn are shares of trials, shown as percentages."""
+    return isinstance(fit, Fit) and fit.family.shares and scale != "link"
+
+
+def unit(fit: Fit | TwoPartFit, scale: str) -> str:
+    """Return what stands behind the numbers of means."""
+    return "%" if shares(fit, scale) else ""
 
 
 def interval(draws: np.ndarray, prob: float) -> np.ndarray:
@@ -63,12 +90,14 @@ def summaries(fit: Fit, draws: np.ndarray, prob: float) -> pd.DataFrame:
     )
 
 
-def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+def group_table(fit: Fit | TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
     """Return the `summaries` of the group means and their ``raw`` estimates and ``se``, by group.
 
     ``precision`` is each raw estimate's inverse sampling variance on the link scale, with the
     largest as 1.
     """
+    if isinstance(fit, TwoPartFit):
+        return _revenue_table(fit, prob, scale)
     if fit.keeps_theta:
         table = summaries(fit, on_scale(fit, fit.draws("theta"), scale), prob)
     else:
@@ -77,7 +106,7 @@ def group_table(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
         table["inner_lower"], table["inner_upper"] = inner["lower"].array, inner["upper"].array
     raw = raw_estimates(fit.data).reset_index(drop=True)
     names = ("raw", "raw_se") if scale == "response" else ("link", "link_se")
-    table["raw"], table["se"] = raw[names[0]], raw[names[1]]
+    table[["raw", "se"]] = raw[list(names)]
     table["precision"] = (raw["link_se"].min() / raw["link_se"]) ** 2
     table["label"] = labels(fit.data.groups)
     if has_centers(fit):
@@ -101,7 +130,7 @@ def by_level(fit: Fit, table: pd.DataFrame, factor: Hashable) -> pd.DataFrame:
     place = {level: code for code, level in enumerate(levels)}
     codes = np.array([place[level] for level in own[factor]])[table.index]
     parts = []
-    for code, name in enumerate(labels(levels)):
+    for code, name in enumerate(texts_of(levels)):
         heading = pd.DataFrame({"label": [f"{literal(factor)}: {name}"], "heading": True})
         parts += [heading, table[codes == code].assign(heading=False)]
     return pd.concat(parts, ignore_index=True)
@@ -112,16 +141,16 @@ def headings(table: pd.DataFrame) -> list[int]:
     return np.flatnonzero(table["heading"].to_numpy(bool)).tolist() if "heading" in table else []
 
 
-def references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+def references(fit: Fit | TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
     """Return the population mean and a new group's mean as `summaries`, where the fit has them."""
-    names = [name for name in REFERENCES if name in fit.posterior]
-    if not names:
+    names = [n for n in REFERENCES if isinstance(fit, Fit) and n in fit.posterior]
+    if isinstance(fit, TwoPartFit) or not names:
         return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
     draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
     table = summaries(fit, draws, prob)
     # exp(mu) and the like are no mean of the groups but their median
     mu = "population mean" if fit.family.link == "identity" or scale == "link" else "typical group"
-    words = {"mu": f"{mu} (mu)", "theta_new": f"a new {group_word(fit.data)}"}
+    words = {"mu": mu, "theta_new": f"a new {group_word(fit.data)}"}
     table["label"] = [words[name] for name in names]
     table.index = pd.Index(names)
     table.loc[table.index == "theta_new", "mean"] = np.nan  # it may be infinite on this scale
@@ -129,6 +158,11 @@ def references(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
 
 
 def labels(groups: pd.Index) -> list[str]:
+    """Return what to call groups: what the user says, or their labels as texts."""
+    return named(groups.tolist(), texts_of(groups))
+
+
+def texts_of(groups: pd.Index) -> list[str]:
     """Return labels as texts to draw; those that would look alike are written as in Python."""
     several = isinstance(groups, pd.MultiIndex)
     texts = [literal(", ".join(map(str, group)) if several else group) for group in groups]
@@ -161,6 +195,18 @@ def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:
     return words if scale == "response" else LINK_WORDS[fit.family.link] + words
 
 
+def axis_words(fit: Fit | TwoPartFit, scale: str, log: bool = False) -> str:
+    """Return what a group's mean is, as the name of its axis."""
+    return mean_words(fit, scale) + " (log scale)" * log
+
+
+def name_axis(ax: Axes, fit: Fit | TwoPartFit, scale: str, log: bool = False) -> None:
+    """Name the value axis after what a group's mean is; shares of trials are percentages on it."""
+    ax.set_xlabel(axis_words(fit, scale, log))
+    if shares(fit, scale):
+        show_percent(ax)
+
+
 def rate_words(fit: Fit) -> str:
     """Return what a group's outcomes average to, which of two arms is the treatment's rate."""
     words, columns = outcome_word(fit.data), fit.data.columns
@@ -170,15 +216,36 @@ def rate_words(fit: Fit) -> str:
     return f"{words} / {literal(columns[size])}" if size else f"{fit.family.mean_words} of {words}"
 
 
-def require(fit: Fit, name: str, picture: str) -> None:
-    """Refuse a fit that lacks what a picture is about, naming the fits that have it."""
+def require_posterior(fit: Fit, picture: str) -> None:
+    """Refuse a fit of the prior."""
     if fit.prior_only:
         raise HierstanError(
             f"{picture} needs a posterior, but this fit has the prior only (prior_only=True). "
             "Fit again without prior_only."
         )
+
+
+def require(fit: Fit, name: str, picture: str) -> None:
+    """Refuse a fit that lacks what a picture is about, naming the fits that have it."""
+    require_posterior(fit, picture)
     if name not in fit.posterior:
         kinds = "PartialPooling" if name == "tau" else "PartialPooling or CompletePooling"
         raise HierstanError(
             f"{picture} needs a fit of {kinds}: {pooling_words(fit.model.name)} has no {name}."
         )
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _revenue_table(fit: TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
+    """Return what `group_table` does, of the revenue per customer of a two-part fit."""
+    check_scale(scale)
+    raw, inner = fit.raw(scale).reset_index(drop=True), fit.summaries(0.5, scale)
+    table = fit.summaries(prob, scale).drop(columns="sd").reset_index(drop=True)
+    table["inner_lower"], table["inner_upper"] = inner["lower"].array, inner["upper"].array
+    table["raw"], table["se"] = raw["raw"], raw["raw_se"]
+    relative = fit.raw("link")["raw_se"].reset_index(drop=True)
+    table["precision"] = ((relative.min() / relative) ** 2).fillna(0.0)
+    table["label"] = labels(fit.groups)
+    return table

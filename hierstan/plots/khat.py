@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -10,19 +10,26 @@ from hierstan.answers.comparison.elpd import ANEW, GOOD_K
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.marks import name_points
+from hierstan.plots.picture import Look, named, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def plot_khat(loo_result: Any) -> Figure:
+@picture
+def plot_khat(
+    loo_result: Any,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw the Pareto k of every unit that was left out.
 
     Parameters
     ----------
     loo_result : Elpd
         What `loo` returns: ``pareto_k``, ``unit``, ``labels`` and ``method``, one of each unit.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -48,7 +55,8 @@ def plot_khat(loo_result: Any) -> Figure:
     'Pareto k'
     """
     k, method = _checked(loo_result)
-    labels = [style.literal(label) for label in loo_result.labels]
+    keys = list(loo_result.labels)
+    labels = named(keys, [style.literal(label) for label in keys])
     with style.quiet():
         fig, ax = style.new_figure(7.6, 3.9)
         model = getattr(loo_result, "model", "partial")
@@ -61,8 +69,7 @@ def plot_khat(loo_result: Any) -> Figure:
         name_points(
             ax, points[worst], [labels[unit] for unit in worst], np.delete(points, worst, 0)
         )
-        style.settle(fig)
-        return fig
+        return style.settle(fig)
 
 
 # internals ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan.plots.style import INK, SMALL_SIZE
+from hierstan.plots.style import INK, SMALL_SIZE, warn_of_glyphs
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 MOST = 8  # names in one picture
+DOT = 5.0  # pixels that a dot reaches beyond its center
 # Where a name may stand from its point: offset in points, and how it is aligned there.
 PLACES = (
     (6, 0, "left", "center"),
@@ -37,6 +38,7 @@ def name_points(ax: Axes, points: np.ndarray, labels: Sequence[str], others: np.
     crowd = ax.transData.transform(np.concatenate([points, others]))
     crowd = crowd[np.isfinite(crowd).all(axis=1)]
     taken: list[Bbox] = []
+    warn_of_glyphs(labels[:MOST])
     for (x, y), label in zip(points[:MOST].tolist(), labels, strict=False):
         note = _placed(ax, x, y, label, taken, crowd)
         if note is not None:
@@ -68,7 +70,9 @@ def _placed(
         )
         box = note.get_window_extent()
         inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
-        free = not any(box.overlaps(other) for other in taken) and not box.count_contains(points)
+        free = not any(box.overlaps(other) for other in taken) and not box.padded(
+            DOT
+        ).count_contains(points)
         if inside and free:
             note.set_in_layout(False)
             return note

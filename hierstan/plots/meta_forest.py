@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,27 +17,41 @@ from hierstan.fit.observed_information import numeric
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
+    by_level,
     group_table,
     group_word,
+    headings,
     mean_words,
     on_scale,
     references,
     require,
+    shares,
 )
+from hierstan.plots.meta_columns import heterogeneity_words, raw_columns, subgroups
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PITCH = 1.4  # height of a study's row, which has two lines, over that of a row with one
-ESTIMATE, POOLED = -0.14, 0.24  # where they are in the row
+ESTIMATE, POOLED = -0.2, 0.24  # where they are in the row
+DECIMALS = 2
 LARGEST = 300.0  # log of a ratio: farther out, an axis has no numbers left
 SQUARE = 0.6  # of the raw estimates' colour
 NUMBERS = ["mean", "lower", "upper"]
 
 
 def draw_meta(
-    fit: Fit, *, prob: float, scale: str, sort: bool, exponentiate: bool | None, named: int
+    fit: Fit,
+    *,
+    prob: float,
+    scale: str,
+    sort: bool,
+    exponentiate: bool | None,
+    named: int,
+    by: Hashable | None = None,
+    favours: tuple[str, str] | None = None,
+    columns: Any = None,
 ) -> Figure:
     """Draw the forest plot of a meta-analysis; see `hierstan.plot_forest`.
 
@@ -49,6 +64,9 @@ def draw_meta(
     exponentiate : bool, optional
     named : int
         Most studies to write names and figures of.
+    by : str, optional
+    favours : (str, str), optional
+    columns : pandas.DataFrame or mapping, optional
 
     Returns
     -------
@@ -56,35 +74,95 @@ def draw_meta(
     """
     require(fit, "mu", 'plot_forest(style="meta")')
     studies, below = _studies(fit, prob, scale), references(fit, prob, scale)
-    below.loc["mu", "label"] = "overall (mu)"
+    below.loc["mu", "label"] = "overall"
     effect = fit.data.effect
     if exponentiate is None:
         exponentiate = effect is not None and effect.ratio and scale == "response"
+    beside = raw_columns(fit, columns)
+    means = None if by is None else subgroups(fit, by, prob, scale) if _has(fit, by) else None
     if exponentiate:
         _check_logs(fit)
         studies, below = _exponentiated(studies), _exponentiated(below)
+        means = None if means is None else _exponentiated(means.assign(label=""))
     if sort or len(studies) > named:
-        studies = studies.sort_values("raw", ascending=False, kind="stable", ignore_index=True)
+        studies = studies.sort_values("raw", ascending=False, kind="stable")
+    studies = studies.assign(place=studies.index)
+    lines = studies if by is None else by_level(fit, studies, by)
     log = exponentiate or layout.wants_log(fit.family.link, scale, studies[["raw", "mean"]].values)
     with style.quiet():
-        apart = len(studies) <= named
-        height = (PITCH if apart else 1) * layout.rows_height(len(studies), named)
+        apart = len(lines) <= named
+        height = (PITCH if apart else 1) * layout.rows_height(len(lines), named)
         height += 0.3 * len(below)
-        fig, ax = style.new_figure(7.6, height + 1.9)
-        layout.name_rows(ax, list(studies["label"]), height, named, list(below["label"]))
+        fig, ax = style.new_figure(7.6 + 0.7 * len(beside), height + 1.9)
+        names = (list(lines["label"]), height, named, list(below["label"]), headings(lines))
+        layout.name_rows(ax, *names)
         _frame(ax, studies, below, log, _no_effect(fit, scale, exponentiate))
         words = _ratio_words(fit, scale) if exponentiate else mean_words(fit, scale)
         ax.set_xlabel(words + (" (log scale)" if log else ""))
-        cut = _draw(ax, fit, studies, apart=apart, area=_area(ax, height))
-        cut |= _draw_overall(ax, len(studies), below)
+        if shares(fit, scale):
+            style.show_percent(ax)
+        if favours is not None:
+            _write_sides(ax, favours, _no_effect(fit, scale, exponentiate))
+        cut = _draw(ax, fit, lines, apart=apart, area=_area(ax, height))
+        cut |= _draw_overall(ax, len(lines), below)
+        if means is not None:
+            lines = _draw_subgroups(ax, lines, means)
         if apart:
-            _write_figures(ax, studies, below, prob)
-        style.legend(ax, _keys(fit, _face(len(studies))))
-        told = layout.told(cut, len(studies), named)
-        return style.finish(fig, _title(words, fit, studies, below), _caption(fit, prob, told))
+            texts = {
+                name: [column[j] if j >= 0 else "" for j in _places(lines)]
+                for name, column in beside.items()
+            }
+            _write_figures(ax, fit, lines, below, prob, scale, texts)
+        style.legend(ax, _keys(fit, _face(len(lines))))
+        told = heterogeneity_words(fit, prob, _told(fit, below, scale)[1][-1])
+        told += _caption(fit, prob) + layout.told(cut, len(lines), named, by is not None)
+        return style.finish(fig, _title(words, fit, below, scale), "; ".join(told) + ".")
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _has(fit: Fit, factor: Hashable) -> bool:
+    return factor in list(fit.data.levels)
+
+
+def _places(lines: pd.DataFrame) -> list[int]:
+    """Return the position of each line's study in the data, and -1 for headings."""
+    return lines["place"].fillna(-1).astype(int).tolist()
+
+
+def _write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> None:
+    """Write whom either side of no effect favours, between the axis and its name."""
+    if isinstance(favours, str) or len(favours) != 2 or no_effect is None:
+        why = "a pair of texts, for the left and the right" if no_effect is not None else ""
+        raise HierstanError(
+            f"favours= must be {why}; got {favours!r}."
+            if why
+            else "favours= needs a scale with a place of no effect, such as differences or ratios."
+        )
+    left, right = (style.literal(text) for text in favours)
+    place = ax.get_xaxis_transform()
+    options: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "va": "top"}
+    x = float(np.clip(no_effect, *ax.get_xlim()))
+    for text, across, ha in ((f"← favours {left}", -6, "right"), (f"favours {right} →", 6, "left")):
+        ax.annotate(
+            text, (x, 0), (across, -20), xycoords=place, textcoords="offset points", ha=ha,
+            annotation_clip=False, color=style.QUIET, **options,
+        )  # fmt: skip
+    ax.xaxis.labelpad = 16
+
+
+def _draw_subgroups(ax: Axes, lines: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
+    """Draw a diamond in the line of each level's name, and return the lines with its numbers."""
+    rows, numbers = headings(lines), ["raw", "raw_lower", "raw_upper"]
+    for row, (low, center, high) in zip(
+        rows, means[["lower", "mean", "upper"]].to_numpy(), strict=True
+    ):
+        heights = row + 0.22 * np.array([0, -1, 0, 1])
+        ax.fill([low, center, high, center], heights, color=style.QUIET, lw=0, zorder=3)
+    own = lines[numbers].to_numpy(float)
+    own[list(rows)] = means[NUMBERS]
+    return lines.assign(**dict(zip(numbers, own.T, strict=True)))
 
 
 def _ratio_words(fit: Fit, scale: str) -> str:
@@ -233,19 +311,53 @@ def _draw_overall(ax: Axes, rows: int, below: pd.DataFrame) -> bool:
     return layout.mark_cut(ax, below["lower"], below["upper"], list(ys.values()), style.INK)
 
 
-def _figures(studies: pd.DataFrame, below: pd.DataFrame) -> tuple[list[str], list[str]]:
+def _told(fit: Fit, rows: pd.DataFrame, scale: str) -> tuple[list[str], list[str]]:
+    """Return estimates and intervals as texts, with the decimals that journals print."""
+    percent = shares(fit, scale)
+    return layout.figures(rows, "%" if percent else "", DECIMALS - percent)
+
+
+def _figures(
+    fit: Fit, studies: pd.DataFrame, below: pd.DataFrame, scale: str
+) -> tuple[list[str], list[str]]:
     """Return estimates and intervals of all rows as texts."""
     own = studies[["raw", "raw_lower", "raw_upper"]].set_axis(NUMBERS, axis=1)
-    return layout.figures(pd.concat([own, below[NUMBERS]]))
+    return _told(fit, pd.concat([own, below[NUMBERS]]), scale)
 
 
-def _write_figures(ax: Axes, studies: pd.DataFrame, below: pd.DataFrame, prob: float) -> None:
-    """Write estimate, interval and weight of every row at the right."""
-    means, spans = _figures(studies, below)
-    weights = [f"{100 * weight:.1f}%" for weight in studies["weight"]]
+def _write_figures(
+    ax: Axes,
+    fit: Fit,
+    lines: pd.DataFrame,
+    below: pd.DataFrame,
+    prob: float,
+    scale: str,
+    beside: dict[str, list[str]],
+) -> None:
+    """Write raw numbers, estimate, interval and weight of every row, the pooled ones beneath."""
+    means, spans = _figures(fit, lines, below, scale)
+    weights = ["" if np.isnan(weight) else f"{100 * weight:.1f}%" for weight in lines["weight"]]
     weights += ["100%" if name == "mu" else "" for name in below.index]
-    columns = {"estimate": means, f"{style.percent(prob)} interval": spans, "weight": weights}
-    layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
+    interval = f"{style.percent(prob)} interval"
+    blank = [""] * len(below)
+    columns = {name: [*column, *blank] for name, column in beside.items()}
+    columns |= {"estimate": means, interval: spans, "weight": weights}
+    ys = np.array([*range(len(lines)), *layout.rows_below(len(lines), len(below))], dtype=float)
+    studies = np.array([j for j in range(len(lines)) if j not in headings(lines)])
+    above = ys.copy()
+    above[studies] += ESTIMATE
+    layout.write_columns(ax, above.tolist(), columns)
+    pooled, ends = _told(fit, lines.iloc[studies][NUMBERS], scale)
+    none = [""] * len(studies)
+    second = dict.fromkeys(beside, none) | {"estimate": pooled, interval: ends, "weight": none}
+    sizes = {name: max(map(len, [name, *texts])) for name, texts in columns.items()}
+    layout.write_columns(
+        ax,
+        (ys[studies] + POOLED).tolist(),
+        second,
+        color=style.POOLING_COLORS[fit.model.name],
+        sizes=sizes,
+    )
 
 
 def _keys(fit: Fit, face: str) -> list[object]:
@@ -262,19 +374,16 @@ def _keys(fit: Fit, face: str) -> list[object]:
     ]
 
 
-def _title(words: str, fit: Fit, studies: pd.DataFrame, below: pd.DataFrame) -> str:
-    rows = len(studies)
-    means, spans = (texts[rows:] for texts in _figures(studies, below))
+def _title(words: str, fit: Fit, below: pd.DataFrame, scale: str) -> str:
+    means, spans = _told(fit, below, scale)
     new = f"; a new {group_word(fit.data)} {spans[1]}" if "theta_new" in below.index else ""
     return f"{words} by {group_word(fit.data)}: overall {means[0]} {spans[0]}{new}"
 
 
-def _caption(fit: Fit, prob: float, told: list[str]) -> str:
+def _caption(fit: Fit, prob: float) -> list[str]:
     new = "the bar at the bottom is where the effect of a new one would lie"
-    parts = [
-        "Squares are what each study says alone, their areas the weights in the overall effect",
+    return [
+        "squares are what each study says alone, their areas the weights in the overall effect",
         f"intervals have {style.percent(prob)}",
         *([new] if fit.model.name == "partial" else []),
-        *told,
     ]
-    return "; ".join(parts) + "."

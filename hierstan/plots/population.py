@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -19,7 +19,10 @@ from hierstan.plots.groups import (
     mean_words,
     on_scale,
     require,
+    shares,
+    unit,
 )
+from hierstan.plots.picture import Look, picture
 from hierstan.priors import Prior
 
 if TYPE_CHECKING:
@@ -29,13 +32,19 @@ if TYPE_CHECKING:
 WIDEST = 2.0  # how many times the posterior's range an axis may have, to show the prior
 
 
-def plot_population(fit: Fit) -> Figure:
+@picture
+def plot_population(
+    fit: Fit,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw prior and posterior of mu and tau, and the population of group means.
 
     Parameters
     ----------
     fit : Fit
         Of partial pooling; for complete pooling only ``mu`` is drawn.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -55,8 +64,8 @@ def plot_population(fit: Fit) -> Figure:
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> figure = hs.plot_population(fit)
-    >>> [axes.get_xlabel() for axes in figure.axes]
-    ['mu: population mean of effect', 'tau: population sd of effect', 'effect of a new school']
+    >>> figure.axes[2].get_xlabel()
+    'effect of a new school'
     """
     check_fit(fit, "plot_population")
     require(fit, "mu", "plot_population")
@@ -96,8 +105,8 @@ def _draw_parameter(ax: Axes, fit: Fit, name: str) -> None:
     ax.plot(draws.mean(), 0, "o", color=color, ms=6, mec="white", mew=0.6, zorder=4, clip_on=False)
     ax.set_xlim(left, right)
     _bare(ax, max(posterior.max(), before.max()))
-    words = "population mean" if name == "mu" else "population sd"
-    ax.set_xlabel(f"{name}: {words} of {mean_words(fit, 'link')}")
+    words = "population mean" if name == "mu" else "standard deviation between groups"
+    ax.set_xlabel(f"{words},\n{mean_words(fit, 'link')}")
     _head(ax, f"posterior {_estimate(draws)}", f"prior {prior}".replace("-", "−"))
     if name == "mu":
         ax.legend(frameon=False, fontsize=style.SMALL_SIZE, handlelength=1.2, loc="upper right")
@@ -132,7 +141,9 @@ def _draw_population(ax: Axes, fit: Fit) -> None:
     _bare(ax, top, floor=-0.12 * top)
     group = group_word(fit.data)
     ax.set_xlabel(f"{mean_words(fit, 'response')} of a new {group}" + " (log scale)" * log)
-    where = style.span(*ends, relative=fit.family.link == "log")
+    if shares(fit, "response"):
+        style.show_percent(ax)
+    where = style.span(*ends, relative=fit.family.link == "log", unit=unit(fit, "response"))
     _head(
         ax,
         f"{style.percent(check_prob(None))} of new groups in {where}",
@@ -165,7 +176,7 @@ def _title(fit: Fit) -> str:
     before = style.span(*fit.priors[name].quantile(tails), relative=name == "tau")
     after = style.span(*interval(fit.draws(name), check_prob(None)), relative=name == "tau")
     words = {
-        "tau": f"tau, how much {group_word(fit.data)} means differ",
-        "mu": f"mu, the mean of every {group_word(fit.data)}",
+        "tau": f"How much {group_word(fit.data)} means differ (standard deviation)",
+        "mu": f"The mean of every {group_word(fit.data)}",
     }
     return f"{words[name]}: {before} before the data, {after} after"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import bandwidth, density
-from hierstan.plots.groups import group_word, interval, labels, outcome_word, rate_words
+from hierstan.plots.groups import group_word, interval, labels, outcome_word, rate_words, shares
 from hierstan.plots.marks import name_points
+from hierstan.plots.picture import Look, picture
 from hierstan.plots.replicated import Replicated, replicated, statistic_of
 
 if TYPE_CHECKING:
@@ -26,11 +27,13 @@ CURVES = 60  # replicated data sets drawn as densities
 MOST_BARS = 30
 
 
+@picture
 def plot_ppc(
     fit: Fit,
     statistic: str | Callable[[np.ndarray], float] | None = None,
     *,
     prob: float | None = None,
+    **look: Unpack[Look],
 ) -> Figure:
     """Compare the outcomes with outcomes that the fitted model produces.
 
@@ -43,6 +46,8 @@ def plot_ppc(
         is drawn. Without one: the distribution of the outcomes, and each group's mean.
     prob : float, optional
         Probability of the equal-tailed intervals.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -79,8 +84,7 @@ def plot_ppc(
         style.finish(fig, _title(fit, outside, prob), _caption(data, prob, rows))
         if rows > NAMED:
             _name_outside(right, fit, data, outside)
-            style.settle(fig)
-        return fig
+        return style.settle(fig)
 
 
 # internals ------------------------------------------------------------------------------------
@@ -130,6 +134,8 @@ def _draw_bars(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
     ax.set_xlim(edges[0], edges[-1])
     ax.set_ylabel("observations (square-root scale)")
     ax.set_xlabel(data.words)
+    if not data.whole:
+        style.show_percent(ax)
     ax.set_title("distribution of outcomes", color=style.QUIET)
 
 
@@ -175,12 +181,15 @@ def _draw_groups(ax: Axes, fit: Fit, data: Replicated, prob: float, height: floa
     log = layout.wants_log(fit.family.link, "response", np.concatenate([means, lower]))
     layout.set_limits(ax, *layout.limits(means, means[:0], lower, upper, log), log, most=6)
     if len(means) <= NAMED:
-        layout.name_rows(ax, labels(fit.data.groups[order]), height, NAMED)
+        names = labels(fit.data.groups)
+        layout.name_rows(ax, [names[j] for j in order], height, NAMED)
     else:
         layout.leave_unnamed(ax, len(means))
     layout.mark_cut(ax, lower, upper, ys, shade)
     style.grid_lines(ax)
     ax.set_xlabel(f"{rate_words(fit)} by {group_word(fit.data)}" + " (log scale)" * log)
+    if shares(fit, "response"):
+        style.show_percent(ax)
     ax.set_title(f"{group_word(fit.data)} means", color=style.QUIET)
     outside = np.zeros(len(means), dtype=bool)
     outside[order] = out

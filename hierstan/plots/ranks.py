@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words
+from hierstan.plots.picture import Look, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,8 +26,13 @@ NAMED = 60  # groups with names and a shade for each rank; of more, intervals al
 STEPS = tuple(step * 10**power for power in range(9) for step in (1, 2, 5))  # between ticks
 
 
+@picture
 def plot_ranks(
-    fit: Fit | TwoPartFit, *, larger_is_better: bool = True, prob: float | None = None
+    fit: Fit | TwoPartFit,
+    *,
+    larger_is_better: bool = True,
+    prob: float | None = None,
+    **look: Unpack[Look],
 ) -> Figure:
     """Draw which rank each group may have, groups with the best ranks on top.
 
@@ -38,6 +44,8 @@ def plot_ranks(
         Whether the group with the largest mean has rank 1.
     prob : float, optional
         Probability of the equal-tailed intervals; at least that, as ranks come in steps.
+    **look
+        As of every picture.
 
     Returns
     -------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from hierstan.errors import HierstanError
 from hierstan.plots import style
+from hierstan.plots.picture import Look, named, new_axes, picture
 from hierstan.trust.sbc_result import SBCResult
 from hierstan.trust.uniformity import bands
 
@@ -19,7 +20,13 @@ BINS = 20
 KINDS = ("ecdf", "hist")
 
 
-def plot_sbc(result: SBCResult, kind: str = "ecdf", prob: float = 0.95) -> Figure:
+@picture
+def plot_sbc(
+    result: SBCResult,
+    kind: str = "ecdf",
+    prob: float = 0.95,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw the ranks of simulation-based calibration.
 
     Parameters
@@ -31,6 +38,8 @@ def plot_sbc(result: SBCResult, kind: str = "ecdf", prob: float = 0.95) -> Figur
         Bürkner and Vehtari 2022, doi:10.1007/s11222-022-10090-6). ``"hist"``: histograms, with the
         range of each bar.
     prob : float
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -77,19 +86,17 @@ def _title(result: SBCResult) -> str:
 
 def _panels(result: SBCResult) -> tuple[Any, list[tuple[str, Any]]]:
     """Return a figure and an axes for each quantity."""
-    import matplotlib.pyplot as plt
-
     names = [str(name) for name in result.ranks]
     columns = min(COLUMNS, len(names))
     rows = -(-len(names) // columns)
     size = (max(2.3 * columns, 5.0), 1.9 * rows + 1.0)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=True)
-    fig.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    axes = new_axes(*size, rows, columns, sharex=True, sharey=True)
+    shown = named(names, [style.literal(name) for name in names])
     for ax in list(axes.flat)[len(names) :]:
         ax.set_visible(False)
-    for ax, name in zip(axes.flat, names, strict=False):
-        ax.set_title(style.literal(name))
-    return fig, list(zip(names, axes.flat, strict=False))
+    for ax, name in zip(axes.flat, shown, strict=False):
+        ax.set_title(name)
+    return axes[0, 0].figure, list(zip(names, axes.flat, strict=False))
 
 
 def _color(result: SBCResult, name: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.axes import write_columns
+from hierstan.plots.picture import Look, named, picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
 COLUMNS = ("mean", "lower", "upper", "best")
 
 
-def plot_prior_sensitivity(sensitivity: Any) -> Figure:
+@picture
+def plot_prior_sensitivity(
+    sensitivity: Any,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw the posterior of ``tau`` under each prior of the sweep.
 
     Parameters
     ----------
     sensitivity : PriorSensitivity
         What `prior_sensitivity` returns.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -46,8 +53,9 @@ def plot_prior_sensitivity(sensitivity: Any) -> Figure:
     'HalfNormal(15.71), as fitted'
     """
     sweep = _checked(sensitivity)
-    names = [style.literal(name) for name in sweep.index]
-    names[0] += ", as fitted"
+    own = [style.literal(name) for name in sweep.index]
+    own[0] += ", as fitted"
+    names = named(list(sweep.index), own)
     colors = [style.ALERT if name.startswith("Uniform") else style.INK for name in sweep.index]
     colors[0] = style.POOLING_COLORS["partial"]
     columns = {"highest": [style.literal(best) for best in sweep["best"]]}
@@ -62,7 +70,7 @@ def plot_prior_sensitivity(sensitivity: Any) -> Figure:
         ax.set_yticks(rows, labels=names, fontsize=style.TEXT_SIZE)
         ax.set_ylim(len(sweep) - 0.4, -0.6)
         ax.set_xlim(left=0)
-        ax.set_xlabel("tau: posterior mean and 90% interval")
+        ax.set_xlabel("standard deviation between groups: posterior mean and 90% interval")
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         style.grid_lines(ax)
@@ -85,5 +93,5 @@ def _checked(sensitivity: Any) -> pd.DataFrame:
 
 def _title(sensitivity: Any) -> str:
     if sensitivity.changes:
-        return "The conclusion depends on the prior of tau"
-    return "The conclusion is the same under each prior of tau"
+        return "The conclusion depends on the prior of how much groups differ"
+    return "The conclusion is the same under each prior of how much groups differ"

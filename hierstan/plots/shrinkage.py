@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 import pandas as pd
 
+from hierstan.errors import HierstanError
 from hierstan.fit.centers import center_means
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -21,28 +23,39 @@ from hierstan.plots.groups import (
     headings,
     interval,
     mean_words,
+    name_axis,
     on_scale,
     require,
+    unit,
 )
+from hierstan.plots.moves import NAMED, draw_moves, draw_side_by_side
+from hierstan.plots.picture import Look, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NAMED = 30  # groups; of more, only the extremes are named
-SHORTEST_ARROW = 9.0  # points; what moves less gets a line without a head
 
-
-def plot_shrinkage(fit: Fit, *, scale: str = "response", by: Hashable | None = None) -> Figure:
+@picture
+def plot_shrinkage(
+    fit: Fit | TwoPartFit | Mapping[str, Fit],
+    *,
+    scale: str = "response",
+    by: Hashable | None = None,
+    **look: Unpack[Look],
+) -> Figure:
     """Draw the move of every group from its raw estimate to its partially pooled mean.
 
     Parameters
     ----------
-    fit : Fit
-        Of partial pooling.
+    fit : Fit, TwoPartFit, or mapping of str to Fit
+        Of partial pooling. Several fits of the same data, such as `fit_poolings` returns, stand
+        side by side; of a two-part fit the rate, the amount and the revenue per customer.
     scale : {"response", "link"}
     by : str, optional
         A factor of the fit, such as a region: the groups stand level by level, under its name.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -68,7 +81,19 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response", by: Hashable | None = N
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()][:2]
     ['A', 'G']
     """
+    if isinstance(fit, TwoPartFit) or (isinstance(fit, Mapping) and fit):
+        if by is not None:
+            raise HierstanError("by= is for one fit. Leave it out to see several side by side.")
+        return draw_side_by_side(fit, scale)
     check_fit(fit, "plot_shrinkage")
+    return _draw_one(cast(Fit, fit), scale, by)
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _draw_one(fit: Fit, scale: str, by: Hashable | None) -> Figure:
+    """Draw the moves of one fit, over its population."""
     require(fit, "tau", "plot_shrinkage")
     table = group_table(fit, check_prob(None), scale)
     if "center" in table:
@@ -87,17 +112,14 @@ def plot_shrinkage(fit: Fit, *, scale: str = "response", by: Hashable | None = N
         layout.set_limits(
             ax, *layout.limits(mean, raw, bands["new"][:1], bands["new"][1:], log), log
         )
-        ax.set_xlabel(mean_words(fit, scale) + (" (log scale)" if log else ""))
+        name_axis(ax, fit, scale, log)
         _draw_bands(ax, bands, lines)
-        _draw_moves(fig, ax, lines)
+        draw_moves(fig, ax, lines, style.POOLING_COLORS["partial"])
         ends = lines["raw"].to_numpy()
         cut = layout.mark_cut(ax, ends, ends, np.arange(len(ends)), style.RAW)
         style.legend(ax, _keys("center" in table))
         told = layout.told(cut, len(lines), NAMED, by is not None)
         return style.finish(fig, _title(fit, table, scale), _caption(table, told))
-
-
-# internals ------------------------------------------------------------------------------------
 
 
 def _bands(fit: Fit, scale: str) -> dict[str, np.ndarray]:
@@ -122,48 +144,6 @@ def _draw_bands(ax: Axes, bands: dict[str, np.ndarray], table: pd.DataFrame) -> 
     ax.axvline(float(bands["mu"]), color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
 
 
-def _draw_moves(fig: Figure, ax: Axes, table: pd.DataFrame) -> None:
-    """Draw raw estimates, posterior means and the shafts and heads of the arrows between them."""
-    ys = np.arange(len(table))
-    raw, mean = table["raw"].to_numpy(), table["mean"].to_numpy()
-    crowded = len(table) > layout.CROWDED
-    largest = 8 if crowded else 36 if len(table) > NAMED else 75
-    areas = largest * np.clip(table["precision"].to_numpy(), 0.2, 1)
-    partial = style.POOLING_COLORS["partial"]
-    shaft = "#B9BDC4" if crowded else style.QUIET
-    ax.hlines(ys, raw, mean, color=shaft, lw=0.5 if crowded else 0.9, zorder=1)
-    ring: dict[str, Any] = {"facecolor": style.RAW if crowded else "white"}
-    ring["lw"], edge = (0, 0) if crowded else (1.1, 0.4)
-    ax.scatter(raw, ys, s=areas, edgecolor=style.RAW, zorder=2, **ring)
-    ax.scatter(mean, ys, s=areas, color=partial, edgecolor="white", lw=edge, zorder=3)
-    if not crowded:
-        _draw_heads(fig, ax, raw, mean, np.sqrt(areas / np.pi))
-
-
-def _draw_heads(
-    fig: Figure, ax: Axes, raw: np.ndarray, mean: np.ndarray, radii: np.ndarray
-) -> None:
-    """Put a head on every arrow that is long enough to have one, short of the mean's dot."""
-    style.settle(fig)
-    starts = np.clip(raw, *ax.get_xlim())  # an arrow from afar comes in at the edge
-    ends = [ax.transData.transform(np.column_stack([x, x]))[:, 0] for x in (starts, mean)]
-    length = np.abs(ends[1] - ends[0]) * 72 / fig.dpi
-    for j in np.flatnonzero(length > SHORTEST_ARROW + 2 * radii).tolist():
-        ax.annotate(
-            "",
-            (mean[j], j),
-            (starts[j], j),
-            arrowprops={
-                "arrowstyle": "-|>,head_length=0.5,head_width=0.22",
-                "color": style.QUIET,
-                "lw": 0.1,
-                "shrinkA": 0,
-                "shrinkB": radii[j],
-            },
-            zorder=1,
-        )
-
-
 def _keys(centers: bool) -> list[Any]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -171,22 +151,28 @@ def _keys(centers: bool) -> list[Any]:
     def dot(color: str, face: str, label: str) -> Line2D:
         return Line2D([], [], ls="", marker="o", ms=6, mec=color, mfc=face, label=label)
 
-    partial, middle = style.POOLING_COLORS["partial"], "center" if centers else "mu"
+    partial, middle = style.POOLING_COLORS["partial"], "center" if centers else "population mean"
     return [
         dot(style.RAW, "white", "raw estimate"),
         dot(partial, partial, "partially pooled"),
         Line2D([], [], color=style.INK, lw=0.9, ls="-" if centers else (0, (4, 3)), label=middle),
-        Patch(color=style.CORE, label=f"{middle} ± tau"),
+        Patch(color=style.CORE, label="two thirds of groups"),
         Patch(color=style.BAND, label=f"{style.percent(check_prob(None))} of new groups"),
     ]
 
 
 def _title(fit: Fit, table: pd.DataFrame, scale: str) -> str:
     relative = fit.family.link == "log" and scale == "response"
-    raw = style.span(table["raw"].min(), table["raw"].max(), relative=relative)
-    pooled = style.span(table["mean"].min(), table["mean"].max(), relative=relative)
+    raw = style.span(
+        table["raw"].min(), table["raw"].max(), relative=relative, unit=unit(fit, scale)
+    )
+    pooled = style.span(
+        table["mean"].min(), table["mean"].max(), relative=relative, unit=unit(fit, scale)
+    )
+    narrower = np.ptp(table["mean"]) < np.ptp(table["raw"])
+    verb = " narrows" if narrower else " of"
     return (
-        f"Partial pooling narrows {mean_words(fit, scale)} by {group_word(fit.data)}: "
+        f"Partial pooling{verb} {mean_words(fit, scale)} by {group_word(fit.data)}: "
         f"raw {raw}, pooled {pooled}"
     )
 

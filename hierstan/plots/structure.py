@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,11 @@ import pandas as pd
 from hierstan.answers.differences.components import components, effects
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import LINK_WORDS, labels, mean_words, require
+from hierstan.plots.picture import Look, named, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 NAMED = 60  # levels whose names and figures are written out
 
 
-def plot_components(fit: Fit, *, prob: float | None = None) -> Figure:
+@picture
+def plot_components(fit: Fit, *, prob: float | None = None, **look: Unpack[Look]) -> Figure:
     """Draw the variance between groups by what describes them.
 
     Parameters
@@ -31,6 +34,8 @@ def plot_components(fit: Fit, *, prob: float | None = None) -> Figure:
         Of partial pooling, of data with factors.
     prob : float, optional
         Probability of the thin, equal-tailed intervals; the thick ones have 50%.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -57,9 +62,10 @@ def plot_components(fit: Fit, *, prob: float | None = None) -> Figure:
     ['age', 'device', 'age × device']
     """
     prob = check_prob(prob)
+    check_fit(fit, "plot_components")
     require(fit, "tau", "plot_components")
     table, inner = components(fit, prob=prob).table, components(fit, prob=0.5).table
-    names = [style.literal(name) for name in table.index]
+    names = named(list(table.index), [style.literal(name) for name in table.index])
     taus = [*fit.data.tau_names, "tau"]
     tail = (1 - prob) / 2
     priors = np.array([fit.priors[name].quantile(np.array([tail, 1 - tail])) for name in taus])
@@ -87,6 +93,7 @@ def plot_components(fit: Fit, *, prob: float | None = None) -> Figure:
         return style.finish(fig, _title(table), caption)
 
 
+@picture
 def plot_effects(
     fit: Fit,
     factor: Hashable,
@@ -94,6 +101,7 @@ def plot_effects(
     prob: float | None = None,
     scale: str = "link",
     sort: bool = False,
+    **look: Unpack[Look],
 ) -> Figure:
     """Draw what each level of a factor adds to the groups that have it.
 
@@ -109,6 +117,8 @@ def plot_effects(
     sort : bool
         Order the levels by their mean, largest on top, instead of as in the data. More than 60 are
         always sorted, and only the first and last six of them named.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -133,6 +143,7 @@ def plot_effects(
     ['old', 'mid', 'young']
     """
     prob = check_prob(prob)
+    check_fit(fit, "plot_effects")
     require(fit, "mu", "plot_effects")
     table = effects(fit, factor, prob=prob, scale=scale)
     inner = effects(fit, factor, prob=0.5, scale=scale)

@@ -9,13 +9,17 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from hierstan.errors import warn
+from hierstan.plots.picture import canvas, new_axes, whole
+from hierstan.text.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,57 +72,96 @@ def quiet() -> Iterator[None]:
 
 def new_figure(width: float, height: float, columns: int = 1, **grid: Any) -> tuple[Figure, Any]:
     """Return a figure and its axes (an array where there are several), sizes in inches."""
-    import matplotlib.pyplot as plt
-
-    fig, axes = plt.subplots(1, columns, figsize=(width, height), gridspec_kw=grid or None)
-    fig.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
-    return fig, axes
+    axes = new_axes(width, height, 1, columns, gridspec_kw=grid or None)[0]
+    return axes[0].figure, axes[0] if columns == 1 else axes
 
 
 def finish(fig: Figure, title: str, caption: str = "") -> Figure:
-    """Write the message above and how to read the picture below, and settle the layout."""
-    fig.suptitle(
-        _balanced(title, _characters(fig, TITLE_SIZE)),
-        x=0.01,
-        ha="left",
-        fontsize=TITLE_SIZE,
-        color=INK,
-        linespacing=1.25,
-    )
+    """Write the message above and how to read the picture below, and settle the layout.
+
+    What a picture says of itself begins with a capital; a title of the user's is left as it is.
+    """
+    from matplotlib.text import Text
+
+    here = canvas()
+    own = here.take("title")
+    title = title[:1].upper() + title[1:] if own is None else own
+    warn_of_glyphs(text.get_text() for text in fig.findobj(Text))
+    ax = here.take("ax")
+    if ax is not None:
+        settle(fig)
+        _finish_axes(ax, title)
+        return settle(fig)
+    if title:
+        fig.suptitle(
+            _balanced(title, _characters(_width(fig), TITLE_SIZE)),
+            x=0.01,
+            ha="left",
+            fontsize=TITLE_SIZE,
+            color=INK,
+            linespacing=1.25,
+        )
     if caption:
         fig.supxlabel(
-            textwrap.fill(caption, _characters(fig, SMALL_SIZE), break_on_hyphens=False),
+            textwrap.fill(caption, _characters(_width(fig), SMALL_SIZE), break_on_hyphens=False),
             x=0.01,
             ha="left",
             fontsize=SMALL_SIZE,
             color=QUIET,
             linespacing=1.35,
         )
-    settle(fig)
+    return settle(fig)
+
+
+def settle(fig: Figure) -> Figure:
+    """Lay the figure out now, inside `quiet`, so that its ticks keep these settings."""
+    fig = whole(fig)
+    with warnings.catch_warnings():
+        # a glyph no font has: `warn_of_glyphs` names the labels instead
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        fig.draw_without_rendering()
     return fig
 
 
-def settle(fig: Figure) -> None:
-    """Lay the figure out now, inside `quiet`, so that its ticks keep these settings."""
-    with warnings.catch_warnings():
-        # a glyph no font has: matplotlib says so, once, when the user draws the figure
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-        fig.draw_without_rendering()
+def warn_of_glyphs(texts: Iterable[str]) -> None:
+    """Warn of labels with characters that no font here has, naming them."""
+    lacking = [text for text in dict.fromkeys(texts) if not text.isascii() and _lacks(text)]
+    if lacking:
+        warn(
+            f"No font on this machine has all characters of {listed(lacking)}; boxes are drawn "
+            "instead. Install a font that has them, such as Noto Emoji or Noto Sans CJK, or give "
+            "other names with labels=."
+        )
 
 
 def legend(ax: Axes, handles: list[Any]) -> None:
-    """Put one row of keys between title and axes, flush right: names stand at the left."""
+    """Put keys between title and axes, flush right, in one row if there is room for it."""
+    needed = [0.55 * SMALL_SIZE * len(str(key.get_label())) + 4 * SMALL_SIZE for key in handles]
+    room = 72 * (_width(ax.figure) if canvas().given.get("ax") is None else _width(ax))
+    columns = next(
+        k for k in range(len(handles), 0, -1) if sum(sorted(needed)[-k:]) < room or k < 2
+    )
     ax.legend(
         handles=handles,
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
-        ncols=len(handles),
+        ncols=columns,
         frameon=False,
         fontsize=SMALL_SIZE,
         handletextpad=0.5,
         columnspacing=1.6,
         borderaxespad=0.3,
     )
+
+
+def show_percent(ax: Axes, sign: str = "%") -> None:
+    """Show shares on the value axis as percentages."""
+    from matplotlib.ticker import FuncFormatter
+
+    def shown(value: float, _: float) -> str:
+        return f"{100 * value:,.6g}{sign}".replace("-", "−")
+
+    ax.xaxis.set_major_formatter(FuncFormatter(shown))
 
 
 def grid_lines(ax: Axes, axis: str = "x") -> None:
@@ -168,14 +211,19 @@ def decimals_of(width: float) -> int:
     return max(0, 1 - int(np.floor(np.log10(width)))) if width > 0 and np.isfinite(width) else 2
 
 
-def span(lower: float, upper: float, *, relative: bool = False) -> str:
-    """Return a range, in the decimals that its width deserves; if `relative`, in two digits."""
+def span(lower: float, upper: float, *, relative: bool = False, unit: str = "") -> str:
+    """Return a range, in the decimals that its width deserves; if `relative`, in two digits.
+
+    With the `unit` "%" it is a range of shares.
+    """
+    if unit:
+        lower, upper = 100 * lower, 100 * upper
     if relative and lower > 0 and upper / lower > 5:
         texts = [number(x, max(0, 1 - int(np.floor(np.log10(x))))) for x in (lower, upper)]
     else:
         decimals = decimals_of(abs(upper - lower)) if upper > lower else None
         texts = [number(x, decimals if x else 0) for x in (lower, upper)]
-    return " to ".join(dict.fromkeys(texts))
+    return " to ".join(f"{text}{unit}" for text in dict.fromkeys(texts))
 
 
 def percent(share: float) -> str:
@@ -235,9 +283,44 @@ def _printable(character: str) -> str:
     return "\ufffd" if unicodedata.category(character) in {"Cc", "Cs"} else character
 
 
-def _characters(fig: Figure, size: float) -> int:
+def _finish_axes(ax: Axes, title: str) -> None:
+    """Write the title above axes that stand among the user's own, and no markup in any text."""
+    from matplotlib.text import Text
+
+    words = _balanced(title, _characters(_width(ax), TEXT_SIZE)) if title else ""
+    keys, dpi = ax.get_legend(), whole(ax.figure).dpi
+    pad = 6.0 + 13.0 * bool(ax.texts)  # over keys and headers of columns
+    if keys:
+        pad = 6.0 + 72 * float(keys.get_window_extent().height) / dpi
+    ax.set_title(words, loc="left", fontsize=TEXT_SIZE, color=INK, pad=pad)
+    for text in ax.findobj(Text):
+        text.set_parse_math(False)
+
+
+def _width(part: Any) -> float:
+    """Return the width in inches of a figure, a part of one, or axes."""
+    box = part.bbox if hasattr(part, "dpi") else part.get_window_extent()
+    return float(box.width / whole(part.figure).dpi)
+
+
+def _characters(width: float, size: float) -> int:
     """Return how many characters fit beside each other; one takes about 0.55 em."""
-    return int(fig.get_figwidth() * 72 / (0.55 * size))
+    return max(10, int(width * 72 / (0.55 * size)))
+
+
+def _lacks(text: str) -> bool:
+    return any(ord(character) not in _glyphs() and character.isprintable() for character in text)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    """Return the characters that the fonts in use have, and those that are not drawn at all."""
+    from matplotlib import font_manager
+
+    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in _families()]
+    return frozenset(
+        {0x200D, *range(0xFE00, 0xFE10)}.union(*(font.get_charmap() for font in fonts))
+    )
 
 
 def _balanced(text: str, widest: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -11,13 +12,19 @@ from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 from hierstan.plots import style
+from hierstan.plots.picture import Look, canvas, picture, whole
 from hierstan.sampling.convergence import parameter_table
 
 CHAINS = ("#332288", "#44AA99", "#88CCEE", "#999933")  # Tol's muted scheme; no pooling's colour
 MOST_ROWS = 12  # of panels; more scalars than that share one row by variable
 
 
-def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
+@picture
+def plot_trace(
+    fit: Fit,
+    var_names: str | Sequence[str] | None = None,
+    **look: Unpack[Look],
+) -> Any:
     """Draw density and trace of each chain, divergent transitions marked.
 
     Parameters
@@ -27,6 +34,8 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
         Which variables. By default the population's and the family's own parameters: ``mu``,
         ``tau``, ``sigma``, …; where there are none ``theta`` or, if its draws are not kept,
         ``theta_new``.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -56,7 +65,14 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
     compact = panels > MOST_ROWS
     rows = len(names) if compact else panels
     colors: Any = {} if compact else {"color": list(CHAINS)}
-    with style.quiet():
+    figure, size = canvas().take("figure"), canvas().take("figsize")
+    shape: dict[str, Any] = {"figsize": size or (8.0, 1.5 * rows + 1.2), "figsize_units": "inches"}
+    if figure is not None:
+        _check_whole(figure)
+        shape = {"num": figure}
+    with style.quiet(), warnings.catch_warnings():
+        # of the size of a figure that is there already
+        warnings.filterwarnings("ignore", "Ignoring specified arguments", UserWarning)
         plots = azp.plot_trace_dist(
             fit.sampled,
             var_names=names,
@@ -72,7 +88,7 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
                 "xlabel_trace": False,
                 "ticklabels": {"size": style.SMALL_SIZE},
             },
-            figure_kwargs={"figsize": (8.0, 1.5 * rows + 1.2), "figsize_units": "inches"},
+            figure_kwargs=shape,
             **colors,
         )
         fig = plots.viz["figure"].item()
@@ -84,6 +100,11 @@ def plot_trace(fit: Fit, var_names: str | Sequence[str] | None = None) -> Any:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _check_whole(figure: Any) -> None:
+    if whole(figure) is not figure:
+        raise HierstanError("plot_trace fills a whole figure: figure= cannot be a part of one.")
 
 
 def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 import warnings
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,8 @@ from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
-from hierstan.plots.groups import group_word, labels, mean_words, outcome_word
+from hierstan.plots.groups import group_word, labels, mean_words, outcome_word, shares
+from hierstan.plots.picture import Look, picture
 from hierstan.text.wording import show
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMED = 60  # groups whose names and figures are written out
+NUMBERS = ["mean", "sd", "lower", "upper", "inner_lower", "inner_upper"]
+POINTS = "percentage points"
 CHANCES = {
     "prob_better": "P(better)",
     "prob_equivalent": "P(same)",
@@ -33,6 +36,7 @@ CHANCES = {
 }
 
 
+@picture
 def plot_uplift(
     fit: Fit | TwoPartFit,
     control: Any = None,
@@ -42,6 +46,7 @@ def plot_uplift(
     prob: float | None = None,
     scale: str = "response",
     larger_is_better: bool = True,
+    **look: Unpack[Look],
 ) -> Figure:
     """Draw the difference of every group from a control, best on top.
 
@@ -61,6 +66,8 @@ def plot_uplift(
         As in `uplift`.
     larger_is_better : bool
         Differences are group minus control in either case; this says which sign is better.
+    **look
+        As of every picture.
 
     Returns
     -------
@@ -94,6 +101,8 @@ def plot_uplift(
     prob = check_prob(prob)
     values = values_of(fit, scale, larger_is_better)
     table = _table(values, control, relative, caring, prob)
+    points = shares(fit, scale) and not relative
+    table[NUMBERS] *= 100 if relative else 1
     ends = np.asarray(losses.equivalent(caring)) * (100 if relative else 1)
     band = None if caring is None else ends
     name = labels(values.groups)[values.position(control)]
@@ -105,7 +114,9 @@ def plot_uplift(
         ax.set_xlabel(textwrap.fill(_axis_words(fit, name, scale, relative), 72))
         cut = _draw(ax, fit, table, band)
         if len(table) <= NAMED:
-            _write_figures(ax, table, prob, relative)
+            _write_figures(ax, table, prob, "%" if relative else POINTS * points)
+        if points:
+            style.show_percent(ax, "")
         title = _title(fit, table, name, scale, caring)
         return style.finish(fig, title, _caption(fit, table, prob, caring, larger_is_better, cut))
 
@@ -128,8 +139,6 @@ def _table(
     table = table[np.arange(len(table)) != values.position(control)].reset_index(drop=True)
     if table.empty:
         raise HierstanError(f"plot_uplift needs a group to compare with {show(control)}.")
-    if relative:
-        table[["mean", "sd", "lower", "upper", "inner_lower", "inner_upper"]] *= 100
     return table.sort_values(
         "mean", ascending=not values.larger_is_better, kind="stable", ignore_index=True
     )
@@ -168,12 +177,12 @@ def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, band: np.ndarray
     return layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
 
 
-def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, relative: bool) -> None:
+def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, unit: str) -> None:
     """Write mean, interval and chances of every row at the right."""
-    means, spans = layout.figures(table)
-    if relative:
+    means, spans = layout.figures(table, POINTS if unit == POINTS else "")
+    if unit == "%":
         means = [f"{text}%" for text in means]
-    columns = {"mean": means, f"{style.percent(prob)} interval": spans}
+    columns = {unit if unit == POINTS else "mean": means, f"{style.percent(prob)} interval": spans}
     for column, header in CHANCES.items():
         if column in table:
             columns[header] = [style.chance(chance) for chance in table[column]]
@@ -189,7 +198,8 @@ def _words(fit: Fit | TwoPartFit, scale: str) -> str:
 
 def _axis_words(fit: Fit | TwoPartFit, control: str, scale: str, relative: bool) -> str:
     difference = "relative difference (%)" if relative else "difference"
-    return f"{_words(fit, scale)}, {difference} from {control}"
+    points = f" ({POINTS})" * (shares(fit, scale) and not relative)
+    return f"{_words(fit, scale)}, {difference} from {control}{points}"
 
 
 def _title(

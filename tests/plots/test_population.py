@@ -38,7 +38,7 @@ def test_prior_and_posterior_of_mu_and_tau() -> None:
         x, posterior = curve(ax, POOLING_COLORS["partial"])
         assert abs(np.trapezoid(posterior, x) - 1) < 0.01
         assert abs(np.trapezoid(x * posterior, x) - fit.draws(name).mean()) < 0.02
-    assert figure.axes[1].get_xlabel() == "tau: population sd of log failures / hours"
+    assert figure.axes[1].get_xlabel() == "standard deviation between groups,\nlog failures / hours"
     assert any("prior HalfNormal(1)" in text for text in words(figure))
 
 
@@ -60,7 +60,7 @@ def test_the_title_says_what_the_data_have_changed() -> None:
     fit = fit_of("schools")
     low, high = np.quantile(fit.draws("tau"), [0.05, 0.95])
     title = hs.plot_population(fit).get_suptitle()
-    assert title.startswith("tau, how much school means differ: ")
+    assert title.startswith("How much school means differ (standard deviation): ")
     assert title.endswith(f"{low:.2f} to {high:.0f} after")
 
 

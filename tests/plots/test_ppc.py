@@ -90,7 +90,7 @@ def test_a_statistic_of_the_whole_data_set(tmp_path: Path) -> None:
     figure = hs.plot_ppc(fit, "max")
     line = next(line for line in figure.axes[0].lines)
     assert line.get_xdata()[0] == 28
-    assert figure.get_suptitle().startswith("max of effect: 28 observed, ")
+    assert figure.get_suptitle().startswith("Max of effect: 28 observed, ")
     assert sum(bar.get_height() for bar in figure.axes[0].patches) == 1000
     check_picture(figure, tmp_path)
 
@@ -99,7 +99,7 @@ def test_a_statistic_of_ones_own() -> None:
     def spread(y: np.ndarray) -> float:
         return float(np.ptp(y))
 
-    assert hs.plot_ppc(fit_of("schools"), spread).get_suptitle().startswith("spread of effect: 31")
+    assert hs.plot_ppc(fit_of("schools"), spread).get_suptitle().startswith("Spread of effect: 31")
 
 
 def test_an_unknown_statistic_lists_the_known_ones() -> None:

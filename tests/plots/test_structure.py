@@ -108,7 +108,7 @@ def test_shrinkage_is_towards_each_groups_own_center(tmp_path: Path) -> None:
     assert len(boxes) == 15  # with those of the headings, which are empty
     width = np.nanmedian([box.get_width() for box in boxes])
     assert width == pytest.approx(2 * np.median(fit.draws("tau")))
-    assert any("center ± tau" in text for text in words(figure))
+    assert any("two thirds of groups" in text for text in words(figure))
     check_picture(figure, tmp_path)
 
 

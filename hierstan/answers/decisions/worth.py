@@ -6,7 +6,6 @@ out of the question: everything that decides between groups goes through here, a
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +15,7 @@ import pandas as pd
 
 from hierstan.data.labels import position
 from hierstan.data.own_estimates import group_sizes, raw_estimates
-from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.errors import HierstanError, warn
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_draws import TILE
 from hierstan.fit.infinite_means import infinite_because
@@ -217,7 +216,7 @@ def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
     if not isinstance(larger_is_better, (bool, np.bool_)):
         raise HierstanError(f"larger_is_better= must be True or False, got {larger_is_better!r}.")
     kind = TwoPartValues if isinstance(fit, TwoPartFit) else Values
-    return kind(fit, scale, bool(larger_is_better), doubts(parts(fit), stacklevel=4))
+    return kind(fit, scale, bool(larger_is_better), doubts(parts(fit)))
 
 
 def check_number(name: str, value: Any, *, least: float = -np.inf) -> float:
@@ -242,9 +241,7 @@ def warn_if_heavy(draws: np.ndarray, what: str, cure: str) -> None:
     k = float(array_stats.pareto_khat(draws[None, :], tail="right"))
     if k > HEAVY:
         where = "does not exist or is infinite" if k >= 1 else "rests on a few extreme draws"
-        warnings.warn(
+        warn(
             f"{what} {where} (Pareto k {k:.2f}), so that another run would give another number. "
             f"{cure}, or use a prior that rules out absurd groups.",
-            HierstanWarning,
-            stacklevel=4,
         )

@@ -1,0 +1,109 @@
+"""What stands beside the studies of a meta-analysis: their raw numbers, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.answers.differences.heterogeneity import heterogeneity
+from hierstan.errors import DataError, HierstanError
+from hierstan.fit.fit import Fit
+from hierstan.plots import style
+from hierstan.plots.groups import on_scale, summaries
+from hierstan.text.wording import listed
+
+PAIRS = {  # header: what happened, of how much
+    "{successes}/{trials}": ("successes", "trials"),
+    "{events}/{exposure}": ("events", "exposure"),
+    "treatment": ("events_treatment", "total_treatment"),
+    "control": ("events_control", "total_control"),
+}
+MOMENTS = ("mean", "sd", "n")
+
+
+def raw_columns(fit: Fit, given: Any) -> dict[str, list[str]]:
+    """Return the raw numbers of the studies as columns of texts.
+
+    Parameters
+    ----------
+    fit : Fit
+    given : pandas.DataFrame or mapping of str to sequence, optional
+        The user's own columns, by group label or in the order of the data. Without any: events out
+        of how many, or mean, sd and n, where the data have them.
+    """
+    if given is not None:
+        return _given(fit, given)
+    frame = fit.data.to_frame()
+    if len(frame) != len(fit.data.groups):
+        return {}
+    words = {role: style.literal(name) for role, name in fit.data.columns.items()}
+    found = {}
+    for header, (part, whole) in PAIRS.items():
+        if {part, whole} <= set(frame):
+            pairs = zip(_texts(frame[part]), _texts(frame[whole]), strict=True)
+            found[header.format_map(words)] = [f"{a}/{b}" for a, b in pairs]
+    if not found and set(MOMENTS) <= set(frame) and "se" not in frame:
+        found = {name: _texts(frame[name]) for name in MOMENTS}
+    return found
+
+
+def subgroups(fit: Fit, factor: Hashable, prob: float, scale: str) -> pd.DataFrame:
+    """Return the mean of the studies of each level: `summaries` of ``mu`` plus what it adds."""
+    draws = fit.draws("mu")[:, None] + fit.draws(f"u_{factor}")
+    return summaries(fit, on_scale(fit, draws, scale), prob)
+
+
+def heterogeneity_words(fit: Fit, prob: float, new: str) -> list[str]:
+    """Say how much the studies differ: tau, I2 and the prediction interval, given as a text."""
+    if fit.model.name != "partial":
+        return []
+    table = heterogeneity(fit, prob=prob).table
+
+    def told(name: str, times: float, decimals: int, unit: str = "") -> str:
+        line = times * table.loc[name, ["mean", "lower", "upper"]].to_numpy(float)
+        mean, low, high = (style.number(value, decimals) for value in line)
+        return f"{mean}{unit} [{low}, {high}]"
+
+    words = f"Differences between studies: tau {told('tau', 1, 2)}, I² {told('i2', 100, 0, '%')}"
+    return [f"{words}, {style.percent(prob)} prediction interval {new}"]
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _given(fit: Fit, given: Any) -> dict[str, list[str]]:
+    """Return the user's columns in the order of the groups."""
+    if not isinstance(given, (pd.DataFrame, Mapping)):
+        raise HierstanError(
+            "columns= takes a DataFrame or a mapping of headers to columns, got "
+            f"{type(given).__name__}."
+        )
+    groups = fit.data.groups
+    found = {}
+    for header in list(given):
+        column = given[header]
+        if isinstance(column, pd.Series) and set(groups) <= set(column.index):
+            column = column.loc[groups]
+        values = list(column)
+        if len(values) != len(groups):
+            raise DataError(
+                f"columns= has {len(values)} values of {header!r} for {len(groups)} groups. Index "
+                f"it by the groups, {listed(groups.tolist())}, or give one for each."
+            )
+        found[style.literal(header)] = _texts(pd.Series(values, dtype=object))
+    return found
+
+
+def _texts(values: pd.Series) -> list[str]:
+    """Return numbers as they are, whole ones without decimals, others to three digits."""
+    return [
+        style.literal(value)
+        if isinstance(value, str)
+        else style.number(value, 0)
+        if float(value) == np.round(float(value))
+        else style.number(value)
+        for value in values.tolist()
+    ]

@@ -1,0 +1,110 @@
+"""Pictures of a meta-analysis: numbers beside studies, sides, subgroups, influence, contours."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from pictures import check_picture, close, fit_of, words
+
+import hierstan as hs
+from hierstan.plots.style import ALERT
+
+ARMS = {
+    "events_treatment": "vaccinated_positive", "total_treatment": "vaccinated_total",
+    "events_control": "control_positive", "total_control": "control_total",
+}  # fmt: skip
+
+
+@functools.cache
+def bcg() -> hs.Fit:
+    trials = hs.load_dataset("bcg")
+    table = hs.effect_sizes(trials, group="trial", measure="RR", **ARMS)
+    table["allocation"] = trials["allocation"] if "allocation" in trials else ["a", "b"] * 6 + ["a"]
+    data = hs.GroupedData.from_estimates(
+        table, group="trial", estimate="estimate", se="se", factors=["allocation"]
+    )
+    return hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    close()
+
+
+def test_a_forest_for_a_journal(tmp_path: Path) -> None:
+    trials = hs.load_dataset("bcg").set_index("trial")
+    beside = pd.DataFrame(
+        {
+            "vaccine": trials["vaccinated_positive"].astype(str)
+            + "/"
+            + trials["vaccinated_total"].astype(str)
+        }
+    )
+    figure = hs.plot_forest(
+        bcg(), style="meta", by="allocation", columns=beside[::-1], favours=("vaccine", "control")
+    )
+    shown = words(figure)
+    check_picture(figure, tmp_path)
+    assert {"← favours vaccine", "favours control →", "4/123", "allocation: a"} <= set(shown)
+    assert "505/88391" in shown
+    first = np.exp(bcg().draws("theta").mean(axis=0)[0])
+    assert f"{first:.2f}" in shown  # the pooled estimate beside its bar
+    caption = figure.get_supxlabel().replace("\n", " ")
+    tau = hs.heterogeneity(bcg()).tau
+    assert f"tau {tau['mean']:.2f} [{tau['lower']:.2f}, {tau['upper']:.2f}], I²" in caption
+    assert "90% prediction interval [" in caption
+    level = np.exp((bcg().draws("mu") + bcg().draws("u_allocation")[:, 0]).mean())
+    assert f"{level:.2f}" in shown
+
+
+def test_raw_numbers_of_counts_stand_beside_them_and_rates_are_percentages() -> None:
+    shown = words(hs.plot_forest(fit_of("baseball"), style="meta"))
+    assert {"18/45", "hits/at_bats", "40.0%"} <= set(shown)
+    rows = pd.DataFrame({"g": list("abc"), "m": [1.0, 2, 4], "s": [1.0, 2, 1.5], "n": [5, 16, 9]})
+    data = hs.GroupedData.from_means(rows, group="g", mean="m", sd="s", n="n")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    assert {"mean", "sd", "n", "16"} <= set(words(hs.plot_forest(fit, style="meta")))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"columns": 3}, "columns= takes a DataFrame"),
+        ({"columns": {"x": [1]}}, "columns= has 1 values of 'x' for 8 groups"),
+        ({"favours": "left"}, "favours= must be a pair"),
+        ({"by": "region"}, "by= takes a factor"),
+    ],
+)
+def test_what_cannot_be_is_refused(given: dict, message: str) -> None:
+    with pytest.raises(hs.HierstanError, match=message):
+        hs.plot_forest(fit_of("schools"), style="meta", **given)
+    if "by" not in given:
+        with pytest.raises(hs.HierstanError, match='style="meta"'):
+            hs.plot_forest(fit_of("schools"), **given)
+
+
+def test_influence_is_drawn(tmp_path: Path) -> None:
+    fit = fit_of("schools")
+    figure, table = hs.plot_influence(fit), hs.influence(fit)
+    check_picture(figure, tmp_path)
+    dots = figure.axes[0].lines[1]
+    np.testing.assert_allclose(dots.get_xdata(), table["mu"])
+    assert table["mu_shift"].abs().idxmax() in figure.get_suptitle()
+    assert len(hs.plot_influence(fit_of("schools", "complete")).axes) == 1
+
+
+def test_contours_mark_what_is_significant() -> None:
+    figure = hs.plot_funnel(fit_of("schools"), contours=True)
+    assert {"p = 0.1", "p = 0.05", "p = 0.01"} <= set(words(figure))
+    red = [line for line in figure.axes[0].lines if line.get_color() == ALERT]
+    lines = [line for line in red if len(line.get_xdata()) == 2]
+    slopes = sorted(float(line.get_xdata()[1] / line.get_ydata()[1]) for line in lines)
+    np.testing.assert_allclose(slopes, [-2.576, -1.96, -1.645, 1.645, 1.96, 2.576])
+    with pytest.raises(hs.HierstanError, match="contours=True"):
+        hs.plot_funnel(fit_of("baseball"), contours=True)
