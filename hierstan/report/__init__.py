@@ -6,11 +6,12 @@ Imports from: answers, data, errors, families, fit, plots, text, whole_file.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hierstan.errors import HierstanError
+from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.report.page import Subject, page
@@ -91,7 +92,10 @@ def report(
         choice = {"control": control, "caring": caring, "larger_is_better": larger_is_better}
         choice["larger_is_better"] = larger_is_better is not False
     subject = Subject(dict(found), title, question, unit, float(prob), choice)
-    write_whole(target, page(subject))
+    with warnings.catch_warnings():
+        # a label in a script that no font here has: the tables have it in full
+        warnings.filterwarnings("ignore", "No font on this machine", HierstanWarning)
+        write_whole(target, page(subject))
     return Path(path)
 
 
