@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan.plots.style import INK, SMALL_SIZE, warn_of_glyphs
+from hierstan.plots.glyphs import warn_of_glyphs
+from hierstan.plots.style import INK, SMALL_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

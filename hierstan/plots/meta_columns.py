@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from hierstan.fit.fit import Fit
 from hierstan.plots import style
 from hierstan.plots.groups import on_scale, summaries
 from hierstan.text.wording import listed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 PAIRS = {  # header: what happened, of how much
     "{successes}/{trials}": ("successes", "trials"),
@@ -69,6 +72,27 @@ def heterogeneity_words(fit: Fit, prob: float, new: str) -> list[str]:
 
     words = f"Differences between studies: tau {told('tau', 1, 2)}, I² {told('i2', 100, 0, '%')}"
     return [f"{words}, {style.percent(prob)} prediction interval {new}"]
+
+
+def write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> None:
+    """Write whom either side of no effect favours, between the axis and its name."""
+    if isinstance(favours, str) or len(favours) != 2 or no_effect is None:
+        why = "a pair of texts, for the left and the right" if no_effect is not None else ""
+        raise HierstanError(
+            f"favours= must be {why}; got {favours!r}."
+            if why
+            else "favours= needs a scale with a place of no effect, such as differences or ratios."
+        )
+    left, right = (style.literal(text) for text in favours)
+    place = ax.get_xaxis_transform()
+    options: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "va": "top"}
+    x = float(np.clip(no_effect, *ax.get_xlim()))
+    for text, across, ha in ((f"← favours {left}", -6, "right"), (f"favours {right} →", 6, "left")):
+        ax.annotate(
+            text, (x, 0), (across, -20), xycoords=place, textcoords="offset points", ha=ha,
+            annotation_clip=False, color=style.QUIET, **options,
+        )  # fmt: skip
+    ax.xaxis.labelpad = 16
 
 
 # internals ------------------------------------------------------------------------------------

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hierstan.data.own_estimates import raw_estimates
-from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.information import BLOCK, sampling_variance
-from hierstan.fit.observed_information import numeric
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
     by_level,
-    group_table,
     group_word,
     headings,
     mean_words,
-    on_scale,
     references,
     require,
     shares,
 )
-from hierstan.plots.meta_columns import heterogeneity_words, raw_columns, subgroups
+from hierstan.plots.meta_columns import heterogeneity_words, raw_columns, subgroups, write_sides
+from hierstan.plots.meta_studies import (
+    check_logs,
+    exponentiated,
+    no_effect_of,
+    ratio_words,
+    studies_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 PITCH = 1.4  # height of a study's row, which has two lines, over that of a row with one
 ESTIMATE, POOLED = -0.2, 0.24  # where they are in the row
 DECIMALS = 2
-LARGEST = 300.0  # log of a ratio: farther out, an axis has no numbers left
 SQUARE = 0.6  # of the raw estimates' colour
 NUMBERS = ["mean", "lower", "upper"]
 
@@ -73,7 +72,7 @@ def draw_meta(
     matplotlib.figure.Figure
     """
     require(fit, "mu", 'plot_forest(style="meta")')
-    studies, below = _studies(fit, prob, scale), references(fit, prob, scale)
+    studies, below = studies_of(fit, prob, scale), references(fit, prob, scale)
     below.loc["mu", "label"] = "overall"
     effect = fit.data.effect
     if exponentiate is None:
@@ -81,9 +80,9 @@ def draw_meta(
     beside = raw_columns(fit, columns)
     means = None if by is None else subgroups(fit, by, prob, scale) if _has(fit, by) else None
     if exponentiate:
-        _check_logs(fit)
-        studies, below = _exponentiated(studies), _exponentiated(below)
-        means = None if means is None else _exponentiated(means.assign(label=""))
+        check_logs(fit)
+        studies, below = exponentiated(studies), exponentiated(below)
+        means = None if means is None else exponentiated(means.assign(label=""))
     if sort or len(studies) > named:
         studies = studies.sort_values("raw", ascending=False, kind="stable")
     studies = studies.assign(place=studies.index)
@@ -96,13 +95,13 @@ def draw_meta(
         fig, ax = style.new_figure(7.6 + 0.7 * len(beside), height + 1.9)
         names = (list(lines["label"]), height, named, list(below["label"]), headings(lines))
         layout.name_rows(ax, *names)
-        _frame(ax, studies, below, log, _no_effect(fit, scale, exponentiate))
-        words = _ratio_words(fit, scale) if exponentiate else mean_words(fit, scale)
+        _frame(ax, studies, below, log, no_effect_of(fit, scale, exponentiate))
+        words = ratio_words(fit, scale) if exponentiate else mean_words(fit, scale)
         ax.set_xlabel(words + (" (log scale)" if log else ""))
         if shares(fit, scale):
             style.show_percent(ax)
         if favours is not None:
-            _write_sides(ax, favours, _no_effect(fit, scale, exponentiate))
+            write_sides(ax, favours, no_effect_of(fit, scale, exponentiate))
         cut = _draw(ax, fit, lines, apart=apart, area=_area(ax, height))
         cut |= _draw_overall(ax, len(lines), below)
         if means is not None:
@@ -131,27 +130,6 @@ def _places(lines: pd.DataFrame) -> list[int]:
     return lines["place"].fillna(-1).astype(int).tolist()
 
 
-def _write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> None:
-    """Write whom either side of no effect favours, between the axis and its name."""
-    if isinstance(favours, str) or len(favours) != 2 or no_effect is None:
-        why = "a pair of texts, for the left and the right" if no_effect is not None else ""
-        raise HierstanError(
-            f"favours= must be {why}; got {favours!r}."
-            if why
-            else "favours= needs a scale with a place of no effect, such as differences or ratios."
-        )
-    left, right = (style.literal(text) for text in favours)
-    place = ax.get_xaxis_transform()
-    options: dict[str, Any] = {"fontsize": style.SMALL_SIZE, "va": "top"}
-    x = float(np.clip(no_effect, *ax.get_xlim()))
-    for text, across, ha in ((f"← favours {left}", -6, "right"), (f"favours {right} →", 6, "left")):
-        ax.annotate(
-            text, (x, 0), (across, -20), xycoords=place, textcoords="offset points", ha=ha,
-            annotation_clip=False, color=style.QUIET, **options,
-        )  # fmt: skip
-    ax.xaxis.labelpad = 16
-
-
 def _draw_subgroups(ax: Axes, lines: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:
     """Draw a diamond in the line of each level's name, and return the lines with its numbers."""
     rows, numbers = headings(lines), ["raw", "raw_lower", "raw_upper"]
@@ -163,74 +141,6 @@ def _draw_subgroups(ax: Axes, lines: pd.DataFrame, means: pd.DataFrame) -> pd.Da
     own = lines[numbers].to_numpy(float)
     own[list(rows)] = means[NUMBERS]
     return lines.assign(**dict(zip(numbers, own.T, strict=True)))
-
-
-def _ratio_words(fit: Fit, scale: str) -> str:
-    """Return what exponentiated estimates are: "odds ratio", or the column without its "log"."""
-    if fit.data.effect:
-        return fit.data.effect.words
-    return re.sub(r"^(log|ln)[ _.]+", "", mean_words(fit, scale), flags=re.IGNORECASE)
-
-
-def _check_logs(fit: Fit) -> None:
-    effect = fit.data.effect
-    if effect and not effect.ratio:
-        raise HierstanError(
-            f"exponentiate=True is for logs of ratios, but these estimates are of a {effect.words} "
-            f'(measure="{effect.key}"). Leave it out.'
-        )
-    if not (fit.family.estimates or fit.family.treatment):
-        raise HierstanError(
-            "exponentiate=True is for estimates that are logs of ratios, as in "
-            f"GroupedData.from_estimates, but these data are {fit.data.family}. Leave it out: "
-            'scale="response" has their rates and means.'
-        )
-
-
-def _studies(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
-    """Return raw estimates with their confidence intervals, pooled ones, and weights."""
-    from scipy.stats import norm
-
-    table = group_table(fit, prob, scale).drop(columns=["se", "inner_lower", "inner_upper"])
-    own = raw_estimates(fit.data)[["link", "link_se"]].to_numpy().T
-    reach = norm.ppf((1 + prob) / 2) * own[1]
-    ends = on_scale(fit, np.stack([own[0] - reach, own[0] + reach]), scale)
-    # a rate of 0 has an interval that starts above it
-    table["raw_lower"] = np.fmin(ends[0], table["raw"])
-    table["raw_upper"] = np.fmax(ends[1], table["raw"])
-    table["weight"] = _weights(fit)
-    return table
-
-
-def _weights(fit: Fit) -> np.ndarray:
-    """Return each study's weight in mu, (J,): posterior means of 1 / (V + tau^2), summing to 1."""
-    J = len(fit.data.groups)
-    partial = fit.model.name == "partial"
-    tau = fit.draws("tau") if partial else np.zeros(len(fit.draws("mu")))
-    width = J if numeric(fit) else max(1, BLOCK // len(tau))
-    blocks = [slice(start, start + width) for start in range(0, J, width)]
-
-    def precisions(block: slice) -> np.ndarray:
-        with np.errstate(over="ignore"):  # a group that says nothing has no weight
-            variance = np.atleast_2d(sampling_variance(fit, block))
-        used = tau[:: -(-len(tau) // len(variance))] if len(variance) > 1 else tau
-        return np.asarray(1 / (variance + used[:, None] ** 2))
-
-    total = sum(precisions(block).sum(axis=1, keepdims=True) for block in blocks)
-    return np.concatenate([(precisions(block) / total).mean(axis=0) for block in blocks])
-
-
-def _exponentiated(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with its logs turned into ratios."""
-    logs = table.columns[~table.columns.isin(["label", "weight", "precision"])]
-    return table.assign(**{name: np.exp(table[name].clip(-LARGEST, LARGEST)) for name in logs})
-
-
-def _no_effect(fit: Fit, scale: str, exponentiate: bool) -> float | None:
-    """Return where there is no effect, if this scale has such a place."""
-    if exponentiate:
-        return 1.0
-    return 0.0 if scale == "link" or fit.family.link == "identity" else None
 
 
 def _frame(

@@ -9,17 +9,15 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hierstan.errors import warn
+from hierstan.plots.glyphs import families, warn_of_glyphs
 from hierstan.plots.picture import canvas, new_axes, whole
-from hierstan.text.wording import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,23 +38,6 @@ TITLE_SIZE = 12
 TEXT_SIZE = 9
 SMALL_SIZE = 8
 LONGEST_LABEL = 34
-
-# Scripts that matplotlib's own font lacks, where the system has a font for them.
-FALLBACK_FONTS = (
-    "Noto Sans CJK JP",
-    "Noto Sans CJK SC",
-    "Noto Sans",
-    "Hiragino Sans",
-    "PingFang SC",
-    "Yu Gothic",
-    "Microsoft YaHei",
-    "Malgun Gothic",
-    "Arial Unicode MS",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Noto Emoji",
-    "Segoe UI Emoji",
-)
 
 
 @contextmanager
@@ -121,17 +102,6 @@ def settle(fig: Figure) -> Figure:
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         fig.draw_without_rendering()
     return fig
-
-
-def warn_of_glyphs(texts: Iterable[str]) -> None:
-    """Warn of labels with characters that no font here has, naming them."""
-    lacking = [text for text in dict.fromkeys(texts) if not text.isascii() and _lacks(text)]
-    if lacking:
-        warn(
-            f"No font on this machine has all characters of {listed(lacking)}; boxes are drawn "
-            "instead. Install a font that has them, such as Noto Emoji or Noto Sans CJK, or give "
-            "other names with labels=."
-        )
 
 
 def legend(ax: Axes, handles: list[Any]) -> None:
@@ -241,15 +211,6 @@ def chance(probability: float) -> str:
 # internals ------------------------------------------------------------------------------------
 
 
-@cache
-def _families() -> list[str]:
-    """Return the fonts to look in for a glyph; one that is missing would be logged each time."""
-    from matplotlib import font_manager
-
-    known = set(font_manager.fontManager.get_font_names())
-    return ["DejaVu Sans", *(name for name in FALLBACK_FONTS if name in known)]
-
-
 def _settings() -> dict[str, Any]:
     return {
         "axes.edgecolor": QUIET,
@@ -265,7 +226,7 @@ def _settings() -> dict[str, Any]:
         "axes.titlelocation": "left",
         "axes.titlesize": TEXT_SIZE,
         "figure.dpi": 120,
-        "font.family": _families(),
+        "font.family": families(),
         "font.size": TEXT_SIZE,
         "lines.solid_capstyle": "butt",
         "text.color": INK,
@@ -306,21 +267,6 @@ def _width(part: Any) -> float:
 def _characters(width: float, size: float) -> int:
     """Return how many characters fit beside each other; one takes about 0.55 em."""
     return max(10, int(width * 72 / (0.55 * size)))
-
-
-def _lacks(text: str) -> bool:
-    return any(ord(character) not in _glyphs() and character.isprintable() for character in text)
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    """Return the characters that the fonts in use have, and those that are not drawn at all."""
-    from matplotlib import font_manager
-
-    fonts = [font_manager.get_font(font_manager.findfont(name)) for name in _families()]
-    return frozenset(
-        {0x200D, *range(0xFE00, 0xFE10)}.union(*(font.get_charmap() for font in fonts))
-    )
 
 
 def _balanced(text: str, widest: int) -> str:

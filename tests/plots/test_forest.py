@@ -184,7 +184,7 @@ def test_meta_weights_of_counts_are_on_the_link_scale() -> None:
 def test_meta_weights_do_not_depend_on_how_many_fit_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = fit_of("pumps")
     whole = squares(hs.plot_forest(fit, style="meta")).get_sizes()
-    monkeypatch.setattr("hierstan.plots.meta_forest.BLOCK", 3 * len(fit.draws("tau")))
+    monkeypatch.setattr("hierstan.plots.meta_studies.BLOCK", 3 * len(fit.draws("tau")))
     parts = squares(hs.plot_forest(fit, style="meta")).get_sizes()
     np.testing.assert_allclose(parts, whole)
 
