@@ -20,6 +20,8 @@ from hierstan.text.wording import broken_by, did_you_mean, listed, show
 
 Group = Hashable | list[Hashable]
 
+RESERVED = "level"  # tau_level is what programs and priors call the sds of all factors
+
 
 def column_roles(group: Any, predictors: Any, factors: Any, **own: Hashable) -> dict[str, Hashable]:
     """Return the column of each role; several columns for one thing are numbered."""
@@ -237,6 +239,11 @@ def _check_distinct(table: Table, factors: pd.DataFrame, roles: list[str]) -> No
             )
         splits[split] = factors.columns[f]
     texts = [str(name) for name in factors.columns]
+    if RESERVED in texts:
+        raise DataError(
+            f"A factor cannot be called {RESERVED}: tau_{RESERVED} stands for the sds of all "
+            "factors. Rename the column."
+        )
     doubled = sorted({text for text in texts if texts.count(text) > 1})
     if doubled:
         raise DataError(f"Two factors are called {doubled[0]}. Rename one of the columns.")

@@ -115,7 +115,7 @@ def _by_factor(
 ) -> tuple[dict[str, np.ndarray], dict[str, list[str]], dict[str, np.ndarray]]:
     """Give each factor its own part of ``u`` and ``tau_level``: variables, dims and coordinates."""
     found: dict[str, np.ndarray] = {}
-    taken = {*OWN_DIMS, *variables}
+    taken = {*OWN_DIMS, *DIMS, *variables}  # theta may be added later
     names = {str(name): known for name, known in data.levels.items()}
     dims = {name: f"{name}_level" if name in taken else name for name in names}
     ends = np.cumsum([0, *map(len, names.values())])

@@ -193,6 +193,7 @@ STORES = pd.DataFrame(
         ({}, ["store"], "'store' is given twice, as group= and as factors="),
         ({}, ["regoin"], "'regoin', given as factors=. Did you mean 'region'"),
         ({1: list("ttut"), "1": list("tuuu")}, [1, "1"], "Two factors are called 1"),
+        ({"level": list("ttut")}, ["level"], "A factor cannot be called level"),
         (
             {"region": pd.Categorical(list("nnss"), list("nsw"))}, ["region"],
             (r"declares 1 of 3 categories that no row has: 'w'\. Remove them with "

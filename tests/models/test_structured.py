@@ -156,6 +156,29 @@ def test_a_structured_fit_survives_a_file(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(hs.effects(again, "age"), hs.effects(fit, "age"))
 
 
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("theta", [("a", 1), ("b", 2), ("c", 3)]),
+        ("chain", list(map(pd.Timestamp, ["2020-01-01", "2020-06-01", "2021-01-01"]))),
+        (("a", "b"), [1, "1", 2.5]),
+    ],
+)  # fmt: skip
+def test_any_name_and_label_survives_a_file(name: Any, labels: list[Any], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"store": range(9), "y": np.arange(9) % 4, "se": 0.5})
+    frame[name] = pd.Series([labels[j % 3] for j in range(9)], dtype=object)
+    data = hs.GroupedData.from_estimates(
+        frame, group="store", estimate="y", se="se", factors=[name]
+    )
+    fit = hs.PartialPooling().fit(data, seed=1, chains=2, warmup=100, draws=50, **QUICK)
+    fit.save(tmp_path / "fit.nc")
+    again = hs.load(tmp_path / "fit.nc")
+    assert hs.effects(again, name).index.tolist() == labels
+    pd.testing.assert_frame_equal(hs.effects(again, name), hs.effects(fit, name))
+    assert fit.draws(f"u_{name}").shape == (100, 3)
+    assert str(again) == str(fit)
+
+
 def test_a_new_group_has_the_levels_it_is_said_to_have() -> None:
     frame = crossed()
     fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)
