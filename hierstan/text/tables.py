@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 WIDTH = 88
+TERMINAL = 79
 LONGEST_LABEL = 32
 ROWS_SHOWN = 10
 NUMBER_STYLE = "text-align:right;white-space:pre;font-variant-numeric:tabular-nums"
@@ -45,8 +46,12 @@ class Table:
     longest: int | None = LONGEST_LABEL
 
     def text(self) -> str:
-        """Return the table as lines of text, columns two spaces apart."""
-        lines = ["  ".join(cells).rstrip() for cells in zip(*self._columns(), strict=True)]
+        """Return the table as lines of text, columns two spaces apart, or one where it is wide."""
+        columns = self._columns()
+        wide = sum(len(column[0]) + 2 for column in columns) - 2 > TERMINAL
+        lines = [
+            (" " if wide else "  ").join(cells).rstrip() for cells in zip(*columns, strict=True)
+        ]
         return "\n".join([*lines, self.more] if self.more else lines)
 
     def html(self) -> str:

@@ -724,6 +724,10 @@ def naive(case: Case, frame: pd.DataFrame, label: Hashable) -> list[tuple[float,
     mine = [i for i, other in enumerate(frame["group"]) if other == label]
     roles = [role for role in case.kinds if role not in predictors(case)]
     column = {role: [float(frame[role].iat[i]) for i in mine] for role in roles}
+    if case.how == "arms":
+        (arms,) = zip(*column.values(), strict=True)
+        events_treatment, total_treatment, events_control, total_control = arms
+        return [(events_control, total_control, 0.0), (events_treatment, total_treatment, 1.0)]
     if case.how != "rows":
         return list(zip(*column.values(), *([[1.0] * len(mine)] * (len(column) < 2)), strict=True))
     y, n = column["outcome"], float(len(mine))
@@ -733,7 +737,7 @@ def naive(case: Case, frame: pd.DataFrame, label: Hashable) -> list[tuple[float,
     if case.detail in ("bernoulli", "poisson"):
         return [(math.fsum(y), n)]
     if case.detail == "neg_binomial":
-        return sorted((value, float(times)) for value, times in Counter(y).items())
+        return sorted((value, float(times), 1.0) for value, times in Counter(y).items())
     if case.detail == "normal":
         return [(mean, n, math.fsum((value - mean) ** 2 for value in y))]
     logs = [math.log(value) for value in y]
@@ -748,7 +752,8 @@ def check_data(case: Case, data: hs.GroupedData) -> None:
     frame = in_pandas(case)
     groups = data.groups.tolist()
     assert groups == expected_groups(case, frame)
-    assert data.n_rows == len(frame)
+    n_rows = len(frame) * (2 if case.how == "arms" else 1)
+    assert data.n_rows == n_rows
     assert data.columns == case.names
     columns = [name for name in data.cells if name != "group"]
     for code, label in enumerate(groups):
@@ -763,7 +768,7 @@ def check_data(case: Case, data: hs.GroupedData) -> None:
     entries = data.stan_data()
     assert entries["J"] == len(groups)
     assert entries["group"].min() == 1
-    assert data.to_frame()["n"].sum() == len(frame)
+    assert data.to_frame()["n"].sum() == n_rows
     check_predictors(case, frame, data)
 
 

@@ -27,7 +27,9 @@ PUMPS = hs.GroupedData.from_events(
 ALLOWED = (
     "errors",
     "fit.fit",
+    "fit.taken",
     "priors",
+    "text.answer",
     "text.tables",
     "trust.quadrature",
     "trust.scale_grid",

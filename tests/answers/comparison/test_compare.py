@@ -299,7 +299,7 @@ def test_fits_of_different_data_are_refused():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda fit: hs.loo({"a": fit}), r"compare\(fits\)"),
+        (lambda fit: hs.loo({"a": fit}), r"loo\(fits\['a'\]\)"),
         (lambda fit: hs.loo(fit, unit="school"), "observation, group"),
         (lambda fit: hs.compare({"a": fit}), "at least two"),
         (lambda fit: hs.compare({"a": fit, "b": 3}), "'b' is no fit"),
