@@ -27,7 +27,7 @@ OWN = 0.9  # weight of own data from which estimating each group alone is adequa
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
 WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
 NEAR = 0.75  # of the draws, the smallest, tell the density at 0
-POINTS = 200  # of the prior there
+POINTS = 200  # there
 SLOPE = 0.2  # sd of how far the log likelihood may be from that of normal approximations
 GRID = np.concatenate([np.geomspace(1e-9, 5e-4, 200)[:-1], np.linspace(5e-4, 0.9995, 2000)])
 
@@ -114,11 +114,10 @@ class Spread:
         """
         near = float(np.quantile(self.tau, NEAR))
         below = self.tau[self.tau <= near]
-        before = max(float(self._before(near)), GRID[0])
-        points = self.prior.quantile((np.arange(POINTS) + 0.5) / POINTS * before)
-        log_weight = self._normal_likelihood(points) + np.log(before / POINTS * len(self.tau))
-        grid = np.minimum(points / near, 1.0) ** 2
-        log_factor = -_log_density_at_zero((below / near) ** 2, grid, log_weight)
+        points = near * (np.arange(POINTS) + 0.5) / POINTS
+        log_weight = self.prior.log_density(points) + self._normal_likelihood(points)
+        log_weight += np.log(near / POINTS * len(self.tau))
+        log_factor = -_log_density_at_zero((below / near) ** 2, (points / near) ** 2, log_weight)
         return float(np.exp(np.clip(log_factor, -700, 700))) * self._to_reference()
 
     @property

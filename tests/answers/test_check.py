@@ -117,7 +117,7 @@ def test_it_prints_and_refuses() -> None:
     assert "<table>" in page
     assert max(map(len, text.splitlines())) <= 88
     assert list(hs.check(fit).table) == ["observed", "replicated", "lower", "upper", "p", "ok"]
-    with pytest.raises(hs.HierstanError, match="takes a fit, got a dict"):
+    with pytest.raises(hs.HierstanError, match="check takes a fit"):
         hs.check({"a": fit})
     prior = hs.PartialPooling().fit(fit.data, seed=1, engine="stanli", prior_only=True)
     with pytest.raises(hs.HierstanError, match="prior_only"):
