@@ -48,7 +48,8 @@ class Table:
     def text(self) -> str:
         """Return the table as lines of text, columns two spaces apart, or one where it is wide."""
         columns = self._columns()
-        wide = sum(len(column[0]) + 2 for column in columns) - 2 > TERMINAL
+        close = sum(len(column[0]) + 1 for column in columns) - 1
+        wide = close <= TERMINAL < close + len(columns) - 1
         lines = [
             (" " if wide else "  ").join(cells).rstrip() for cells in zip(*columns, strict=True)
         ]

@@ -60,7 +60,7 @@ class Comparison(Printed):
                 shown.insert(list(shown).index(name) + 2, error, self.table[error])
         decimals = dict.fromkeys((*TENTHS, "mcse", "diff_mcse"), 1) | {"rank": 0}
         columns = [
-            shown[name].astype(str)
+            shown[name].where(~shown[name].str.contains("+", regex=False), "mixed")
             if name == "method"
             else numbers(shown[name].to_numpy(float, na_value=np.nan), decimals.get(str(name), 2))
             for name in shown
