@@ -129,8 +129,6 @@ def test_factors_that_are_not_there_are_refused() -> None:
     for draw in (hs.plot_forest, hs.plot_shrinkage):
         with pytest.raises(hs.HierstanError, match="got 'aeg'. Did you mean 'age'"):
             draw(fit, by="aeg")
-    with pytest.raises(hs.HierstanError, match='by= needs style="groups"'):
-        hs.plot_forest(fit, by="age", style="meta")
     plain = hs.GroupedData.from_estimates(
         hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
     )
