@@ -63,7 +63,7 @@ def print_comparison(comparison: Comparison) -> None:
     for name, words in page.facts:
         first = name.ljust(indent)
         print(textwrap.fill(words, WIDTH, initial_indent=first, subsequent_indent=" " * indent))
-    print(f"\n{page.tables[0].text()}\n")
+    print(f"\n{page.tables[0].text(WIDTH)}\n")
     print_filled(comparison.verdict)
 
 

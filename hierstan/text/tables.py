@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 WIDTH = 88
-TERMINAL = 79
 LONGEST_LABEL = 32
 ROWS_SHOWN = 10
 NUMBER_STYLE = "text-align:right;white-space:pre;font-variant-numeric:tabular-nums"
@@ -45,11 +44,11 @@ class Table:
     align: str = ""
     longest: int | None = LONGEST_LABEL
 
-    def text(self) -> str:
-        """Return the table as lines of text, columns two spaces apart, or one where it is wide."""
+    def text(self, width: int = WIDTH) -> str:
+        """Return the table as lines of text, columns two spaces apart, or one to fit a width."""
         columns = self._columns()
         close = sum(len(column[0]) + 1 for column in columns) - 1
-        wide = close <= TERMINAL < close + len(columns) - 1
+        wide = close <= width < close + len(columns) - 1
         lines = [
             (" " if wide else "  ").join(cells).rstrip() for cells in zip(*columns, strict=True)
         ]
