@@ -58,8 +58,8 @@ def influence(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     >>> schools = hs.load_dataset("eight_schools")
     >>> data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-    >>> hs.influence(fit)["mu_shift"].idxmin()
-    'A'
+    >>> hs.influence(fit)["mu_shift"].idxmax()
+    'E'
     """
     prob = check_prob(prob)
     check_fit(fit, "influence")
