@@ -15,7 +15,7 @@ CLAIMS = {
         "The truly best is v33",
     ],
     "batting_averages.py": [
-        "The data cannot tell complete from partial pooling",
+        "The data cannot tell how different the groups are",
         "foreseen best by partial pooling",
     ],
     "crossed_segments.py": [
@@ -32,7 +32,6 @@ CLAIMS = {
     "eight_schools.py": ["The data cannot tell how different the groups are"],
     "multi_site_trial.py": [
         "The groups really differ",
-        "Partial pooling: the groups differ",
         "Latitude explains",
         "They differ most for ",
     ],
@@ -44,14 +43,14 @@ CLAIMS = {
         "the next study will find",
     ],
     "store_satisfaction.py": [
-        "Partial pooling predicts best",
+        "The groups really differ",
         "Smallest error: partial pooling",
     ],
     "which_pooling.py": [
         "Complete pooling is adequate",
-        "Estimating each group on its own is adequate",
-        "Partial pooling predicts best",
-        "The data cannot tell complete from partial pooling",
+        "estimating each group alone is adequate",
+        "estimating each group alone would ignore what the others tell",
+        "The data cannot tell how different the groups are",
     ],
 }
 

@@ -388,8 +388,8 @@ class GroupedData:
         ...                                  successes="bought", trials="users")
         >>> data
         GroupedData(binomial_treatment: 2 groups, 4 rows)
-        >>> print(data.to_frame().loc["DE", ["events_treatment", "total_treatment"]].tolist())
-        [61.0, 910.0]
+        >>> data.to_frame()["total_treatment"].astype(int).to_dict()
+        {'DE': 910, 'FR': 390}
         """
         given = {"outcome": outcome, "successes": successes, "trials": trials, "events": events}
         given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n}
