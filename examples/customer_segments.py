@@ -81,10 +81,12 @@ means = fit.means()
 print()
 print(fit)
 
-estimates = {"raw": means["raw"], "no": alone.means()["mean"], "partial": means["mean"]}
+unpooled = alone.means()["mean"].where(means["buyers"] > 0)
+estimates = {"raw": means["raw"], "no": unpooled, "partial": means["mean"]}
 print("\nRevenue per customer: raw, under no and under partial pooling, and the truth")
+print("(Where nobody bought, no pooling knows nothing of how much.)")
 table = means[["customers", "buyers"]].assign(**estimates, truth=truth)
-print(table.assign(lower=means["lower"], upper=means["upper"]).round(2).to_string())
+print(table.assign(lower=means["lower"], upper=means["upper"]).round(2).to_string(na_rep="–"))
 print("\nRoot mean squared error against the truth")
 for name, estimate in estimates.items():
     print(f"{name:8}{np.sqrt(((estimate - truth) ** 2).mean()):6.2f}")
@@ -105,10 +107,11 @@ for repeat in range(12):
         if name == "no":
             found.append(("raw", np.abs(marks["raw"] - true).mean(), np.nan, np.nan))
         inside = true.between(marks["lower"], marks["upper"]).mean()
+        marks = marks[marks["buyers"] > 0]
         error, width = np.abs(marks["mean"] - true), marks["upper"] - marks["lower"]
         found.append((f"{name} pooling", error.mean(), inside, width.mean()))
 names = ["estimate", "mean error", "90% intervals that hold", "their width"]
-print("\nTwelve shops like it, without accidents")
+print("\nTwelve shops like it, without accidents (means over segments where somebody bought)")
 summary = pd.DataFrame(found, columns=names).groupby("estimate", sort=False).mean()
 print(summary.round(2).to_string(na_rep="–"))
 
