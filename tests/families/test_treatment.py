@@ -52,8 +52,8 @@ def bcg() -> hs.GroupedData:
 
 
 @functools.cache
-def fitted() -> hs.Fit:
-    return hs.PartialPooling(priors=PRIORS).fit(bcg(), **QUICK)
+def fitted(engine: str = "stanli") -> hs.Fit:
+    return hs.PartialPooling(priors=PRIORS).fit(bcg(), **{**QUICK, "engine": engine})
 
 
 @functools.cache
@@ -220,10 +220,11 @@ def reference() -> Reference:
     return Reference(P, log_weight + log_lik.sum(axis=1), log_lik, theta, square)
 
 
-def test_the_posterior_is_that_of_quadrature() -> None:
+@pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
+def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     import arviz_stats as azs
 
-    exact, fit = reference(), fitted()
+    exact, fit = reference(), fitted(engine)
     share, truth = exact.share(), exact.posterior()
     assert 1 / (share**2).sum() > 1000  # the reference's own effective sample size
     noise = {name: share**2 @ (v - truth.mean[name]) ** 2 for name, v in exact.parameters.items()}
@@ -234,6 +235,13 @@ def test_the_posterior_is_that_of_quadrature() -> None:
         mcse = azs.mcse(fit.posterior[[name]], method="mean")[name].to_numpy()
         assert (off < TIMES * np.sqrt(noise[name] + mcse**2)).all(), name
         assert draws.std(axis=0) == pytest.approx(truth.sd[name], rel=0.15), name
+
+
+@pytest.mark.cmdstan
+@pytest.mark.parametrize("pooling", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
+def test_the_engines_compute_the_same(pooling: type[hs.PartialPooling]) -> None:
+    checked = hs.cross_check(pooling(), bcg())
+    assert checked.ok, str(checked)
 
 
 def test_leaving_trials_out_is_that_of_quadrature() -> None:

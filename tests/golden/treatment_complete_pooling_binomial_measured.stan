@@ -27,6 +27,21 @@ functions {
     }
     return center;
   }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -71,18 +86,11 @@ parameters {
   // mean of the baselines
   real<offset=intercept_guess, multiplier=intercept_unit> intercept;
   // means without the treatment
-  vector<offset=(intercept
-                 + square(spread)
-                   * (control_precision .* control
-                      + treatment_precision
-                        .* (treatment - center_of(mu, beta, u, x, level))))
-                ./ (1
-                    + square(spread)
-                      * (control_precision + treatment_precision)),
-         multiplier=1
-                    ./ sqrt(
-                            inv_square(spread + tiny) + control_precision
-                            + treatment_precision)>[J] baseline;
+  vector<offset=expected_baseline(rep_vector(intercept, J),
+                  center_of(mu, beta, u, x, level), spread, control,
+                  control_precision, treatment, treatment_precision),
+         multiplier=baseline_unit(spread, control_precision,
+                                  treatment_precision, tiny)>[J] baseline;
 }
 transformed parameters {
   vector[J] theta = center_of(mu, beta, u, x, level); // effects

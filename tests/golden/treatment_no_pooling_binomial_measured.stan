@@ -18,6 +18,21 @@ functions {
     return binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
            - dot_product(to_vector(trials), log1p_exp(eta) - log2());
   }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -50,17 +65,10 @@ parameters {
   // mean of the baselines
   real<offset=intercept_guess, multiplier=intercept_unit> intercept;
   // means without the treatment
-  vector<offset=(intercept
-                 + square(spread)
-                   * (control_precision .* control
-                      + treatment_precision .* (treatment - theta)))
-                ./ (1
-                    + square(spread)
-                      * (control_precision + treatment_precision)),
-         multiplier=1
-                    ./ sqrt(
-                            inv_square(spread + tiny) + control_precision
-                            + treatment_precision)>[J] baseline;
+  vector<offset=expected_baseline(rep_vector(intercept, J), theta, spread,
+                  control, control_precision, treatment, treatment_precision),
+         multiplier=baseline_unit(spread, control_precision,
+                                  treatment_precision, tiny)>[J] baseline;
 }
 model {
   vector[N] eta = baseline[group] + treated .* theta[group];

@@ -29,6 +29,58 @@ functions {
     }
     return center;
   }
+  // where both arms and the population together expect each group's effect,
+  // its baseline integrated out
+  vector expected_effect(vector center,
+                         real tau,
+                         real intercept,
+                         real slope,
+                         real spread,
+                         vector control,
+                         vector c_precision,
+                         vector treatment,
+                         vector t_precision) {
+    vector[size(center)] both = square(spread) * c_precision .* t_precision;
+    vector[size(center)] baseline = 1
+                                    + square(spread)
+                                      * (c_precision + t_precision);
+    vector[size(center)] own = square(slope) * c_precision
+                               + square(1 + slope) * t_precision + both;
+    vector[size(center)] ahead = slope * c_precision
+                                 .* (control - intercept - slope * center)
+                                 + (1 + slope) * t_precision
+                                   .* (treatment - intercept
+                                       - (1 + slope) * center)
+                                 + both .* (treatment - control - center);
+    return center + square(tau) * ahead ./ (baseline + square(tau) * own);
+  }
+  // and how far from there it may well be
+  vector effect_unit(real tau, real slope, real spread, vector c_precision,
+                     vector t_precision, real tiny) {
+    vector[size(c_precision)] own = square(slope) * c_precision
+                                    + square(1 + slope) * t_precision
+                                    + square(spread) * c_precision
+                                      .* t_precision;
+    return 1
+           ./ sqrt(
+                   own ./ (1 + square(spread) * (c_precision + t_precision))
+                   + inv_square(tau + tiny));
+  }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -80,47 +132,17 @@ parameters {
   // baseline where the effect is 0
   real<offset=intercept_guess, multiplier=intercept_unit> intercept;
   // effects
-  vector<offset=center_of(mu, beta, u, x, level)
-                + square(tau)
-                  * (slope * control_precision
-                     .* (control - intercept
-                         - slope * center_of(mu, beta, u, x, level))
-                     + (1 + slope) * treatment_precision
-                       .* (treatment - intercept
-                           - (1 + slope) * center_of(mu, beta, u, x, level))
-                     + square(spread) * control_precision
-                       .* treatment_precision
-                       .* (treatment - control
-                           - center_of(mu, beta, u, x, level)))
-                  ./ (1
-                      + square(spread)
-                        * (control_precision + treatment_precision)
-                      + square(tau)
-                        * (square(slope) * control_precision
-                           + square(1 + slope) * treatment_precision
-                           + square(spread) * control_precision
-                             .* treatment_precision)),
-         multiplier=1
-                    ./ sqrt(
-                            (square(slope) * control_precision
-                             + square(1 + slope) * treatment_precision
-                             + square(spread) * control_precision
-                               .* treatment_precision)
-                            ./ (1 + square(spread) * control_precision
-                                + square(spread) * treatment_precision)
-                            + inv_square(tau + tiny))>[J] theta;
+  vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
+                                intercept, slope, spread, control,
+                                control_precision, treatment,
+                                treatment_precision),
+         multiplier=effect_unit(tau, slope, spread, control_precision,
+                                treatment_precision, tiny)>[J] theta;
   // means without the treatment
-  vector<offset=(intercept + slope * theta
-                 + square(spread)
-                   * (control_precision .* control
-                      + treatment_precision .* (treatment - theta)))
-                ./ (1
-                    + square(spread)
-                      * (control_precision + treatment_precision)),
-         multiplier=1
-                    ./ sqrt(
-                            inv_square(spread + tiny) + control_precision
-                            + treatment_precision)>[J] baseline;
+  vector<offset=expected_baseline(intercept + slope * theta, theta, spread,
+                  control, control_precision, treatment, treatment_precision),
+         multiplier=baseline_unit(spread, control_precision,
+                                  treatment_precision, tiny)>[J] baseline;
 }
 model {
   vector[N] eta = baseline[group] + treated .* theta[group];

@@ -13,7 +13,14 @@ import pandas as pd
 
 from hierstan.answers.comparison.arms_quadrature import NODES, Arms, Population, log_sum
 from hierstan.answers.comparison.curves import Curves
-from hierstan.answers.comparison.integral import APART, DOMINANT, PROBES, LogRatio, population_means
+from hierstan.answers.comparison.integral import (
+    APART,
+    BOUNDED,
+    DOMINANT,
+    PROBES,
+    LogRatio,
+    population_means,
+)
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
@@ -52,10 +59,7 @@ class ArmsIntegral:
         log_ratio: LogRatio | None = None,
     ) -> None:
         if isinstance(priors.get("theta"), Uniform):
-            raise HierstanError(
-                "Leave-one-out cannot integrate theta out, since its prior is bounded (Uniform). "
-                "Use a prior on the whole line, such as Normal or StudentT."
-            )
+            raise HierstanError(BOUNDED)
         self._program, self._priors, self._data, self._ratio = program, priors, data, log_ratio
         self._by_row = unit == "observation"
         frame = data.rows if self._by_row else data.cells

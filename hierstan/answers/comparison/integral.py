@@ -26,6 +26,10 @@ from hierstan.sampling.inputs import stan_data
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
 
+BOUNDED = (
+    "Leave-one-out cannot integrate theta out, since its prior is bounded (Uniform). "
+    "Use a prior on the whole line, such as Normal or StudentT."
+)
 NODES = 15
 MANY_NODES = 61  # where they cost next to nothing: no draws, or single rows of few groups
 NEWTON_STEPS = 30  # mostly two or three do; more where a group's own data are far from the mode
@@ -175,10 +179,7 @@ class Integrand:
         theta = np.full(self.size, 0.5)
         points = evaluator.unconstrained({**self.hyper, "theta": theta})
         if not np.allclose(points[:, evaluator.parameters["theta"]], theta):
-            raise HierstanError(
-                "Leave-one-out cannot integrate theta out, since its prior is bounded (Uniform). "
-                "Use a prior on the whole line, such as Normal or StudentT."
-            )
+            raise HierstanError(BOUNDED)
         return points
 
     @property
