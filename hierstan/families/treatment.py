@@ -126,6 +126,12 @@ class Treatment(Family):
         treated = self.base.information(baseline + theta, weights[:, 1], own)
         return of_difference(control, treated)
 
+    def as_normal(
+        self, cells: pd.DataFrame, own: Draws
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return each cell as a normal density in the mean of its arm."""
+        return self.base.as_normal(cells, own)
+
     def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         return np.bincount(_code(cells), minlength=2 * J).reshape(J, 2) == 0
 

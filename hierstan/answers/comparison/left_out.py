@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.arms_integral import LATENT, ArmsIntegral
+from hierstan.answers.comparison.arms_normal import arms_log_lik
 from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.data.grouped_data import GroupedData
@@ -57,7 +58,8 @@ class UnitLikelihood:
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return it at draws of every parameter that is no group's own, (S, U)."""
         if has_closed_form(self._fit):
-            return normal_log_lik(self._fit, self._data, hyper, self._unit, self._shift)
+            closed_form = arms_log_lik if self._fit.family.treatment else normal_log_lik
+            return closed_form(self._fit, self._data, hyper, self._unit, self._shift)
         if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
             return self._integral(hyper)
         log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]

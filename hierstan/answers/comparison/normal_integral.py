@@ -15,6 +15,7 @@ import numpy as np
 from hierstan.answers.comparison.integral import LogRatio, population_means
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.priors import Normal, Prior
 
@@ -47,7 +48,7 @@ class Shift:
 
 def has_closed_form(fit: Fit) -> bool:
     """Whether group means and observations are normal, as in the templates hierstan ships."""
-    family = FAMILIES[fit.data.family]
+    family = fit.family.base if isinstance(fit.family, Treatment) else fit.family
     normal = isinstance(fit.priors.get("theta", Normal(0, 1)), Normal)
     return family.marginal and normal and not fit.conditional.edited
 
@@ -76,12 +77,12 @@ def normal_log_lik(
     assert frame is not None
     own = {name: hyper[name][:, None] for name in FAMILIES[data.family].parameters}
     value, variance, rest = FAMILIES[data.family].as_normal(frame, own)
-    groups = _Groups(frame["group"].to_numpy(), len(data.groups))
+    groups = Sums(frame["group"].to_numpy(), len(data.groups))
     center, spread2 = _population(fit, data, hyper)
     off = value - (center if center.shape[1] == 1 else center[:, groups.of])
     if "tau" not in fit.priors and "theta" not in fit.priors:
         each = rest - 0.5 * (LOG_2PI + np.log(variance) + off**2 / variance)
-        return each if unit == "observation" else groups.sums(each)
+        return each if unit == "observation" else groups(each)
     location, scale2 = np.zeros(1), spread2
     if shift is not None:
         location, scale2 = (
@@ -91,27 +92,33 @@ def normal_log_lik(
     weight = 1 / variance
     if unit == "observation":
         return rest + _of_rows(groups, off, variance, weight, location, scale2)
-    total = groups.sums(np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape)))
-    mean = groups.sums(weight * off) / total
-    within = groups.sums(
+    total = groups(np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape)))
+    mean = groups(weight * off) / total
+    within = groups(
         rest - 0.5 * (np.log(variance) + LOG_2PI + weight * (off - mean[:, groups.of]) ** 2)
     )
     apart = (mean - location) ** 2 * total / (1 + scale2 * total)
     return within - 0.5 * (np.log1p(scale2 * total) + apart)
 
 
-# internals ------------------------------------------------------------------------------------
+class Sums:
+    """Sums over the observations of each of J groups, of arrays (S, N).
 
-
-class _Groups:
-    """Sums over the observations of each group, of arrays (S, N)."""
+    Attributes
+    ----------
+    of : numpy.ndarray
+        The group of each observation, (N,).
+    alone : numpy.ndarray
+        Whether it is the only one there, (N,).
+    """
 
     def __init__(self, of: np.ndarray, J: int) -> None:
         self.of, self._J = of, J
         self._single = len(of) == J and bool((of == np.arange(J)).all())
         self.alone = np.bincount(of, minlength=J)[of] == 1
 
-    def sums(self, values: np.ndarray) -> np.ndarray:
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Return the sums, (S, J)."""
         if self._single:
             return values
         from scipy import sparse
@@ -121,8 +128,11 @@ class _Groups:
         return np.asarray((member @ values.T).T)
 
 
+# internals ------------------------------------------------------------------------------------
+
+
 def _of_rows(
-    groups: _Groups,
+    groups: Sums,
     off: np.ndarray,
     variance: np.ndarray,
     weight: np.ndarray,
@@ -134,8 +144,8 @@ def _of_rows(
     What the others say of theta is normal, with their weight and around their mean.
     """
     weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape))
-    others = groups.sums(weight)[:, groups.of] - weight
-    pull = groups.sums(weight * off)[:, groups.of] - weight * off
+    others = groups(weight)[:, groups.of] - weight
+    pull = groups(weight * off)[:, groups.of] - weight * off
     others = np.where(groups.alone, 0.0, np.maximum(others, 0.0))
     pull = np.where(groups.alone, 0.0, pull)
     shrunk = 1 + scale2 * others
