@@ -27,6 +27,8 @@ Which pooling, and how different are the groups?
     `compare`, `loo`, `heterogeneity`, `components`, `effects`, `coefficients`.
 What is each group's mean?
     `summary`, `group_means`, `shrinkage`, `poststratify`, `predict`, `score`.
+What does a treatment change, in each group and in all?
+    `arms`, `absolute_effects`; ``plot_arms``.
 Which is best?
     `decision_table`, `prob_best`, `expected_loss`, `uplift`, `rank_probabilities`,
     `winners_curse`.
@@ -51,6 +53,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
         "answers.decisions.decision_table": ["decision_table"],
+        "answers.differences.absolute": ["absolute_effects"],
         "answers.differences.arms": ["arms"],
         "trust.sbc": ["sbc"],
         "plots.sbc": ["plot_sbc"],

@@ -22,6 +22,7 @@ from hierstan.answers.decisions.regret import value_remaining as value_remaining
 from hierstan.answers.decisions.winners_curse import winners_curse as winners_curse
 from hierstan.answers.diagnose import diagnose as diagnose
 from hierstan.answers.diagnose import summary as summary
+from hierstan.answers.differences.absolute import absolute_effects as absolute_effects
 from hierstan.answers.differences.arms import arms as arms
 from hierstan.answers.differences.coefficients import coefficients as coefficients
 from hierstan.answers.differences.components import components as components

@@ -44,6 +44,7 @@ MEASURES = {
         Measure("ROM", "ratio of means", ratio=True),
         Measure("RATIO", "ratio", ratio=True),
         Measure("RD", "risk difference"),
+        Measure("IRD", "rate difference"),
         Measure("MD", "mean difference"),
         Measure("SMD", "standardised mean difference"),
     )

@@ -153,6 +153,10 @@ class Family(ABC):
         """Return group means on the response scale, from the link scale."""
         return LINKS[self.link][0](np.asarray(theta, dtype=float))
 
+    def to_link(self, mean: np.ndarray) -> np.ndarray:
+        """Return group means on the link scale, from the response scale."""
+        return INVERSES[self.link](np.asarray(mean, dtype=float))
+
     def slope(self, theta: np.ndarray) -> np.ndarray:
         """Return the derivative of `to_response`."""
         return LINKS[self.link][1](np.asarray(theta, dtype=float))
@@ -324,6 +328,12 @@ LINKS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {  # and thei
     "identity": (lambda theta: theta, np.ones_like),
     "logit": (lambda theta: expit(theta), lambda theta: p_times_q(theta)),
     "log": (lambda theta: np.exp(np.minimum(theta, 700)),) * 2,
+}
+
+INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "identity": lambda mean: mean,
+    "logit": lambda mean: np.log(mean) - np.log1p(-mean),
+    "log": np.log,
 }
 
 

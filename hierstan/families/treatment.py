@@ -27,13 +27,29 @@ MEASURES = {  # as in `hierstan.data.measures`, and what their estimates are cal
     "log mean": ("ROM", "log ratio of means"),
     "log median": ("RATIO", "log ratio of medians"),
 }
+ABSOLUTE = {  # what both arms' means differ by, and their ratio, where there is one
+    "identity": ("MD", ""),
+    "logit": ("RD", "RR"),
+    "log": ("IRD", "IRR"),
+    "log mean": ("MD", "ROM"),
+    "log median": ("MD", "ROM"),
+}
 
 
 class Treatment(Family):
-    """Effects of a treatment on outcomes of the family `base`, on its link scale."""
+    """Effects of a treatment on outcomes of the family `base`, on its link scale.
+
+    Attributes
+    ----------
+    measure, difference, ratio : str
+        What the effects are, and what the means of both arms have as their difference and their
+        ratio (empty where there is none); keys of `hierstan.data.measures`.
+    """
 
     base: ClassVar[Family]
     measure: ClassVar[str]
+    difference: ClassVar[str]
+    ratio: ClassVar[str]
 
     link = "identity"  # an effect on the link scale of the outcomes
     treatment = True
@@ -132,6 +148,22 @@ class Treatment(Family):
         """Return each cell as a normal density in the mean of its arm."""
         return self.base.as_normal(cells, own)
 
+    def means(self, link: np.ndarray, own: Draws) -> np.ndarray:
+        """Return the mean of the outcomes of an arm, from its place on the link scale.
+
+        Parameters
+        ----------
+        link : numpy.ndarray
+            Draws, (S, K).
+        own : mapping
+            Draws of the family's own parameters, (S, 1) each.
+        """
+        return self.base.to_response(link + self.base.mean_offset(own))
+
+    def places(self, means: np.ndarray, own: Draws) -> np.ndarray:
+        """Return the places on the link scale of arms with these means, (K,), as (S or 1, K)."""
+        return np.atleast_2d(self.base.to_link(means)) - self.base.mean_offset(own)
+
     def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         return np.bincount(_code(cells), minlength=2 * J).reshape(J, 2) == 0
 
@@ -154,9 +186,12 @@ def effects_on(base: Family) -> Treatment:
     """
     kind = f"log {base.mean_words}" if base.positive else base.link
     measure, words = MEASURES[kind]
+    difference, ratio = ABSOLUTE[kind]
     attributes = {
         "base": base,
         "measure": measure,
+        "difference": difference,
+        "ratio": ratio,
         "name": f"{base.name}_treatment",
         "file": base.name,
         "words": f"two arms; {base.words}",

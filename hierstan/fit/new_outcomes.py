@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from hierstan.errors import EngineError, TemplateError
+from hierstan.errors import EngineError, HierstanError, TemplateError
 from hierstan.families.family import Family
+from hierstan.fit.baselines import effects_given
 from hierstan.fit.centers import NewGroups, unknown_groups
 from hierstan.fit.fit import Fit
 from hierstan.sampling.inputs import stan_data
@@ -38,6 +39,9 @@ class Outcomes:
         Positions of the draws to use, chains concatenated; all of them by default.
     known : NewGroups, optional
         What is known of the new groups; nothing by default.
+    baselines : numpy.ndarray, optional
+        Of new groups with two arms whose baselines are known: these on the link scale, (S, new
+        groups) or (1, new groups).
     """
 
     fit: Fit
@@ -46,6 +50,7 @@ class Outcomes:
     seed: int = 1
     which: np.ndarray | None = None
     known: NewGroups | None = None
+    baselines: np.ndarray | None = None
     _about: NewGroups = field(init=False)
     _u: np.ndarray = field(init=False)
     _means: np.ndarray = field(init=False)
@@ -53,7 +58,7 @@ class Outcomes:
     def __post_init__(self) -> None:
         about = unknown_groups(self.fit, self.new_groups) if self.known is None else self.known
         u = np.zeros((0, 0)) if self.fit.model.name == "none" else about.u(self.fit, self.seed)
-        means = new_means(self.fit, self.new_groups, self.seed, about, u)
+        means = new_means(self.fit, self.new_groups, self.seed, about, u, self.baselines)
         for name, value in (("_about", about), ("_u", u), ("_means", means)):
             object.__setattr__(self, name, value)
 
@@ -139,7 +144,7 @@ class Outcomes:
         known, new = codes[codes < J], codes[codes >= J] - J
         if name == "theta":
             return np.hstack([self.fit.theta(known, draws), self._picked(self._means[:, new])])
-        fresh = new_baselines(self.fit, self._means, self.seed)
+        fresh = new_baselines(self.fit, self._means, self.seed, self.baselines)
         own = self.fit.draws("baseline")[:, known]
         return np.hstack([self._picked(own), self._picked(fresh[:, new])])
 
@@ -153,6 +158,7 @@ def new_means(
     seed: int,
     about: NewGroups | None = None,
     u: np.ndarray | None = None,
+    baselines: np.ndarray | None = None,
 ) -> np.ndarray:
     """Draw the means of new groups from the population, independent given its parameters.
 
@@ -169,6 +175,9 @@ def new_means(
         What is known of them; nothing by default.
     u : numpy.ndarray, optional
         What the levels of ``about.u`` add, where it was drawn already.
+    baselines : numpy.ndarray, optional
+        Of groups with two arms whose baselines are known, (S, count) or (1, count) on the link
+        scale: in partial pooling their effects go with these.
 
     Returns
     -------
@@ -185,13 +194,27 @@ def new_means(
     if fit.model.shares_mean:
         return center
     if count and fit.conditional.edited:
+        if baselines is not None:
+            raise HierstanError(
+                "baseline= needs the population of the templates as they come, of which the effect "
+                "given the baseline is known, but these templates are edited. Leave it out."
+            )
         return _written_means(fit, count, _seed(seed, 0, 0), about.x)
     rng = np.random.default_rng([seed, 0])
+    if baselines is not None:
+        return rng.normal(*effects_given(fit, center, baselines))
     return rng.normal(center, fit.draws("tau")[:, None])
 
 
-def new_baselines(fit: Fit, effects: np.ndarray, seed: int) -> np.ndarray:
-    """Draw the baselines of new groups, given their effects, (S, count) on the link scale."""
+def new_baselines(
+    fit: Fit, effects: np.ndarray, seed: int, known: np.ndarray | None = None
+) -> np.ndarray:
+    """Draw the baselines of new groups, given their effects, (S, count) on the link scale.
+
+    Those `known`, (S or 1, count), are what they are.
+    """
+    if known is not None:
+        return np.broadcast_to(known, effects.shape)
     slope = fit.draws("slope")[:, None] if "slope" in fit.posterior else 0.0
     center = fit.draws("intercept")[:, None] + slope * effects
     return np.random.default_rng([seed, 4]).normal(center, fit.draws("spread")[:, None])

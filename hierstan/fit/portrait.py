@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.predictors import predictor_words
+from hierstan.fit import baselines
 from hierstan.fit.judgement import headline
 from hierstan.fit.settings import check_prob
 from hierstan.text.tables import (
@@ -27,6 +28,12 @@ TITLES = {
     "complete": "Complete pooling: the groups share one mean, theta[j] = mu",
     "none": "No pooling: every group on its own, theta[j] ~ prior",
     "partial": "Partial pooling: the groups belong to one population, theta[j] ~ normal(mu, tau)",
+}
+OF_EFFECTS = {
+    "the groups share one mean": "the groups share one effect",
+    "the groups differ by": "the effects differ by",
+    "every group on its own": "every group's effect on its own",
+    "the groups belong to one": "the effects belong to one",
 }
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
@@ -61,9 +68,14 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         title = title.replace("mu + x[j] * beta", "mu").replace("mu", f"mu + {added}", 1)
         if "beta" in fit.posterior:
             title = title.replace("mu +", "mu + x[j] * beta +")
+    if fit.family.treatment:
+        for told, meant in OF_EFFECTS.items():
+            title = title.replace(told, meant)
     if fit.prior_only:
         title += "; draws from the prior, the outcomes ignored"
     facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
+    if fit.family.treatment:
+        facts.append(("Baselines", _baselines(fit)))
     if fit.parameterization:
         facts.append(("theta", _parameterization(fit)))
     if fit.note:
@@ -100,7 +112,7 @@ def pooling_meaning(fit: Any) -> str:
     known += [name for name in [predictor_words(fit.data.predictors)] if name]
     if known and not fit.model.has_population:
         return f"the {groups} differ by {', '.join(known)} and by nothing else"
-    return f"one mean for all {groups}"
+    return f"one {'effect' if fit.family.treatment else 'mean'} for all {groups}"
 
 
 # facts ------------------------------------------------------------------------------------------
@@ -115,6 +127,14 @@ def _data(fit: Any) -> str:
         else ""
     )
     return f"{counts}{reduced}; {fit.family.words}"
+
+
+def _baselines(fit: Any) -> str:
+    """Say how the baselines are pooled, and how effects go with them."""
+    words = baselines.pooling_words_of_baselines(fit)
+    if fit.model.name != "partial" or fit.prior_only:
+        return words
+    return f"{words}. {baselines.correlation_words(fit)}"
 
 
 def _priors(fit: Any) -> str:

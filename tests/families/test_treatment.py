@@ -155,6 +155,8 @@ class Reference:
     log_lik: np.ndarray
     theta: np.ndarray
     square: np.ndarray
+    risk: np.ndarray
+    risk_square: np.ndarray
 
     def share(self, without: int | None = None) -> np.ndarray:
         log_weight = self.log_weight
@@ -172,7 +174,11 @@ class Reference:
 
 
 def trial_on_grid(cell: pd.Series, P: dict[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Integrate a trial over both its log-odds: log likelihood, mean and square of theta, (S,)."""
+    """Integrate a trial over both its log-odds.
+
+    Return the log likelihood, and means of theta, its square, and the risk difference and its
+    square, (S,) each.
+    """
     axes = []
     for events, total in ((cell["control"], cell["control_trials"]), (cell["y"], cell["trials"])):
         wide = np.linspace(-16, 6, 20_001)
@@ -199,7 +205,9 @@ def trial_on_grid(cell: pd.Series, P: dict[str, np.ndarray]) -> tuple[np.ndarray
     density = np.exp(log_density - top[:, None])
     total = density.sum(axis=1)
     top -= np.log(2 * np.pi * P["tau"] * P["spread"])
-    return top + np.log(total), density @ theta / total, density @ theta**2 / total
+    risk = special.expit(v) - special.expit(u)
+    moments = (density @ values / total for values in (theta, theta**2, risk, risk**2))
+    return top + np.log(total), *moments
 
 
 @functools.cache
@@ -216,8 +224,8 @@ def reference() -> Reference:
     P = dict(zip(names, values.T, strict=True))
     log_weight += sum(prior.log_density(P[name]) for name, prior in PRIORS.items())
     parts = [trial_on_grid(cell, P) for _, cell in wide(bcg()).iterrows()]
-    log_lik, theta, square = (np.column_stack(part) for part in zip(*parts, strict=True))
-    return Reference(P, log_weight + log_lik.sum(axis=1), log_lik, theta, square)
+    log_lik, *moments = (np.column_stack(part) for part in zip(*parts, strict=True))
+    return Reference(P, log_weight + log_lik.sum(axis=1), log_lik, *moments)
 
 
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
@@ -235,6 +243,19 @@ def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
         mcse = azs.mcse(fit.posterior[[name]], method="mean")[name].to_numpy()
         assert (off < TIMES * np.sqrt(noise[name] + mcse**2)).all(), name
         assert draws.std(axis=0) == pytest.approx(truth.sd[name], rel=0.15), name
+
+
+def test_risk_differences_are_those_of_quadrature() -> None:
+    exact, fit = reference(), fitted()
+    found, share = hs.absolute_effects(fit), exact.share()
+    mean = share @ exact.risk
+    sd = np.sqrt(share @ exact.risk_square - mean**2)
+    noise = share**2 @ (exact.risk - mean) ** 2
+    draws = found.draws.to_numpy()
+    ess = np.prod(draws.shape[:2]) / 4  # at most a few times autocorrelated
+    off = np.abs(found.table["mean"].to_numpy() - mean)
+    assert (off < TIMES * np.sqrt(noise + sd**2 / ess)).all()
+    assert found.table["sd"].to_numpy() == pytest.approx(sd, rel=0.15)
 
 
 @pytest.mark.cmdstan
@@ -260,7 +281,7 @@ def test_leaving_trials_out_is_that_of_quadrature() -> None:
 
 def test_the_bivariate_model_is_the_published_one() -> None:
     # van Houwelingen, Arends and Stijnen 2002, pages 604-605: maximum likelihood
-    table = hs.arms(fitted())
+    table = hs.arms(fitted(), of="population")
     published = {"mu": -0.738, "mu_baseline": -4.096, "mu_treatment": -4.834}
     for name, value in published.items():
         assert abs(table.loc[name, "mean"] - value) < 0.4 * table.loc[name, "sd"], name
@@ -283,10 +304,10 @@ def test_the_correlation_is_recovered() -> None:
     y, c = rng.binomial(n, special.expit([baseline + theta, baseline]))
     fit = hs.PartialPooling().fit(trials(y, n[0], c, n[1]), **FAST)
     truth = {"mu": -0.5, "tau": 0.6, "mu_baseline": -1.5, "tau_baseline": 1, "correlation": -0.6}
-    table = hs.arms(fit, prob=0.99)
+    table = hs.arms(fit, of="population", prob=0.99)
     for name, value in truth.items():
         assert table.loc[name, "lower"] < value < table.loc[name, "upper"], name
-    assert hs.arms(fit, prob=0.9).loc["correlation", "upper"] < -0.1
+    assert hs.arms(fit, of="population", prob=0.9).loc["correlation", "upper"] < -0.1
     own = fit.draws("baseline")
     inside = np.abs(own.mean(axis=0) - baseline) < 2 * own.std(axis=0)
     assert inside.mean() > 0.8
@@ -385,7 +406,7 @@ def test_the_other_poolings_know_their_parameters() -> None:
         assert {"intercept", "spread", "baseline"} <= set(fit.posterior.data_vars)
         assert np.isfinite(hs.loo(fit, unit="group").elpd)
     with pytest.raises(hs.HierstanError, match="Complete pooling has no population of effects"):
-        hs.arms(hs.CompletePooling().fit(data, **FAST))
+        hs.arms(hs.CompletePooling().fit(data, **FAST), of="population")
 
 
 def test_the_shell_takes_both_arms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The population of both arms: baselines and effects, and how they go together."""
+"""Both arms of every group, and the population of baselines and effects: how they go together."""
 
 from __future__ import annotations
 
@@ -7,34 +7,51 @@ import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
+from hierstan.fit.baselines import correlation, correlation_words
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.fit.two_arms import arm_means, treatment_of
 from hierstan.text.answer import answer
 from hierstan.text.tables import percent
-from hierstan.text.wording import pooling_words
+from hierstan.text.wording import pooling_words, show
+
+ENDS = ("", "_lower", "_upper")
+OF = ("groups", "population")
 
 
-def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
-    """Summarise the population of the baselines and of the effects.
+def arms(
+    fit: Fit, *, of: str = "groups", prob: float | None = None, scale: str = "response"
+) -> pd.DataFrame:
+    """Summarise both arms of every group, or the population that they come from.
 
     A group's baseline, the mean of its control arm, and its effect ``theta`` are bivariate normal
     over the groups, of which the program has the regression ``baseline ~ normal(intercept + slope *
-    theta, spread)``.
+    theta, spread)``; without partial pooling of the effects, ``normal(intercept, spread)``.
+    Baselines are partially pooled in each pooling.
 
     Parameters
     ----------
     fit : Fit
-        Of partial pooling, of data with two arms (`GroupedData.from_arms`). Its draws have the
-        baseline of each group too, in ``fit.draws("baseline")``, (S, J).
+        Of data with two arms (`GroupedData.from_trial`, `.from_arms`). Its draws have the baseline
+        of each group too, in ``fit.draws("baseline")``, (S, J).
+    of : {"groups", "population"}
+        The latter of partial pooling.
     prob : float, optional
         Probability of the equal-tailed intervals, between 0 and 1.
+    scale : {"response", "link"}
+        Of the groups: both arms' means as rates and the like (of lognormal amounts, too, means, and
+        not medians) and effects as odds ratios, rate ratios or ratios of means; or ``baseline``,
+        ``baseline + theta`` and ``theta`` themselves. The population is on the link scale.
 
     Returns
     -------
     pandas.DataFrame
-        One line per quantity, with ``mean``, ``sd``, ``lower``, ``upper``, on the link scale, which
-        is log-odds for counts in two arms:
+        Of the groups, one line each, under the name of the user's column: posterior means
+        ``baseline``, ``treated`` and ``effect``, and the ends of their intervals, such as
+        ``effect_lower`` and ``effect_upper``.
+
+        Of the population, one line per quantity, with ``mean``, ``sd``, ``lower``, ``upper``:
 
         - ``mu``, ``tau``: mean and standard deviation of the effects, such as log odds ratios;
         - ``mu_baseline``, ``tau_baseline``: those of the control arms, ``intercept + slope * mu``
@@ -45,7 +62,8 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
           negative, the effect is lower where the baseline is higher.
 
         With predictors, the means are those of a group with average predictors, the rest is what
-        groups with the same predictors differ by.
+        groups with the same predictors differ by. Of partial pooling, ``.attrs["advice"]`` says in
+        words how effects go with baselines.
 
     Raises
     ------
@@ -66,24 +84,68 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     ...     events_control="control_positive", total_control="control_total",
     ... )
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
-    >>> table = hs.arms(fit)
+    >>> first = hs.arms(fit).loc["Aronson 1948", ["baseline", "treated", "effect"]]
+    >>> first.round(2).to_dict()
+    {'baseline': 0.08, 'treated': 0.03, 'effect': 0.39}
+    >>> table = hs.arms(fit, of="population")
     >>> print(table.loc["mu_baseline", "mean"].round(1), table.loc["correlation", "upper"] < 0)
     -4.1 True
     """
     prob = check_prob(prob)
     check_fit(fit, "arms")
-    _check(fit)
+    treatment_of(fit, "arms")
+    group_summaries.check_scale(scale)
+    if of not in OF:
+        raise HierstanError(f"of= takes {' or '.join(map(repr, OF))}, got {show(of)}.")
+    table = _population(fit, prob) if of == "population" else _groups(fit, prob, scale)
+    if fit.model.name == "partial":
+        table.attrs["advice"] = correlation_words(fit, prob)
+    return answer(table, fit.data.columns.get("group"), each_row=of == "population")
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _groups(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
+    effect = fit.data.effect
+    assert effect is not None
+    ratio = effect.ratio and scale == "response"
+    parts = []
+    links = arm_means(fit, "link")
+    for (_, control, treated), (_, low, high) in zip(arm_means(fit, scale), links, strict=True):
+        effects = np.exp(high - low) if ratio else high - low
+        draws = {"baseline": control, "treated": treated, "effect": effects}
+        columns: dict[str, np.ndarray] = {}
+        for name, values in draws.items():
+            four = group_summaries.summarise(values, prob)[[0, 2, 3]]
+            columns |= {name + end: line for end, line in zip(ENDS, four, strict=True)}
+        parts.append(pd.DataFrame(columns))
+    table = pd.concat(parts).set_axis(fit.data.groups, axis=0)
+    words = effect.words if ratio else effect.link_words
+    where = "on the link scale" if scale == "link" else "means of their outcomes"
+    source = "Prior" if fit.prior_only else "Posterior"
+    table.attrs["caption"] = (
+        f"{source} of both arms ({where}) and of the effect ({words}) by "
+        f"{pooling_words(fit.model.name)}: means and equal-tailed {percent(prob)} intervals"
+    )
+    return table
+
+
+def _population(fit: Fit, prob: float) -> pd.DataFrame:
+    if fit.model.name != "partial":
+        pooling = pooling_words(fit.model.name).capitalize()
+        raise HierstanError(f"{pooling} has no population of effects. Fit PartialPooling.")
     mu, tau, slope = (fit.draws(name) for name in ("mu", "tau", "slope"))
     spread, of_theta = fit.draws("spread"), slope * tau
-    baseline, width = fit.draws("intercept") + slope * mu, np.hypot(spread, of_theta)
+    baseline = fit.draws("intercept") + slope * mu
     quantities = {
         "mu": mu,
         "tau": tau,
         "mu_baseline": baseline,
-        "tau_baseline": width,
+        "tau_baseline": np.hypot(spread, of_theta),
         "mu_treatment": baseline + mu,
         "tau_treatment": np.hypot(spread, of_theta + tau),
-        "correlation": of_theta / width,
+        "correlation": correlation(fit),
     }
     table = pd.DataFrame(
         [group_summaries.summarise(draws, prob) for draws in quantities.values()],
@@ -94,18 +156,4 @@ def arms(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
         "Population of both arms, on the link scale: posterior mean, standard deviation and "
         f"equal-tailed {percent(prob)} interval"
     )
-    return answer(table, each_row=True)
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _check(fit: Fit) -> None:
-    if not fit.family.treatment:
-        raise HierstanError(
-            f"arms needs data with two arms, but this fit is of {fit.data.family} data. Make them "
-            "with GroupedData.from_arms."
-        )
-    if fit.model.name != "partial":
-        pooling = pooling_words(fit.model.name).capitalize()
-        raise HierstanError(f"{pooling} has no population of effects. Fit PartialPooling.")
+    return table

@@ -11,6 +11,7 @@ import pandas as pd
 from hierstan.answers.differences.verdict import noun, verdict
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
+from hierstan.fit.baselines import correlation_words
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
@@ -231,6 +232,7 @@ def heterogeneity(
         "pooling_factor": 1 - i2,
         "groups_borrowed": sums.groups_borrowed,
     }
+    together = correlation_words(fit, prob) if fit.family.treatment else ""
     lines = [group_summaries.summarise(draws, prob) for draws in rows.values()]
     lines.append(new.loc["response", list(group_summaries.COLUMNS)].to_numpy(float))
     index = pd.Index([*rows, "new_group"], name="quantity")
@@ -247,7 +249,7 @@ def heterogeneity(
         contraction=facts.contraction,
         caring=facts.difference,
         prob_negligible=facts.negligible,
-        verdict=first(doubt, verdict(facts, _threshold_words(fit, new, threshold))),
+        verdict=first(doubt, verdict(facts, _threshold_words(fit, new, threshold), together)),
     )
 
 

@@ -10,7 +10,12 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.prediction import newcomers
-from hierstan.answers.prediction.sizes import arm_to_predict, spread, typical
+from hierstan.answers.prediction.sizes import (
+    arm_to_predict,
+    known_baselines,
+    spread,
+    typical,
+)
 from hierstan.data.frames import hashable
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import MAX_SEED
@@ -38,12 +43,15 @@ class Study:
         How many groups the fit has not seen.
     known : NewGroups or None
         What is known of them; None for nothing.
+    baselines : numpy.ndarray or None
+        Means of their control arms, (new_groups,), where these are known.
     """
 
     cells: pd.DataFrame
     labels: pd.Index
     new_groups: int
     known: NewGroups | None = None
+    baselines: np.ndarray | None = None
 
     def design(self, fit: Fit) -> pd.DataFrame:
         """Return the size of each observation, and whether its group is new."""
@@ -80,6 +88,7 @@ def plan(
         raise HierstanError("There is nothing to predict: groups= is empty and new_groups= is 0.")
     codes = np.append(codes, len(fit.data.groups) + np.arange(len(fresh)))
     treated = arm_to_predict(fit, given)
+    baselines = known_baselines(fit, given, fresh, fit.data.groups)
     cells, known = pd.DataFrame({"group": codes, **treated}), fit.data.groups
     size = fit.family.predicted_size
     _check_given(fit, given, size)
@@ -92,9 +101,9 @@ def plan(
         cells = cells.loc[cells.index.repeat(times)].reset_index(drop=True)
         labels = labels.repeat(times)
     if predictors is None:
-        return Study(cells, labels, len(fresh))
+        return Study(cells, labels, len(fresh), None, baselines)
     about = unknown_groups(fit, len(fresh), newcomers.standardized_of(fit, predictors, fresh))
-    return Study(cells, labels, len(fresh), about)
+    return Study(cells, labels, len(fresh), about, baselines)
 
 
 def check_same(study: Study, design: pd.DataFrame) -> None:
@@ -182,6 +191,7 @@ def _of_frame(
     predictors = given.get("predictors")
     sizes = {name: value for name, value in given.items() if name != "predictors"}
     treated = arm_to_predict(fit, sizes)
+    baselines = known_baselines(fit, sizes, fresh, fit.data.groups)
     cells, size = pd.DataFrame({"group": codes, **treated}), fit.family.predicted_size
     _check_given(fit, sizes, size)
     if size:
@@ -195,7 +205,7 @@ def _of_frame(
         lines = newcomers.predictors_of(fit, frame.loc[is_new])
         x = newcomers.standardized_of(fit, lines if predictors is None else predictors, fresh)
     about = newcomers.described(fit, frame.loc[is_new].reset_index(drop=True), x)
-    return Study(cells, labels, len(fresh), about)
+    return Study(cells, labels, len(fresh), about, baselines)
 
 
 def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: Any) -> None:

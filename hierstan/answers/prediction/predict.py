@@ -26,6 +26,7 @@ def predict(
     se: Any = None,
     weight: Any = None,
     treated: bool | None = None,
+    baseline: Any = None,
     rows: Any = 1,
     predictors: Any = None,
     prob: float | None = None,
@@ -64,6 +65,10 @@ def predict(
     treated : bool, optional
         Of data with two arms: whether the treatment arm is predicted, as by default, or the
         control. A known group has its own baseline, a new one a baseline that goes with its effect.
+    baseline : float, optional
+        Of data with two arms: the mean of the control arm of a new group where it is known, on the
+        outcome's own scale (a rate, say); one number, or one for each new group as `trials` has
+        them. Effects then are those of groups with that baseline.
     rows : int
         How many observations of each group.
     predictors : pandas.DataFrame or mapping, optional
@@ -126,6 +131,7 @@ def predict(
             "se": se,
             "weight": weight,
             "treated": treated,
+            "baseline": baseline,
         },
         rows=rows,
         predictors=predictors,

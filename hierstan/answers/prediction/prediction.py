@@ -15,6 +15,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import Outcomes
+from hierstan.fit.two_arms import places_of
 from hierstan.sampling.tree import coordinate, whole_numbers
 from hierstan.text.answer import answer, tables_of
 from hierstan.text.tables import Page, Printed, percent
@@ -88,7 +89,8 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     places = np.arange(total)[thinned(fit, N)]
     used = np.add.outer(np.arange(chains) * total, places).ravel()
     which = used if len(places) < total else None
-    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.known)
+    baselines = None if study.baselines is None else places_of(fit, study.baselines)
+    outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.known, baselines)
     whole = fit.family.columns["y"] == "int"
     values = np.empty((outcomes.size, N))
     summary = np.empty((4, N))

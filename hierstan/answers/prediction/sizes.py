@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from hierstan.engines import MAX_INT
 from hierstan.errors import HierstanError
 from hierstan.families.treatment import TREATED
 from hierstan.fit.fit import Fit
+from hierstan.fit.two_arms import check_baselines
 from hierstan.text.wording import listed, show
 
 MEANING = {
@@ -32,6 +33,24 @@ def arm_to_predict(fit: Fit, given: dict[str, Any]) -> dict[str, float]:
     if not isinstance(treated, bool):
         raise HierstanError(f"treated= takes True or False, got {show(treated)}.")
     return {TREATED: float(treated)}
+
+
+def known_baselines(
+    fit: Fit, given: dict[str, Any], labels: list[Hashable], known: pd.Index
+) -> np.ndarray | None:
+    """Return means of the control arm of the new groups, (K,), where they are given."""
+    value = given.pop("baseline", None)
+    if value is None:
+        return None
+    if not fit.family.treatment:
+        raise HierstanError(
+            f"baseline= means nothing here: the fit is of {fit.data.family} data, without arms."
+        )
+    if not labels:
+        raise HierstanError(
+            "baseline= is of groups not yet seen; the groups of the fit have their own."
+        )
+    return check_baselines(fit, by_label("baseline=", value, labels, known))
 
 
 def typical(fit: Fit, size: str, codes: np.ndarray, treated: Mapping[str, float]) -> np.ndarray:

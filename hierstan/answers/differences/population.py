@@ -1,0 +1,77 @@
+"""The population that an overall effect is of, and groups whose baseline is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hierstan.data.own_estimates import group_sizes
+from hierstan.errors import DataError, HierstanError
+from hierstan.fit.fit import Fit
+from hierstan.fit.two_arms import check_baselines
+from hierstan.text.wording import did_you_mean, listed, show
+
+KINDS = ("size", "equal")
+
+
+class Population(NamedTuple):
+    """Shares of the groups, (J,), adding up to 1, and which population that is."""
+
+    share: np.ndarray
+    words: str
+
+
+def of(fit: Fit, weights: Any) -> Population:
+    """Return the population that is meant by ``"size"``, ``"equal"`` or a weight for each group."""
+    groups = fit.data.groups
+    if isinstance(weights, str):
+        if weights not in KINDS:
+            raise HierstanError(
+                f"weights= takes 'size', 'equal', or a mapping or Series with a weight for each "
+                f"group, got {weights!r}."
+            )
+        size = group_sizes(fit.data) if weights == "size" else np.ones(len(groups))
+        told = f"groups as large as in the data ({size.sum():,.0f} {fit.family.unit})"
+        words = told if weights == "size" else f"{len(groups):,} groups of equal size"
+        return Population(size / size.sum(), words)
+    if not isinstance(weights, (Mapping, pd.Series)):
+        raise HierstanError(
+            "weights= takes 'size', 'equal', or a mapping or Series with a weight for each group, "
+            f"got {show(weights)}."
+        )
+    size = _by_group(groups, dict(weights.items()))
+    return Population(size / size.sum(), "groups with the weights given")
+
+
+def baselines(fit: Fit, given: Any) -> tuple[np.ndarray | None, list[str]]:
+    """Return means of the control arm that are known of groups not yet seen, and their names."""
+    if given is None:
+        return None, ["a new group"]
+    named = dict(given.items()) if isinstance(given, (Mapping, pd.Series)) else {}
+    values = check_baselines(fit, list(named.values()) if named else given)
+    return values, [*map(str, named)] or [f"new, baseline {value:g}" for value in values]
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _by_group(groups: pd.Index, given: Mapping[Any, Any]) -> np.ndarray:
+    foreign = [label for label in given if label not in set(groups)]
+    if foreign:
+        raise DataError(
+            f"weights= has {listed(foreign)}, which no group is called."
+            f"{did_you_mean(foreign[0], groups.tolist())}"
+        )
+    missing = [label for label in groups if label not in given]
+    if missing:
+        raise DataError(f"weights= says nothing about {listed(missing)}.")
+    try:
+        size = np.array([float(given[label]) for label in groups])
+    except (TypeError, ValueError):
+        size = np.array([np.nan])
+    if not (np.isfinite(size).all() and (size >= 0).all() and size.sum() > 0):
+        raise DataError("weights= must hold numbers from 0 on, not all of them 0.")
+    return size
