@@ -45,6 +45,13 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame = pd.DataFrame({"g": LABELS, "y": theta + se * rng.normal(size=6), "se": se})
         frame = frame.merge(by_group)
         return hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se", **more)
+    if family == "normal_correlated":
+        frame = pd.DataFrame({"g": LABELS, "study": [1, 2, 1, 2, 2, 3], "se": 1 / np.sqrt(n)})
+        frame["y"] = theta + frame["se"] * rng.normal(size=6)
+        frame = frame.merge(by_group)
+        return hs.GroupedData.from_estimates(
+            frame, group="g", estimate="y", se="se", within="study", correlation=0.5, **more
+        )
     if family == "binomial":
         y = rng.binomial(n, 1 / (1 + np.exp(-theta)))
         frame = pd.DataFrame({"g": LABELS, "y": y, "n": n})

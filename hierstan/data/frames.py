@@ -25,6 +25,8 @@ ACCEPTED = (
     "or a Dask, PySpark or ibis table"
 )
 
+SHARED = ("within",)  # roles of a column that may have another role, too
+
 RECIPES = {  # what: (in pandas and Dask, in any other engine)
     "numbers": ("frame[{0!r}].astype(float)", "a cast to 64-bit floats"),
     "missing": ("frame.dropna(subset=[{0!r}])", "a filter"),
@@ -205,6 +207,8 @@ def _check_columns(
                 f"There is no column {show(name)}, given as {_given(role)}=.{hint} "
                 f"The frame has {listed(present, 20) or 'no columns'}."
             )
+        if role in SHARED:
+            continue
         if name in roles:
             raise DataError(
                 f"Column {show(name)} is given twice, as {_given(roles[name])}= and as "

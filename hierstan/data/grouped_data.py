@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hierstan.data import intake, published, subsets, trial
+from hierstan.data import estimates, intake, published, subsets, trial
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.measures import MEASURES, Measure
@@ -95,6 +96,9 @@ class GroupedData:
         prob: float = 0.95,
         ratios: bool = False,
         measure: str | None = None,
+        within: Hashable | None = None,
+        correlation: float | None = None,
+        covariance: Any = None,
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -124,6 +128,18 @@ class GroupedData:
             Which effect these are estimates of (odds, risk, hazard or rate ratio, ratio of means;
             risk, mean or standardised mean difference), for tables and pictures to say. Estimates
             of ratios are logs, unless `ratios`. What `effect_sizes` returns says it already.
+        within : str, optional
+            The column with the study of each estimate, where errors go together within studies:
+            several outcomes of the same participants, or several arms against one control. A
+            group may then have several estimates. Whether the true values of a study are alike is
+            another question: ``factors=["study"]`` or ``group=["study", "outcome"]`` asks it.
+        correlation : float, optional
+            With `within`: of any two errors of a study, such as 0.5 (metafor's ``vcalc(vi,
+            cluster=study, obs=row, rho=0.5)``).
+        covariance : mapping or (N, N) array, optional
+            In place of `correlation`: by label of a study, its matrix, in the order of its rows in
+            the frame; or one matrix of all rows (metafor's ``rma.mv(V=)``), which needs no
+            `within`. Then `se` may be left out.
         predictors : sequence of str
             Columns with numbers that differ between groups but not within them, such as a trial's
             latitude: ``theta ~ normal(mu + x * beta, tau)``, with `x` standardized.
@@ -150,28 +166,24 @@ class GroupedData:
         GroupedData(normal_known: 2 groups, 2 rows; log odds ratio, se from intervals)
         >>> data.to_frame().round(3).to_dict("list")
         {'n': [1, 1], 'estimate': [-0.223, 0.182], 'se': [0.148, 0.147]}
+
+        Two outcomes of the same participants, whose errors have correlation 0.6; the true values
+        of a study may be alike, too:
+
+        >>> frame = pd.DataFrame({"study": [1, 1, 2, 2, 3, 3], "outcome": ["pain", "sleep"] * 3,
+        ...                       "effect": [0.3, 0.2, 0.5, 0.1, 0.2, 0.3], "se": 0.1})
+        >>> data = hs.GroupedData.from_estimates(frame, group=["study", "outcome"],
+        ...                                      estimate="effect", se="se", within="study",
+        ...                                      correlation=0.6)
+        >>> data
+        GroupedData(normal_correlated: 6 groups, 6 rows; errors correlated within study)
+        >>> data.tau_names
+        ['tau_study', 'tau_outcome']
         """
-        given = {"se": se, "lower": lower, "upper": upper}
-        given = {role: name for role, name in given.items() if name is not None}
-        if set(given) not in ({"se"}, {"lower", "upper"}):
-            raise DataError(
-                "from_estimates takes either se= or both lower= and upper=; got "
-                f"{' and '.join(f'{role}=' for role in given) or 'none of them'}."
-            )
-        if ratios and se is not None:
-            raise DataError(
-                "ratios=True goes with lower= and upper=. With se=, give logs of the ratios and "
-                "the standard errors of those, and leave ratios= out."
-            )
-        measure = published.measure_of(frame, measure, ratios)
-        columns = column_roles(group, predictors, factors, estimate=estimate, **given)
-        table = open_table(frame, columns)
-        if se is None:
-            taken = published.take_intervals(table, prob, ratios)
-        else:
-            taken = intake.take(table, "estimates", default("estimates"))
-            published.warn_of_deviations(frame, se)
-        return cls(*taken._replace(measure=measure))
+        given = {"se": se, "lower": lower, "upper": upper, "within": within}
+        columns = partial(column_roles, group, predictors, factors, estimate=estimate)
+        errors = estimates.Errors(prob, ratios, correlation, covariance)
+        return cls(*estimates.take(frame, columns, given, errors, measure))
 
     @classmethod
     def from_means(
@@ -538,8 +550,7 @@ class GroupedData:
         cells = subsets.kept_rows(self._parts()) if rows else self.cells
         data: dict[str, Any] = {"J": len(self.groups), "N": len(cells)}
         data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
-        for name, kind in FAMILIES[self.family].columns.items():
-            data[name] = cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+        data |= FAMILIES[self.family].entries(cells)
         if self.predictors is not None or self.factors is not None:
             data["x"] = self.design[:, 1:]
             data["K"] = data["x"].shape[1]
@@ -730,6 +741,9 @@ class GroupedData:
         known = self.effect if "estimate" in self.columns else None
         words = [known.link_words] if known else []
         words += ["se from intervals"] * ("lower" in self.columns)
+        if FAMILIES[self.family].correlated:
+            study = f" within {self.columns['within']}" if "within" in self.columns else ""
+            words += [f"errors correlated{study}"]
         return [", ".join(words)] * bool(words)
 
     # internals ----------------------------------------------------------------------------------

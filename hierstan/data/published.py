@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -40,6 +40,13 @@ def take_means(table: Table, *, describe: bool = True) -> Intake:
 
 def take_intervals(table: Table, prob: float, ratios: bool) -> Intake:
     """Check and take estimates with intervals that hold their true value with a probability."""
+    return take_summaries(table, default("estimates"), from_intervals(table, prob, ratios))
+
+
+def from_intervals(
+    table: Table, prob: float, ratios: bool
+) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Check intervals; return what makes ``y`` and ``se`` of their rows."""
     from scipy import stats
 
     if not (isinstance(prob, int | float) and 0 < prob < 1):
@@ -48,8 +55,7 @@ def take_intervals(table: Table, prob: float, ratios: bool) -> Intake:
     kind = "ratio" if ratios else "real"
     check(table, {**dict.fromkeys(roles, kind), **predictors.kinds(table)})
     width = 2 * float(stats.norm.isf((1 - prob) / 2))
-    derived = partial(_from_intervals, table=table, width=width, ratios=ratios)
-    return take_summaries(table, default("estimates"), derived)
+    return partial(_from_intervals, table=table, width=width, ratios=ratios)
 
 
 def measure_of(frame: Any, measure: str | None, ratios: bool = False) -> str | None:

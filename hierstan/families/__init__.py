@@ -16,6 +16,7 @@ from hierstan.families.gamma import Gamma
 from hierstan.families.lognormal import Lognormal
 from hierstan.families.neg_binomial import NegBinomial
 from hierstan.families.normal import Normal
+from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.poisson import Poisson
@@ -28,6 +29,7 @@ FAMILIES: dict[str, Family] = {
     family.name: family
     for family in (
         NormalKnown(),
+        NormalCorrelated(),
         Normal(),
         NormalWeighted(),
         StudentT(),

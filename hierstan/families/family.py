@@ -58,6 +58,8 @@ class Family(ABC):
         Its name in a sentence, where `name` is not fit for that.
     columns : mapping
         What the Stan program reads of each cell, ``"int"`` or ``"real"``.
+    vectors : tuple of str
+        Columns of several numbers: of ``z`` the frame's are ``z 0``, ``z 1``, ….
     takes : mapping
         By constructor ("estimates", "counts", "arms", "events", "rows"): the roles it names columns
         for.
@@ -98,6 +100,8 @@ class Family(ABC):
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
         Whether an outcome is an estimate of the user's own, with a meaning of its own.
+    correlated : bool
+        Whether outcomes are correlated given the group means.
     positive : bool
         Whether outcomes are amounts above 0.
     additive : bool
@@ -122,6 +126,7 @@ class Family(ABC):
     file: ClassVar[str] = ""
     treatment: ClassVar[bool] = False
     columns: ClassVar[Mapping[str, str]]
+    vectors: ClassVar[tuple[str, ...]] = ()
     takes: ClassVar[Mapping[str, Mapping[str, Role]]]
     once: ClassVar[str] = ""
     observation: ClassVar[Mapping[str, float]] = {"y": 1}
@@ -140,6 +145,7 @@ class Family(ABC):
     shares: ClassVar[bool] = False
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
+    correlated: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     additive: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
@@ -231,7 +237,23 @@ class Family(ABC):
         """Return the family's columns, and no others, as 64-bit numbers with a fresh index."""
         kinds = self.columns.items()
         types = {name: np.int64 if kind == "int" else np.float64 for name, kind in kinds}
+        types |= dict.fromkeys(self.vector_columns(cells), np.float64)
         return cells[["group", *types]].astype({"group": np.int64, **types}).reset_index(drop=True)
+
+    def vector_columns(self, cells: pd.DataFrame) -> list[str]:
+        """Return the columns of a frame that belong to `vectors`."""
+        return [str(name) for name in cells if str(name).split()[0] in self.vectors]
+
+    def entries(self, cells: pd.DataFrame) -> dict[str, Any]:
+        """Return what a program reads of N cells, but for their groups."""
+        found: dict[str, Any] = {
+            name: cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
+            for name, kind in self.columns.items()
+        }
+        for vector in self.vectors:
+            names = [name for name in self.vector_columns(cells) if name.split()[0] == vector]
+            found[vector] = cells[names].to_numpy(float)
+        return found
 
     # what the data of each group say ------------------------------------------------------------
 
@@ -286,6 +308,30 @@ class Family(ABC):
             Value (N,), variance and rest, (S, N) or (1, N).
         """
         raise NotImplementedError(f"{self.name} is not normal in theta")
+
+    def deviations(
+        self, cells: pd.DataFrame, noise: np.ndarray, sd: np.ndarray, spread: np.ndarray
+    ) -> np.ndarray:
+        """Return draws of theta less its mean given all else, (S, J); of `marginal` families.
+
+        Parameters
+        ----------
+        cells : pandas.DataFrame
+        noise : numpy.ndarray
+            Standard normal, (S, J).
+        sd : numpy.ndarray
+            Of theta given all else, (S, J).
+        spread : numpy.ndarray
+            Standard deviation of the population, (S,).
+        """
+        return sd * noise
+
+    def axes(self, cells: pd.DataFrame) -> tuple[Any, np.ndarray]:
+        """Return the matrix (J, J) to where the errors of `correlated` outcomes are independent.
+
+        And their variances there, (J,).
+        """
+        raise NotImplementedError(f"{self.name} has independent errors")
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the information of each group's data at a mean, from their raw estimates.

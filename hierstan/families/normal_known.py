@@ -19,7 +19,8 @@ class NormalKnown(Family):
     columns = {"y": "real", "se": "real"}
     takes = {"estimates": {"estimate": Role("y", "real"), "se": Role("se", "positive")}}
     once = (
-        "If each row is an observation, use GroupedData.from_rows; if not, combine each group's "
+        "If each row is an observation, use GroupedData.from_rows. Several estimates of a study "
+        "can be told by within= and the correlation= of their errors; else combine each group's "
         "estimates first."
     )
     unit = "estimates"

@@ -352,24 +352,6 @@ class Fit:
         except HierstanError:
             return ()
 
-    def misleading(self) -> tuple[str, ...]:
-        """Return what the model misses that makes its intervals wrong, in words.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> frame = hs.load_dataset("eight_schools")
-        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
-        >>> hs.PartialPooling().fit(data, seed=1, engine="stanli").misleading()
-        ()
-        """
-        from hierstan.fit.checks import misleading
-
-        try:
-            return () if self.prior_only else misleading(self)
-        except HierstanError:
-            return ()
-
     def _setup(self) -> Setup:
         return Setup(
             pooling=self.model.name,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import part_of, stan_data
@@ -48,6 +49,9 @@ class GroupDraws:
         seed: int,
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
+        self._data, self._priors, self._family = data, priors, FAMILIES[data.family]
+        # groups whose errors go together are made together
+        self._width = len(data.groups) if self._family.correlated else TILE[1]
         self._entries = {**stan_data(data, priors), "describe_theta": 1}
         self.size = len(next(iter(hyper.values()))), len(data.groups)
         self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
@@ -55,12 +59,12 @@ class GroupDraws:
     def at(self, draws: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Return theta at some draws, of some groups, (s, K)."""
         result = np.empty((len(draws), len(groups)))
-        for tile in np.unique(groups // TILE[1]):
-            columns = np.flatnonzero(groups // TILE[1] == tile)
+        for tile in np.unique(groups // self._width):
+            columns = np.flatnonzero(groups // self._width == tile)
             for part in np.unique(draws // TILE[0]):
                 rows = np.flatnonzero(draws // TILE[0] == part)
                 made = self._tile(int(part), int(tile))
-                inside = np.ix_(draws[rows] % TILE[0], groups[columns] % TILE[1])
+                inside = np.ix_(draws[rows] % TILE[0], groups[columns] % self._width)
                 result[np.ix_(rows, columns)] = made[inside]
         return result
 
@@ -70,9 +74,9 @@ class GroupDraws:
         which = np.unique(np.linspace(0, S - 1, min(S, CONDITIONALS)).astype(int))
         means, sds = [], []
         points = {name: values[which] for name, values in self._hyper.items()}
-        for tile in range(groups.start // TILE[1], -(-groups.stop // TILE[1])):
+        for tile in range(groups.start // self._width, -(-groups.stop // self._width)):
             mean, sd = self._described(tile, points)
-            first = tile * TILE[1]
+            first = tile * self._width
             part = slice(max(groups.start - first, 0), groups.stop - first)
             means.append(mean[:, part])
             sds.append(sd[:, part])
@@ -85,8 +89,12 @@ class GroupDraws:
         draws = slice(part * TILE[0], (part + 1) * TILE[0])
         points = {name: values[draws] for name, values in self._hyper.items()}
         mean, sd = self._described(tile, points)
-        rng = np.random.default_rng([self._seed, part, tile])
-        return mean + sd * rng.standard_normal(mean.shape)
+        noise = np.random.default_rng([self._seed, part, tile]).standard_normal(mean.shape)
+        if "tau" in points:
+            spread = points["tau"]
+        else:
+            spread = np.full(len(mean), self._priors["theta"].numbers()["scale"])
+        return mean + self._family.deviations(self._data.cells, noise, sd, spread)
 
     def _described(
         self, tile: int, points: Mapping[str, np.ndarray]
@@ -98,7 +106,7 @@ class GroupDraws:
     def _made_evaluator(self, tile: int) -> Evaluator:
         from hierstan.engines.stanli import Evaluator
 
-        part = slice(tile * TILE[1], (tile + 1) * TILE[1])
+        part = slice(tile * self._width, (tile + 1) * self._width)
         entries = part_of(self._program, self._entries, "J", part)
         entries = part_of(self._program, entries, "N", part)  # one observation a group
         return Evaluator(self._program, entries, self._seed)

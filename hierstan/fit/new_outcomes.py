@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -253,13 +254,12 @@ def _no_levels(count: int) -> dict[str, np.ndarray | int]:
     return {"F": 0, "L": 0, "factor": empty, "level": np.zeros((0, count), dtype=np.int32)}
 
 
-def _columns(family: Family, cells: pd.DataFrame) -> dict[str, np.ndarray]:
+def _columns(family: Family, cells: pd.DataFrame) -> dict[str, Any]:
     """Return the family's columns as the program reads them, placeholders for what is missing."""
-    columns = {}
-    for name, kind in family.columns.items():
-        values = cells[name] if name in cells else np.full(len(cells), family.observation[name])
-        columns[name] = np.asarray(values).astype(np.int32 if kind == "int" else np.float64)
-    return columns
+    missing = {
+        n: v for n, v in family.observation.items() if n not in cells and n in family.columns
+    }
+    return family.entries(cells.assign(**missing))
 
 
 def _seed(*parts: int) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import regression
+from hierstan.families import FAMILIES
 from hierstan.families.family import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
@@ -241,18 +242,23 @@ def _log_likelihood(
 
     Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
     """
-    weights = 1 / (1 / precision + sds["tau"] ** 2)
-    rest = estimate - data.design @ regression(estimate, data.design, weights)
+    family, variance, axes, design = FAMILIES[data.family], 1 / precision, None, data.design
+    if family.correlated:
+        axes, variance = family.axes(data.cells)
+        estimate, design = axes @ estimate, axes @ design
+    weights = 1 / (variance + sds["tau"] ** 2)
+    rest = estimate - design @ regression(estimate, design, weights)
     total = float(np.log(weights).sum() - (weights * rest**2).sum())
     if data.factors is None:
-        information = (data.design.T * weights) @ data.design
+        information = (design.T * weights) @ design
         return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
     entries = data.stan_data()
     scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
     columns = np.zeros((len(estimate), entries["L"]))
     for level in entries["level"]:
         columns[np.arange(len(estimate)), level - 1] = scale[level - 1]
-    columns = np.hstack([columns, data.design * WIDE * np.ptp(estimate)])
+    columns = columns if axes is None else axes @ columns
+    columns = np.hstack([columns, design * WIDE * np.ptp(estimate)])
     weighted = columns.T * weights
     root = np.linalg.cholesky(np.eye(columns.shape[1]) + weighted @ columns)
     gained = np.linalg.solve(root, weighted @ rest)

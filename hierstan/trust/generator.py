@@ -131,9 +131,8 @@ class Generator:
 
         design = self._design
         entries = {**stan_data(self.described, self.priors, pointwise=True), "N": len(design)}
-        columns = FAMILIES[self.data.family].columns
         entries["group"] = design["group"].to_numpy() + 1
-        entries |= {name: design[name].to_numpy() for name in columns}
+        entries |= FAMILIES[self.data.family].entries(design)
         return Evaluator(program, entries)
 
     @cached_property

@@ -80,7 +80,8 @@ def test_groups_with_several_estimates_are_refused(engine: str) -> None:
         where = "'a' in 4 rows; 'b' in 2 rows"
     assert str(caught.value) == (
         f"Column 'g' (group) must name each group once; 2 of 3 groups break this: {where}. If each "
-        "row is an observation, use GroupedData.from_rows; if not, combine each group's estimates "
+        "row is an observation, use GroupedData.from_rows. Several estimates of a study can be "
+        "told by within= and the correlation= of their errors; else combine each group's estimates "
         "first."
     )
 

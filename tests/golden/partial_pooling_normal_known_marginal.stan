@@ -38,10 +38,11 @@ generated quantities {
   vector[describe_theta ? J : 0] theta_mean;
   vector[describe_theta ? J : 0] theta_sd;
   if (describe_theta) {
+    real center = mu;
     vector[J] estimate = y;
     vector[J] error = se;
     vector[J] total = sqrt(square(tau) + square(error));
-    theta_mean = mu + square(tau ./ total) .* (estimate - mu);
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;
   }
 }

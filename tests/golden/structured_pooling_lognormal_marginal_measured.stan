@@ -83,9 +83,9 @@ generated quantities {
     theta_new = normal_rng(center_new, tau);
   }
   if (describe_theta) {
+    vector[J] center = center_of(mu, beta, u, x, level);
     vector[J] estimate = log(y);
     vector[J] error = sigma ./ sqrt(count);
-    vector[J] center = center_of(mu, beta, u, x, level);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

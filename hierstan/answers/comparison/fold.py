@@ -16,13 +16,13 @@ import numpy as np
 from hierstan.answers.comparison.arms_integral import LATENT
 from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.left_out import (
-    UnitLikelihood,
     group_of_units,
     hyper_draws,
     priors_without,
     with_its_group,
 )
 from hierstan.answers.comparison.log_integral import log_integral
+from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
 from hierstan.errors import EngineError
 from hierstan.fit.centers import with_levels
 from hierstan.fit.fit import Fit
@@ -96,7 +96,7 @@ class _Joint:
         return self._prior.unconstrained({**draws, **own})[:, self._kept]
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        return self._at(points, lambda hyper, groups: groups.sum(axis=1))
+        return self._at(points, self._groups.together)
 
     def without(self, unit: str, index: int) -> Callable[[np.ndarray], np.ndarray]:
         """Return the same without one unit."""
@@ -104,26 +104,29 @@ class _Joint:
         codes = group_of_units(data, unit)
         code = codes[index]
         alone = int((codes == code).sum()) == 1
-        mine, column = with_its_group(data, index) if not alone else (data, code)
+        if fit.family.correlated:  # given the others, of its group and of its study
+            alone, mine, column = False, data, index
+        else:
+            mine, column = with_its_group(data, index) if not alone else (data, code)
 
         own = UnitLikelihood(fit, unit, data=mine)
 
-        def rest(hyper: Mapping[str, np.ndarray], groups: np.ndarray) -> np.ndarray:
+        def rest(hyper: Mapping[str, np.ndarray]) -> np.ndarray:
             if alone:
-                return np.asarray(np.delete(groups, code, axis=1).sum(axis=1))
-            return np.asarray(groups.sum(axis=1) - own(hyper)[:, column])
+                return np.asarray(np.delete(self._groups(hyper), code, axis=1).sum(axis=1))
+            return np.asarray(self._groups.together(hyper) - own(hyper)[:, column])
 
         return lambda points: self._at(points, rest)
 
     def _at(
         self,
         points: np.ndarray,
-        of: Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray],
+        of: Callable[[Mapping[str, np.ndarray]], np.ndarray],
     ) -> np.ndarray:
         """Return log prior plus log likelihood; where either cannot be computed, they are 0."""
         try:
             hyper, log_prior = self._prior_at(points)
-            log_lik = of(hyper, self._groups(hyper))
+            log_lik = of(hyper)
         except EngineError:
             if len(points) == 1:
                 return np.array([-np.inf])

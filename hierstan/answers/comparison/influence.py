@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.elpd import GOOD_K
-from hierstan.answers.comparison.left_out import fold_priors, hyper_draws, log_lik_of_units
+from hierstan.answers.comparison.left_out import fold_priors, hyper_draws
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
+from hierstan.answers.comparison.left_out import hyper_draws
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit

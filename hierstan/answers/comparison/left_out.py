@@ -5,99 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.arms_integral import LATENT, ArmsIntegral
-from hierstan.answers.comparison.arms_normal import arms_log_lik
-from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
-from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
+from hierstan.answers.comparison.arms_integral import LATENT
+from hierstan.answers.comparison.integral import distinct_rows
+from hierstan.answers.comparison.normal_integral import Shift
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.fit.centers import drawn_noise, placed, with_levels
+from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior, log_density_of_each
 from hierstan.programs.program import Program
 from hierstan.sampling.tree import VECTORS
 
-if TYPE_CHECKING:
-    from hierstan.engines.stanli import Evaluator
-
 MAX_FOLD_PRIORS = 2000
 WIDER, FURTHER = 1.1, 0.25  # scales of a fold's prior that the draws may not cover
-
-
-class UnitLikelihood:
-    """Log predictive density of each unit, without group means; what it takes is made once.
-
-    Parameters
-    ----------
-    fit : Fit
-        Whose pooling, program and priors these are.
-    unit : {"observation", "group"}
-    data : GroupedData, optional
-        Whose units; by default those of the fit.
-    shift : Shift, optional
-        How the prior of ``theta`` differs in each unit's fold.
-    """
-
-    def __init__(
-        self,
-        fit: Fit,
-        unit: str,
-        *,
-        data: GroupedData | None = None,
-        shift: Shift | None = None,
-    ) -> None:
-        self._fit, self._unit, self._shift = fit, unit, shift
-        self._data = with_levels(fit, data or fit.data)
-
-    def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return it at draws of every parameter that is no group's own, (S, U)."""
-        if has_closed_form(self._fit):
-            closed_form = arms_log_lik if self._fit.family.treatment else normal_log_lik
-            return closed_form(self._fit, self._data, hyper, self._unit, self._shift)
-        if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
-            return self._integral(hyper)
-        log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
-        if self._unit == "observation":
-            return log_lik
-        totals = np.zeros((len(self._data.groups), len(log_lik)))
-        np.add.at(totals, self._data.cells["group"].to_numpy(), log_lik.T)
-        return totals.T
-
-    @cached_property
-    def _integral(self) -> GroupIntegral | ArmsIntegral:
-        fit, shift = self._fit, self._shift
-        ratio = None if shift is None else shift.log_ratio(fit.priors["theta"])
-        of = ArmsIntegral if fit.family.treatment else GroupIntegral
-        return of(fit.conditional, fit.priors, self._data, self._unit, ratio)
-
-    @cached_property
-    def _evaluator(self) -> Evaluator:
-        from hierstan.engines.stanli import Evaluator
-        from hierstan.sampling.inputs import stan_data
-
-        rows = self._unit == "observation"
-        entries = stan_data(
-            self._data, self._fit.priors, rows=rows, pointwise=True, replicate=False
-        )
-        return Evaluator(self._fit.conditional, entries)
-
-
-def log_lik_of_units(
-    fit: Fit,
-    hyper: Mapping[str, np.ndarray],
-    unit: str,
-    *,
-    data: GroupedData | None = None,
-    shift: Shift | None = None,
-) -> np.ndarray:
-    """Return the log predictive density of each unit at each draw, (S, U), without group means."""
-    return UnitLikelihood(fit, unit, data=data, shift=shift)(hyper)
 
 
 def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:
@@ -225,6 +151,9 @@ def _without(data: GroupedData, unit: str, index: int) -> dict[str, Prior]:
 def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
     """Return the default priors without each unit; the three poolings share them."""
     family = FAMILIES[data.family]
+    if family.correlated and data.rows is not data.cells:
+        units = range(len(data.groups) if unit == "group" else data.n_rows)
+        return [_without(data, unit, u) for u in units]
     if unit == "group" or data.rows is data.cells:
         place = np.arange(len(data.cells))
         place = data.cells["group"].to_numpy() if unit == "group" else place
@@ -273,6 +202,8 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
     else:
         rest = fit.data.without_rows([index])
         mine, column = with_its_group(fit.data, index)
+    if fit.family.correlated:  # predicted given the others, of its group and of its study
+        mine, column = fit.data, index
     refit = fit.model.fit(
         rest, **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False
     )

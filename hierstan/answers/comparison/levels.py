@@ -7,8 +7,11 @@ from collections.abc import Hashable, Mapping
 import numpy as np
 
 from hierstan.answers.comparison.elpd import Elpd, LeftOut, summarised
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units, log_mean_and_error
+from hierstan.answers.comparison.left_out import hyper_draws, log_mean_and_error
+from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.data.grouped_data import GroupedData
+from hierstan.errors import HierstanError
+from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 
@@ -27,10 +30,10 @@ def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> E
     own = fit.data.factors
     assert own is not None
     within = np.asarray(own[factor].map({label: code for code, label in enumerate(known)}))
-    by_group = log_lik_of_units(fit, hyper_draws(fit, size), "group")
-    together = np.stack(
-        [by_group[:, within == code].sum(axis=1) for code in range(len(known))], axis=1
-    )
+    _check_apart(fit, factor, within)
+    hyper = hyper_draws(fit, size)
+    levels = [fit.data.only_groups(np.flatnonzero(within == code)) for code in range(len(known))]
+    together = np.stack([log_lik_together(fit, hyper, data) for data in levels], axis=1)
     bar = tqdm(range(len(known)), desc=f"refitting without each {factor}", disable=not progress,
                delay=2, leave=False)  # fmt: skip
     found = np.array([_without(fit, factor, within == code, size) for code in bar])
@@ -51,6 +54,21 @@ def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> E
 # internals ------------------------------------------------------------------------------------
 
 
+def _check_apart(fit: Fit, factor: Hashable, within: np.ndarray) -> None:
+    """Refuse levels whose estimates have errors that go together: no level is then new."""
+    rows, family = fit.data.rows, fit.family
+    if not isinstance(family, NormalCorrelated) or rows is None:
+        return
+    level = within[rows["group"].to_numpy()]
+    for index, _ in family.blocks(rows):
+        if (level[index] != level[index][:, :1]).any():
+            raise HierstanError(
+                f"unit={str(factor)!r} cannot be left out a level at a time: errors of different "
+                f"levels are correlated, as studies have estimates in several of them. Leave out "
+                "the studies (as a factor), unit='group' or unit='observation'."
+            )
+
+
 def _without(fit: Fit, factor: Hashable, mine: np.ndarray, size: int) -> tuple[float, float]:
     """Return the log predictive density of a level's data given the rest, and its error."""
     data = fit.data.only_groups(np.flatnonzero(mine))
@@ -61,7 +79,7 @@ def _without(fit: Fit, factor: Hashable, mine: np.ndarray, size: int) -> tuple[f
     chains = fit.options["chains"]
     hyper = hyper_draws(refit, size - size % chains)
     if "u" not in hyper:
-        log_lik = log_lik_of_units(refit, hyper, "group", data=data).sum(axis=1)
+        log_lik = log_lik_together(refit, hyper, data)
     else:
         log_lik = _over_the_level(refit, factor, data, hyper)
     return log_mean_and_error(log_lik, chains)
@@ -80,7 +98,7 @@ def _over_the_level(
     for node in NODES:
         noise[place] = np.full((S, 1), node)
         there, draws = placed(refit, data, hyper, noise)
-        at_nodes.append(log_lik_of_units(refit, draws, "group", data=there).sum(axis=1))
+        at_nodes.append(log_lik_together(refit, draws, there))
     fine = interpolate.CubicSpline(NODES, np.array(at_nodes))(FINE)
     log_density = -0.5 * FINE**2 - 0.5 * np.log(2 * np.pi) + np.log(FINE[1] - FINE[0])
     return np.asarray(special.logsumexp(fine + log_density[:, None], axis=0))

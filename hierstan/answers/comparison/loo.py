@@ -20,12 +20,12 @@ from hierstan.answers.comparison.left_out import (
     can_refit,
     fold_priors,
     hyper_draws,
-    log_lik_of_units,
     refit_without,
     unit_labels,
 )
 from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
@@ -93,7 +93,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
         result = fit.cache[key] = loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
         return result
     hyper = hyper_draws(fit, _size(fit))
-    if hyper and len(fit.data.groups) > MAX_GROUPS:
+    if hyper and len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated:
         result = fit.cache[key] = subsampled(fit, hyper_draws(fit, DRAWS), unit)
         return result
     priors = fold_priors(fit, unit)

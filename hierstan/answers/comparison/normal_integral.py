@@ -78,7 +78,7 @@ def normal_log_lik(
     own = {name: hyper[name][:, None] for name in FAMILIES[data.family].parameters}
     value, variance, rest = FAMILIES[data.family].as_normal(frame, own)
     groups = Sums(frame["group"].to_numpy(), len(data.groups))
-    center, spread2 = _population(fit, data, hyper)
+    center, spread2 = population(fit, data, hyper)
     off = value - (center if center.shape[1] == 1 else center[:, groups.of])
     if "tau" not in fit.priors and "theta" not in fit.priors:
         each = rest - 0.5 * (LOG_2PI + np.log(variance) + off**2 / variance)
@@ -99,6 +99,17 @@ def normal_log_lik(
     )
     apart = (mean - location) ** 2 * total / (1 + scale2 * total)
     return within - 0.5 * (np.log1p(scale2 * total) + apart)
+
+
+def population(
+    fit: Fit, data: GroupedData, hyper: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (S, 1) or (S, J) and variance (S, 1) of the population of each group."""
+    if "theta" in fit.priors:
+        numbers = fit.priors["theta"].numbers()
+        return np.array([[numbers["location"]]]), np.array([[numbers["scale"] ** 2]])
+    tau = hyper.get("tau", np.zeros(1))
+    return population_means(data, hyper), tau[:, None] ** 2
 
 
 class Sums:
@@ -152,14 +163,3 @@ def _of_rows(
     mean = location + scale2 * (pull - location * others) / shrunk
     total = variance + scale2 / shrunk
     return np.asarray(-0.5 * (LOG_2PI + np.log(total) + (off - mean) ** 2 / total))
-
-
-def _population(
-    fit: Fit, data: GroupedData, hyper: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (S, 1) or (S, J) and variance (S, 1) of the population of each group."""
-    if "theta" in fit.priors:
-        numbers = fit.priors["theta"].numbers()
-        return np.array([[numbers["location"]]]), np.array([[numbers["scale"] ** 2]])
-    tau = hyper.get("tau", np.zeros(1))
-    return population_means(data, hyper), tau[:, None] ** 2

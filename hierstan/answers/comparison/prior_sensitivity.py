@@ -15,9 +15,10 @@ import pandas as pd
 from hierstan import priors as distributions
 from hierstan.answers.comparison.compare import compare
 from hierstan.answers.comparison.integral import population_means
-from hierstan.answers.comparison.left_out import hyper_draws, log_lik_of_units
+from hierstan.answers.comparison.left_out import hyper_draws
 from hierstan.answers.comparison.loo import loo
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups
+from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
@@ -250,9 +251,9 @@ def _power(fit: Fit) -> pd.DataFrame:
     shape = (fit.posterior.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
     names = [name for name in ("mu", "tau") if name in fit.priors]
     total = np.zeros(len(hyper["tau"]))
-    for block in np.array_split(np.arange(J), -(-J // MAX_GROUPS)):
-        data = fit.data.only_groups(block)
-        total += log_lik_of_units(fit, hyper, "group", data=data).sum(axis=1)
+    blocks = 1 if fit.family.correlated else -(-J // MAX_GROUPS)
+    for block in np.array_split(np.arange(J), blocks):
+        total += log_lik_together(fit, hyper, fit.data.only_groups(block))
     tree = azb.from_dict(
         {
             "posterior": {name: hyper[name].reshape(shape) for name in names},

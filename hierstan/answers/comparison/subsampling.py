@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from hierstan.answers.comparison.elpd import Elpd, log_mean, psis, summarised
-from hierstan.answers.comparison.left_out import group_of_units, log_lik_of_units, unit_labels
+from hierstan.answers.comparison.left_out import group_of_units, unit_labels
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.fit import Fit
 
 MAX_GROUPS = 5_000

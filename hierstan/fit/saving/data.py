@@ -197,7 +197,8 @@ def _to_frame(tree: xr.DataTree, name: str, family: str, size: int) -> pd.DataFr
         raise Damaged(f"the group {name!r} is missing")
     dataset = tree[name].to_dataset()
     wanted = {"group", *FAMILIES[family].columns}
-    if {str(column) for column in dataset.data_vars} != wanted:
+    found = {str(column) for column in dataset.data_vars}
+    if {name for name in found if name.split()[0] not in FAMILIES[family].vectors} != wanted:
         raise Damaged(f"the group {name!r} should hold {', '.join(sorted(wanted))}")
     columns = {str(column): values.to_numpy() for column, values in dataset.data_vars.items()}
     if any(values.ndim != 1 or values.dtype.kind not in "iuf" for values in columns.values()):

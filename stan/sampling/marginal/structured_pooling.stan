@@ -64,8 +64,8 @@ generated quantities {
     theta_new = normal_rng(center_new, tau);
   }
   if (describe_theta) {
-    {{ family.generated_quantities }}
     vector[J] center = center_of(mu, beta, u, x, level);
+    {{ family.generated_quantities }}
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

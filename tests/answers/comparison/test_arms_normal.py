@@ -13,8 +13,9 @@ from scipy import stats
 
 import hierstan as hs
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
-from hierstan.answers.comparison.left_out import log_lik_of_units, refit_without
+from hierstan.answers.comparison.left_out import refit_without
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 
 FAST: dict[str, Any] = {
     "seed": 3, "engine": "stanli", "progress": False, "chains": 2, "warmup": 400, "draws": 300,

@@ -1,0 +1,39 @@
+// families/normal_correlated.stan with the group means integrated out.
+//
+//   y ~ multi_normal(center, V + tau^2 I)
+//
+// V has a block for each study. Along the axes of its block (its eigenvectors)
+// errors are independent, and stay so when tau^2 is added to their variance.
+functions {
+  // sums over the estimates of the same study
+  vector within_study(vector values, matrix weight, array[,] int other) {
+    vector[rows(weight)] total = rep_vector(0, rows(weight));
+    for (k in 1 : cols(weight)) {
+      total += weight[ : , k] .* values[other[ : , k]];
+    }
+    return total;
+  }
+}
+data {
+  vector[N] y; // estimates
+  int<lower=1> W; // of the largest study
+  array[N, W] int<lower=1> other; // those of the same study
+  matrix[N, W] to_axes; // from their errors to the axes
+  matrix[N, W] from_axes; // and back
+  vector<lower=0>[N] variance; // along the axes
+}
+model {
+  target += normal_lupdf(within_study(y - center, to_axes, other) | 0,
+                         sqrt(square(tau) + variance));
+}
+generated quantities {
+  // what each group's own estimate says, given the errors of its study
+  vector[J] along = 1 ./ (square(tau) + variance);
+  vector[J] share = within_study(along, square(from_axes), other);
+  vector[J] left = within_study(variance .* along, square(from_axes),
+                                other);
+  vector[J] error = sqrt(left ./ share);
+  vector[J] off = within_study(y - center, to_axes, other) .* along;
+  vector[J] estimate = center
+                       + within_study(off, from_axes, other) ./ share;
+}

@@ -1,0 +1,103 @@
+// structured_pooling.stan with the group means integrated out, for families
+// that are normal in them:
+//
+//   estimate[j] ~ normal(theta[j], error[j])
+//   theta[j]    ~ normal(center[j], tau)
+//
+// so that estimate[j] ~ normal(center[j], sqrt(tau^2 + error[j]^2)), and each
+// theta[j] given all else is normal too, around an average of the two.
+//
+// families/normal_correlated.stan with the group means integrated out.
+//
+//   y ~ multi_normal(center, V + tau^2 I)
+//
+// V has a block for each study. Along the axes of its block (its eigenvectors)
+// errors are independent, and stay so when tau^2 is added to their variance.
+functions {
+  // sums over the estimates of the same study
+  vector within_study(vector values, matrix weight, array[,] int other) {
+    vector[rows(weight)] total = rep_vector(0, rows(weight));
+    for (k in 1 : cols(weight)) {
+      total += weight[ : , k] .* values[other[ : , k]];
+    }
+    return total;
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  vector[N] y; // estimates
+  int<lower=1> W; // of the largest study
+  array[N, W] int<lower=1> other; // those of the same study
+  matrix[N, W] to_axes; // from their errors to the axes
+  matrix[N, W] from_axes; // and back
+  vector<lower=0>[N] variance; // along the axes
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
+}
+parameters {
+  real mu; // mean of a group that is average in all of this
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the groups that have it
+  real<lower=0> tau; // sd between groups that are alike in all of this
+}
+model {
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  target += normal_lupdf(within_study(y - center, to_axes, other) | 0,
+                         sqrt(square(tau) + variance));
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[describe_theta ? J : 0] theta_mean;
+  vector[describe_theta ? J : 0] theta_sd;
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (describe_theta) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    // what each group's own estimate says, given the errors of its study
+    vector[J] along = 1 ./ (square(tau) + variance);
+    vector[J] share = within_study(along, square(from_axes), other);
+    vector[J] left = within_study(variance .* along, square(from_axes),
+                                  other);
+    vector[J] error = sqrt(left ./ share);
+    vector[J] off = within_study(y - center, to_axes, other) .* along;
+    vector[J] estimate = center
+                         + within_study(off, from_axes, other) ./ share;
+    vector[J] total = sqrt(square(tau) + square(error));
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
+    theta_sd = tau * error ./ total;
+  }
+}
