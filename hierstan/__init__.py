@@ -104,6 +104,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "answers.prediction.predict": ["predict"],
         "priors": [
             "Cauchy",
+            "Dirichlet",
             "Exponential",
             "Gamma",
             "HalfCauchy",

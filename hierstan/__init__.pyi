@@ -66,6 +66,7 @@ from hierstan.plots.structure import plot_effects as plot_effects
 from hierstan.plots.trace import plot_trace as plot_trace
 from hierstan.plots.uplift import plot_uplift as plot_uplift
 from hierstan.priors import Cauchy as Cauchy
+from hierstan.priors import Dirichlet as Dirichlet
 from hierstan.priors import Exponential as Exponential
 from hierstan.priors import Gamma as Gamma
 from hierstan.priors import HalfCauchy as HalfCauchy

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hierstan.errors import HierstanWarning, PriorError
+from hierstan.errors import PriorError
 
-POSITIVE_FIELDS = frozenset({"scale", "df", "rate", "shape"})
-LOCATIONS = ("mu", "theta", "beta", "intercept", "slope")
+POSITIVE_FIELDS = frozenset({"scale", "df", "rate", "shape", "concentration"})
 
 
 @dataclass(frozen=True)
@@ -93,6 +91,18 @@ class Prior:
         return np.asarray(
             getattr(stats, name).ppf(1 - (1 - q) / factor if factor != 1 else q, *numbers)
         )
+
+    def draw(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+        """Draw one value, or so many: those of a vector.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import numpy as np
+        >>> hs.Exponential(1).draw(np.random.default_rng(1), 3).shape
+        (3,)
+        """
+        return self.quantile(rng.uniform(size=size))
 
     def _scipy(self) -> tuple[str, tuple[float, ...], float]:
         """Name scipy's distribution, its numbers, and what folding it at 0 multiplies it by."""
@@ -415,6 +425,89 @@ class LogNormal(Prior):
         return "lognorm", (self.scale, 0.0, math.exp(self.location)), 1.0
 
 
+@dataclass(frozen=True)
+class Dirichlet(Prior):
+    """Induced Dirichlet prior of the cut points between ordered categories.
+
+    The shares of the categories, in a group in the middle of where the cut points lie, have a
+    symmetric Dirichlet distribution (Betancourt 2019, Ordinal regression, section 2.2,
+    https://betanalpha.github.io/assets/case_studies/ordinal_regression.html). Only the differences
+    between the cut points count; where the groups lie among them is said by ``mu`` or ``theta``.
+
+    Parameters
+    ----------
+    concentration : float
+        Of every category: with 1 all distributions over the categories are as likely, with more
+        the shares are more alike.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.Dirichlet(2))
+    Dirichlet(2)
+    """
+
+    concentration: float
+    stan_name: ClassVar[str] = "induced_dirichlet"
+
+    def log_density(self, x: Any) -> np.ndarray:
+        """Return the log density of cut points (..., C - 1) whose mean is 0, as (...).
+
+        That is the density of the differences between them: their common location is integrated
+        out.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> print(hs.Dirichlet(1).log_density([-1.0, 1.0]).round(3))
+        -1.138
+        """
+        from scipy import special
+
+        cut = np.atleast_1d(np.asarray(x, dtype=float))
+        a, K = self.concentration, cut.shape[-1]
+        reach = np.abs(cut).max(initial=0.0) + 40 / (a * K) + 1
+        places = np.linspace(-reach, reach, max(401, int(np.ceil(reach * (20 + 20 * np.sqrt(a))))))
+        widths = np.log(-np.expm1(cut[..., :-1] - cut[..., 1:])).sum(axis=-1)
+        total = np.full(cut.shape[:-1], -np.inf)
+        for place in places:
+            ends = special.log_expit(cut + place) + special.log_expit(-cut - place)
+            total = np.logaddexp(total, a * ends.sum(axis=-1))
+        norm = special.gammaln((K + 1) * a) - (K + 1) * special.gammaln(a)
+        step = np.log(places[1] - places[0]) + 0.5 * np.log(K)
+        return np.asarray(norm + (a - 1) * widths + total + step)
+
+    def quantile(self, q: Any) -> np.ndarray:
+        """Refuse: a vector has no quantiles.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> try:
+        ...     hs.Dirichlet(1).quantile(0.5)
+        ... except hs.PriorError as error:
+        ...     print(error)
+        Dirichlet(1) is the prior of a whole vector, and has no quantiles.
+        """
+        raise PriorError(f"{self} is the prior of a whole vector, and has no quantiles.")
+
+    def draw(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+        """Draw cut points around 0, so many of them.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import numpy as np
+        >>> cut = hs.Dirichlet(1).draw(np.random.default_rng(1), 4)
+        >>> bool((np.diff(cut) > 0).all()), abs(round(float(cut.mean()), 12))
+        (True, 0.0)
+        """
+        shares = rng.dirichlet(np.full((size or 1) + 1, self.concentration))
+        below, above = np.cumsum(shares)[:-1], np.cumsum(shares[::-1])[:-1][::-1]
+        cut = np.log(below) - np.log(above)
+        return np.asarray(cut - cut.mean())
+
+
 PRIORS: dict[str, type[Prior]] = {cls.__name__: cls for cls in Prior.__subclasses__()}
 
 
@@ -445,38 +538,3 @@ def _log_density(prior: Prior, x: np.ndarray, numbers: Sequence[Any]) -> np.ndar
     name, _, factor = prior._scipy()
     inside = x >= 0 if prior.positive else True
     return np.where(inside, getattr(stats, name).logpdf(x, *numbers) + math.log(factor), -np.inf)
-
-
-def check_prior(parameter: str, prior: object) -> None:
-    """Refuse a prior whose support is not the parameter's; warn of a uniform one on ``tau``."""
-    if not isinstance(prior, Prior):
-        raise PriorError(
-            f"The prior of {parameter!r} must be a prior such as hs.Normal(0, 1), got {prior!r}."
-        )
-    if parameter in LOCATIONS:
-        if prior.positive:
-            raise PriorError(
-                f"{parameter!r} can take any value, but {prior} allows positive ones only. Use "
-                "Normal, StudentT, Cauchy or Uniform; on the link scale of rates (log-odds) and "
-                "counts (log-rate) negative values are common."
-            )
-        return
-    lower = 1.0 if parameter == "nu" else 0.0
-    if isinstance(prior, Uniform):
-        if prior.lower < lower:
-            raise PriorError(
-                f"{parameter!r} cannot be below {lower:g}, but {prior} starts at {prior.lower:g}."
-            )
-        if parameter == "tau":
-            warnings.warn(
-                f"{prior} on tau favours large values: with few groups the data rule out a large "
-                "tau only slowly, so the posterior depends on the upper bound. A half-normal "
-                "(hs.HalfNormal) or half-Cauchy (hs.HalfCauchy) prior is the safer choice.",
-                HierstanWarning,
-                stacklevel=5,
-            )
-    elif not prior.positive:
-        raise PriorError(
-            f"{parameter!r} is positive, but {prior} allows any value. Use HalfNormal, HalfCauchy, "
-            "HalfStudentT, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
-        )

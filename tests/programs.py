@@ -85,6 +85,12 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame["y"] = rows + rng.normal(size=rows.size) / np.sqrt(frame["w"])
         frame = frame.merge(by_group)
         return hs.GroupedData.from_rows(frame, group="g", outcome="y", weights="w", **more)
+    if family == "ordinal":
+        cut = np.array([-1.5, 0.0, 1.0, 2.5])
+        stars = 1 + (rng.logistic(rows)[:, None] > cut).sum(axis=1)
+        frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": stars}).merge(by_group)
+        order = [1, 2, 3, 4, 5]
+        return hs.GroupedData.from_ratings(frame, group="g", rating="y", order=order, **more)
     outcome = {
         "normal": lambda: rows + rng.normal(size=rows.size),
         "student_t": lambda: rows + rng.standard_t(4, rows.size),

@@ -76,10 +76,13 @@ def summary(
     draws = fit.posterior
     effect = fit.data.effect
     if scale == "response" and (fit.family.link != "identity" or (effect and effect.ratio)):
-        respond = np.exp if effect and effect.ratio else fit.family.to_response
+        ratio = effect and effect.ratio
         means = {name: draws[name] for name in MEANS if name in draws}
         draws = draws.assign(
-            {name: (mean.dims, respond(mean.values)) for name, mean in means.items()}
+            {
+                name: (mean.dims, np.exp(mean.values) if ratio else _responses(fit, mean.values))
+                for name, mean in means.items()
+            }
         )
         table = parameter_table(draws)
     else:
@@ -214,6 +217,11 @@ def _of_both(found: Mapping[str, Diagnosis]) -> Diagnosis:
         table=pd.concat({name: one.table for name, one in found.items()}, names=["part"]),
         heading="; ".join(f"{name}: {one.heading}" for name, one in found.items()),
     )
+
+
+def _responses(fit: Fit, values: np.ndarray) -> np.ndarray:
+    """Return means (chain, draw, ...) on the response scale."""
+    return fit.to_response(values.reshape(-1, *values.shape[2:])).reshape(values.shape)
 
 
 def _prob_positive(fit: Fit, index: pd.Index) -> pd.Series:

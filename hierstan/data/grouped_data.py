@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import estimates, intake, published, subsets, trial
+from hierstan.data import estimates, intake, published, ratings, subsets, trial, wording
 from hierstan.data.frames import open_table
 from hierstan.data.labels import position
 from hierstan.data.measures import MEASURES, Measure
 from hierstan.data.predictors import standardized
 from hierstan.data.structure import Group, column_roles, level_codes, levels, some
-from hierstan.errors import DataError
 from hierstan.families import FAMILIES, default
 from hierstan.text.answer import AnswerTable, answer
 
@@ -62,6 +61,8 @@ class GroupedData:
     measure : str or None
         Which effect the estimates are of, such as "OR" (see `effect_sizes`); None where they are
         not effects, or nobody said so.
+    categories : pandas.Index or None
+        The categories of ratings, from the lowest to the highest.
 
     Examples
     --------
@@ -82,6 +83,7 @@ class GroupedData:
     standards: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
     measure: str | None = None
+    categories: pd.Index | None = None
 
     @classmethod
     def from_estimates(
@@ -280,8 +282,7 @@ class GroupedData:
         """
         family = intake.valid(family, "counts")
         columns = column_roles(group, predictors, factors, successes=successes, trials=trials)
-        table = open_table(frame, columns)
-        return cls(*intake.take(table, "counts", family))
+        return cls(*intake.take(open_table(frame, columns), "counts", family))
 
     @classmethod
     def from_arms(
@@ -515,15 +516,62 @@ class GroupedData:
         >>> data.to_frame()["mean"].round(1).tolist()
         [1686.1, 1364.0]
         """
-        family = intake.valid(family, "rows")
-        constructor, own = "rows", {"outcome": outcome}
-        if weights is not None:
-            if family != default("rows"):
-                raise DataError(f"weights= goes with family={default('rows')!r}, got {family!r}.")
-            constructor, own = "weighted", own | {"weights": weights}
-            family = default(constructor)
+        constructor, family, own = intake.kind_of_rows(family, outcome, weights)
         table = open_table(frame, column_roles(group, predictors, factors, **own))
         return cls(*intake.take_rows(table, constructor, family))
+
+    @classmethod
+    def from_ratings(
+        cls,
+        frame: Any,
+        *,
+        group: Group,
+        rating: Hashable,
+        order: Sequence[Hashable] | None = None,
+        predictors: Sequence[Hashable] = (),
+        factors: Sequence[Hashable] = (),
+    ) -> GroupedData:
+        """Take ratings in ordered categories, such as satisfaction from 1 to 5.
+
+        All groups share a scale: cut points on the log-odds scale, between which a rating lies. A
+        group's mean is where it stands against them, shown as its mean score. `ratings` tells the
+        shares of the categories in each group too.
+
+        Parameters
+        ----------
+        frame : dataframe
+            One row per rating.
+        group : str or list of str
+            The column with the group's label, or several; see `from_estimates`.
+        rating : str
+            The column with the ratings: whole numbers, labels, or an ordered categorical (of
+            pandas, or a polars Enum).
+        order : sequence, optional
+            The categories from the lowest to the highest, whether or not anybody gave them: needed
+            for labels, and for numbers of which the lowest or the highest was never given. Without
+            it numbers are taken to be a scale of all whole numbers between those given.
+        predictors, factors : sequence of str
+            Columns that describe the groups; see `from_estimates`.
+
+        Notes
+        -----
+        In means, categories that are numbers count as these, and labels as 1, 2, 3, ….
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"store": ["A", "A", "A", "B", "B"], "stars": [5, 4, 5, 1, 3]})
+        >>> data = hs.GroupedData.from_ratings(
+        ...     frame, group="store", rating="stars", order=[1, 2, 3, 4, 5]
+        ... )
+        >>> data
+        GroupedData(ordinal: 2 groups, 5 rows)
+        >>> data.to_frame().loc["A"].to_dict()
+        {'n': 3.0, 'mean': 4.666666666666667, 1: 0.0, 2: 0.0, 3: 0.0, 4: 1.0, 5: 2.0}
+        """
+        table = open_table(frame, column_roles(group, predictors, factors, rating=rating))
+        return cls(*ratings.take(table, order))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
         """Return what the Stan programs read: the cells or, if asked for, every observation.
@@ -552,9 +600,8 @@ class GroupedData:
         data["group"] = (cells["group"].to_numpy() + 1).astype(np.int32)
         data |= FAMILIES[self.family].entries(cells)
         if self.predictors is not None or self.factors is not None:
-            data["x"] = self.design[:, 1:]
-            data["K"] = data["x"].shape[1]
-            data["x_new"] = np.zeros(data["K"])
+            x = self.design[:, 1:]
+            data |= {"x": x, "K": x.shape[1], "x_new": np.zeros(x.shape[1])}
             data |= level_codes(self.factors, len(self.groups))
         return data
 
@@ -592,6 +639,22 @@ class GroupedData:
         ['tau_region']
         """
         return [f"tau_{name}" for name in self.levels]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """What each category of ratings counts in means: its number, or its position from 1.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"store": ["A", "B", "B"], "said": ["good", "bad", "fair"]})
+        >>> hs.GroupedData.from_ratings(
+        ...     frame, group="store", rating="said", order=["bad", "fair", "good"]
+        ... ).scores
+        array([1., 2., 3.])
+        """
+        return np.zeros(0) if self.categories is None else ratings.scores(self.categories)
 
     def with_factors(self, names: Sequence[Hashable] | None) -> GroupedData:
         """Return the same groups with some of their factors; all of them for None.
@@ -677,7 +740,8 @@ class GroupedData:
 
         The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
         events, total and rate of each arm, such as ``rate_control``; ``events, exposure, rate``;
-        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma). Standard
+        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma); ``mean`` and how
+        often each category occurs (ratings). Standard
         deviations have ``n - 1`` degrees of freedom.
 
         Examples
@@ -689,6 +753,7 @@ class GroupedData:
         {'n': 1.0, 'estimate': 28.0, 'se': 15.0}
         """
         table = FAMILIES[self.family].summarised(self.cells, len(self.groups))
+        table = ratings.named(table, self.categories)
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
         table.index = self.groups
         table.attrs["caption"] = f"{self!r}: what each group says on its own"
@@ -706,9 +771,9 @@ class GroupedData:
         >>> data.grouped_by
         'school'
         """
-        name = self.columns.get("group", "group")
         several = isinstance(self.groups, pd.MultiIndex)
-        return " × ".join(map(str, self.groups.names if several else [name]))
+        names = self.groups.names if several else [self.columns.get("group", "group")]
+        return " × ".join(map(str, names))
 
     @property
     def effect(self) -> Measure | None:
@@ -731,20 +796,7 @@ class GroupedData:
         return self.to_frame()._repr_html_()
 
     def __repr__(self) -> str:
-        counts = {"group": len(self.groups), "row": self.n_rows}
-        told = [f"{count:,} {noun}{'s' * (count != 1)}" for noun, count in counts.items()]
-        words = [f"{self.family}: {', '.join(told)}", *self._source()]
-        return f"GroupedData({'; '.join(words)})"
-
-    def _source(self) -> list[str]:
-        """Say of which effect the estimates are, and where standard errors came from."""
-        known = self.effect if "estimate" in self.columns else None
-        words = [known.link_words] if known else []
-        words += ["se from intervals"] * ("lower" in self.columns)
-        if FAMILIES[self.family].correlated:
-            study = f" within {self.columns['within']}" if "within" in self.columns else ""
-            words += [f"errors correlated{study}"]
-        return [", ".join(words)] * bool(words)
+        return f"GroupedData({'; '.join(wording.of_data(self._parts()))})"
 
     # internals ----------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Intake(NamedTuple):
     standards: pd.DataFrame | None = None
     factors: pd.DataFrame | None = None
     measure: str | None = None
+    categories: pd.Index | None = None
 
 
 def take(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:
@@ -136,6 +137,18 @@ def valid(family: Hashable, constructor: str) -> str:
             f"Valid families of {constructor}: {', '.join(sorted(names))}."
         )
     return str(family)
+
+
+def kind_of_rows(
+    family: str, outcome: Hashable, weights: Hashable | None
+) -> tuple[str, str, dict[str, Hashable]]:
+    """Return constructor and family of rows, with or without weights, and their columns."""
+    family = valid(family, "rows")
+    if weights is None:
+        return "rows", family, {"outcome": outcome}
+    if family != default("rows"):
+        raise DataError(f"weights= goes with family={default('rows')!r}, got {family!r}.")
+    return "weighted", default("weighted"), {"outcome": outcome, "weights": weights}
 
 
 # internals --------------------------------------------------------------------------------------

@@ -36,7 +36,10 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
     >>> print(raw_estimates(data).loc["A", ["raw", "raw_se"]].tolist())
     [28.0, 15.0]
     """
-    table = FAMILIES[data.family].raw_estimates(data.cells, len(data.groups))
+    family = FAMILIES[data.family]
+    table = family.raw_estimates(data.cells, len(data.groups))
+    if family.scored:
+        table = family.on_scores(table, data.scores)
     table.index = data.groups
     return table
 

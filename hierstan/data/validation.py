@@ -68,6 +68,12 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
     return n_rows
 
 
+def check_rule(table: Table, rule: Rule) -> None:
+    """Check one more rule of a column."""
+    n_rows, broken = _counted(table, [rule])
+    _refuse_broken(table, [rule], broken, n_rows)
+
+
 # internals --------------------------------------------------------------------------------------
 
 
@@ -149,6 +155,8 @@ def _nested(dtype: nw.dtypes.DType) -> str | None:
 
 def _unusable(kind: str, dtype: nw.dtypes.DType) -> str | None:
     """Say what a column holds instead of numbers, or None where it holds numbers."""
+    if kind == "category":
+        return "true/false values" if dtype == nw.Boolean else _nested(dtype)
     if dtype == nw.Boolean:
         return None if kind in ("binary", "predictor") else "true/false values"
     if dtype.is_integer() or dtype.is_float():
@@ -257,6 +265,7 @@ PARTS = (  # counts, and what each is a part of
 )
 KINDS: dict[str, Callable[[str, nw.dtypes.DType], list[Rule]]] = {
     "binary": _binary,
+    "category": lambda role, dtype: [],
     "count": _count,
     "not negative": _not_negative,
     "positive": _positive,

@@ -19,6 +19,7 @@ from hierstan.families.normal import Normal
 from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_weighted import NormalWeighted
+from hierstan.families.ordinal import Ordinal
 from hierstan.families.poisson import Poisson
 from hierstan.families.student_t import StudentT
 from hierstan.families.treatment import effects_on
@@ -36,6 +37,7 @@ FAMILIES: dict[str, Family] = {
         Binomial(),
         BetaBinomial(),
         Bernoulli(),
+        Ordinal(),
         Poisson(),
         NegBinomial(),
         ZeroInflatedPoisson(),

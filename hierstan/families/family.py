@@ -73,10 +73,14 @@ class Family(ABC):
         The word for what they count.
     predicted_size : str
         The column that says how large an observation to predict is, if one does.
+    constants : tuple of str
+        Columns that are the same in every row, and one number in the Stan program.
     collapses : bool
         Whether rows have sufficient statistics.
     parameters : tuple of str
         The family's own.
+    parameter_dims : mapping
+        Of these, which are vectors, and what their dimension is called.
     within : str
         Of these, how much the rows of a group vary: with one row per group the data cannot tell it
         from ``tau``.
@@ -96,6 +100,8 @@ class Family(ABC):
         What a group's mean is.
     shares : bool
         Whether that is a share of trials, which people read as a percentage.
+    scored : bool
+        Whether that is a mean of the scores of ordered categories, `GroupedData.scores`.
     medians : bool
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
@@ -133,8 +139,10 @@ class Family(ABC):
     size: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[str] = "rows"
     predicted_size: ClassVar[str] = ""
+    constants: ClassVar[tuple[str, ...]] = ()
     collapses: ClassVar[bool] = False
     parameters: ClassVar[tuple[str, ...]] = ()
+    parameter_dims: ClassVar[Mapping[str, str]] = {}
     within: ClassVar[str] = ""
     lower_bounds: ClassVar[Mapping[str, float]] = {}
     replicated: ClassVar[tuple[str, ...]] = ("y",)
@@ -143,6 +151,7 @@ class Family(ABC):
     curved: ClassVar[bool] = False
     mean_words: ClassVar[str] = "mean"
     shares: ClassVar[bool] = False
+    scored: ClassVar[bool] = False
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
     correlated: ClassVar[bool] = False
@@ -155,8 +164,17 @@ class Family(ABC):
 
     # the link -----------------------------------------------------------------------------------
 
-    def to_response(self, theta: np.ndarray) -> np.ndarray:
-        """Return group means on the response scale, from the link scale."""
+    def to_response(self, theta: np.ndarray, own: Draws | None = None) -> np.ndarray:
+        """Return group means on the response scale, from the link scale.
+
+        Parameters
+        ----------
+        theta : numpy.ndarray
+            Of shape (S, K).
+        own : mapping, optional
+            Draws of the family's own parameters, (S, 1, ...), and the ``scores`` of categories;
+            needed where the family is `scored`.
+        """
         return LINKS[self.link][0](np.asarray(theta, dtype=float))
 
     def to_link(self, mean: np.ndarray) -> np.ndarray:
@@ -205,6 +223,28 @@ class Family(ABC):
         common = {"beta": priors.Normal(0, spread), "tau": priors.HalfNormal(spread)}
         return {"mu": mean, "theta": alone, **common, **own}
 
+    # the family's own parameters ----------------------------------------------------------------
+
+    def starts(
+        self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
+    ) -> dict[str, Any]:
+        """Return where a chain may start, from typical priors."""
+        return {
+            name: np.maximum(
+                typical[name].quantile(rng.uniform(0.25, 0.75)),
+                self.lower_bounds.get(name, -np.inf) + 0.5,
+            )
+            for name in self.parameters
+        }
+
+    def identified(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return draws of a program without what nothing else depends on."""
+        return dict(draws)
+
+    def sizes_of(self, cells: pd.DataFrame) -> dict[str, int]:
+        """Return the number of elements of each of the family's vector parameters."""
+        return {}
+
     # the user's columns -------------------------------------------------------------------------
 
     def role_of(self, column: str, given: Collection[str]) -> str | None:
@@ -226,7 +266,8 @@ class Family(ABC):
         """Reduce rows (``group`` as codes, ``y``) that are in pandas already to finished cells."""
         taken = [name for name in ("group", *self.columns) if name in rows]
         raw = self.collapse(nw.from_native(rows[taken], eager_only=True))
-        return self.finished(nw.to_native(raw))
+        same = {name: rows[name].iloc[0] for name in self.constants if name in rows}
+        return self.finished(nw.to_native(raw)).assign(**same)
 
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Write observations (``group``, ``y``, ...) as cells of one row each."""
@@ -249,7 +290,9 @@ class Family(ABC):
         found: dict[str, Any] = {
             name: cells[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
             for name, kind in self.columns.items()
+            if name not in self.constants
         }
+        found |= {name: int(cells[name].iloc[0]) for name in self.constants if name in cells}
         for vector in self.vectors:
             names = [name for name in self.vector_columns(cells) if name.split()[0] == vector]
             found[vector] = cells[names].to_numpy(float)
@@ -332,6 +375,18 @@ class Family(ABC):
         And their variances there, (J,).
         """
         raise NotImplementedError(f"{self.name} has independent errors")
+
+    def expansion(self, raw: Draws, mode: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return estimate and precision of the normal that fits each likelihood at a mean.
+
+        Of `curved` families; the arguments are those of `information_near`.
+        """
+        estimate = mode + (raw["raw"] - self.to_response(mode)) / self.slope(mode)
+        return estimate, self.information_near(raw, mode)
+
+    def on_scores(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
+        """Return raw estimates in units of the scores of categories, where they are `scored`."""
+        return table
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the information of each group's data at a mean, from their raw estimates.

@@ -7,7 +7,8 @@ observation. Group means, raw estimates and default priors are those of the effe
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -72,6 +73,20 @@ class Treatment(Family):
             "slope": priors.Normal(0, 1),
             "spread": of_arm["tau"],
         }
+
+    def starts(
+        self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
+    ) -> dict[str, Any]:
+        """Return those of the outcomes' own parameters."""
+        return self.base.starts(typical, rng, cells)
+
+    def identified(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return draws without what nothing else depends on, as of the outcomes."""
+        return self.base.identified(draws)
+
+    def sizes_of(self, cells: pd.DataFrame) -> dict[str, int]:
+        """Return the number of elements of the outcomes' vectors."""
+        return self.base.sizes_of(cells)
 
     def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Reduce the rows of each arm of each group."""
@@ -203,7 +218,9 @@ def effects_on(base: Family) -> Treatment:
         "unit": base.unit,
         "predicted_size": base.predicted_size,
         "collapses": base.collapses,
+        "constants": base.constants,
         "parameters": base.parameters,
+        "parameter_dims": base.parameter_dims,
         "within": base.within,
         "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
         "natural": base.natural,

@@ -59,7 +59,7 @@ def center_means(fit: Fit, scale: str = "response") -> np.ndarray:
     for start in range(0, J, width):
         some = np.arange(start, min(start + width, J))
         link = centers(fit.data, draws, some)
-        values = fit.family.to_response(link) if scale == "response" else link
+        values = fit.to_response(link) if scale == "response" else link
         parts.append(np.broadcast_to(values.mean(axis=0), len(some)))
     return np.concatenate(parts)
 

@@ -232,6 +232,68 @@ class Fit:
         made = self.group_draws()
         return made.at(np.arange(made.size[0])[draws], chosen)
 
+    def own(self, draws: slice | np.ndarray = slice(None)) -> dict[str, np.ndarray]:
+        """Return draws of the family's own parameters, as its methods take them.
+
+        Parameters
+        ----------
+        draws : slice or array of int
+            Positions of the draws, chains concatenated.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            (s, 1), or (s, 1, size) of a vector; with ordered categories also their ``scores``.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> dyes = hs.load_dataset("dyes")
+        >>> data = hs.GroupedData.from_rows(dyes, group="batch", outcome="yield")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.own(draws=slice(0, 10))["sigma"].shape
+        (10, 1)
+        """
+        found = {name: self.draws(name)[draws][:, None] for name in self.family.parameters}
+        return {**found, "scores": self.data.scores} if self.family.scored else found
+
+    def to_response(
+        self, theta: np.ndarray, draws: slice | np.ndarray | None = slice(None)
+    ) -> np.ndarray:
+        """Return group means on the response scale, from the link scale.
+
+        Parameters
+        ----------
+        theta : numpy.ndarray
+            Of shape (s, ...), with one line for each draw.
+        draws : slice or array of int, optional
+            Positions of these draws, all by default; None for values that are no draws, which are
+            taken at the posterior means of the family's own parameters.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> pumps = hs.load_dataset("pumps")
+        >>> data = hs.GroupedData.from_events(
+        ...     pumps, group="pump", events="failures", exposure="hours"
+        ... )
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.to_response(np.array([0.0]), draws=None)
+        array([1.])
+        """
+        values = np.asarray(theta, dtype=float)
+        if not self.family.scored:
+            return self.family.to_response(values)
+        if draws is None:
+            own = {
+                name: value if name == "scores" else value.mean(axis=0, keepdims=True)
+                for name, value in self.own().items()
+            }
+            flat = values.reshape(1, -1)
+        else:
+            own, flat = self.own(draws), values.reshape(len(values), -1)
+        return self.family.to_response(flat, own).reshape(values.shape)
+
     def group_draws(self) -> GroupDraws:
         """Return what makes the draws of theta, for a fit that does not keep them.
 

@@ -41,7 +41,7 @@ def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     result = np.empty((4, J))
     if fit.model.shares_mean and not fit.keeps_theta:
         block = fit.theta(groups=slice(0, 1))
-        result[:] = summarise(fit.family.to_response(block) if scale == "response" else block, prob)
+        result[:] = summarise(fit.to_response(block) if scale == "response" else block, prob)
         return pd.DataFrame(dict(zip(COLUMNS, result, strict=True)), index=fit.data.groups)
     width = max(1, BLOCK // S) if fit.keeps_theta else TILE[1]
     for start in range(0, J, width):
@@ -50,7 +50,7 @@ def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
             result[:, part] = _of_conditionals(fit, part, prob, scale)
             continue
         block = fit.theta(groups=part)
-        values = fit.family.to_response(block) if scale == "response" else block
+        values = fit.to_response(block) if scale == "response" else block
         result[:, part] = summarise(values, prob)
     return pd.DataFrame(dict(zip(COLUMNS, result, strict=True)), index=fit.data.groups)
 

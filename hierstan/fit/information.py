@@ -241,7 +241,7 @@ def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
     weights = family.weights(data.cells, len(data.groups))
 
     def information(fit: Fit, groups: slice) -> np.ndarray:
-        own = {name: fit.draws(name)[:, None] for name in family.parameters}
+        own = fit.own()
         if family.treatment:
             own["baseline"] = fit.draws("baseline")[:, groups]
         with np.errstate(over="ignore"):

@@ -256,8 +256,9 @@ def _no_levels(count: int) -> dict[str, np.ndarray | int]:
 
 def _columns(family: Family, cells: pd.DataFrame) -> dict[str, Any]:
     """Return the family's columns as the program reads them, placeholders for what is missing."""
+    known = {*cells, *family.constants}
     missing = {
-        n: v for n, v in family.observation.items() if n not in cells and n in family.columns
+        n: v for n, v in family.observation.items() if n not in known and n in family.columns
     }
     return family.entries(cells.assign(**missing))
 

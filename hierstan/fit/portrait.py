@@ -187,7 +187,8 @@ def _checks(fit: Any) -> list[tuple[str, str]]:
 def _population(fit: Any) -> Table:
     """Tabulate mu, tau and the family's own parameters; mu on the response scale too."""
     link = LINK_WORDS[fit.family.link]
-    ess = fit.convergence().parameters["ess_bulk"]
+    found = fit.convergence().parameters
+    ess = found["ess_bulk"]
     units = ("mu", *fit.data.tau_names, "tau")  # in the same units
     both = [name for name in units if name in fit.posterior]
     rows: list[tuple[str, ...]] = []
@@ -196,20 +197,21 @@ def _population(fit: Any) -> Table:
         lines = zip(both, _statistics(draws, ess[both]), strict=True)
         rows = [(f"{name} ({link})" if link else name, *line) for name, line in lines]
         if link:
-            response = _statistics(fit.family.to_response(draws[:, :1]), ess[both[:1]])
+            response = _statistics(fit.to_response(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {fit.family.mean_words}", *response[0]))
         effect = fit.data.effect
         if effect and effect.ratio:
             ratio = _statistics(np.exp(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {effect.words}", *ratio[0]))
     if "beta" in fit.posterior:
-        found = fit.convergence().parameters
         slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
         names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
         lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)
         rows += [(name, *line) for name, line in lines]
     for name in fit.family.parameters:
-        rows.append((name, *_statistics(fit.draws(name)[:, None], ess[[name]])[0]))
+        mine = found.loc[found["variable"] == name, "ess_bulk"]
+        of_own = _statistics(fit.draws(name).reshape(-1, len(mine)), mine)
+        rows += [(str(label), *line) for label, line in zip(mine.index, of_own, strict=True)]
     return Table(("", *_header()), tuple(rows))
 
 
@@ -221,7 +223,7 @@ def _groups(fit: Any, limit: int | None) -> Table:
     ess = found.loc[found["variable"] == "theta", "ess_bulk"][:shown]
     if not fit.keeps_theta:  # drawn anew given each draw of the other parameters
         ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
-    lines = _statistics(fit.family.to_response(fit.theta(groups=slice(0, shown))), ess)
+    lines = _statistics(fit.to_response(fit.theta(groups=slice(0, shown))), ess)
     labels = plain_labels(fit.data.groups)[:shown]
     header = (f"{fit.data.grouped_by} ({_mean_words(fit)})", *_header())
     more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""

@@ -149,7 +149,7 @@ class Spread:
             z = norm.ppf((np.arange(99) + 0.5) / 99)
             new = (self.fit.draws("mu")[nearest][:, None] + tau * z).ravel()
         ends = np.quantile(new, [(1 - self.prob) / 2, (1 + self.prob) / 2])
-        lower, upper = self.fit.family.to_response(ends)
+        lower, upper = self.fit.to_response(ends, draws=None)
         return float(lower), float(upper)
 
     def _to_reference(self) -> float:

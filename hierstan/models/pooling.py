@@ -16,8 +16,9 @@ from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.edited_templates import check_consistency
+from hierstan.models.given_priors import check_prior
 from hierstan.models.plan import make_plan
-from hierstan.priors import Prior, check_prior
+from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling import run
 

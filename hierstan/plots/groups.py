@@ -40,7 +40,9 @@ def on_scale(fit: Fit, values: np.ndarray, scale: str) -> np.ndarray:
     check_scale(scale)
     if scale == "link":
         return np.asarray(values)
-    return fit.family.to_response(values)
+    size = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    of_draws = np.ndim(values) > 0 and len(values) == size
+    return fit.to_response(values, slice(None) if of_draws else None)
 
 
 def check_scale(scale: str) -> None:

@@ -152,7 +152,7 @@ def plot_effects(
     )
     if sort or len(table) > NAMED:
         table = table.sort_values("mean", ascending=False, kind="stable")
-    middle = 0.0 if scale == "link" else float(fit.family.to_response(fit.draws("mu")).mean())
+    middle = 0.0 if scale == "link" else float(fit.to_response(fit.draws("mu")).mean())
     with style.quiet():
         height = layout.rows_height(len(table), NAMED)
         fig, ax = style.new_figure(7.6, height + 1.6)

@@ -121,8 +121,7 @@ def expanded(
         center = design @ regression(estimate, design, weights)
         aim = expected_means(estimate, precision, center, tau2)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
-        precision = family.information_near(raw, mode)
-        estimate = mode + (raw["raw"] - family.to_response(mode)) / family.slope(mode)
+        estimate, precision = family.expansion(raw, mode)
     return estimate, precision
 
 

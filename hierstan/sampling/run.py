@@ -9,6 +9,7 @@ import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
+from hierstan.families import FAMILIES
 from hierstan.priors import Uniform
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
@@ -83,7 +84,8 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         plan.program, entries, settings, _starts(plan, settings), _variances(plan)
     )
     written = {name: draws.variables.pop(name) for name in WRITTEN if name in draws.variables}
-    draws = Draws(_in_order(plan, draws.variables), draws.stats)
+    identified = FAMILIES[plan.data.family].identified(draws.variables)
+    draws = Draws(_in_order(plan, identified), draws.stats)
     if plan.one_mean:
         theta = draws.variables.pop("theta")
         if keeps_theta(plan, size):

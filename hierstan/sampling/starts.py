@@ -32,13 +32,7 @@ def starting_points(
     points = []
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
-        point: dict[str, Any] = {
-            name: np.maximum(
-                typical[name].quantile(rng.uniform(0.25, 0.75)),
-                family.lower_bounds.get(name, -np.inf) + 0.5,
-            )
-            for name in family.parameters
-        }
+        point: dict[str, Any] = family.starts(typical, rng, data.cells)
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
         if "tau" in priors:  # a prior may know better than the data
             spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))

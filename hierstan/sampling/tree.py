@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 VECTORS = {"u": "u", "tau_level": "tau"}  # of the program, kept as one variable per factor
-OWN_DIMS = ("chain", "draw", "group", "observation", "predictor")
+OWN_DIMS = ("chain", "draw", "group", "observation", "predictor", "cut")
 DIMS = {"theta": ["group"], "baseline": ["group"], "beta": ["predictor"]}
 
 
@@ -55,7 +56,13 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
         made: xr.DataTree = azb.from_dict(
             groups,
             coords={"observation": np.arange(len(observed)), **_coordinates(data), **coords},
-            dims={**DIMS, "y": observation, **constant, **dims},
+            dims={
+                **DIMS,
+                **{name: [dim] for name, dim in family.parameter_dims.items()},
+                "y": observation,
+                **constant,
+                **dims,
+            },
         )
     for node in made.children.values():
         if "group" in node.dims:
@@ -147,6 +154,9 @@ def _plain(labels: pd.Index) -> list[str]:
 
 def _coordinates(data: GroupedData) -> dict[str, np.ndarray]:
     found = {"group": coordinate(data.groups)}
+    if data.categories is not None:
+        known = plain_labels(data.categories)
+        found["cut"] = np.array([f"{a}|{b}" for a, b in itertools.pairwise(known)])
     if data.predictors is not None:
         found["predictor"] = np.array([str(name) for name in data.predictors.columns])
     return found

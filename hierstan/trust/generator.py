@@ -86,13 +86,16 @@ class Generator:
     def vectors(self) -> dict[str, tuple[int, str]]:
         """The values that are not a single number: how many they are, and of what."""
         found = {"theta": (len(self.data.groups), "group")}
-        if FAMILIES[self.data.family].treatment:
+        family = FAMILIES[self.data.family]
+        if family.treatment:
             found["baseline"] = found["theta"]
+        for name, size in family.sizes_of(self.data.cells).items():
+            found[name] = (size, name)
         if "beta" in self.priors:
             found["beta"] = (self.data.design.shape[1] - 1, "predictor")
-        for name, known in self.described.levels.items():
-            if f"tau_{name}" in self.priors:
-                found[f"u_{name}"] = (len(known), f"level of {name}")
+        for factor, known in self.described.levels.items():
+            if f"tau_{factor}" in self.priors:
+                found[f"u_{factor}"] = (len(known), f"level of {factor}")
         return found
 
     @cached_property
@@ -147,7 +150,9 @@ class Generator:
         if FAMILIES[data.family].treatment:
             repeated = np.repeat(data.cells.index, data.cells[name].astype(int))
             rows[TREATED] = data.cells.loc[repeated, TREATED].to_numpy()
-        return FAMILIES[data.family].single(rows)
+        family = FAMILIES[data.family]
+        same = {name: data.cells[name].iloc[0] for name in family.constants}
+        return family.single(rows.assign(**same))
 
     def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
@@ -282,6 +287,6 @@ def _prior_draw(
 ) -> np.ndarray:
     """Draw from a prior, cut at the parameter's lower bound as in Stan."""
     while True:
-        draw = prior.quantile(rng.uniform(size=size))
+        draw = prior.draw(rng, size)
         if np.isfinite(draw).all() and (draw > lower).all():
             return draw

@@ -20,6 +20,7 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import EngineError, HierstanError, HierstanWarning
+from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.models.pooling import Pooling
 from hierstan.programs.program import Program
@@ -182,8 +183,11 @@ class _Task:
         ranks = {
             name: int((fit.draws(name)[places] < truth[name]).sum())
             for name in self.model.prior_names(data)
-            if name not in ("beta", "theta")
+            if name not in ("beta", "theta", *FAMILIES[data.family].parameter_dims)
         }
+        for name, dim in FAMILIES[data.family].parameter_dims.items():
+            below = fit.draws(name)[places] < truth[name]
+            ranks |= _each(name, fit.posterior[dim].values.tolist(), below)
         if data.predictors is not None and "beta" in fit.priors:
             below = fit.draws("beta")[places] < truth["beta"]
             ranks |= _each("beta", plain_labels(data.predictors.columns), below)

@@ -95,12 +95,13 @@ class FoldPriors:
         return result
 
     def _draws(self, hyper: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return the draws of the parameters whose priors these are."""
+        """Return the draws of the parameters whose priors these are, where folds differ."""
         factors = dict(
             zip(self.tau_names, hyper.get("tau_level", np.empty((0, 0))).T, strict=False)
         )
         own = {**hyper, **factors}
-        return {name: own[name] for name in self.full if name in own}
+        differ = (name for name in self.full if {self.full[name]} != {*self.folds[name]})
+        return {name: own[name] for name in differ if name in own}
 
 
 def fold_priors(fit: Fit, unit: str) -> FoldPriors:

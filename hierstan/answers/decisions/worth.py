@@ -141,7 +141,7 @@ class Values:
             names = self.fit.family.parameters
             own = {name: self.fit.draws(name)[draws, None] for name in names}
             theta = theta + self.fit.family.mean_offset(own)
-        return self.fit.family.to_response(theta)
+        return self.fit.to_response(theta, draws)
 
 
 @dataclass(frozen=True, eq=False)

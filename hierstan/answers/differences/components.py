@@ -177,7 +177,7 @@ def effects(
     u, tau = fit.draws(f"u_{factor}"), fit.draws(f"tau_{factor}")
     values = u
     if scale == "response":
-        values = fit.family.to_response(fit.draws("mu")[:, None] + u)
+        values = fit.to_response(fit.draws("mu")[:, None] + u)
     summary = group_summaries.summarise(values, prob)
     table = pd.DataFrame(
         dict(zip(group_summaries.COLUMNS, summary, strict=True)), index=fit.data.levels[factor]

@@ -291,13 +291,13 @@ def _on_link(fit: Fit, caring: float | None, scale: str) -> float | None:
     if caring is None or scale == "link":
         return caring
     mu = float(np.median(fit.draws("mu")))
-    below, above = fit.family.to_response(np.array([mu - STEP, mu + STEP]))
+    below, above = fit.to_response(np.array([mu - STEP, mu + STEP]), draws=None)
     return caring * 2 * STEP / float(above - below)
 
 
 def _new_group(fit: Fit, prob: float, threshold: float | None) -> pd.DataFrame:
     link = fit.draws("theta_new")
-    response = fit.family.to_response(link)
+    response = fit.to_response(link)
     index = pd.Index(["response", "link"], name="scale")
     lines = [group_summaries.summarise(draws, prob) for draws in (response, link)]
     table = pd.DataFrame(lines, index=index, columns=list(group_summaries.COLUMNS))

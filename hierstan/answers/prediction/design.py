@@ -158,6 +158,12 @@ def _of_data(fit: Fit, new: Any) -> Study:
             f"The fit is of {fit.data.family} data, the new data are {new.family}. Make them with "
             "the same constructor and family."
         )
+    scales = [[] if d.categories is None else d.categories.tolist() for d in (fit.data, new)]
+    if scales[0] != scales[1]:
+        raise DataError(
+            f"The fit is of ratings {listed(scales[0], 11)}, the new ones are "
+            f"{listed(scales[1], 11)}. State the whole scale of both, with order=[...]."
+        )
     if new.rows is None:
         raise DataError(
             f"These {new.n_rows:,} rows came as, or were reduced to, {len(new.cells):,} summaries, "

@@ -147,7 +147,7 @@ def _averages(
         theta[:, old] = fit.theta(codes[part[old]])
         if means is not None:
             theta[:, ~old] = means[:, place[part[~old]]]
-        weighted = fit.family.to_response(theta) * share[part]
+        weighted = fit.to_response(theta) * share[part]
         for number in np.unique(line[part]):
             result[:, number] += weighted[:, line[part] == number].sum(axis=1)
     return result

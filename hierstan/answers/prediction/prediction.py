@@ -91,11 +91,13 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     which = used if len(places) < total else None
     baselines = None if study.baselines is None else places_of(fit, study.baselines)
     outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.known, baselines)
-    whole = fit.family.columns["y"] == "int"
+    scores = fit.data.scores if fit.family.scored else None
+    whole = fit.family.columns["y"] == "int" if scores is None else bool((scores % 1 == 0).all())
     values = np.empty((outcomes.size, N))
     summary = np.empty((4, N))
     for part, written in outcomes.evaluate(["y_rep"]):
         block = np.clip(written["y_rep"], -LARGEST, LARGEST)
+        block = block if scores is None else scores[block.astype(int) - 1]
         values[:, part] = block
         summary[:, part] = _summarised(block, prob, whole)
     values = whole_numbers(values) if whole else values

@@ -42,6 +42,7 @@ def from_data(data: GroupedData) -> dict[str, Any]:
         },
         "rows": rows,
         "measure": data.measure,
+        "categories": None if data.categories is None else from_labels(data.categories),
         "predictors": _from_predictors(data),
         "factors": _from_factors(data.factors),
     }
@@ -70,6 +71,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
         measure=measure,
+        categories=_to_categories(record.get("categories"), cells),
         **_to_predictors(record.get("predictors"), groups),
         factors=_to_factors(record.get("factors"), groups),
     )
@@ -147,6 +149,15 @@ def _to_predictors(record: Any, groups: pd.Index) -> dict[str, pd.DataFrame]:
         }
     except (TypeError, ValueError) as error:
         raise Damaged(f"the predictors do not fit the groups: {error}") from None
+
+
+def _to_categories(record: Any, cells: pd.DataFrame) -> pd.Index | None:
+    if record is None:
+        return None
+    known = to_labels(of_type(record, dict, "the categories"))
+    if "C" not in cells or (cells["C"] != len(known)).any():
+        raise Damaged(f"{len(known)} categories do not fit the ratings")
+    return known.rename("category")
 
 
 def _from_factors(factors: pd.DataFrame | None) -> list[Any] | None:

@@ -1,0 +1,189 @@
+"""Ratings in ordered categories: against quadrature and the exact density, and what they tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from exact import Posterior, averaged, partial
+from monte_carlo import far_off
+from scipy import integrate, special, stats
+
+import hierstan as hs
+from hierstan.data.own_estimates import raw_estimates
+from hierstan.families import FAMILIES
+from hierstan.fit.information import sampling_variance
+
+ENGINES = pytest.mark.parametrize(
+    "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
+)
+QUICK = {"seed": 1, "engine": "stanli", "progress": False, "chains": 2, "draws": 400}
+COUNTS = pd.DataFrame(
+    {1: [3, 1, 0, 5], 2: [4, 3, 2, 1], 3: [2, 8, 7, 0]}, index=pd.Index(list("abcd"), name="store")
+)
+
+
+def ratings(counts: pd.DataFrame, **more: object) -> hs.GroupedData:
+    """Write counts of each category, one line per store, as rows."""
+    rows = [
+        (store, category)
+        for store, line in counts.iterrows()
+        for category, count in line.items()
+        for _ in range(count)
+    ]
+    frame = pd.DataFrame(rows, columns=["store", "stars"])
+    columns = {"group": "store", "rating": "stars", "order": counts.columns.tolist()}
+    return hs.GroupedData.from_ratings(frame, **{**columns, **more})
+
+
+def stores(J: int = 12, n: int = 15, tau: float = 0.7, seed: int = 1) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    cut = np.array([-2.2, -0.9, 0.3, 2.0])
+    theta = rng.normal(0.6, tau, J)
+    stars = 1 + (rng.logistic(np.repeat(theta, n))[:, None] > cut - cut.mean()).sum(axis=1)
+    names = np.repeat([f"store {j}" for j in range(J)], n)
+    return pd.crosstab(names, stars).reindex(columns=[1, 2, 3, 4, 5], fill_value=0)
+
+
+def shares(theta: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Return the shares of the categories at group means of any shape, (..., C)."""
+    above = special.expit(theta[..., None] - (cut - cut.mean()))
+    ends = np.ones((*above.shape[:-1], 1))
+    return -np.diff(np.concatenate([ends, above, 0 * ends], axis=-1), axis=-1)
+
+
+def density_of_half_width(d: float) -> float:
+    """Of two cut points at -d and d whose three shares are uniform, wherever their middle is."""
+
+    def logistic(x: float) -> float:
+        return float(special.expit(x) * special.expit(-x))
+
+    return 4 * integrate.quad(lambda s: logistic(s - d) * logistic(s + d), -40, 40)[0]
+
+
+@ENGINES
+def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
+    y = COUNTS.to_numpy()
+
+    def given(d: float) -> Posterior:
+        def log_lik(theta: np.ndarray) -> np.ndarray:
+            p = shares(np.clip(theta[..., 0], -30, 30), np.array([-d, d]))
+            return np.log(p) @ y.T
+
+        return partial(
+            log_lik,
+            mu=(stats.norm(0, 1).logpdf, -4.5, 4.5),
+            tau=(stats.halfnorm(scale=1).logpdf, 5.0),
+            nodes=28,
+        )
+
+    prior = np.vectorize(lambda d: np.log(density_of_half_width(d)))
+    exact = averaged("half", given, log_prior=prior, low=0.25, high=1.9, nodes=16)
+    priors = {"mu": hs.Normal(0, 1), "tau": hs.HalfNormal(1)}
+    fit = hs.PartialPooling(priors=priors).fit(
+        ratings(COUNTS), seed=3, engine=engine, adapt_delta=0.95, draws=2000, progress=False
+    )
+    draws = fit.posterior.assign(half=fit.posterior["cutpoint"].isel(cut=1, drop=True))
+    assert far_off(fit, exact, draws=draws) == []
+    assert fit.posterior["cut"].values.tolist() == ["1|2", "2|3"]
+    np.testing.assert_allclose(fit.draws("cutpoint").sum(axis=1), 0, atol=1e-9)
+
+
+def test_a_prior_of_cut_points_is_a_density_and_its_draws_have_it() -> None:
+    for concentration in (0.5, 1.0, 4.0):
+        prior = hs.Dirichlet(concentration)
+        root = np.linspace(1e-4, 8, 8001)  # of half the distance, whose density may be infinite
+        at = root**2
+        density = np.sqrt(2) * np.exp(prior.log_density(np.stack([-at, at], axis=-1)))
+        below = integrate.cumulative_simpson(2 * root * density, x=root, initial=0)
+        assert below[-1] == pytest.approx(1, abs=1e-4)
+        rng = np.random.default_rng(1)
+        drawn = [prior.draw(rng, 2)[1] for _ in range(2000)]
+        of_drawn = np.interp(drawn, at, below)
+        assert stats.kstest(of_drawn, "uniform").pvalue > 1e-3
+    one = np.exp(hs.Dirichlet(1).log_density(np.array([-0.8, 0.8]))) * np.sqrt(2)
+    assert one == pytest.approx(density_of_half_width(0.8), rel=1e-8)
+
+
+def test_log_lik_is_the_density() -> None:
+    fit = hs.NoPooling().fit(ratings(stores()), **QUICK | {"draws": 30})
+    rows = fit.data.rows
+    assert rows is not None
+    theta, cut = fit.theta(), fit.draws("cutpoint")
+    p = np.stack([shares(t, c) for t, c in zip(theta, cut, strict=True)])
+    expected = np.log(p[:, rows["group"], rows["y"] - 1])
+    found = fit.idata["log_likelihood"]["y"].to_numpy().reshape(expected.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+def test_the_information_is_the_expected_square_of_the_slope() -> None:
+    cut, theta, step = np.array([-2.0, -0.3, 0.4, 1.9]), 0.7, 1e-5
+    here, before, after = (shares(np.array(theta + d), cut) for d in (0, -step, step))
+    expected = 13 * (here * (np.log(after / before) / (2 * step)) ** 2).sum()
+    own = {"cutpoint": cut[None, None]}
+    found = FAMILIES["ordinal"].information(np.array([[theta]]), np.array([13.0]), own)
+    assert found.item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_cut_points_are_in_the_middle_of_the_scale_whatever_the_groups() -> None:
+    low, high = stores(seed=3), stores(seed=3)[[5, 4, 3, 2, 1]]
+    high.columns = low.columns
+    one, other = (hs.PartialPooling().fit(ratings(t), **QUICK) for t in (low, high))
+    difference = one.draws("mu").mean() + other.draws("mu").mean()
+    assert abs(difference) < 0.08  # turned around, the scale changes the sign of mu
+    turned = one.draws("cutpoint").mean(axis=0) + other.draws("cutpoint").mean(axis=0)[::-1]
+    np.testing.assert_allclose(turned, 0, atol=0.12)
+
+
+def test_group_means_are_mean_scores() -> None:
+    counts = stores()
+    fit = hs.PartialPooling().fit(ratings(counts), **QUICK)
+    p = np.stack([shares(t, c) for t, c in zip(fit.theta(), fit.draws("cutpoint"), strict=True)])
+    np.testing.assert_allclose(hs.group_means(fit)["mean"], (p @ np.arange(1, 6)).mean(axis=0))
+    raw = hs.shrinkage(fit)["raw"]
+    np.testing.assert_allclose(raw, counts @ np.arange(1, 6) / counts.sum(axis=1))
+    best = (p @ np.arange(1, 6)).argmax(axis=1)
+    np.testing.assert_allclose(hs.prob_best(fit), np.bincount(best, minlength=12) / len(best))
+    doubled = ratings(counts.set_axis([10, 30, 50, 70, 90], axis=1))
+    again = hs.PartialPooling().fit(doubled, **QUICK)
+    expected = 20 * hs.group_means(fit)["mean"] - 10
+    np.testing.assert_allclose(hs.group_means(again)["mean"], expected)
+    labels = ratings(counts.set_axis(list("edcba"), axis=1))
+    assert labels.scores.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_raw_estimates_are_those_of_no_pooling_where_there_are_many_rows() -> None:
+    counts = stores(J=6, n=400, tau=0.3)
+    data = ratings(counts)
+    fit = hs.NoPooling().fit(data, **QUICK)
+    raw = raw_estimates(data)
+    sd = fit.theta().std(axis=0)
+    np.testing.assert_allclose(raw["link"], fit.theta().mean(axis=0), atol=0.6 * sd.max())
+    np.testing.assert_allclose(
+        raw["link_se"], np.sqrt(sampling_variance(fit)).mean(axis=0), rtol=0.1
+    )
+    np.testing.assert_allclose(raw["link_se"], sd, rtol=0.2)
+    np.testing.assert_allclose(raw["raw_se"], hs.group_means(fit)["sd"], rtol=0.2)
+
+
+def test_a_group_that_gives_but_one_rating_has_a_finite_estimate() -> None:
+    counts = stores()
+    counts.iloc[0] = [0, 0, 0, 0, 9]
+    counts.iloc[1] = [1, 0, 0, 0, 0]
+    data = ratings(counts)
+    raw = raw_estimates(data)
+    assert np.isfinite(raw.to_numpy()).all()
+    assert (raw["link_se"] > 0).all()
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    assert hs.diagnose(fit).ok
+
+
+def test_predictions_have_the_shares() -> None:
+    fit = hs.PartialPooling().fit(ratings(stores()), **QUICK | {"draws": 2000})
+    drawn = hs.predict(fit).draws.to_numpy().reshape(-1, 12)
+    p = np.stack(
+        [shares(t, c) for t, c in zip(fit.theta(), fit.draws("cutpoint"), strict=True)]
+    ).mean(axis=0)
+    for category in range(1, 6):
+        found = (drawn == category).mean(axis=0)
+        np.testing.assert_allclose(found, p[:, category - 1], atol=5 * 0.5 / np.sqrt(4000))
