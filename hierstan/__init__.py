@@ -86,6 +86,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
         "models.load": ["load"],
         "models.poolings": ["CompletePooling", "NoPooling", "PartialPooling", "fit_poolings"],
         "plots": [
+            "plot_arms",
             "plot_compare",
             "plot_components",
             "plot_effects",

@@ -50,6 +50,7 @@ from hierstan.models.poolings import NoPooling as NoPooling
 from hierstan.models.poolings import PartialPooling as PartialPooling
 from hierstan.models.poolings import fit_poolings as fit_poolings
 from hierstan.models.two_part import TwoPart as TwoPart
+from hierstan.plots.arms import plot_arms as plot_arms
 from hierstan.plots.compare import plot_compare as plot_compare
 from hierstan.plots.forest import plot_forest as plot_forest
 from hierstan.plots.funnel import plot_funnel as plot_funnel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,14 @@ def data_of(name: str) -> hs.GroupedData:
     if name == "pumps":
         frame = hs.load_dataset("pumps")
         return hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
+    if name == "vaccines":
+        arms = {"treatment": "vaccinated", "control": "control"}
+        columns = {f"events_{arm}": f"{word}_positive" for arm, word in arms.items()}
+        columns |= {f"total_{arm}": f"{word}_total" for arm, word in arms.items()}
+        return hs.GroupedData.from_arms(hs.load_dataset("bcg"), group="trial", **columns)
     rng = np.random.default_rng(3)
+    if name in ("two arms of counts", "two arms of amounts", "two arms of many"):
+        return _two_arms(name.rpartition(" ")[2], rng)
     if name == "thousand":
         trials = rng.integers(5, 400, 1000)
         rate = 1 / (1 + np.exp(-rng.normal(-2, 0.5, 1000)))
@@ -82,10 +90,30 @@ def data_of(name: str) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="market", outcome=name[:-1], family=family)
 
 
+def _two_arms(what: str, rng: np.random.Generator) -> hs.GroupedData:
+    """Return a long table of two arms: counts, amounts, or counts of very many groups."""
+    J = {"counts": 12, "amounts": 5, "many": 150}[what]
+    frame = pd.DataFrame({"country": [f"country {j}" for j in range(J)] * 2})
+    frame["page"], frame["users"] = np.repeat(["old", "new"], J), rng.integers(80, 900, 2 * J)
+    baseline = np.tile(rng.normal(-1.2, 0.5, J), 2)
+    effect = np.tile(rng.normal(0.2, 0.2, J), 2) * (frame["page"] == "new")
+    frame["bought"] = rng.binomial(frame["users"], 1 / (1 + np.exp(-baseline - effect)))
+    arms = {"group": "country", "arm": "page", "control": "old"}
+    if what != "amounts":
+        return hs.GroupedData.from_trial(frame, successes="bought", trials="users", **arms)
+    rows = frame.loc[np.repeat(frame.index, 20)].reset_index(drop=True)
+    rows["spent"] = rng.lognormal(2 + np.repeat(effect, 20), 0.7)
+    rows = rows[(rows["country"] != "country 4") | (rows["page"] == "old")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)  # of the country with one arm
+        return hs.GroupedData.from_trial(rows, outcome="spent", family="lognormal", **arms)
+
+
 @cache
 def fit_of(name: str, pooling: str = "partial", prior_only: bool = False) -> hs.Fit:
     """Return a fit, made once for all tests."""
-    few = {"chains": 2, "warmup": 300, "draws": 500} if name == "thousand" else {}
+    slow = ("thousand", "vaccines", "two arms of counts", "two arms of amounts", "two arms of many")
+    few = {"chains": 2, "warmup": 300, "draws": 500} if name in slow else {}
     return POOLINGS[pooling]().fit(data_of(name), prior_only=prior_only, **OPTIONS, **few)
 
 

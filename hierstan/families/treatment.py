@@ -26,7 +26,7 @@ MEASURES = {  # as in `hierstan.data.measures`, and what their estimates are cal
     "logit": ("OR", "log odds ratio"),
     "log": ("IRR", "log rate ratio"),
     "log mean": ("ROM", "log ratio of means"),
-    "log median": ("RATIO", "log ratio of medians"),
+    "log median": ("ROM", "log ratio of means"),  # that of medians, as both arms have one sigma
 }
 ABSOLUTE = {  # what both arms' means differ by, and their ratio, where there is one
     "identity": ("MD", ""),

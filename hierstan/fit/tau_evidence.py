@@ -241,8 +241,10 @@ def _log_likelihood(
     """Return the log likelihood of estimates, normal around all that describes the groups.
 
     Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
+    Groups that say nothing, such as those with one of two arms, are left out.
     """
-    family, variance, axes, design = FAMILIES[data.family], 1 / precision, None, data.design
+    family, known, axes = FAMILIES[data.family], precision > 0, None
+    estimate, variance, design = estimate[known], 1 / precision[known], data.design[known]
     if family.correlated:
         axes, variance = family.axes(data.cells)
         estimate, design = axes @ estimate, axes @ design
@@ -255,7 +257,7 @@ def _log_likelihood(
     entries = data.stan_data()
     scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
     columns = np.zeros((len(estimate), entries["L"]))
-    for level in entries["level"]:
+    for level in entries["level"][:, known]:
         columns[np.arange(len(estimate)), level - 1] = scale[level - 1]
     columns = columns if axes is None else axes @ columns
     columns = np.hstack([columns, design * WIDE * np.ptp(estimate)])

@@ -14,6 +14,7 @@ import lazy_loader as lazy
 __getattr__, __dir__, __all__ = lazy.attach(
     __name__,
     submod_attrs={
+        "arms": ["plot_arms"],
         "compare": ["plot_compare"],
         "forest": ["plot_forest"],
         "funnel": ["plot_funnel"],

@@ -13,6 +13,7 @@ from hierstan.plots.style import INK, QUIET, SMALL_SIZE, decimals_of, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 CROWDED = 80  # groups, from which rows are too thin for marks of their own
 EXTREMES = 6  # named at either end
@@ -83,15 +84,19 @@ def wants_log(link: str, scale: str, values: np.ndarray) -> bool:
 
 def use_log(ax: Axes, low: float, high: float, most: int = 8) -> None:
     """Make the x axis logarithmic from `low` to `high`, with at most about `most` plain ticks."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    decades = np.log10(high / low)
-    subs = next((s for s in LOG_TICKS if decades * len(s) <= most), LOG_TICKS[-1])
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=max(4, most)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    _log_ticks(ax.xaxis, low, high, most)
+
+
+def make_square(ax: Axes, low: float, high: float, log: bool) -> None:
+    """Give both axes the same limits and lengths, and make both logarithmic if asked for."""
+    set_limits(ax, low, high, log)
+    if log:
+        ax.set_yscale("log")
+        _log_ticks(ax.yaxis, low, high, 8)
+    ax.set_ylim(low, high)
+    ax.set_aspect("equal", adjustable="box")
 
 
 def set_limits(ax: Axes, low: float, high: float, log: bool, most: int = 8) -> None:
@@ -202,6 +207,16 @@ def figures(
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _log_ticks(axis: Axis, low: float, high: float, most: int) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    decades = np.log10(high / low)
+    subs = next((s for s in LOG_TICKS if decades * len(s) <= most), LOG_TICKS[-1])
+    axis.set_major_locator(LogLocator(subs=subs, numticks=max(4, most)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _pitch(rows: float) -> float:

@@ -14,6 +14,7 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import Treatment
 from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
@@ -216,6 +217,25 @@ def rate_words(fit: Fit) -> str:
         return words
     size = fit.family.role_of(fit.family.predicted_size, columns)
     return f"{words} / {literal(columns[size])}" if size else f"{fit.family.mean_words} of {words}"
+
+
+def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
+    """Return what the means of the control and the treated arm are, in the user's words."""
+    family, columns = fit.family, fit.data.columns
+    assert isinstance(family, Treatment)
+    if "total_control" in columns:
+        pairs = [
+            f"{literal(columns[f'events_{arm}'])} / {literal(columns[f'total_{arm}'])}"
+            for arm in ("control", "treatment")
+        ]
+    else:
+        outcome, size = (
+            family.base.role_of(column, columns) for column in ("y", family.base.predicted_size)
+        )
+        words = literal(columns[outcome or "mean"])
+        pairs = 2 * [f"{words} / {literal(columns[size])}" if size else f"mean of {words}"]
+    link = LINK_WORDS[family.base.link] if scale == "link" else ""
+    return f"{link}{pairs[0]}, control arm", f"{link}{pairs[1]}, treated arm"
 
 
 def require_posterior(fit: Fit, picture: str) -> None:

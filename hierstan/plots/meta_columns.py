@@ -10,6 +10,7 @@ import pandas as pd
 
 from hierstan.answers.differences.heterogeneity import heterogeneity
 from hierstan.errors import DataError, HierstanError
+from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.plots import style
 from hierstan.plots.groups import on_scale, summaries
@@ -18,12 +19,14 @@ from hierstan.text.wording import listed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAIRS = {  # header: what happened, of how much
-    "{successes}/{trials}": ("successes", "trials"),
-    "{events}/{exposure}": ("events", "exposure"),
-    "treatment": ("events_treatment", "total_treatment"),
-    "control": ("events_control", "total_control"),
-}
+PAIRS = (  # header, what happened, and of how much
+    ("{successes}/{trials}", "successes", "trials"),
+    ("{events}/{exposure}", "events", "exposure"),
+    ("treatment", "events_treatment", "total_treatment"),
+    ("control", "events_control", "total_control"),
+    ("treatment", "events_treatment", "exposure_treatment"),
+    ("control", "events_control", "exposure_control"),
+)
 MOMENTS = ("mean", "sd", "n")
 
 
@@ -44,10 +47,12 @@ def raw_columns(fit: Fit, given: Any) -> dict[str, list[str]]:
         return {}
     words = {role: style.literal(name) for role, name in fit.data.columns.items()}
     found = {}
-    for header, (part, whole) in PAIRS.items():
+    for header, part, whole in PAIRS:
         if {part, whole} <= set(frame):
             pairs = zip(_texts(frame[part]), _texts(frame[whole]), strict=True)
             found[header.format_map(words)] = [f"{a}/{b}" for a, b in pairs]
+    if not found and isinstance(fit.family, Treatment):
+        return _arms(fit, fit.family, frame)
     if not found and set(MOMENTS) <= set(frame) and "se" not in frame:
         found = {name: _texts(frame[name]) for name in MOMENTS}
     return found
@@ -96,6 +101,27 @@ def write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> 
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return mean, sd (where they are what the data are reduced to) and n of both arms."""
+    raw, found = family.raw_arms(fit.data.cells, len(frame)), {}
+    for arm in ("treatment", "control"):
+        sd = f"sd_{arm}" in frame
+        parts = [
+            _texts(raw[arm]["raw"]),
+            _texts(frame[f"sd_{arm}"]) if sd else [],
+            _texts(raw[arm]["n"]),
+        ]
+        template = "{} ({}), {}" if sd else "{}, {}"
+        name = f"{arm}: {family.base.mean_words}{' (sd)' if sd else ''}, n"
+        lines = zip(*filter(None, parts), strict=True)
+        known = raw[arm]["n"].to_numpy() > 0
+        found[name] = [
+            template.format(*line) if there else ""
+            for line, there in zip(lines, known, strict=True)
+        ]
+    return found
 
 
 def _given(fit: Fit, given: Any) -> dict[str, list[str]]:

@@ -124,14 +124,15 @@ def legend(ax: Axes, handles: list[Any]) -> None:
     )
 
 
-def show_percent(ax: Axes, sign: str = "%") -> None:
-    """Show shares on the value axis as percentages."""
+def show_percent(ax: Axes, sign: str = "%", *, both: bool = False) -> None:
+    """Show shares on the value axis, or on both axes, as percentages."""
     from matplotlib.ticker import FuncFormatter
 
     def shown(value: float, _: float) -> str:
         return f"{100 * value:,.6g}{sign}".replace("-", "−")
 
-    ax.xaxis.set_major_formatter(FuncFormatter(shown))
+    for axis in (ax.xaxis, ax.yaxis)[: 1 + both]:
+        axis.set_major_formatter(FuncFormatter(shown))
 
 
 def grid_lines(ax: Axes, axis: str = "x") -> None:

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
-from collections.abc import Hashable
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
 
 from hierstan.answers.decisions import losses
-from hierstan.answers.decisions.worth import SURE, Values, values_of
-from hierstan.errors import HierstanError, HierstanWarning
+from hierstan.answers.decisions.worth import SURE
+from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
-from hierstan.plots.groups import group_word, labels, mean_words, outcome_word, shares
 from hierstan.plots.picture import Look, picture
-from hierstan.text.wording import show
+from hierstan.plots.uplift_tables import POINTS, Comparison, against_control, of_arms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAMED = 60  # groups whose names and figures are written out
-NUMBERS = ["mean", "sd", "lower", "upper", "inner_lower", "inner_upper"]
-POINTS = "percentage points"
 CHANCES = {
     "prob_better": "P(better)",
     "prob_equivalent": "P(same)",
@@ -50,11 +45,15 @@ def plot_uplift(
 ) -> Figure:
     """Draw the difference of every group from a control, best on top.
 
+    Of data with two arms, and without a `control`: what the treatment adds in each group, on the
+    outcome's own scale, and in all of them, as large as they are in the data (`absolute_effects`).
+
     Parameters
     ----------
     fit : Fit or TwoPartFit
         Of any pooling; of both parts, the differences in revenue per customer.
     control : group label
+        With two arms, it may be left out.
     relative : bool
         Divide the differences by the control's mean, which has to be above 0; drawn as percentages.
     caring : float or (float, float), optional
@@ -99,49 +98,37 @@ def plot_uplift(
     'effect, difference from C'
     """
     prob = check_prob(prob)
-    values = values_of(fit, scale, larger_is_better)
-    table = _table(values, control, relative, caring, prob)
-    points = shares(fit, scale) and not relative
-    table[NUMBERS] *= 100 if relative else 1
     ends = np.asarray(losses.equivalent(caring)) * (100 if relative else 1)
     band = None if caring is None else ends
-    name = labels(values.groups)[values.position(control)]
+    options: dict[str, Any] = {"relative": relative, "caring": caring, "prob": prob}
+    options["larger_is_better"] = larger_is_better
+    if control is None and isinstance(fit, Fit) and fit.family.treatment:
+        if scale == "link":
+            raise HierstanError(
+                "The uplift of a treatment is on the outcome's own scale; plot_forest(fit) draws "
+                "its effects on the link scale."
+            )
+        found = of_arms(fit, **options)
+    else:
+        found = against_control(fit, control, scale=scale, **options)
+    table, below = found.table, found.below
     with style.quiet():
-        height = layout.rows_height(len(table), NAMED)
-        fig, ax = style.new_figure(7.6 if caring is None else 8.8, height + 1.7)
-        layout.name_rows(ax, list(table["label"]), height, NAMED)
-        _frame(ax, table, band)
-        ax.set_xlabel(textwrap.fill(_axis_words(fit, name, scale, relative), 72))
-        cut = _draw(ax, fit, table, band)
+        height = layout.rows_height(len(table), NAMED) + 0.25 * len(below)
+        wide = 7.6 + 1.2 * (caring is not None) + 0.7 * len(found.beside)
+        fig, ax = style.new_figure(wide, height + 1.7)
+        layout.name_rows(ax, list(table["label"]), height, NAMED, list(below["label"]))
+        _frame(ax, pd.concat([table, below]), band)
+        ax.set_xlabel(textwrap.fill(found.axis, 72))
+        cut = _draw(ax, fit, table, below, band)
         if len(table) <= NAMED:
-            _write_figures(ax, table, prob, "%" if relative else POINTS * points)
-        if points:
+            _write_figures(ax, found, prob)
+        if found.unit == POINTS:
             style.show_percent(ax, "")
-        title = _title(fit, table, name, scale, caring)
-        return style.finish(fig, title, _caption(fit, table, prob, caring, larger_is_better, cut))
+        title = _title(fit, found, caring)
+        return style.finish(fig, title, _caption(fit, found, prob, caring, larger_is_better, cut))
 
 
 # internals ------------------------------------------------------------------------------------
-
-
-def _table(
-    values: Values, control: Hashable, relative: bool, caring: Any, prob: float
-) -> pd.DataFrame:
-    """Return the lines of `hierstan.uplift` with 50% intervals and labels, best first."""
-    losses.check_control(values, control)
-    table = losses.differences(values, control, relative=relative, caring=caring, prob=prob)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HierstanWarning)  # said already
-        inner = losses.differences(values, control, relative=relative, prob=0.5)
-    table = table.assign(
-        inner_lower=inner["lower"], inner_upper=inner["upper"], label=labels(values.groups)
-    )
-    table = table[np.arange(len(table)) != values.position(control)].reset_index(drop=True)
-    if table.empty:
-        raise HierstanError(f"plot_uplift needs a group to compare with {show(control)}.")
-    return table.sort_values(
-        "mean", ascending=not values.larger_is_better, kind="stable", ignore_index=True
-    )
 
 
 def _frame(ax: Axes, table: pd.DataFrame, band: np.ndarray | None) -> None:
@@ -158,7 +145,13 @@ def _frame(ax: Axes, table: pd.DataFrame, band: np.ndarray | None) -> None:
     style.grid_lines(ax)
 
 
-def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, band: np.ndarray | None) -> bool:
+def _draw(
+    ax: Axes,
+    fit: Fit | TwoPartFit,
+    table: pd.DataFrame,
+    below: pd.DataFrame,
+    band: np.ndarray | None,
+) -> bool:
     """Draw band, zero line, intervals and means, and say whether an interval was cut."""
     color = style.POOLING_COLORS[fit.model.name]
     ys = np.arange(len(table))
@@ -174,50 +167,48 @@ def _draw(ax: Axes, fit: Fit | TwoPartFit, table: pd.DataFrame, band: np.ndarray
     ax.hlines(ys, ends["inner_lower"], ends["inner_upper"], color=shades[1], lw=thick, zorder=2.1)
     edge: dict[str, Any] = {"mec": "white", "mew": 0.0 if crowded else 0.5}
     ax.plot(table["mean"], ys, "o", color=color, ms=size, zorder=3, **edge)
-    return layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
+    cut = layout.mark_cut(ax, table["lower"], table["upper"], ys, color)
+    for y, (_, line) in zip(
+        layout.rows_below(len(table), len(below)), below.iterrows(), strict=True
+    ):
+        ax.axhline((len(table) - 1 + y) / 2, color=style.QUIET, lw=0.6)
+        ax.hlines(y, line["lower"], line["upper"], color=style.INK, lw=1.1)
+        ax.hlines(y, line["inner_lower"], line["inner_upper"], color=style.INK, lw=3.2)
+        ax.plot(line["mean"], y, "D", color=style.INK, ms=6, mec="white", mew=0.5)
+    return cut
 
 
-def _write_figures(ax: Axes, table: pd.DataFrame, prob: float, unit: str) -> None:
-    """Write mean, interval and chances of every row at the right."""
+def _write_figures(ax: Axes, found: Comparison, prob: float) -> None:
+    """Write mean, interval and chances of every row at the right, with what stands beside."""
+    table, unit = pd.concat([found.table, found.below]), found.unit
     means, spans = layout.figures(table, POINTS if unit == POINTS else "")
     if unit == "%":
         means = [f"{text}%" for text in means]
-    columns = {unit if unit == POINTS else "mean": means, f"{style.percent(prob)} interval": spans}
+    columns = found.beside | {
+        unit if unit == POINTS else "mean": means,
+        f"{style.percent(prob)} interval": spans,
+    }
     for column, header in CHANCES.items():
         if column in table:
             columns[header] = [style.chance(chance) for chance in table[column]]
-    layout.write_columns(ax, range(len(table)), columns)
+    layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
 
-def _words(fit: Fit | TwoPartFit, scale: str) -> str:
-    """Return what is compared, in the user's words."""
-    if scale == "mean" and isinstance(fit, Fit) and fit.family.medians:
-        return f"mean of {outcome_word(fit.data)}"
-    return mean_words(fit, "link" if scale == "link" else "response")
-
-
-def _axis_words(fit: Fit | TwoPartFit, control: str, scale: str, relative: bool) -> str:
-    difference = "relative difference (%)" if relative else "difference"
-    points = f" ({POINTS})" * (shares(fit, scale) and not relative)
-    return f"{_words(fit, scale)}, {difference} from {control}{points}"
-
-
-def _title(
-    fit: Fit | TwoPartFit, table: pd.DataFrame, control: str, scale: str, caring: Any
-) -> str:
-    what = f"{_words(fit, scale)} by {group_word(fit.data)} against {control}"
+def _title(fit: Fit | TwoPartFit, found: Comparison, caring: Any) -> str:
+    what, table = found.what, found.table
     if fit.prior_only:
         return f"{what}: the prior, before any data"
     better = int((table["prob_better"] > SURE).sum())
     worst = table["prob_worse"] if caring is not None else 1 - table["prob_better"]
     worse = int((worst > SURE).sum())
-    found = f"{better:,} of {len(table):,} clearly better".replace(" of ", "\N{NO-BREAK SPACE}of ")
-    return f"{what}: {found}, {worse:,} clearly worse (P > {style.percent(SURE)})"
+    clearly = f"{better:,} of {len(table):,} clearly better"
+    clearly = clearly.replace(" of ", "\N{NO-BREAK SPACE}of ")
+    return f"{what}: {clearly}, {worse:,} clearly worse (P > {style.percent(SURE)})"
 
 
 def _caption(
     fit: Fit | TwoPartFit,
-    table: pd.DataFrame,
+    found: Comparison,
     prob: float,
     caring: Any,
     larger_is_better: bool,
@@ -228,6 +219,6 @@ def _caption(
         f"{'Larger' if larger_is_better else 'Smaller'} is better, best on top",
         f"dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
         *(["differences inside the band do not matter"] if caring is not None else []),
-        *layout.told(cut, len(table), NAMED),
+        *layout.told(cut, len(found.table), NAMED),
     ]
     return "; ".join(parts) + "."

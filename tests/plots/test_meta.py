@@ -72,6 +72,35 @@ def test_raw_numbers_of_counts_stand_beside_them_and_rates_are_percentages() -> 
     assert {"mean", "sd", "n", "16"} <= set(words(hs.plot_forest(fit, style="meta")))
 
 
+def test_numbers_of_both_arms_stand_beside_the_studies(tmp_path: Path) -> None:
+    figure = hs.plot_forest(fit_of("vaccines"), style="meta")
+    check_picture(figure, tmp_path)
+    assert {"treatment", "control", "62/13,598", "248/12,867", "odds ratio (log scale)"} <= set(
+        words(figure)
+    )
+    spent = hs.plot_forest(fit_of("two arms of amounts"), style="meta")
+    check_picture(spent, tmp_path)
+    raw = fit_of("two arms of amounts").data.to_frame()["mean_log_control"].iloc[0]
+    assert f"{np.exp(raw):.3g}, 20" in words(spent)
+    assert "ratio of means (log scale)" in words(spent)
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"site": list("abc") * 4, "arm": ["old"] * 6 + ["new"] * 6})
+    frame["score"], frame["days"] = rng.normal(5, 1, 12), 30.0
+    arms = {"group": "site", "arm": "arm", "control": "old"}
+    few = {"chains": 2, "warmup": 200, "draws": 100, "engine": "stanli", "progress": False}
+    data = hs.GroupedData.from_trial(frame, outcome="score", **arms)
+    fit = hs.PartialPooling().fit(data, seed=1, **few)
+    own = frame.loc[(frame["site"] == "a") & (frame["arm"] == "new"), "score"]
+    shown = words(hs.plot_forest(fit, style="meta"))
+    assert {"treatment: mean (sd), n", "control: mean (sd), n"} <= set(shown)
+    assert f"{own.mean():.3g} ({own.std():.3g}), 2" in shown
+    frame["falls"] = rng.poisson(3, 12)
+    data = hs.GroupedData.from_trial(frame, events="falls", exposure="days", **arms)
+    fit = hs.PartialPooling().fit(data, seed=1, **few)
+    falls = frame.loc[(frame["site"] == "b") & (frame["arm"] == "old"), "falls"].sum()
+    assert f"{falls}/60" in words(hs.plot_forest(fit, style="meta"))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -21,6 +21,7 @@ ONE_PANEL: dict[str, Callable[..., Any]] = {
     "shrinkage": lambda **look: hs.plot_shrinkage(fit_of("schools"), **look),
     "ranks": lambda **look: hs.plot_ranks(fit_of("schools"), **look),
     "uplift": lambda **look: hs.plot_uplift(fit_of("schools"), control="C", **look),
+    "arms": lambda **look: hs.plot_arms(fit_of("vaccines"), **look),
     "funnel": lambda **look: hs.plot_funnel(fit_of("schools"), **look),
     "khat": lambda **look: hs.plot_khat(hs.loo(fit_of("schools")), **look),
 }

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from pictures import OPTIONS, check_picture, close, column, data_of, fit_of, names, segments, words
 
 import hierstan as hs
-from hierstan.plots.style import CORE, POOLING_COLORS
+from hierstan.plots.style import CORE, POOLING_COLORS, chance
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,45 @@ def test_what_cannot_be_compared_is_refused() -> None:
         hs.plot_uplift(fit_of("schools"), "C", relative=True)
     with pytest.raises(hs.HierstanError, match="lower number first"):
         hs.plot_uplift(fit, "Scott", caring=(1, -1))
+
+
+@pytest.mark.parametrize("name", ["vaccines", "two arms of counts", "two arms of amounts"])
+@pytest.mark.parametrize("options", [{}, {"relative": True, "caring": 0.1}])
+def test_a_treatment_has_an_uplift_in_every_group(
+    name: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    fit = fit_of(name)
+    figure = hs.plot_uplift(fit, prob=0.8, **options)
+    check_picture(figure, tmp_path)
+    relative = "relative" in options
+    measure = fit.family.ratio if relative else fit.family.difference
+    found = hs.absolute_effects(fit, measure=measure, prob=0.8)
+    table = found.table.sort_values("mean", ascending=False, kind="stable")
+    assert names(figure) == [*table.index, "all, as in the data"]
+    drawn = segments(figure.axes[0], POOLING_COLORS["partial"], 1.1)
+    left, right = figure.axes[0].get_xlim()
+    times = 100 if relative else 1
+    expected = times * (table[["lower", "upper"]] - relative)
+    expected = expected.clip(2 * left - right, 2 * right - left)
+    np.testing.assert_allclose([line[:, 0] for line in drawn], expected)
+    diamond = next(line for line in figure.axes[0].lines if line.get_marker() == "D")
+    assert diamond.get_xdata()[0] == pytest.approx(times * (found.overall["mean"] - relative))
+    if not relative:
+        told = column(figure, "P(better)")
+        shares = [*table["prob_positive"], found.overall["prob_positive"]]
+        assert told == [chance(share) for share in shares]
+        assert len(column(figure, "treated")) == len(table) + 1
+    else:
+        draws = found.draws.to_numpy().reshape(-1, len(found.table)) - 1
+        same = pd.Series((np.abs(draws) <= 0.1).mean(axis=0), found.table.index)[table.index]
+        assert column(figure, "P(same)")[:-1] == [chance(share) for share in same]
+
+
+def test_the_uplift_of_a_treatment_is_absolute() -> None:
+    fit = fit_of("two arms of counts")
+    axis = hs.plot_uplift(fit).axes[0]
+    assert axis.get_xlabel() == "bought / users, difference from control (percentage points)"
+    with pytest.raises(hs.HierstanError, match="on the outcome's own scale; plot_forest"):
+        hs.plot_uplift(fit, scale="link")
+    # which country has more of an effect than another is another question
+    assert "log odds ratio" in hs.plot_uplift(fit, "country 3").axes[0].get_xlabel()

@@ -433,3 +433,19 @@ def test_impossible_arguments(arguments: dict, message: str) -> None:
 def test_a_fit_of_the_prior() -> None:
     with pytest.raises(hs.HierstanError, match=r"prior_only=True and never saw the data"):
         hs.heterogeneity(fitted(schools(), draws=50, prior_only=True))
+
+
+def test_a_group_with_one_arm_says_nothing_of_the_differences() -> None:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"site": np.repeat(list("abcdef"), 2), "arm": ["old", "new"] * 6})
+    frame["n"], frame["y"] = 200, rng.binomial(200, np.tile([0.3, 0.4], 6))
+    names = {"group": "site", "arm": "arm", "control": "old", "successes": "y", "trials": "n"}
+    with pytest.warns(hs.HierstanWarning, match="one arm only"):
+        data = hs.GroupedData.from_trial(frame[:-1], **names)
+    few = {"chains": 2, "warmup": 300, "draws": 300, "engine": "stanli", "progress": False}
+    fit = hs.PartialPooling().fit(data, seed=1, **few)
+    sure = spread_of(fit).bayes_factor
+    whole = hs.GroupedData.from_trial(frame[:-2], **names)
+    alone = spread_of(hs.PartialPooling().fit(whole, seed=1, **few)).bayes_factor
+    assert sure == pytest.approx(alone, rel=0.35)
+    assert "nan" not in hs.heterogeneity(fit).verdict
