@@ -128,7 +128,7 @@ def rendered(
         lower_bounds={name: bound for name, bound in bounds.items() if bound > -np.inf},
         marginal=marginal,
         coordinates=coordinates,
-        stated=_empty(data) if structured else (),
+        empty=_empty(data) if structured else (),
         template_dir=model.template_dir,
     )
 

@@ -1,42 +1,68 @@
 """How a page is sampled: declarations that take the place of the page's.
 
-A file in ``stan/sampling/`` declares parameters of a page anew, with an offset and a multiplier,
-and the data that these need. It is no part of the model. A declaration that would change the model
-of an edited page, or that does not fit it, stays out, and so do the data that only it needs.
+A file in ``stan/sampling/`` declares parameters of a page anew, with an offset and a multiplier, or
+as transformed parameters of others with what that does to the density, and the data that these
+need. It is no part of the model. A declaration that would change the model of an edited page, or
+that does not fit it, stays out, and so does what only it needs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from hierstan.programs.declarations import (
     Declaration,
     blocks,
     declared,
     identifiers,
+    statements,
     without_comments,
 )
 from hierstan.programs.pieces import Piece, family_blocks
 
 _COORDINATES = re.compile(r"(offset|multiplier)\s*=")
 _WORDS = {"offset", "multiplier"}
+_TRANSFORMED = "transformed parameters"
 Line = tuple[str, tuple[str, int]]  # of a program: its text, and the file and line it comes from
+
+
+class Measured(NamedTuple):
+    """A page's lines with those of a sampling file.
+
+    And the page's parameters that are measured anew, and the names that only sampling knows.
+    """
+
+    lines: list[Line]
+    replaced: Collection[str] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Statement:
-    """A declaration of a sampling file, with the lines of comment above it."""
+    """A statement of a sampling file, with the lines of comment above it."""
 
-    declaration: Declaration
     lines: list[Line]
+    declaration: Declaration | None = None
+
+    @property
+    def name(self) -> str:
+        """What it declares."""
+        return self.declaration.name if self.declaration else ""
+
+    @property
+    def code(self) -> str:
+        """Its text without comments."""
+        return without_comments("\n".join(text for text, _ in self.lines))
 
 
-def measured(page: list[Line], sampling: Piece, stated: Collection[str] = ()) -> list[Line]:
+def measured(page: list[Line], sampling: Piece, empty: Collection[str] = ()) -> Measured:
     """Return a page's lines with the declarations of a sampling file in place of its own.
 
-    They come last in their block, so that they may refer to all other parameters.
+    They come last in their block, so that they may refer to all other parameters; transformed ones
+    come first, so that the page's own may refer to them.
 
     Parameters
     ----------
@@ -44,62 +70,130 @@ def measured(page: list[Line], sampling: Piece, stated: Collection[str] = ()) ->
         The lines of a rendered page and where they come from.
     sampling : Piece
         The sampling file.
-    stated : collection of str
-        Parameters whose declaration in the page stands.
+    empty : collection of str
+        Parameters of length 0, which would be NaN in any units.
     """
     code = "\n".join(text for text, _ in page)
     own, parts = declared(code), family_blocks(sampling)
     parameters = own.get("parameters", {})
     data = _statements(parts, "data")
-    known = {*own.get("data", {}), *parameters, *(one.declaration.name for one in data)}
-    kept = [
+    known = {*own.get("data", {}), *parameters, *(one.name for one in data)}
+    redeclared = [
         one
         for one in _statements(parts, "parameters")
-        if one.declaration.name not in stated
-        and _takes_the_place(one.declaration, parameters.get(one.declaration.name), known)
+        if one.name not in empty
+        and _takes_the_place(one.declaration, parameters.get(one.name), known)
     ]
-    functions = [one for one in _functions(parts) if one.name in _called(kept)]
-    ends = {name: code.count("\n", 0, end) for name, (_, end) in blocks(code).items()}
+    raw, transformed = _changes(parts, parameters)
+    kept = redeclared + raw + transformed
+    needed = _needed(data, kept)
+    there = known - {one.name for one in data} | {one.name for one in needed + kept}
+    corrections = [
+        one for one in _statements(parts, "model") if identifiers(one.code) - {"target"} <= there
+    ]
+    functions = _called(_functions(parts), kept + corrections)
     if not kept or (functions and not _has_room_for(functions, code)):
-        return page
-    gone = {line for one in kept for line in range(*parameters[one.declaration.name].lines)}
+        return Measured(page)
+    replaced = {one.name for one in redeclared + transformed} & set(parameters)
+    gone = {line for name in replaced for line in range(*parameters[name].lines)}
     added = {
-        ends.get("functions", -1): [line for one in functions for line in one.lines],
-        ends["data"]: [line for one in _needed(data, kept) for line in one.lines],
-        ends["parameters"]: [line for one in kept for line in one.lines],
+        "functions": [line for one in functions for line in one.lines],
+        "data": _lines_of(needed),
+        "parameters": _lines_of(redeclared + raw),
+        _TRANSFORMED: _lines_of(transformed),
+        "model": _lines_of(corrections),
     }
-    result: list[Line] = []
-    for number, line in enumerate(page):
-        result += added.get(number, [])
-        if number not in gone:
-            result.append(line)
-    return result
+    names = tuple(one.name for one in raw + transformed if one.name not in parameters)
+    return Measured(_with(page, code, gone, added), replaced, names)
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _takes_the_place(new: Declaration, old: Declaration | None, known: set[str]) -> bool:
+def _with(
+    page: list[Line], code: str, gone: Collection[int], added: Mapping[str, list[Line]]
+) -> list[Line]:
+    """Return a page without some of its lines, and with others in its blocks."""
+    at: dict[int, list[Line]] = {}
+    found = blocks(code)
+    for name, lines in added.items():
+        if name == _TRANSFORMED and lines and name not in found:
+            after = code.count("\n", 0, found["parameters"][1]) + 1
+            origin = lines[0][1]
+            at[after] = [(f"{name} {{", origin), *lines, ("}", origin)]
+        elif name in found:
+            first, end = found[name]
+            place = code.count("\n", 0, first) + 1 if name == _TRANSFORMED else None
+            at[code.count("\n", 0, end) if place is None else place] = lines
+    result: list[Line] = []
+    for number, line in enumerate(page):
+        result += at.get(number, [])
+        if number not in gone:
+            result.append(line)
+    return result
+
+
+def _changes(
+    parts: Mapping[str, Piece], parameters: Mapping[str, Declaration]
+) -> tuple[list[_Statement], list[_Statement]]:
+    """Return new parameters and what transforms them to the page's, where these fit.
+
+    A change of variables needs as many of the one as of the other: new parameters stay out, with
+    all that is made of them, where the page does not declare every parameter they stand for.
+    """
+    new = [one for one in _statements(parts, "parameters") if one.name not in parameters]
+    transformed = _statements(parts, _TRANSFORMED)
+    raw, kept = [], []
+    for one in new:
+        names, made = {one.name}, []
+        for other in transformed:
+            if identifiers(other.code) & names:
+                made.append(other)
+                names |= {other.name} - set(parameters)
+        replaced = [other for other in made if other.name in parameters]
+        fits = all(_same(other.declaration, parameters[other.name]) for other in replaced)
+        if fits and _count([one]) == _count(replaced):
+            raw.append(one)
+            kept += made
+    return raw, [one for one in transformed if one in kept]
+
+
+def _count(those: Iterable[_Statement]) -> list[str]:
+    """Return the terms of how many numbers some declarations hold together."""
+    sizes = [one.declaration.sizes or ("1",) for one in those if one.declaration]
+    return sorted(term.strip() for (size,) in sizes for term in size.split("+"))
+
+
+def _same(new: Declaration | None, old: Declaration) -> bool:
+    """Whether a declaration says the same of a parameter without bounds."""
+    return new is not None and old.alone and old.constraint == "" and old.shape == new.shape
+
+
+def _takes_the_place(
+    new: Declaration | None, old: Declaration | None, known: Collection[str]
+) -> bool:
     """Whether a declaration says the same of a parameter, and but where it is measured from."""
     return (
-        old is not None
-        and old.alone
-        and old.constraint == ""
-        and old.shape == new.shape
+        new is not None
+        and old is not None
+        and _same(new, old)
         and _COORDINATES.match(new.constraint) is not None
-        and identifiers(new.constraint) - _WORDS <= known
+        and identifiers(new.constraint) - _WORDS <= set(known)
     )
 
 
 def _statements(parts: Mapping[str, Piece], block: str) -> list[_Statement]:
+    """Return the statements of a block, each with the comment above it and beside it."""
     if block not in parts:
         return []
     lines = _lines(parts[block])
-    found = declared(f"{block} {{\n{parts[block].text}\n}}")[block].values()
+    code = f"{block} {{\n{parts[block].text}\n}}"
+    known = declared(code).get(block, {})
     result, first = [], 0
-    for one in found:
-        end = one.lines[1] - 1
-        result.append(_Statement(one, lines[first:end]))
+    for last in statements(code, block):
+        end = last - 1  # the block opens a line above
+        here = next((one for one in known.values() if one.lines[1] == last), None)
+        result.append(_Statement(lines[first:end], here))
         first = end
     return result
 
@@ -134,8 +228,9 @@ def _has_room_for(functions: list[_Function], code: str) -> bool:
     return end > 0 and not own & {one.name for one in functions}
 
 
-def _called(kept: list[_Statement]) -> set[str]:
-    return {name for one in kept for name in re.findall(r"(\w+)\s*\(", one.declaration.constraint)}
+def _called(functions: list[_Function], by: list[_Statement]) -> list[_Function]:
+    names = {name for one in by for name in re.findall(r"(\w+)\s*\(", one.code)}
+    return [one for one in functions if one.name in names]
 
 
 def _lines(piece: Piece) -> list[Line]:
@@ -143,11 +238,14 @@ def _lines(piece: Piece) -> list[Line]:
     return list(zip(piece.lines, origins, strict=True))
 
 
+def _lines_of(those: list[_Statement]) -> list[Line]:
+    return [line for one in those for line in one.lines]
+
+
 def _needed(data: list[_Statement], kept: list[_Statement]) -> list[_Statement]:
     """Return the data that the declarations use, or that these data use."""
-    code = " ".join(f"{one.declaration.constraint}" for one in kept)
-    needed = identifiers(code)
-    needed |= {
-        size for one in data if one.declaration.name in needed for size in one.declaration.sizes
-    }
-    return [one for one in data if one.declaration.name in needed]
+    needed = {name for one in kept for name in identifiers(one.code)}
+    for one in data:
+        if one.name in needed:
+            needed |= identifiers(one.code)
+    return [one for one in data if one.name in needed]

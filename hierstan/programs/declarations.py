@@ -70,6 +70,13 @@ def blocks(code: str) -> dict[str, tuple[int, int]]:
     return found
 
 
+def statements(code: str, block: str) -> list[int]:
+    """Return the line after each statement at the top of a block, from 0."""
+    bare = without_comments(code)
+    ends = (last for _, last in _statements(bare, *blocks(code)[block]))
+    return [bare.count("\n", 0, last) + 1 for last in ends]
+
+
 def identifiers(code: str) -> set[str]:
     """Return the names of variables in some code: those that are not called as functions."""
     bare = without_comments(code)

@@ -22,6 +22,8 @@ class Program:
         For each line of `code`, the template file and the line in it.
     edited : bool
         Whether one of its template files differs from the one hierstan ships.
+    coordinates : tuple of str
+        Parameters and transformed parameters that only sampling knows: no part of the model.
     data, parameters, transformed, written : mapping of str to Declaration
         What its blocks declare: data, parameters, transformed parameters, generated quantities.
     """
@@ -30,6 +32,7 @@ class Program:
     code: str
     origins: tuple[tuple[str, int], ...] = ()
     edited: bool = False
+    coordinates: tuple[str, ...] = ()
     data: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
     parameters: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
     transformed: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 
 from hierstan.errors import TemplateError
 from hierstan.priors import Prior
-from hierstan.programs.coordinates import measured
+from hierstan.programs.coordinates import Measured, measured
 from hierstan.programs.files import chosen_directory, packaged_directory, read
 from hierstan.programs.jinja import check_slots, fill, slots
 from hierstan.programs.pieces import (
@@ -37,7 +37,10 @@ from hierstan.programs.slots import (
 )
 
 MARGINAL = "sampling/marginal"
-COORDINATES = {"measured": "sampling", "centered": "sampling/centered"}
+COORDINATES = {  # of several, the one that fits most of a page's parameters
+    "measured": ("sampling", "sampling/stepwise"),
+    "centered": ("sampling/centered",),
+}
 
 
 def render(
@@ -48,7 +51,7 @@ def render(
     lower_bounds: Mapping[str, float],
     marginal: bool = False,
     coordinates: str | None = None,
-    stated: Collection[str] = (),
+    empty: Collection[str] = (),
     template_dir: str | os.PathLike[str] | None = None,
 ) -> Program:
     """Render one program.
@@ -66,8 +69,8 @@ def render(
     coordinates : {"measured", "centered"}, optional
         How the page is sampled, as the files in ``sampling/`` and ``sampling/centered/`` have it.
         By default as it stands.
-    stated : collection of str
-        Parameters that are sampled as the page states them, whatever the coordinates.
+    empty : collection of str
+        Parameters of length 0.
     template_dir : path-like, optional
         Folder of edited templates; else ``HIERSTAN_TEMPLATES``; else the ones hierstan ships.
 
@@ -82,10 +85,14 @@ def render(
     if marginal:
         files.append(_file(directory, f"{MARGINAL}/families/{family}.stan"))
     lines = _filled(source, _family(files[1:]), leading_comment(files[-1]), priors, lower_bounds)
-    if coordinates:
-        file = f"{COORDINATES[coordinates]}/{page}.stan"
-        files.append(_file(directory, file, missing_ok=True))
-        lines = measured(lines, files[-1], stated)
+    ways = [
+        _file(directory, f"{folder}/{page}.stan", missing_ok=True)
+        for folder in (COORDINATES[coordinates] if coordinates else ())
+    ]
+    found = [measured(lines, way, empty) for way in ways] or [Measured(lines)]
+    best = max(found, key=lambda one: len(one.replaced))
+    files += ways
+    lines = best.lines
     edited = any(
         read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files
     )
@@ -94,6 +101,7 @@ def render(
         "\n".join(text for text, _ in lines),
         tuple(origin for _, origin in lines),
         edited,
+        best.names,
     )
 
 

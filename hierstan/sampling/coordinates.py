@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,12 @@ from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.joint import as_normal, joint
+from hierstan.sampling.structure import rough
 
 STEPS = 20
 LONGEST = 1.0  # step on the link scale, against overshooting
 BINS = 100  # of groups with similar standard errors
-QUARTILES = 1.349  # of a standard normal are so far apart
 
 
 def coordinates(
@@ -57,14 +58,17 @@ def coordinates(
         Those of the entries below that the program declares, on the link scale.
         ``estimate`` and ``precision``, (J,); ``tiny``, far below any ``tau`` that the data could
         tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and ``mu_share``,
-        (M,); guesses and units of ``mu``, ``beta`` and ``theta``.
+        (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint` returns.
     """
     wanted = {name for name in NAMES if name in program.data}
     if not wanted:
         return {}
-    alike = "theta" in program.transformed  # the groups differ by what is known of them, or not
+    alike = not {"tau", "theta"} & set(priors)  # the groups differ by what is known, or not
     tau2 = typical_variance(data)
     estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
+    if "near" in wanted:
+        roughly = rough(data)
+        estimate, precision = roughly.estimate, roughly.precision
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision
     found: dict[str, Any] = {}
@@ -76,6 +80,8 @@ def coordinates(
     found |= {"estimate": np.where(counted > 0, estimate, 0.0), "precision": counted, "tiny": tiny}
     if FAMILIES[data.family].treatment:
         found |= _of_arms(data, priors["intercept"], counts=own_data and not prior_only)
+    if "near" in wanted:
+        found |= joint(data, roughly, priors, prior_only=prior_only)
     return {name: found[name] for name in wanted}
 
 
@@ -84,6 +90,9 @@ NAMES = (
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
     "intercept_guess", "intercept_unit",
+    "P", "E", "near", "near_mean", "near_noise", "near_share",
+    "far", "far_mean", "far_weight", "far_noise", "far_share",
+    "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
 
 
@@ -167,18 +176,6 @@ def arms_near(data: GroupedData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 # internals ------------------------------------------------------------------------------------
 
 
-class _Normal(NamedTuple):
-    """A normal distribution that is about as wide as a prior, and where it is."""
-
-    location: float
-    scale: float
-
-
-def _as_normal(prior: Prior) -> _Normal:
-    low, middle, high = prior.quantile(np.array([0.25, 0.5, 0.75]))
-    return _Normal(float(middle), float(high - low) / QUARTILES)
-
-
 def _of_line(
     design: np.ndarray,
     estimate: np.ndarray,
@@ -188,7 +185,7 @@ def _of_line(
 ) -> dict[str, Any]:
     """Return where ``mu`` and the slopes are, and how unsure that is."""
     names = ["mu", *["beta"] * (design.shape[1] - 1)]
-    prior = np.array([_as_normal(priors[name]) for name in names])
+    prior = np.array([as_normal(priors[name]) for name in names])
     with np.errstate(divide="ignore"):
         weights = 1 / (1 / precision + tau2)
     rest = estimate - design @ prior[:, 0]
@@ -208,7 +205,7 @@ def _of_line(
 
 def _of_arms(data: GroupedData, prior: Prior, *, counts: bool) -> dict[str, Any]:
     """Return what the arms say, and where the mean of the baselines is."""
-    arms, (middle, scale) = arms_near(data), _as_normal(prior)
+    arms, (middle, scale) = arms_near(data), as_normal(prior)
     estimate, precision = arms["control"]
     says = precision > 0
     guess, unit = middle, scale
@@ -229,7 +226,7 @@ def _of_mean(
     estimate: np.ndarray, precision: np.ndarray, tau2: float, prior: Prior
 ) -> dict[str, Any]:
     """Return what there is to say of ``mu``: its prior, and groups of similar precision."""
-    location, scale = _as_normal(prior)
+    location, scale = as_normal(prior)
     said = [(location, scale**2, 0.0)]
     order = np.argsort(precision, kind="stable")[np.count_nonzero(precision <= 0) :]
     for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
@@ -252,7 +249,7 @@ def _of_groups(
 ) -> dict[str, np.ndarray]:
     """Return where the group means are: between their estimates and their prior or population."""
     if "theta" in priors:
-        middle, scale = _as_normal(priors["theta"])
+        middle, scale = as_normal(priors["theta"])
         center, variance = np.full(len(estimate), middle), scale**2
     else:
         center = design @ np.append(line["mu_guess"], line["beta_guess"])

@@ -94,9 +94,9 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
 
 
 def _in_order(plan: Plan, variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the variables that have a value, those that the page declares in its order."""
+    """Return the model's variables that have a value, those that the page declares in its order."""
     order = [name for name in plan.conditional.parameters if name in variables]
-    order += [name for name in variables if name not in order]
+    order += [name for name in variables if name not in (*order, *plan.program.coordinates)]
     return {name: variables[name] for name in order if variables[name].size}
 
 
@@ -110,8 +110,12 @@ def _variances(plan: Plan) -> dict[str, np.ndarray]:
     """Return variances for adaptation to start from, where the data have a say."""
     if plan.program.edited or plan.prior_only:
         return {}
+    flat = {name for name, prior in plan.priors.items() if isinstance(prior, Uniform)}
+    names = {*plan.priors, "tau_level"} - flat
+    if flat & set(plan.data.tau_names):
+        names.remove("tau_level")
     return {
         name: np.array(variance)
         for name, variance in starting_variances(plan.data).items()
-        if name in plan.priors and not isinstance(plan.priors[name], Uniform)
+        if name in names and name in plan.program.parameters and np.size(variance)
     }

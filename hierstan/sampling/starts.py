@@ -12,6 +12,7 @@ from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.sampling.coordinates import arms_near, normal_approximation, typical_variance
+from hierstan.sampling.structure import rough
 
 NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
 
@@ -28,7 +29,8 @@ def starting_points(
     typical = family.default_priors(data.cells)
     estimate, precision = normal_approximation(data)
     known, design = data.stan_data(), data.design
-    typical_spread = np.sqrt(typical_variance(data))
+    factor = np.asarray(known.get("factor", []), dtype=int) - 1
+    typical_spread, level_spreads = typical_spreads(data)
     points = []
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
@@ -46,8 +48,12 @@ def starting_points(
         point["theta"] = estimate + (center - estimate) * left + noise
         if "theta" in priors:  # a parameter where the others are integrated out
             point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
-        point["tau_level"] = spread * np.exp(rng.uniform(-0.7, 0.7, known.get("F", 0)))
-        point["u"] = 0.5 * spread * rng.normal(size=known.get("L", 0))
+        spreads = level_spreads * np.exp(rng.uniform(-0.7, 0.7, len(level_spreads)))
+        levels = known.get("L", 0)
+        point["tau_level"] = spreads
+        point["u"] = 0.5 * spreads[factor] * rng.normal(size=levels)
+        point["z"] = rng.normal(size=1 + len(point["beta"]) + levels)
+        point["z_theta"] = rng.normal(size=len(estimate))
         if "intercept" in priors:
             point |= _baselines(data, point["theta"], rng)
         for name in set(point) & set(priors):
@@ -56,23 +62,40 @@ def starting_points(
     return points
 
 
-def starting_variances(data: GroupedData) -> dict[str, float]:
-    """Return rough posterior variances of ``log(tau)`` and ``log(sigma)``.
+def typical_spreads(data: GroupedData) -> tuple[float, np.ndarray]:
+    """Return plausible sds between groups that are alike and between levels of factors, (F,)."""
+    if data.factors is None or FAMILIES[data.family].treatment:
+        spread = float(np.sqrt(typical_variance(data)))
+        return spread, np.full(len(data.levels), spread)
+    found = rough(data)
+    return float(np.sqrt(found.tau2)), np.sqrt(found.level_tau2)
+
+
+def starting_variances(data: GroupedData) -> dict[str, Any]:
+    """Return rough posterior variances of ``log(tau)``, ``log(tau_level)`` and ``log(sigma)``.
 
     With many groups they are small. A sampler that has to find that out takes short steps, and many
     of them, for as long. All else is measured in units of its own uncertainty.
     """
     _, precision = normal_approximation(data)
-    tau2 = typical_variance(data)
+    tau2 = typical_spreads(data)[0] ** 2
     with np.errstate(divide="ignore"):
         of_tau = np.minimum(0.5 / np.sum((tau2 / (1 / precision + tau2)) ** 2), 1.0)
-    return {"tau": float(of_tau), "sigma": 0.5 / max(data.n_rows - len(data.groups), 1)}
+    sizes = np.array([len(known) for known in data.levels.values()])
+    return {
+        "tau": float(of_tau),
+        "tau_level": np.minimum(0.5 / np.maximum(sizes - 1, 1), 1.0),
+        "sigma": 0.5 / max(data.n_rows - len(data.groups), 1),
+    }
 
 
 def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
     """Whether the data determine `tau` and `sigma`, where they are among these parameters."""
+    known = {*names, "tau_level"}
     return all(
-        variance < NARROW for name, variance in starting_variances(data).items() if name in names
+        np.all(variance < NARROW)
+        for name, variance in starting_variances(data).items()
+        if name in known
     )
 
 

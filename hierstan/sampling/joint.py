@@ -1,0 +1,199 @@
+"""Coordinates of mu, beta and the levels of factors together, as data of the programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hierstan.data.grouped_data import GroupedData
+from hierstan.priors import Prior
+from hierstan.sampling.structure import Rough, indicators, level_of_groups
+
+QUARTILES = 1.349  # of a standard normal are so far apart
+TOGETHER = 40  # of mu, beta and the levels are all near
+MOST = 100  # near ones, whose matrix is factored at each step
+EXACT = 20_000  # groups times near ones squared: what they say is summed at each step
+SOLVED = 1500  # far ones of several factors that are eliminated at once
+
+
+class AsNormal(NamedTuple):
+    """A normal distribution that is about as wide as a prior, and where it is."""
+
+    location: float
+    scale: float
+
+
+def as_normal(prior: Prior) -> AsNormal:
+    """Return the normal distribution with a prior's quartiles."""
+    low, middle, high = prior.quantile(np.array([0.25, 0.5, 0.75]))
+    return AsNormal(float(middle), float(high - low) / QUARTILES)
+
+
+def joint(
+    data: GroupedData, found: Rough, priors: Mapping[str, Prior], *, prior_only: bool
+) -> dict[str, Any]:
+    """Return what ``sampling/structured_pooling.stan`` measures ``mu``, ``beta`` and ``u`` from.
+
+    Given the sds, a normal approximation to the likelihoods makes these jointly normal, with the
+    group means integrated out. With few groups, what they say is weighted anew at each value of
+    ``tau``; with many, they are summed here at a plausible one, and only the total follows
+    ``tau``. Levels of factors with many are far: each is measured given the near ones alone.
+
+    Parameters
+    ----------
+    data : GroupedData
+    found : Rough
+    priors : mapping of str to Prior
+    prior_only : bool
+        Whether the outcomes are ignored.
+    """
+    design, factor = data.design, level_of_groups(data)[1]
+    K, L = design.shape[1], len(factor)
+    prior = np.array([as_normal(priors[name]) for name in ("mu", *["beta"] * (K - 1))])
+    far = _far(factor, K)
+    seen = _Seen(data, found, prior, far, prior_only)
+    order = np.concatenate([np.flatnonzero(~far), np.flatnonzero(far)])
+    place = np.empty(L, dtype=int)
+    place[order] = np.arange(L)
+    return {
+        **(seen.by_group() if seen.few else seen.summed()),
+        "prior_middle": np.concatenate([prior[:, 0], np.zeros(L)]),
+        "prior_width": prior[:, 1],
+        "factor_of": (factor[order] + 1).astype(np.int32),
+        "place": np.concatenate([np.arange(K), K + place]).astype(np.int32) + 1,
+    }
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _far(factor: np.ndarray, K: int) -> np.ndarray:
+    """Return which levels are far: those of the factors with most, until few enough are left."""
+    sizes = np.bincount(factor)
+    near = np.ones(len(sizes), dtype=bool)
+    left = K + len(factor)
+    for largest in np.argsort(-sizes, kind="stable"):
+        if left <= (TOGETHER if near.all() else MOST):
+            break
+        near[largest] = False
+        left -= sizes[largest]
+    return ~near[factor]
+
+
+class _Seen:
+    """What the groups say of the near and the far ones."""
+
+    def __init__(
+        self,
+        data: GroupedData,
+        found: Rough,
+        prior: np.ndarray,
+        far: np.ndarray,
+        prior_only: bool,
+    ) -> None:
+        import scipy.sparse as sp
+
+        codes, factor = level_of_groups(data)
+        levels = indicators(codes, len(factor))
+        self._near = sp.hstack([sp.csr_array(data.design), levels[:, ~far]]).tocsr()
+        self._levels, self._factor = levels[:, far], factor[far]
+        self._found = found
+        self._v = np.zeros_like(found.weights) if prior_only else found.weights
+        self._rest = found.estimate - data.design @ prior[:, 0]
+        sds = np.sqrt(found.level_tau2)[factor[~far]]
+        self._unit = np.concatenate([prior[:, 1], sds])
+        J, P = self._near.shape
+        self.few = not far.any() and J * P**2 <= EXACT
+
+    def by_group(self) -> dict[str, Any]:
+        """Return it group by group."""
+        root = np.sqrt(self._v)
+        return {
+            **self._sizes(len(root)),
+            "near": self._near.toarray() * root[:, None],
+            "near_mean": self._rest * root,
+            "near_noise": 1 / (1 + self._found.tau2 * self._found.precision),
+            "near_share": self._v,
+            **self._of_far(),
+        }
+
+    def summed(self) -> dict[str, Any]:
+        """Return it as one line for each near one."""
+        v, P = self._v, self._near.shape[1]
+        weighted = self._near * v[:, None]
+        information = (self._near.T @ weighted).toarray()
+        pull = weighted.T @ self._rest
+        if self._levels.shape[1]:
+            shared = (self._levels.T @ weighted).toarray()
+            solved = self._eliminated(np.column_stack([shared, self._levels.T @ (v * self._rest)]))
+            information -= shared.T @ solved[:, :-1]
+            pull -= shared.T @ solved[:, -1]
+        scaled = information * np.outer(self._unit, self._unit)
+        values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
+        root = np.sqrt(np.maximum(values, 0.0))
+        says = values > 1e-10 * max(float(values.max()), 1e-300)
+        mean = np.where(says, vectors.T @ (self._unit * pull), 0.0) / np.where(says, root, 1.0)
+        share = (v @ v) / v.sum() if v.any() else 0.0
+        return {
+            **self._sizes(P),
+            "near": root[:, None] * vectors.T / self._unit,
+            "near_mean": mean,
+            "near_noise": np.full(P, self._left(share)),
+            "near_share": np.full(P, share),
+            **self._of_far(),
+        }
+
+    def _sizes(self, lines: int) -> dict[str, int]:
+        return {"P": self._near.shape[1], "E": self._levels.shape[1], "M": lines}
+
+    def _eliminated(self, right: np.ndarray) -> np.ndarray:
+        """Solve the equations of the far ones."""
+        from scipy.sparse.linalg import LinearOperator, cg
+
+        levels, v = self._levels, self._v
+        ridge = 1 / self._found.level_tau2[self._factor]
+        diagonal = levels.T @ v + ridge
+        if len(set(self._factor)) == 1:
+            return np.asarray(right / diagonal[:, None])
+        if len(ridge) <= SOLVED:
+            left = (levels.T @ (levels * v[:, None])).toarray() + np.diag(ridge)
+            return np.linalg.solve(left, right)
+        left = LinearOperator(
+            (len(ridge),) * 2, matvec=lambda x: ridge * x + levels.T @ (v * (levels @ x))
+        )
+        inverse = LinearOperator((len(ridge),) * 2, matvec=lambda x: x / diagonal)
+        return np.column_stack(
+            [cg(left, each, rtol=1e-6, maxiter=300, M=inverse)[0] for each in right.T]
+        )
+
+    def _of_far(self) -> dict[str, Any]:
+        """Return what the groups of each far level say of it, the other far ones as noise."""
+        variances = self._found.level_tau2
+        present = sorted(set(self._factor))
+        weight, mean = np.zeros(len(self._factor)), np.zeros(len(self._factor))
+        share = np.zeros(len(self._factor))
+        lines = np.zeros((len(self._factor), self._near.shape[1]))
+        for each in present:
+            others = sum(float(variances[other]) for other in present if other != each)
+            v = self._v / (1 + others * self._v)
+            mine = self._factor == each
+            levels = self._levels[:, mine]
+            total = levels.T @ v
+            divided = np.where(total > 0, total, 1.0)
+            weight[mine] = total
+            mean[mine] = (levels.T @ (v * self._rest)) / divided
+            share[mine] = (levels.T @ v**2) / divided
+            lines[mine] = (levels.T @ (self._near * v[:, None])).toarray() / divided[:, None]
+        return {
+            "far": lines,
+            "far_mean": mean,
+            "far_weight": weight,
+            "far_noise": self._left(share),
+            "far_share": share,
+        }
+
+    def _left(self, share: Any) -> Any:
+        """Return what is left of a variance of 1 without the share that grows with tau^2."""
+        return np.maximum(1 - self._found.tau2 * share, 1e-12)
