@@ -15,6 +15,7 @@ from hierstan.answers.comparison.integral import LogRatio
 from hierstan.priors import Prior
 
 NODES = 7
+BLOCK = 2**18  # nodes x draws x groups at a time
 NEWTON_STEPS = 50
 LONGEST, NEAR, SHORTER = 10.0, 0.05, 6  # steps to the mode, in standard deviations
 LOG_2PI = np.log(2 * np.pi)
@@ -97,61 +98,76 @@ class Arms:
         self, a: int, ratio: LogRatio | None, units: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes of an arm's mean, (K, S, F), and logs of their weights, whose sum is all."""
+        width = max(1, BLOCK // (NODES**2 * self.population.center.shape[2]))
+        parts = [
+            self._draws(slice(start, start + width))._marginal(a, ratio, units)
+            for start in range(0, self.size, width)
+        ]
+        means, log_weights = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
+        return means, log_weights
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _draws(self, some: slice) -> Arms:
+        """Return the same at some of the draws."""
+        own, p = self.curves, self.population
+        center, root, theta = p.center[:, some], p.root[:, :, some], p.theta[:, some]
+        first, second = (None if curve is None else curve.draws(some) for curve in own)
+        return Arms((first, second), Population(center, root, theta, p.prior))
+
+    def _marginal(
+        self, a: int, ratio: LogRatio | None, units: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         mode, covariance = self._mode()
         root = self.population.root
         along = np.einsum("desf,esf->dsf", covariance, root[a])
         wide = np.sqrt(_dot(root[a], along))
         along, det = along / wide, _determinant(covariance)
-        across = None
-        if len(root[a]) == 2:  # at right angles to what moves the arm's mean
-            across = np.array([-root[a][1], root[a][0]]) * np.sqrt(det) / wide
         center, own, other = self.population.center, self.curves[a], self.curves[1 - a]
         plain = other is None and ratio is None and self.population.prior is None
-        rule = list(zip(*np.polynomial.hermite_e.hermegauss(NODES), strict=True))
-        second = [(0.0, np.sqrt(2 * np.pi))] if plain else rule
-        means, log_weights = [], []
-        for x, weight in rule:
-            at = mode + along * x
-            mean = center[a] + _dot(root[a], at)
-            total = np.full(mean.shape, -np.inf)
-            for y, its in second if across is not None else [(0.0, 1.0)]:
-                z = at if across is None else at + across * y
-                term = self.population.log_density(z, ratio, units)
-                if other is not None:
-                    term = term + other(center[1 - a] + _dot(root[1 - a], z))
-                total = np.logaddexp(total, term + np.log(its) + 0.5 * y**2)
-            if own is not None:
-                total = total + own(mean)
-            means.append(mean)
-            log_weights.append(total + np.log(weight) + 0.5 * x**2)
-        return np.array(means), np.array(log_weights) + 0.5 * np.log(det)
+        x, log_x = _rule(NODES)
+        at = mode[:, None] + along[:, None] * x[:, None, None]
+        means = center[a] + _dot(root[a][:, None], at)
+        z, log_y = at[:, :, None], np.zeros(1)
+        if len(root[a]) == 2:  # at right angles to what moves the arm's mean
+            across = np.array([-root[a][1], root[a][0]]) * np.sqrt(det) / wide
+            y, log_y = _rule(1 if plain else NODES)
+            z = z + across[:, None, None] * y[:, None, None]
+        terms = self.population.log_density(z, ratio, units) + log_y[:, None, None]
+        if other is not None:
+            terms = terms + other(center[1 - a] + _dot(root[1 - a][:, None, None], z))
+        total = log_sum(terms, axis=1) + log_x[:, None, None] + 0.5 * np.log(det)
+        return means, total if own is None else total + own(means)
 
     def _mode(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the mode of each integrand, (D, S, F), and the covariance of the normal there."""
         z, covariance = self._start()
-        best = self._at(z)
+        best, slope, covariance = self._near(z)
         for _ in range(NEWTON_STEPS):
-            pulls = [
-                (a, *curve.derivatives(self._mean(a, z))[1:])
-                for a, curve in enumerate(self.curves)
-                if curve is not None
-            ]
-            covariance = self._covariance([(a, np.maximum(-bend, 0)) for a, _, bend in pulls])
-            slope = -z + sum(self.population.root[a] * first for a, first, _ in pulls)
             move = np.einsum("desf,esf->dsf", covariance, slope)
-            far = np.sqrt(np.maximum(_dot(move, slope), 0))
+            if float(_dot(move, slope).max()) < NEAR**2:
+                break
             move = move * np.minimum(1.0, LONGEST / np.sqrt(np.maximum(_dot(move, move), 1.0)))
+            there = self._near(z + move)
             for _ in range(SHORTER):
-                there = self._at(z + move)
-                worse = there < best - 1e-9 * np.abs(best)
+                worse = there[0] < best - 1e-9 * np.abs(best)
                 if not worse.any():
                     break
                 move = np.where(worse, move / 3, move)
+                there = self._near(z + move)
             z = z + move
-            best = self._at(z)
-            if float(far.max()) < NEAR:
-                break
+            best, slope, covariance = there
         return z, covariance
+
+    def _near(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the log integrand, its slope, and the covariance of the normal that fits it."""
+        total, slope, precisions = -0.5 * (z**2).sum(axis=0), -z, []
+        for a, curve in enumerate(self.curves):
+            if curve is not None:
+                value, first, bend = curve.derivatives(self._mean(a, z))
+                total, slope = total + value, slope + self.population.root[a] * first
+                precisions.append((a, np.maximum(-bend, 0)))
+        return total, slope, self._covariance(precisions)
 
     def _start(self) -> tuple[np.ndarray, np.ndarray]:
         """Return where normal curves, of the arms' centers and widths, would put the mode."""
@@ -179,22 +195,22 @@ class Arms:
     def _mean(self, a: int, z: np.ndarray) -> np.ndarray:
         return self.population.center[a] + _dot(self.population.root[a], z)
 
-    def _at(self, z: np.ndarray) -> np.ndarray:
-        total = -0.5 * (z**2).sum(axis=0)
-        for a, curve in enumerate(self.curves):
-            if curve is not None:
-                total = total + curve(self._mean(a, z))
-        return np.asarray(total)
 
-
-def log_sum(values: np.ndarray) -> np.ndarray:
-    """Return the log of the sum over the first axis."""
-    from scipy.special import logsumexp
-
-    return np.asarray(logsumexp(values, axis=0))
+def log_sum(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return the log of the sum over an axis."""
+    top = values.max(axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(values - top).sum(axis=axis)) + top.squeeze(axis))
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _rule(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes, and the logs of their weights for an integral over the line."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(size)
+    return nodes, np.log(weights) + 0.5 * nodes**2
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -59,22 +59,28 @@ class Curves:
         """Return those of some arms, which may come several times."""
         return Curves(self.center[arms], self.width[arms], self.values[:, :, arms])
 
+    def draws(self, some: slice) -> Curves:
+        """Return the same at some of the draws."""
+        same = self.values.shape[1] == 1
+        return self if same else Curves(self.center, self.width, self.values[:, some])
+
     def without(self, part: Curves) -> Curves:
         """Return what is left without a part of the data, tabulated on the same grid."""
         return Curves(self.center, self.width, self.values - part.values)
 
     def __call__(self, means: np.ndarray) -> np.ndarray:
-        """Return the log likelihoods at means (S, A)."""
-        at, fraction, _ = self._place(means)
-        return self._sum(at, _lagrange(fraction))
+        """Return the log likelihoods at means (..., S, A)."""
+        at, t, _ = self._place(means)
+        return _summed(_lagrange(t), self._knots(at))
 
     def derivatives(self, means: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return log likelihoods and their first two derivatives at means (S, A)."""
         at, t, u = self._place(means)
-        value = self._sum(at, _lagrange(t))
+        knots = self._knots(at)
+        value = _summed(_lagrange(t), knots)
         knot = 2 * _half(self.width) / (len(self.values) - 1)
-        first = self._sum(at, _lagrange_slope(t)) / knot
-        second = self._sum(at, _lagrange_bend(t)) / knot**2
+        first = _summed(_lagrange_slope(t), knots) / knot
+        second = _summed(_lagrange_bend(t), knots) / knot**2
         stretch = self.width * np.cosh(u)
         return value, first / stretch, (second - first * np.tanh(u)) / stretch**2
 
@@ -88,12 +94,13 @@ class Curves:
         at = np.clip(place.astype(int) - 1, 0, most - 3)
         return at, place - at - 1, u
 
-    def _sum(self, at: np.ndarray, weights: tuple[np.ndarray, ...]) -> np.ndarray:
+    def _knots(self, at: np.ndarray) -> list[np.ndarray]:
+        """Return the values at four knots, of which these are the first."""
         _, S, A = self.values.shape
         flat = self.values.reshape(-1)
         draws = np.arange(S)[:, None] * A if S > 1 else 0
         first = at * (S * A) + draws + np.arange(A)
-        return np.asarray(sum(w * flat[first + k * S * A] for k, w in enumerate(weights)))
+        return [flat.take(first + k * S * A) for k in range(4)]
 
 
 # internals ------------------------------------------------------------------------------------
@@ -101,6 +108,10 @@ class Curves:
 
 def _half(width: np.ndarray) -> np.ndarray:
     return np.asarray(np.arcsinh(REACH / width + WIDTHS))
+
+
+def _summed(weights: tuple[np.ndarray, ...], knots: list[np.ndarray]) -> np.ndarray:
+    return np.asarray(sum(w * values for w, values in zip(weights, knots, strict=True)))
 
 
 def _lagrange(t: np.ndarray) -> tuple[np.ndarray, ...]:

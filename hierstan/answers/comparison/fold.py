@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hierstan.answers.comparison.arms_integral import LATENT
 from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.left_out import (
+    FoldPriors,
     group_of_units,
     hyper_draws,
     priors_without,
     with_its_group,
 )
-from hierstan.answers.comparison.log_integral import log_integral
+from hierstan.answers.comparison.log_integral import Integral, log_integral
 from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
 from hierstan.errors import EngineError
 from hierstan.fit.centers import with_levels
@@ -29,7 +31,11 @@ from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.inputs import stan_data, with_observations
 
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
+
 MOST = 8  # parameters that an integral can have
+LONGEST = 300.0  # of a logarithm, whose exponential can be squared
 START = 1000  # draws from which the integral's whereabouts are known
 
 
@@ -45,7 +51,7 @@ class Folds:
     def __init__(self, fit: Fit, unit: str) -> None:
         self._fit, self._unit = fit, unit
         self._draws = hyper_draws(fit, START)
-        self._whole: dict[tuple[tuple[str, Prior], ...], tuple[_Joint, tuple[float, float]]] = {}
+        self._whole: tuple[_Joint, Integral] | None = None
 
     def without(self, index: int) -> tuple[float, float]:
         """Return the log predictive density of a unit and its error, NaN where none was found."""
@@ -53,15 +59,29 @@ class Folds:
         if width > MOST:
             return np.nan, np.nan
         priors = priors_without(self._fit, self._unit, index)
-        key = tuple(sorted(priors.items()))
-        if key not in self._whole:
+        joint, whole = self._with(priors)
+        rest = joint.without(self._unit, index, joint.change(priors))
+        part = log_integral(rest, joint.free(self._draws))
+        return whole.value - part.value, float(np.hypot(whole.error, part.error))
+
+    def _with(self, priors: Mapping[str, Prior]) -> tuple[_Joint, Integral]:
+        """Return the density of all data under some priors, and its integral.
+
+        Priors of what is no group's own weight the points at which another integral was found.
+        """
+        if self._whole is None or not self._whole[0].differs_by_weights(priors):
             joint = _Joint(self._fit, priors)
-            points = joint.free(self._draws)
-            self._whole = {key: (joint, log_integral(joint, points))}
-        joint, (whole, error) = self._whole[key]
-        rest = joint.without(self._unit, index)
-        part, other = log_integral(rest, joint.free(self._draws))
-        return whole - part, float(np.hypot(error, other))
+            self._whole = joint, log_integral(joint, joint.free(self._draws))
+        joint, whole = self._whole
+        change = joint.change(priors)
+        if not change or not np.isfinite(whole.value):
+            return joint, whole
+        moved = whole.times(joint.factor(change, whole.points))
+        if not moved.fine:
+            joint = _Joint(self._fit, priors)
+            self._whole = joint, log_integral(joint, joint.free(self._draws))
+            return self._whole
+        return joint, moved
 
 
 # internals ------------------------------------------------------------------------------------
@@ -87,6 +107,26 @@ class _Joint:
         )
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._groups = UnitLikelihood(self._fit, "group")
+        self._scales = None if fit.conditional.edited else _scales(self._prior, self._kept)
+
+    def differs_by_weights(self, priors: Mapping[str, Prior]) -> bool:
+        """Whether other priors are these but for parameters that are no group's own."""
+        return self._fit.priors.get("theta") == priors.get("theta")
+
+    def change(self, priors: Mapping[str, Prior]) -> FoldPriors | None:
+        """Return how other priors differ from these; None where they do not."""
+        other = {name: prior for name, prior in priors.items() if prior != self._fit.priors[name]}
+        if not other:
+            return None
+        full = {name: self._fit.priors[name] for name in other}
+        folds = {name: [prior] for name, prior in other.items()}
+        return FoldPriors(full, folds, self._fit.data.tau_names)
+
+    def factor(self, change: FoldPriors, points: np.ndarray) -> np.ndarray:
+        """Return the log of what the density changes by at points (..., d)."""
+        hyper, _ = self._prior_at(points.reshape(-1, points.shape[-1]))
+        factor = np.broadcast_to(change.correction(hyper, 1), (len(points[..., 0].ravel()), 1))
+        return factor.reshape(points.shape[:-1])
 
     def free(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return draws as points of the unconstrained space."""
@@ -98,30 +138,36 @@ class _Joint:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         return self._at(points, self._groups.together)
 
-    def without(self, unit: str, index: int) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the same without one unit."""
-        fit, data = self._fit, self._fit.data
+    def without(
+        self, unit: str, index: int, change: FoldPriors | None
+    ) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the same without one unit, and with a change of the priors."""
+        data = self._fit.data
         codes = group_of_units(data, unit)
         code = codes[index]
-        alone = int((codes == code).sum()) == 1
-        if fit.family.correlated:  # given the others, of its group and of its study
-            alone, mine, column = False, data, index
-        else:
-            mine, column = with_its_group(data, index) if not alone else (data, code)
-
-        own = UnitLikelihood(fit, unit, data=mine)
+        if self._fit.family.correlated:  # given the others, of its group and of its study
+            own = UnitLikelihood(self._fit, unit)
+            return lambda points: self._at(
+                points,
+                lambda hyper: self._groups.together(hyper) - own(hyper)[:, index],
+                change,
+            )
+        left = None
+        if (codes == code).sum() > 1:
+            mine, column = with_its_group(data, index)
+            left = UnitLikelihood(self._fit, "group", data=mine.without_rows([column]))
 
         def rest(hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-            if alone:
-                return np.asarray(np.delete(self._groups(hyper), code, axis=1).sum(axis=1))
-            return np.asarray(self._groups.together(hyper) - own(hyper)[:, column])
+            others = np.asarray(np.delete(self._groups(hyper), code, axis=1).sum(axis=1))
+            return others if left is None else others + left(hyper)[:, 0]
 
-        return lambda points: self._at(points, rest)
+        return lambda points: self._at(points, rest, change)
 
     def _at(
         self,
         points: np.ndarray,
         of: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+        change: FoldPriors | None = None,
     ) -> np.ndarray:
         """Return log prior plus log likelihood; where either cannot be computed, they are 0."""
         try:
@@ -131,8 +177,10 @@ class _Joint:
             if len(points) == 1:
                 return np.array([-np.inf])
             parts = np.array_split(points, 2)
-            return np.concatenate([self._at(part, of) for part in parts])
+            return np.concatenate([self._at(part, of, change) for part in parts])
         total = log_prior + log_lik
+        if change:
+            total = total + np.asarray(change.correction(hyper, 1)).reshape(-1)
         return np.where(np.isfinite(total), total, -np.inf)
 
     def _prior_at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -141,6 +189,8 @@ class _Joint:
         The program's own, without data; what is a group's own, which it holds too, stands at its
         mean.
         """
+        if self._scales is not None and set(self._shapes) <= {*self._fit.priors}:
+            return self._plain_prior_at(points)
         width = sum(place.stop - place.start for place in self._own.values())
         full = np.zeros((len(points), points.shape[1] + width))
         full[:, self._kept] = points
@@ -160,7 +210,38 @@ class _Joint:
         population = self._prior.written_at(full, ["log_population"])["log_population"]
         return hyper, self._prior.log_density_at(full) - population.sum(axis=1)
 
+    def _plain_prior_at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the same without the program, where priors are all there is."""
+        assert self._scales is not None
+        logs, lower = self._scales
+        beyond = (logs & (np.abs(points) > LONGEST)).any(axis=1)
+        points = np.where(beyond[:, None], 0.0, points)
+        values = np.where(logs, lower + np.exp(np.where(logs, points, 0.0)), points)
+        log_prior = np.where(beyond, -np.inf, (points * logs).sum(axis=1))
+        hyper, places = {}, self._prior.parameters
+        column = {kept: number for number, kept in enumerate(self._kept)}
+        for name, shape in self._shapes.items():
+            of = [column[place] for place in range(places[name].start, places[name].stop)]
+            hyper[name] = values[:, of].reshape(len(points), *shape)
+            log_prior = log_prior + self._fit.priors[name].log_density(values[:, of]).sum(axis=1)
+        return hyper, log_prior
+
     def _mean_of_theta(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray | float:
         if "mu" in hyper:
             return population_means(self._first, hyper)
         return self._fit.priors["theta"].numbers().get("location", 0.0)
+
+
+def _scales(prior: Evaluator, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return which parameters are sampled as logarithms, and what these are above.
+
+    None where one of them is sampled in yet another way.
+    """
+    points = np.zeros((2, max(place.stop for place in prior.parameters.values())))
+    points[1] = 1.0
+    names = list(prior.parameters)
+    written = prior.written_at(points, names)
+    at_0, at_1 = np.hstack([written[name] for name in names])[:, kept]
+    logs = np.isclose(at_1 - at_0, np.e - 1)
+    plain = (at_0 == 0) & (at_1 == 1)
+    return (logs, np.where(logs, at_0 - 1, 0.0)) if (logs | plain).all() else None

@@ -23,10 +23,52 @@ ROUNDS = 3  # of refitting the mixture
 REPEATS = 8  # independent scramblings
 FIRST, MOST = 64, 4096  # points of each
 FINE = 0.02  # relative error that is small enough
+EVEN = 0.3  # effective share of the points from which the mixture is good enough
+NEAR = 0.1  # distance to the mode, in standard deviations, that is near enough
 STEP = 0.05  # of finite differences, in standard deviations
 
 
-def log_integral(target: Target, draws: np.ndarray) -> tuple[float, float]:
+@dataclass(frozen=True)
+class Integral:
+    """What an integral was found to be.
+
+    Attributes
+    ----------
+    value, error : float
+        Its logarithm and the standard error of that; both NaN where none was found.
+    points, log_weight : numpy.ndarray
+        Where the integrand was evaluated, (8, n, d), and the logs of weights whose sum in each of
+        the 8 is the integral, (8, n).
+    """
+
+    value: float
+    error: float
+    points: np.ndarray
+    log_weight: np.ndarray
+
+    @classmethod
+    def of(cls, points: np.ndarray, log_weight: np.ndarray) -> Integral:
+        """Return what weighted points say of it."""
+        from scipy.special import logsumexp
+
+        totals = logsumexp(log_weight, axis=1)
+        total = logsumexp(totals) - np.log(len(totals))
+        if not np.isfinite(total):
+            return cls(np.nan, np.nan, points, log_weight)
+        error = float(np.exp(totals - total).std(ddof=1) / np.sqrt(len(totals)))
+        return cls(float(total), error, points, log_weight)
+
+    def times(self, log_factor: np.ndarray) -> Integral:
+        """Return the integral of the same times a factor, given at the points, (8, n)."""
+        return Integral.of(self.points, self.log_weight + log_factor)
+
+    @property
+    def fine(self) -> bool:
+        """Whether its error is small enough."""
+        return self.error < FINE
+
+
+def log_integral(target: Target, draws: np.ndarray) -> Integral:
     """Integrate a density of a few parameters.
 
     Parameters
@@ -38,38 +80,35 @@ def log_integral(target: Target, draws: np.ndarray) -> tuple[float, float]:
 
     Returns
     -------
-    tuple of float
-        The logarithm of the integral, and its standard error; both NaN where none was found.
+    Integral
     """
-    from scipy.special import logsumexp
-
+    nothing = Integral(np.nan, np.nan, np.zeros((0, 0, draws.shape[1])), np.zeros((0, 0)))
     start = _normal(draws)
     if start is None:
-        return np.nan, np.nan
+        return nothing
     mixture = _around_mode(target, start, draws)
     if not mixture:
-        return np.nan, np.nan
+        return nothing
     n = FIRST
     seed = 1
     for _ in range(ROUNDS):
         points, log_weight = _weighted(target, mixture, 2 * n, seed)
         seed += len(mixture)
-        fitted = _fitted(points, log_weight)
+        fitted, even = _fitted(points, log_weight)
         if fitted is None:
             break
         mixture = [*mixture[:2], fitted]
+        if even > EVEN:
+            break
     while True:
-        totals = np.empty(REPEATS)
-        for repeat in range(REPEATS):
-            _, log_weight = _weighted(target, mixture, n, seed)
+        found = []
+        for _ in range(REPEATS):
+            found.append(_weighted(target, mixture, n, seed))
             seed += len(mixture)
-            totals[repeat] = logsumexp(log_weight)
-        total = logsumexp(totals) - np.log(REPEATS)
-        if not np.isfinite(total):
-            return np.nan, np.nan
-        error = float(np.exp(totals - total).std(ddof=1) / np.sqrt(REPEATS))
-        if error < FINE or n >= MOST:
-            return float(total), error
+        points, log_weight = (np.array(part) for part in zip(*found, strict=True))
+        result = Integral.of(points, log_weight)
+        if not np.isfinite(result.value) or result.fine or n >= MOST:
+            return result
         n *= 2
 
 
@@ -141,16 +180,18 @@ def _rooted(center: np.ndarray, covariance: np.ndarray) -> _Heavy | None:
         return None
 
 
-def _fitted(points: np.ndarray, log_weight: np.ndarray) -> _Heavy | None:
-    """Return what resembles the weighted points, or None."""
+def _fitted(points: np.ndarray, log_weight: np.ndarray) -> tuple[_Heavy | None, float]:
+    """Return what resembles the weighted points, or None; and how even the weights are."""
     if not np.isfinite(log_weight).any():
-        return None
+        return None, 0.0
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    if 1 / (weight**2).sum() < 2 * points.shape[1] + 2:
-        return None
+    size = float(1 / (weight**2).sum())
+    if size < 2 * points.shape[1] + 2:
+        return None, 0.0
     center = weight @ points
-    return _rooted(center, ((points - center) * weight[:, None]).T @ (points - center))
+    covariance = ((points - center) * weight[:, None]).T @ (points - center)
+    return _rooted(center, covariance), size / len(points)
 
 
 def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heavy]:
@@ -171,7 +212,7 @@ def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heav
             return 1e10, np.zeros(d)
         return -float(values[0]), -(values[1 : d + 1] - values[d + 1 :]) / (2 * STEP)
 
-    z = optimize.minimize(loss, np.zeros(d), jac=True, method="BFGS").x
+    z = optimize.minimize(loss, np.zeros(d), jac=True, method="BFGS", options={"gtol": NEAR}).x
     mode = first + start.root @ z
     root = _curved(target, mode, start.root)
     return [_Heavy(mode, root), _Heavy(mode, WIDER * root)]

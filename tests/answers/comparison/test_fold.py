@@ -167,13 +167,15 @@ def test_integrals_are_found_far_from_where_one_looks(d: int, away: float) -> No
         with np.errstate(over="ignore"):
             return np.asarray((2 * z - np.exp(z)).sum(axis=1))
 
-    value, error = log_integral(target, draws)
-    assert error < 0.05
-    assert abs(value - d * np.log(0.1)) < 5 * error + 1e-3
+    found = log_integral(target, draws)
+    assert found.error < 0.05
+    assert abs(found.value - d * np.log(0.1)) < 5 * found.error + 1e-3
+    twice = found.times(np.full(found.log_weight.shape, np.log(2)))
+    assert twice.value == pytest.approx(found.value + np.log(2))
 
 
 def test_an_integral_that_cannot_be_found_is_no_number() -> None:
     nothing = log_integral(
         lambda x: np.full(len(x), -np.inf), np.random.default_rng(1).normal(size=(50, 2))
     )
-    assert np.isnan(nothing).all()
+    assert np.isnan([nothing.value, nothing.error]).all()
