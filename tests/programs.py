@@ -93,6 +93,9 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         return hs.GroupedData.from_ratings(frame, group="g", rating="y", order=order, **more)
     outcome = {
         "normal": lambda: rows + rng.normal(size=rows.size),
+        "normal_unequal": lambda: (
+            rows + np.repeat([0.5, 2, 1, 0.7, 1.5, 0.4], n) * rng.normal(size=rows.size)
+        ),
         "student_t": lambda: rows + rng.standard_t(4, rows.size),
         "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-rows))),
         "lognormal": lambda: np.exp(rows + 0.5 * rng.normal(size=rows.size)),

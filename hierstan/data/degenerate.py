@@ -36,8 +36,10 @@ def check_variation(data: GroupedData) -> None:
     family = FAMILIES[data.family]
     if family.unbounded == "ties":
         _check_ties(data)
-    elif family.unbounded == "no variation":
+    elif family.unbounded:
         _check_equal(data)
+    if family.unbounded == "no variation in a group":
+        _check_each(data)
 
 
 # internals --------------------------------------------------------------------------------------
@@ -58,6 +60,28 @@ def _check_equal(data: GroupedData) -> None:
             data.groups, count[order], y[order], order
         )
     raise _no_variation(data, found)
+
+
+def _check_each(data: GroupedData) -> None:
+    """Refuse a group of several equal rows, where its own standard deviation can go to 0.
+
+    With ``n`` of them, integrating it leaves ``exp((n - 1)^2 sd^2 / 2)`` for a large sd of the
+    logarithms, which from three rows on no default prior outweighs.
+    """
+    cells = data.cells
+    limit = ROUNDING * float(np.abs(cells["y"]).max())
+    equal = np.sqrt(cells["squares"] / cells["count"]) <= limit
+    found = np.flatnonzero(equal & (cells["count"] > 2))
+    if found.size:
+        count, y = cells["count"].to_numpy()[found], cells["y"].to_numpy()[found]
+        code = cells["group"].to_numpy()[found]
+        raise DataError(
+            f"{_column(data)} does not vary within {found.size:,} of {len(data.groups):,} groups: "
+            f"{_told(data.groups, count, y, code)}. A group of equal rows has no standard "
+            f"deviation of its own, which family={data.family!r} estimates: the likelihood grows "
+            "without bound. Use family='normal', which has one for all groups. If the values were "
+            "rounded, take more digits."
+        )
 
 
 def _no_variation(data: GroupedData, found: str) -> DataError:

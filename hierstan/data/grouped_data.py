@@ -196,6 +196,7 @@ class GroupedData:
         mean: Hashable,
         sd: Hashable,
         n: Hashable,
+        family: str = default("means"),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -218,6 +219,8 @@ class GroupedData:
             denominator. That of a single row is not looked at, and may be missing.
         n : str
             The column with the number of rows.
+        family : str
+            "normal", or "normal_unequal" with a standard deviation of each group; see `from_rows`.
         predictors, factors : sequence of str
             Columns that describe the groups; see `from_estimates`.
 
@@ -231,7 +234,7 @@ class GroupedData:
         GroupedData(normal: 2 groups, 4 rows)
         """
         columns = column_roles(group, predictors, factors, mean=mean, sd=sd, n=n)
-        return cls(*published.take_means(open_table(frame, columns)))
+        return cls(*published.take_means(open_table(frame, columns), family))
 
     @classmethod
     def from_counts(
@@ -483,8 +486,9 @@ class GroupedData:
         group, outcome : str
             The columns with the group's label and the outcome.
         family : str
-            How outcomes arise around their group's mean: "normal", "student_t" (with outliers;
-            does not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
+            How outcomes arise around their group's mean: "normal", "normal_unequal" (with a
+            standard deviation of each group, partially pooled), "student_t" (with outliers; does
+            not collapse), "bernoulli" (0/1 or true/false), "poisson" or "neg_binomial"
             (counts; the second if they vary more than their mean), "lognormal" or "gamma"
             (amounts above 0). "zero_inflated_poisson" and "zero_inflated_neg_binomial" are counts
             of which some are extra zeros.
@@ -515,6 +519,16 @@ class GroupedData:
         ...                                 weights="claims")
         >>> data.to_frame()["mean"].round(1).tolist()
         [1686.1, 1364.0]
+
+        Groups that vary by different amounts within, whose intervals must not be the same:
+
+        >>> lines = pd.DataFrame({"line": list("aaaabbbbc"),
+        ...                       "weight": [10.1, 9.9, 10.0, 10.1, 12, 8.5, 11, 7.9, 10.3]})
+        >>> data = hs.GroupedData.from_rows(lines, group="line", outcome="weight",
+        ...                                 family="normal_unequal")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.draws("sigma").shape
+        (4000, 3)
         """
         constructor, family, own = intake.kind_of_rows(family, outcome, weights)
         table = open_table(frame, column_roles(group, predictors, factors, **own))

@@ -18,7 +18,7 @@ from hierstan.data.intake import Intake, take_summaries
 from hierstan.data.measures import MEASURES
 from hierstan.data.validation import check
 from hierstan.errors import DataError, warn
-from hierstan.families import default
+from hierstan.families import accepted_by, default
 from hierstan.text.wording import did_you_mean, show
 
 SD_NAMES = re.compile(r"(^|[^a-z])(sd|std|stdev|std[_ .]?dev|standard[_ .]?deviation)s?([^a-z]|$)")
@@ -26,15 +26,21 @@ SE_NAMES = re.compile(r"(^|[^a-z])(se|sem|s\.e\.?)([^a-z]|$)|std[_ .]?err|error"
 SIZE_NAMES = ("n", "size", "n_obs", "nobs", "sample_size", "samplesize", "sample size")
 
 
-def take_means(table: Table, *, describe: bool = True) -> Intake:
+def take_means(table: Table, family: str, *, describe: bool = True) -> Intake:
     """Check and take the mean, standard deviation and number of rows of each group."""
+    if family not in accepted_by("means"):
+        raise DataError(
+            f"mean=, sd= and n= are all that family={' or '.join(map(repr, accepted_by('means')))} "
+            f"needs of rows, but not {show(family)}. Choose one of these, or give rows, with "
+            "outcome=."
+        )
     more = predictors.kinds(table)
     check(table, {"mean": "real", "n": "trials", **more})
     if table.frame.collect_schema()["sd"].is_numeric():  # one row has no standard deviation
         sd = nw.when(nw.col("n") == 1).then(nw.lit(0.0)).otherwise(nw.col("sd"))
         table = replace(table, frame=table.frame.with_columns(sd.alias("sd")))
     check(table, {"mean": "real", "sd": "not negative", "n": "trials", **more})
-    taken = take_summaries(table, default("rows"), _sufficient, describe=describe)
+    taken = take_summaries(table, family, _sufficient, describe=describe)
     return taken._replace(rows=None, n_rows=int(taken.cells["count"].sum()))
 
 

@@ -18,6 +18,7 @@ from hierstan.families.neg_binomial import NegBinomial
 from hierstan.families.normal import Normal
 from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.families.normal_known import NormalKnown
+from hierstan.families.normal_unequal import NormalUnequal
 from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.ordinal import Ordinal
 from hierstan.families.poisson import Poisson
@@ -32,6 +33,7 @@ FAMILIES: dict[str, Family] = {
         NormalKnown(),
         NormalCorrelated(),
         Normal(),
+        NormalUnequal(),
         NormalWeighted(),
         StudentT(),
         Binomial(),
@@ -48,7 +50,7 @@ FAMILIES: dict[str, Family] = {
 }
 FAMILIES |= {
     family.name: family
-    for family in [effects_on(base) for base in FAMILIES.values() if not base.estimates]
+    for family in [effects_on(base) for base in FAMILIES.values() if base.has_arms]
 }
 
 

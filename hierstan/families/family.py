@@ -61,8 +61,8 @@ class Family(ABC):
     vectors : tuple of str
         Columns of several numbers: of ``z`` the frame's are ``z 0``, ``z 1``, ….
     takes : mapping
-        By constructor ("estimates", "counts", "arms", "events", "rows"): the roles it names columns
-        for.
+        By constructor ("estimates", "counts", "arms", "events", "rows", "means"): the roles it
+        names columns for.
     once : str
         Where a group has one row only, what to do about several.
     observation : mapping
@@ -81,11 +81,14 @@ class Family(ABC):
         The family's own.
     parameter_dims : mapping
         Of these, which are vectors, and what their dimension is called.
+    of_group : str
+        One that each group has of its own, besides its mean: above 0, its logarithm normal around
+        that of ``<of_group>_typical`` with ``<of_group>_sd``, which are among `parameters`.
     within : str
-        Of these, how much the rows of a group vary: with one row per group the data cannot tell it
-        from ``tau``.
+        Of `parameters`, how much the rows of a group vary: with one row per group the data cannot
+        tell it from ``tau``.
     lower_bounds : mapping
-        Of these, where it is not 0.
+        Of `parameters`, where it is not 0.
     replicated : tuple of str
         Columns of outcomes; the program writes ``y_rep`` and so on.
     natural : bool
@@ -114,9 +117,10 @@ class Family(ABC):
         Whether the sum of amounts has a distribution of its own, whatever their number.
     bounded : bool
         Whether outcomes are bounded, so that all their moments are finite.
-    unbounded : {"", "no variation", "ties"}
+    unbounded : {"", "no variation", "no variation in a group", "ties"}
         Which rows leave the likelihood without a bound: none, those without any variation within
-        groups, or those most of which are tied (see `hierstan.data.degenerate`).
+        groups or within one of them, or those most of which are tied (see
+        `hierstan.data.degenerate`).
     checks : mapping
         What `hierstan.check` looks at within groups (a name of `hierstan.fit.statistics`), and
         which families fit better where that is wrong, the best first; ``"a|b"`` are equals.
@@ -143,6 +147,7 @@ class Family(ABC):
     collapses: ClassVar[bool] = False
     parameters: ClassVar[tuple[str, ...]] = ()
     parameter_dims: ClassVar[Mapping[str, str]] = {}
+    of_group: ClassVar[str] = ""
     within: ClassVar[str] = ""
     lower_bounds: ClassVar[Mapping[str, float]] = {}
     replicated: ClassVar[tuple[str, ...]] = ("y",)
@@ -251,6 +256,26 @@ class Family(ABC):
         """Return which of the roles given became a column, such as ``"trials"``."""
         roles = (pair for taken in self.takes.values() for pair in taken.items())
         return next((name for name, role in roles if role.column == column and name in given), None)
+
+    # what each group has of its own ---------------------------------------------------------------
+
+    @property
+    def log_name(self) -> str:
+        """What programs call the logarithm of `of_group`."""
+        return f"log_{self.of_group}" if self.of_group else ""
+
+    def log_population(self, own: Draws) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of that logarithm, from draws of `parameters`."""
+        return np.log(own[f"{self.of_group}_typical"]), own[f"{self.of_group}_sd"]
+
+    def log_of_group(self, cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each group's rows say of that logarithm: estimate and precision, (J,)."""
+        raise NotImplementedError(f"{self.name} has nothing of each group's own")
+
+    @property
+    def has_arms(self) -> bool:
+        """Whether a treatment can have effects on such outcomes."""
+        return not self.estimates and not self.of_group
 
     # rows and cells -----------------------------------------------------------------------------
 

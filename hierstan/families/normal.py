@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import narwhals as nw
 import numpy as np
 import pandas as pd
@@ -20,11 +22,11 @@ class Normal(Family):
     link = "identity"
     words = "normal around the group's mean, identity link"
     columns = {"y": "real", "count": "real", "squares": "real"}
-    takes = {"rows": {"outcome": Role("y", "real")}}
+    takes = {"rows": {"outcome": Role("y", "real")}, "means": {"mean": Role("y", "real")}}
     observation = {"y": 1, "count": 1, "squares": 0}
     size = ("count",)
     collapses = True
-    parameters = ("sigma",)
+    parameters: ClassVar[tuple[str, ...]] = ("sigma",)
     within = "sigma"
     unbounded = "no variation"
     marginal = True

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+LOST = 1e-6  # share of a sum of squares below which a difference is rounding
 SIZES = 8  # of rows, told apart in the information of a group
 
 
@@ -95,6 +96,25 @@ def moments(
     mean = origin + summed(cells, cells["count"] * (values - origin), J) / count
     between = cells["count"] * (values - mean[code]) ** 2
     return count, mean, summed(cells, cells["squares"] + between, J)
+
+
+def without_each(rows: pd.DataFrame, J: int) -> pd.DataFrame:
+    """Return what is left of the group of each of N rows without it, as a cell: N lines.
+
+    Sums of squares without a row that makes nearly all of them are computed anew: the difference
+    would be rounding. A row that is alone leaves a cell of count 0.
+    """
+    count, mean, squares = moments(rows, rows["y"], J)
+    group, y = rows["group"].to_numpy(), rows["y"].to_numpy()
+    n, off = count[group], y - mean[group]
+    left = np.maximum(n - 1, 1)
+    middle, rest = mean[group] - off / left, squares[group] - off**2 * n / left
+    for row in np.flatnonzero((rest < LOST * squares[group]) & (n > 2)):
+        others = np.delete(y[group == group[row]], (group[:row] == group[row]).sum())
+        middle[row] = others.mean()
+        rest[row] = ((others - others.mean()) ** 2).sum()
+    rest = np.where(n > 2, np.maximum(rest, 0), 0.0)
+    return rows.assign(y=middle, count=n - 1, squares=rest)
 
 
 def pooled_sd(count: np.ndarray, squares: np.ndarray, means: np.ndarray) -> float:

@@ -171,7 +171,8 @@ class Fit:
                 f"The draws of theta of {len(self.data.groups):,} groups are not kept. "
                 "fit.theta(groups) makes those of some groups; hs.group_means(fit) summarises all."
             )
-        if name in VECTORS and name not in posterior and self.data.factors is not None:
+        composed = name in VECTORS and name not in posterior and self.data.factors is not None
+        if composed or name == self.family.log_name:
             values = drawn(posterior, self.data, name)
             return values.reshape(-1, *values.shape[2:])
         if name not in posterior:
@@ -311,6 +312,7 @@ class Fit:
 
             structured = any(str(name).startswith("u_") for name in self.posterior)
             names = {*map(str, self.posterior), *(VECTORS if structured else ())}
+            names |= {self.family.log_name} - {""}
             hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
             assert self.integrated is not None
             self.cache["group_draws"] = GroupDraws(

@@ -100,7 +100,10 @@ class GroupDraws:
         self, tile: int, points: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and sd of theta of the groups of a tile, given the other parameters."""
-        written = self._evaluator(tile).written(points, ["theta_mean", "theta_sd"])
+        part = slice(tile * self._width, (tile + 1) * self._width)
+        of_groups = {name for name, of in self._program.parameters.items() if "J" in of.sizes}
+        own = {name: v[:, part] if name in of_groups else v for name, v in points.items()}
+        written = self._evaluator(tile).written(own, ["theta_mean", "theta_sd"])
         return written["theta_mean"], written["theta_sd"]
 
     def _made_evaluator(self, tile: int) -> Evaluator:

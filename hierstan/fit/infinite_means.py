@@ -67,6 +67,9 @@ def infinite_because(
       ``tau`` may be large, moments from ``n shape`` on are infinite. The shape may always be small;
       rows are taken to bound a moment unless it is smaller than that with a probability above 1e-9,
       going by mean and standard deviation of its logarithm.
+    - A normal family with a standard deviation of each group: that of a group without rows is
+      ``exp(log_sigma)``, and the moment of order `k` of its outcomes is finite if the prior of
+      ``sigma_sd`` falls faster than ``exp(-k^2 x^2 / 2)``, or as fast where groups have data.
     - Lognormal: ``theta`` given large ``sigma`` and ``tau`` is normal with variance
       ``1 / (n / sigma^2 + 1 / tau^2)``. With half-normal priors of scales `s` and `t` the moment of
       order `k` of the mean ``exp(theta + sigma^2 / 2)`` is finite if
@@ -179,6 +182,10 @@ def _heavy(prior: Prior) -> bool:
 def _identity(fit: Fit, order: int, unseen: bool, of_mean: bool) -> str:
     if not of_mean and "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
         return "nu"
+    if unseen and not of_mean and fit.family.of_group:
+        of_logs = f"{fit.family.of_group}_sd"  # a new group's sd is exp(its log)
+        if not _outweighs(fit.priors[of_logs], order**2, _informative_groups(fit)):
+            return of_logs
     if not unseen or (fit.model.name != "none" and not fit.prior_only):
         return ""
     own = [name for name in ("mu", "tau", "theta", "sigma") if name in fit.priors]

@@ -30,6 +30,7 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     ============================ ==================================================
     known standard errors        ``se^2``
     normal, lognormal            ``sigma^2 / n``
+    normal_unequal               ``sigma^2 / n``, with the group's own ``sigma``
     normal_weighted              ``sigma^2 / weight``
     student_t                    ``sigma^2 (nu + 3) / ((nu + 1) n)``
     binomial, bernoulli          ``1 / (n p (1 - p))``, with ``p = inv_logit(theta)``
@@ -242,6 +243,8 @@ def _expected(data: GroupedData) -> Callable[[Fit, slice], np.ndarray]:
 
     def information(fit: Fit, groups: slice) -> np.ndarray:
         own = fit.own()
+        if family.of_group:
+            own[family.of_group] = fit.draws(family.of_group)[:, groups]
         if family.treatment:
             own["baseline"] = fit.draws("baseline")[:, groups]
         with np.errstate(over="ignore"):

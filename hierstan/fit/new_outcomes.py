@@ -99,7 +99,7 @@ class Outcomes:
         evaluator = Evaluator(self.fit.conditional, entries, seed)
         draws = {
             name: self._of_groups(name, codes)
-            if name in ("theta", "baseline")
+            if name in ("theta", "baseline", self.fit.family.log_name)
             else self._picked(self._drawn(name))
             for name in evaluator.parameters
         }
@@ -139,14 +139,17 @@ class Outcomes:
         }
 
     def _of_groups(self, name: str, codes: np.ndarray) -> np.ndarray:
-        """Return the means of some groups, known and new, or their baselines, (S, K)."""
+        """Return the means of some groups, known and new, or what else is theirs, (S, K)."""
         J = len(self.fit.data.groups)
         draws = slice(None) if self.which is None else self.which
         known, new = codes[codes < J], codes[codes >= J] - J
         if name == "theta":
             return np.hstack([self.fit.theta(known, draws), self._picked(self._means[:, new])])
-        fresh = new_baselines(self.fit, self._means, self.seed, self.baselines)
-        own = self.fit.draws("baseline")[:, known]
+        if name == "baseline":
+            fresh = new_baselines(self.fit, self._means, self.seed, self.baselines)
+        else:
+            fresh = new_logs(self.fit, self.new_groups, self.seed)
+        own = self.fit.draws(name)[:, known]
         return np.hstack([self._picked(own), self._picked(fresh[:, new])])
 
     def _picked(self, values: np.ndarray) -> np.ndarray:
@@ -221,6 +224,13 @@ def new_baselines(
     return np.random.default_rng([seed, 4]).normal(center, fit.draws("spread")[:, None])
 
 
+def new_logs(fit: Fit, count: int, seed: int) -> np.ndarray:
+    """Draw the logarithms of what new groups have of their own, (S, count)."""
+    own = {name: fit.draws(name)[:, None] for name in fit.family.parameters}
+    center, sd = fit.family.log_population(own)
+    return np.random.default_rng([seed, 5]).normal(center, sd, (len(center), count))
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -242,8 +252,8 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray) -> np.ndarray
         if number == 0 or x.any():
             evaluator = Evaluator(fit.conditional, {**entries, "x_new": x_new}, seed + number)
         draws = {name: fit.draws(name) for name in evaluator.parameters if name != "theta"}
-        if "baseline" in draws:
-            draws["baseline"] = draws["baseline"][:, :1]
+        for name in {"baseline", fit.family.log_name} & {*draws}:
+            draws[name] = draws[name][:, :1]
         points = evaluator.unconstrained({**draws, "theta": fit.theta(groups=slice(0, 1))})
         columns.append(evaluator.written_at(points, ["theta_new"])["theta_new"])
     return np.hstack(columns)

@@ -78,6 +78,8 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         facts.append(("Baselines", _baselines(fit)))
     if fit.parameterization:
         facts.append(("theta", _parameterization(fit)))
+    if fit.family.of_group:
+        facts.append((fit.family.of_group, _of_groups(fit)))
     if fit.note:
         facts.append(("Note", fit.note))
     if fit.program.edited:
@@ -163,6 +165,16 @@ def _parameterization(fit: Any) -> str:
     if getattr(fit.model, "parameterization", "auto") != "auto":
         return f"{words}, as asked for"
     return f"{words} ({REASONS.get(fit.parameterization, 'auto')})"
+
+
+def _of_groups(fit: Any) -> str:
+    """Say between what the groups' own standard deviations lie, and how they are estimated."""
+    means, labels = fit.draws(fit.family.of_group).mean(axis=0), plain_labels(fit.data.groups)
+    ends = [f"{means[j]:.3g} ({labels[j]})" for j in (int(means.argmin()), int(means.argmax()))]
+    return (
+        f"sd in the groups between {ends[0]} and {ends[1]}; partially pooled, whatever the pooling "
+        "of the means"
+    )
 
 
 def _trust(fit: Any) -> list[tuple[str, str]]:

@@ -152,7 +152,8 @@ def _empty(data: GroupedData) -> Collection[str]:
 def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
     """Whether the groups are all the same, so that a single one stands for them."""
     alike = model.page_for(data) == model.page
-    return model.shares_mean and alike and not program.edited
+    same = alike and not FAMILIES[data.family].of_group
+    return model.shares_mean and same and not program.edited
 
 
 def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:

@@ -19,7 +19,11 @@ from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.priors import HalfNormal, Prior
 from hierstan.text.wording import did_you_mean, show
 
-AMOUNTS = sorted(name for name in accepted_by("rows") if FAMILIES[name].columns["y"] == "real")
+AMOUNTS = sorted(
+    name
+    for name in accepted_by("rows")
+    if FAMILIES[name].columns["y"] == "real" and not FAMILIES[name].of_group
+)
 PARTS = ("rate", "amount")
 POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
 

@@ -93,6 +93,9 @@ def render(
     best = max(found, key=lambda one: len(one.replaced))
     files += ways
     lines = best.lines
+    if coordinates:
+        files.append(_file(directory, f"sampling/families/{family}.stan", missing_ok=True))
+        lines = measured(lines, files[-1]).lines
     edited = any(
         read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files
     )

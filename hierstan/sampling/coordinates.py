@@ -56,10 +56,13 @@ def coordinates(
     -------
     dict
         Those of the entries below that the program declares, on the link scale.
-        ``estimate`` and ``precision``, (J,); ``tiny``, far below any ``tau`` that the data could
-        tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and ``mu_share``,
-        (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint` returns.
+        ``estimate`` and ``precision``, (J,), of the means, ``log_estimate`` and ``log_precision``
+        of the logarithms of what else is each group's own; ``tiny``, far below any ``tau`` that the
+        data could tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and
+        ``mu_share``, (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint`
+        returns.
     """
+    family = FAMILIES[data.family]
     wanted = {name for name in NAMES if name in program.data}
     if not wanted:
         return {}
@@ -78,10 +81,13 @@ def coordinates(
     found |= _of_groups(found, data.design, estimate, said, tau2, priors)
     counted = said if own_data else np.zeros_like(said)
     found |= {"estimate": np.where(counted > 0, estimate, 0.0), "precision": counted, "tiny": tiny}
-    if FAMILIES[data.family].treatment:
+    if family.treatment:
         found |= _of_arms(data, priors["intercept"], counts=own_data and not prior_only)
     if "near" in wanted:
         found |= joint(data, roughly, priors, prior_only=prior_only)
+    if family.of_group:
+        log, known = family.log_of_group(data.cells, len(data.groups))
+        found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
     return {name: found[name] for name in wanted}
 
 
@@ -89,7 +95,7 @@ NAMES = (
     "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
-    "intercept_guess", "intercept_unit",
+    "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
     "P", "E", "near", "near_mean", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share",
     "prior_middle", "prior_width", "factor_of", "place",

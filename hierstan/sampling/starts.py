@@ -35,6 +35,8 @@ def starting_points(
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
         point: dict[str, Any] = family.starts(typical, rng, data.cells)
+        if family.of_group:
+            point[family.log_name] = _logs(data, point, rng)
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
         if "tau" in priors:  # a prior may know better than the data
             spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
@@ -100,6 +102,16 @@ def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _logs(data: GroupedData, point: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+    """Return logarithms of what is each group's own: between what its rows and the others say."""
+    family = FAMILIES[data.family]
+    middle, sd = family.log_population(point)
+    estimate, precision = family.log_of_group(data.cells, len(data.groups))
+    left = 1 / (1 + sd**2 * precision)
+    noise = sd * np.sqrt(left) * rng.normal(size=len(estimate))
+    return np.asarray(estimate + (middle - estimate) * left + noise)
 
 
 def _baselines(

@@ -30,6 +30,9 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
 
     data, family = plan.data, FAMILIES[plan.data.family]
     variables, dims, coords = _by_factor(data, draws.variables)
+    if family.of_group:
+        variables[family.of_group] = np.exp(variables.pop(family.log_name))
+        dims[family.of_group] = ["group"]
     groups: dict[str, Any] = {"posterior": variables}
     stats = dict(draws.stats)
     stats["diverging"] = stats["diverging"] > 0
@@ -73,8 +76,12 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
 def drawn(draws: xr.Dataset, data: GroupedData, name: str) -> np.ndarray:
     """Return the draws of a variable of the program, (chain, draw, ...).
 
-    ``u`` and ``tau_level`` are put together from the variables of the factors.
+    ``u`` and ``tau_level`` are put together from the variables of the factors; what each group has
+    of its own is kept as it is, and its logarithm the program's.
     """
+    family = FAMILIES[data.family]
+    if family.of_group and name == family.log_name:
+        return np.log(draws[family.of_group].to_numpy())
     if name not in VECTORS or name in draws:
         return draws[name].to_numpy()
     parts = [draws[f"{VECTORS[name]}_{factor}"].to_numpy() for factor in data.levels]

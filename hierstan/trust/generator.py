@@ -91,6 +91,8 @@ class Generator:
             found["baseline"] = found["theta"]
         for name, size in family.sizes_of(self.data.cells).items():
             found[name] = (size, name)
+        if family.of_group:
+            found[family.of_group] = found["theta"]
         if "beta" in self.priors:
             found["beta"] = (self.data.design.shape[1] - 1, "predictor")
         for factor, known in self.described.levels.items():
@@ -197,6 +199,10 @@ class Generator:
             if name not in truth:
                 size, _ = self.vectors.get(name, (None, ""))
                 truth[name] = _prior_draw(prior, lower.get(name, -np.inf), rng, size)
+        family = FAMILIES[self.data.family]
+        if family.of_group and family.of_group not in truth:
+            middle, sd = family.log_population(truth)
+            truth[family.of_group] = np.exp(middle + sd * rng.normal(size=J))
         for name, (size, _) in self.vectors.items():
             if name not in (*truth, "theta", "baseline"):
                 truth[name] = truth[f"tau_{name.removeprefix('u_')}"] * rng.normal(size=size)
@@ -204,7 +210,7 @@ class Generator:
             truth["theta"] = self._line(truth)
         elif "theta" not in truth and self.population == "normal":
             truth["theta"] = self._line(truth) + truth["tau"] * rng.normal(size=J)
-        elif "theta" not in truth and set(self.vectors) - {"theta", "baseline"}:
+        elif "theta" not in truth and set(self.vectors) - {"theta", "baseline", family.of_group}:
             raise HierstanError(
                 "An edited population of group means cannot be simulated with predictors or "
                 "factors yet. Leave them out, or give theta in truth."
@@ -273,6 +279,10 @@ def of_program(data: GroupedData, values: Mapping[str, np.ndarray]) -> dict[str,
     names = [name for name in data.levels if f"tau_{name}" in values]
     own = {f"{kind}_{name}" for name in names for kind in ("tau", "u")}
     found = {name: value for name, value in values.items() if name not in own}
+    family = FAMILIES[data.family]
+    if family.of_group in found:
+        with np.errstate(divide="ignore"):
+            found[family.log_name] = np.log(found.pop(family.of_group))
     if names:
         found["tau_level"] = np.array([values[f"tau_{name}"] for name in names])
         found["u"] = np.concatenate([np.atleast_1d(values[f"u_{name}"]) for name in names])

@@ -159,7 +159,7 @@ BAD = {
     "too much": ({"successes": "cured"}, "got outcome= and successes="),
     "means of counts": (
         {"outcome": None, "mean": "amount", "sd": "cost", "n": "beds", "family": "poisson"},
-        "Leave family= out",
+        "Choose one of these, or give rows",
     ),
     "another family": ({"family": "binomial"}, "Valid families of rows"),
     "a factor of rows": ({"factors": ["cured"]}, "must be the same in all rows of a group"),

@@ -90,6 +90,7 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
         "partial": {"mu", "tau", "theta", "theta_new"},
     }
     more = {"beta"} if recipe.predictors else set()
+    more |= {family.of_group} - {""}
     if family.treatment:
         more |= {"baseline", "baseline_new", "intercept", "spread"}
         more |= {"slope"} if recipe.pooling == "partial" else set()
@@ -99,7 +100,7 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
     if recipe.predictors:
         assert posterior["beta"].dims == ("chain", "draw", "predictor")
         assert posterior["predictor"].to_numpy().tolist() == ["age", "urban"]
-    for name in set(posterior.data_vars) - {"baseline", "beta", "theta"}:
+    for name in set(posterior.data_vars) - {"baseline", "beta", "theta", family.of_group}:
         own = (family.parameter_dims[name],) if name in family.parameter_dims else ()
         assert posterior[name].dims == ("chain", "draw", *own)
     stats = tree["sample_stats"].to_dataset()

@@ -69,7 +69,8 @@ def test_what_is_wrong_is_said(kind: str, words: str) -> None:
 
 def own_parameters(family: str) -> tuple[str, ...]:
     arms = ("intercept", "slope", "spread", "baseline")
-    return (*FAMILIES[family].parameters, *arms * FAMILIES[family].treatment)
+    each = [FAMILIES[family].of_group] * bool(FAMILIES[family].of_group)
+    return (*FAMILIES[family].parameters, *each, *arms * FAMILIES[family].treatment)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

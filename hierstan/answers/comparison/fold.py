@@ -100,7 +100,8 @@ class _Joint:
         )
         self._prior = Evaluator(fit.conditional, nothing)
         places = self._prior.parameters
-        self._own = {name: places[name] for name in LATENT if name in places}
+        latent = (*LATENT, fit.family.log_name)
+        self._own = {name: places[name] for name in latent if name in places}
         own = [np.arange(place.start, place.stop) for place in self._own.values()]
         self._kept = np.setdiff1d(
             np.arange(max(place.stop for place in places.values())), np.concatenate([[], *own])
@@ -207,8 +208,15 @@ class _Joint:
         if "baseline" in self._own:
             slope = hyper["slope"][:, None] if "slope" in hyper else 0.0
             full[:, self._own["baseline"]] = hyper["intercept"][:, None] + slope * theta
+        of_logs: np.ndarray | float = 0.0
+        if self._fit.family.of_group:
+            middle, sd = self._fit.family.log_population(hyper)
+            full[:, self._own[self._fit.family.log_name]] = middle[:, None]
+            of_logs = np.log(sd)
+        if "log_population" not in self._fit.conditional.written:
+            return hyper, self._prior.log_density_at(full) + of_logs
         population = self._prior.written_at(full, ["log_population"])["log_population"]
-        return hyper, self._prior.log_density_at(full) - population.sum(axis=1)
+        return hyper, self._prior.log_density_at(full) - population.sum(axis=1) + of_logs
 
     def _plain_prior_at(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Return the same without the program, where priors are all there is."""

@@ -13,6 +13,7 @@ from hierstan.answers.comparison.arms_normal import arms_log_lik
 from hierstan.answers.comparison.correlated_integral import correlated_log_lik
 from hierstan.answers.comparison.integral import GroupIntegral
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
+from hierstan.answers.comparison.own_integral import own_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.fit.centers import with_levels
@@ -25,6 +26,11 @@ NOT_NORMAL = (
     "Errors that are correlated go with theta and its population all being normal: leave-one-out "
     "has no other closed form for them. Use a Normal prior of theta, and the templates as shipped; "
     "or combine the estimates of each study before, with from_estimates without within=."
+)
+NOT_NORMAL_OWN = (
+    "Leaving units out where each group has a standard deviation of its own takes a normal "
+    "population or prior of the means, and the templates as shipped: it has no other closed form. "
+    "Use a Normal prior of theta and the shipped templates, or hs.check to judge an edited one."
 )
 
 
@@ -54,6 +60,8 @@ class UnitLikelihood:
         self._data = with_levels(fit, data or fit.data)
         if fit.family.correlated and not has_closed_form(fit):
             raise HierstanError(NOT_NORMAL)
+        if fit.family.of_group and not has_closed_form(fit):
+            raise HierstanError(NOT_NORMAL_OWN)
 
     def together(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the log density of all data at the same draws, (S,)."""
@@ -79,6 +87,8 @@ class UnitLikelihood:
         family = self._fit.family
         if family.correlated:
             return correlated_log_lik
+        if family.of_group:
+            return own_log_lik
         return arms_log_lik if family.treatment else normal_log_lik
 
     @cached_property

@@ -1,0 +1,63 @@
+"""Rows that are normal around their group's mean, with a standard deviation of each group."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from hierstan import priors
+from hierstan.families import raw
+from hierstan.families.normal import Normal
+from hierstan.priors import Prior
+
+TYPICAL_ROWS = 2  # that a typical group lends to each one's standard deviation
+
+
+class NormalUnequal(Normal):
+    """``y ~ normal(theta, sigma[group])``, ``log(sigma) ~ normal(log(sigma_typical), sigma_sd)``.
+
+    The logarithms of the standard deviations are partially pooled, whatever the pooling of the
+    means, so that groups of one row have one too.
+    """
+
+    name = "normal_unequal"
+    words = "normal with a standard deviation of each group, partially pooled; identity link"
+    distribution = "normal"
+    parameters = ("sigma_typical", "sigma_sd")
+    of_group = "sigma"
+    within = "sigma_typical"
+    unbounded = "no variation in a group"
+    additive = False
+    checks = {"below": ("lognormal|gamma",), "tails": ("student_t",)}
+
+    def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
+        """Return the priors of the typical standard deviation, and of how the logs differ."""
+        return {"sigma_typical": priors.HalfNormal(scale), "sigma_sd": priors.HalfNormal(0.5)}
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Means; their standard errors from the group's own standard deviation.
+
+        To which a typical group lends two rows, lest groups of few rows look certain.
+        """
+        count, mean, squares = raw.moments(cells, cells["y"], J)
+        typical = _typical_sd(count, squares, mean)
+        lent = squares + TYPICAL_ROWS * typical**2
+        se = np.sqrt(lent / (count - 1 + TYPICAL_ROWS) / count)
+        return raw.table(count, mean, se, mean, se)
+
+    def log_of_group(self, cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the rows of each group say of the log of its standard deviation."""
+        count, mean, squares = raw.moments(cells, cells["y"], J)
+        typical = _typical_sd(count, squares, mean)
+        variance = (squares + 0.1 * typical**2) / (count - 0.9)
+        return 0.5 * np.log(variance), 2 * (count - 1)
+
+
+def _typical_sd(count: np.ndarray, squares: np.ndarray, mean: np.ndarray) -> float:
+    """Return the geometric mean of the groups' standard deviations, weighted by their rows."""
+    varies = (count > 1) & (squares > 0)
+    if not varies.any():
+        return raw.pooled_sd(count, squares, mean)
+    freedom = count[varies] - 1
+    logs = np.log(squares[varies] / freedom)
+    return float(np.exp(0.5 * np.average(logs, weights=freedom)))

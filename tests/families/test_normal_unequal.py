@@ -1,0 +1,249 @@
+"""Rows with a standard deviation of each group: against quadrature in two dimensions and refits."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+import hierstan as hs
+from hierstan.answers.comparison.fold import Folds
+from hierstan.answers.comparison.left_out import (
+    hyper_draws,
+    log_lik_of_units,
+    refit_without,
+)
+from hierstan.answers.comparison.normal_integral import Shift
+from hierstan.fit.infinite_means import infinite_because
+
+QUICK: dict[str, Any] = {"seed": 1, "engine": "stanli", "progress": False, "chains": 2}
+SIZES = np.array([1, 2, 3, 6, 20])
+LABELS = list("abcde")
+TRUTH = {"mu": 10.0, "tau": 2.0, "sigma_typical": 1.5, "sigma_sd": 0.7}
+
+
+def rows(seed: int = 1, sizes: np.ndarray = SIZES) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    theta = rng.normal(TRUTH["mu"], TRUTH["tau"], len(sizes))
+    sigma = np.exp(rng.normal(np.log(TRUTH["sigma_typical"]), TRUTH["sigma_sd"], len(sizes)))
+    labels = LABELS if len(sizes) == len(LABELS) else range(len(sizes))
+    y = rng.normal(np.repeat(theta, sizes), np.repeat(sigma, sizes))
+    return pd.DataFrame({"g": np.repeat(labels, sizes), "y": y})
+
+
+def grouped(frame: pd.DataFrame, family: str = "normal_unequal", **more: Any) -> hs.GroupedData:
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)
+
+
+def known(pooling: str) -> dict[str, Any]:
+    """Priors that fix everything that is no group's own."""
+    names = {"complete": (), "none": (), "partial": ("tau",)}[pooling]
+    fixed = {name: hs.LogNormal(np.log(TRUTH[name]), 1e-4) for name in (*names, "sigma_typical")}
+    fixed["sigma_sd"] = hs.Uniform(TRUTH["sigma_sd"] - 1e-3, TRUTH["sigma_sd"] + 1e-3)
+    if pooling == "none":
+        return {**fixed, "theta": hs.Normal(TRUTH["mu"], TRUTH["tau"])}
+    return {**fixed, "mu": hs.Normal(TRUTH["mu"], 1e-4)}
+
+
+def on_grid(y: np.ndarray, mu: float, tau: float, middle: float, sd: float) -> tuple[Any, ...]:
+    """Return grids of theta and log sigma, and the log joint density with a group's rows there."""
+    theta = mu + tau * np.linspace(-9, 9, 1201)
+    log = middle + sd * np.linspace(-9, 9, 1201)
+    joint = stats.norm.logpdf(theta, mu, tau)[:, None] + stats.norm.logpdf(log, middle, sd)
+    n, mean = len(y), y.mean()
+    squares = ((y - mean) ** 2).sum() + n * (mean - theta[:, None]) ** 2
+    joint = joint - n * (log + 0.5 * np.log(2 * np.pi)) - 0.5 * squares * np.exp(-2 * log)
+    return theta, log, joint
+
+
+def log_total(y: np.ndarray, mu: float, tau: float, middle: float, sd: float) -> float:
+    """Integrate the multivariate normal density of a group's rows over log sigma."""
+    log, step = np.linspace(middle - 12 * sd, middle + 12 * sd, 20_001, retstep=True)
+    n, squares = len(y), ((y - y.mean()) ** 2).sum()
+    rows, of_mean = np.exp(2 * log), np.exp(2 * log) + n * tau**2
+    density = -0.5 * (n * np.log(2 * np.pi) + (n - 1) * 2 * log + np.log(of_mean))
+    density -= 0.5 * (squares / rows + n * (y.mean() - mu) ** 2 / of_mean)
+    return float(special.logsumexp(density + stats.norm.logpdf(log, middle, sd)) + np.log(step))
+
+
+@pytest.mark.parametrize(
+    ("model", "engine"),
+    [
+        (hs.PartialPooling(), "stanli"),
+        (hs.PartialPooling(parameterization="noncentered"), "stanli"),
+        (hs.PartialPooling(parameterization="centered"), "stanli"),
+        (hs.NoPooling(), "stanli"),
+        (hs.CompletePooling(), "stanli"),
+        pytest.param(hs.PartialPooling(), "cmdstan", marks=pytest.mark.cmdstan),
+    ],
+    ids=str,
+)
+def test_means_and_standard_deviations_are_those_of_quadrature(
+    model: hs.PartialPooling, engine: str
+) -> None:
+    frame = rows()
+    model = type(model)(**{**vars(model), "priors": known(model.name)})
+    fit = model.fit(grouped(frame), **QUICK | {"draws": 2000, "engine": engine})
+    assert hs.diagnose(fit).ok
+    ess = fit.convergence().parameters["ess_bulk"].min()
+    tau = 1e-4 if model.name == "complete" else TRUTH["tau"]
+    for j, label in enumerate(LABELS):
+        y = frame.loc[frame["g"] == label, "y"].to_numpy()
+        place = TRUTH["mu"], tau, np.log(TRUTH["sigma_typical"]), TRUTH["sigma_sd"]
+        theta, log, joint = on_grid(y, *place)
+        weight = np.exp(joint - joint.max())
+        weight /= weight.sum()
+        for draws, values, axis in (
+            (fit.theta()[:, j], theta, 1),
+            (np.log(fit.draws("sigma"))[:, j], log, 0),
+        ):
+            of = weight.sum(axis=axis)
+            mean = of @ values
+            sd = np.sqrt(of @ (values - mean) ** 2)
+            assert abs(draws.mean() - mean) < 5 * sd / np.sqrt(ess)
+            assert draws.std() == pytest.approx(sd, rel=5 / np.sqrt(ess))
+
+
+def test_units_are_left_out_with_mean_and_standard_deviation_integrated_out() -> None:
+    frame = rows(2)
+    frame.loc[len(frame) - 1, "y"] += 60.0  # alone it makes its group's sum of squares
+    fit = hs.PartialPooling().fit(grouped(frame), **QUICK | {"draws": 100})
+    hyper = {name: values[:3] for name, values in hyper_draws(fit).items()}
+    groups, single = (log_lik_of_units(fit, hyper, unit) for unit in ("group", "observation"))
+    for s in range(3):
+        place = [hyper["mu"][s], hyper["tau"][s]]
+        place += [np.log(hyper["sigma_typical"][s]), hyper["sigma_sd"][s]]
+        for j, label in enumerate(LABELS):
+            y = frame.loc[frame["g"] == label, "y"].to_numpy()
+            whole = log_total(y, *place)
+            assert groups[s, j] == pytest.approx(whole, abs=5e-4)
+            of = np.flatnonzero(frame["g"] == label)
+            for k in (0, len(y) - 1):
+                rest = log_total(np.delete(y, k), *place) if len(y) > 1 else 0.0
+                assert single[s, of[k]] == pytest.approx(whole - rest, abs=1e-3)
+
+
+def test_the_prior_of_a_fold_moves_with_it_without_pooling() -> None:
+    frame = rows(3)
+    fit = hs.NoPooling(priors=known("none")).fit(grouped(frame), **QUICK | {"draws": 50})
+    hyper = {name: values[:1] for name, values in hyper_draws(fit).items()}
+    N = len(frame)
+    shift = Shift(np.linspace(8, 12, N), np.linspace(1, 3, N))
+    found = log_lik_of_units(fit, hyper, "observation", shift=shift)[0]
+    middle, sd = np.log(hyper["sigma_typical"][0]), hyper["sigma_sd"][0]
+    for row in (0, 2, 5, N - 1):
+        y = frame.loc[frame["g"] == frame["g"][row], "y"]
+        place = shift.location[row], shift.scale[row], middle, sd
+        rest = log_total(y.drop(row).to_numpy(), *place) if len(y) > 1 else 0.0
+        assert found[row] == pytest.approx(log_total(y.to_numpy(), *place) - rest, abs=1e-3)
+
+
+@pytest.mark.parametrize("model", [hs.PartialPooling(), hs.CompletePooling()], ids=str)
+def test_leaving_a_group_out_agrees_with_an_integral_and_a_refit(model: hs.PartialPooling) -> None:
+    fit = model.fit(grouped(rows(4)), **QUICK | {"draws": 1000})
+    folds, loo = Folds(fit, "group"), hs.loo(fit, unit="group", progress=False)
+    for j in (0, 3):
+        value, error = folds.without(j)
+        again, its_error = refit_without(fit, "group", j)
+        assert value == pytest.approx(again, abs=5 * np.hypot(error, its_error))
+        assert loo.elpd_i[j] == pytest.approx(value, abs=5 * (loo.mcse_i[j] + error))
+
+
+def test_check_names_it_and_compare_prefers_it_where_groups_vary_differently() -> None:
+    rng = np.random.default_rng(5)
+    sigma = np.repeat([0.5, 6.0, 0.4, 0.6], 12)
+    frame = pd.DataFrame({"g": np.repeat(list("abcd"), 12), "y": rng.normal(0, sigma)})
+    one, each = (
+        hs.PartialPooling().fit(grouped(frame, family), **QUICK)
+        for family in ("normal", "normal_unequal")
+    )
+    assert "Use family='normal_unequal'" in " ".join(hs.check(one).messages)
+    assert hs.check(each).ok
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)  # that one of them misses something
+        assert hs.compare({"one": one, "each": each}).preferred == "each"
+    se = hs.shrinkage(each)["raw_se"]
+    assert se["b"] > 4 * se["a"]
+    page = " ".join(str(each).split())
+    assert "sd in the groups between 0." in page
+    assert "(b); partially pooled, whatever the pooling of the means" in page
+
+
+def test_groups_of_one_row_take_their_standard_deviation_from_the_others() -> None:
+    sizes = np.r_[np.ones(20, dtype=int), np.full(10, 15)]
+    fit = hs.PartialPooling().fit(grouped(rows(6, sizes)), **QUICK)
+    assert hs.diagnose(fit).ok
+    sigma, typical = fit.draws("sigma"), fit.draws("sigma_typical")
+    assert np.median(sigma[:, :20]) == pytest.approx(np.median(typical), rel=0.3)
+    assert np.log(sigma[:, :20]).std(axis=0).min() > np.log(sigma[:, 20:]).std(axis=0).max()
+
+
+def test_a_new_group_draws_its_own_standard_deviation() -> None:
+    fit = hs.PartialPooling(priors=known("partial")).fit(grouped(rows()), **QUICK)
+    rng = np.random.default_rng(1)
+    sigma = np.exp(rng.normal(np.log(TRUTH["sigma_typical"]), TRUTH["sigma_sd"], 100_000))
+    expected = rng.normal(TRUTH["mu"], np.hypot(TRUTH["tau"], sigma))
+    drawn = hs.predict(fit, new_groups=8).draws.to_numpy().ravel()
+    for q in (0.01, 0.1, 0.5, 0.9, 0.99):
+        at = np.quantile(expected, q)
+        assert (drawn < at).mean() == pytest.approx(q, abs=5 * np.sqrt(q * (1 - q) / 2000))
+    own = hs.predict(fit, groups=["e"]).draws.to_numpy().std()
+    assert own == pytest.approx(np.sqrt((fit.draws("sigma")[:, 4] ** 2).mean()), rel=0.15)
+
+
+def test_which_priors_leave_the_outcomes_of_a_new_group_without_a_variance() -> None:
+    data = grouped(rows())
+    wide = hs.PartialPooling(priors={"sigma_sd": hs.HalfNormal(1)})
+    fit = wide.fit(data, **QUICK | {"draws": 50})
+    assert infinite_because(fit, order=2, new_group=True) == "sigma_sd ~ HalfNormal(1)"
+    assert infinite_because(fit, order=2) == ""
+    fit = hs.PartialPooling().fit(data, **QUICK | {"draws": 50})
+    assert infinite_because(fit, order=2, new_group=True) == ""
+
+
+def test_means_and_standard_deviations_are_as_good_as_the_rows() -> None:
+    frame = rows()
+    summary = frame.groupby("g")["y"].agg(["mean", "std", "count"]).reset_index()
+    data = hs.GroupedData.from_means(
+        summary, group="g", mean="mean", sd="std", n="count", family="normal_unequal"
+    )
+    pd.testing.assert_frame_equal(data.cells, grouped(frame).cells)
+    with pytest.raises(hs.DataError, match="'normal' or 'normal_unequal' needs of rows"):
+        hs.GroupedData.from_means(
+            summary, group="g", mean="mean", sd="std", n="count", family="student_t"
+        )
+
+
+def test_what_it_cannot_take_is_refused() -> None:
+    equal = pd.concat([rows(), pd.DataFrame({"g": ["f"] * 3, "y": 7.0})])
+    with pytest.raises(hs.DataError, match=r"1 of 6 groups: 3 × 7 in 'f'.*family='normal'"):
+        hs.PartialPooling().fit(grouped(equal), **QUICK)
+    trial = rows().assign(arm=np.arange(SIZES.sum()) % 2)
+    with pytest.raises(hs.DataError, match="two arms in each"):
+        hs.GroupedData.from_trial(
+            trial, group="g", arm="arm", control=0, outcome="y", family="normal_unequal"
+        )
+    with pytest.raises(hs.DataError, match="amounts= must be"):
+        hs.TwoPart(amounts="normal_unequal")
+
+
+def test_factors_and_predictors_go_with_it() -> None:
+    frame = rows().assign(region=lambda f: f["g"].map(dict(zip(LABELS, "nnssw", strict=True))))
+    frame["size"] = frame["g"].map(dict(zip(LABELS, [1.0, 4, 2, 7, 3], strict=True)))
+    data = grouped(frame, factors=["region"], predictors=["size"])
+    for model in (hs.PartialPooling(), hs.CompletePooling()):
+        fit = model.fit(data, **QUICK)
+        assert fit.draws("sigma").shape == (2000, 5)
+        assert np.isfinite(hs.loo(fit, refit=False, progress=False).elpd_i).all()
+
+
+def test_a_fit_is_kept_whole(tmp_path: Any) -> None:
+    fit = hs.PartialPooling().fit(grouped(rows()), **QUICK)
+    fit.save(tmp_path / "fit.nc")
+    again = hs.load(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(again.draws("log_sigma"), np.log(fit.draws("sigma")))
+    assert again.idata["posterior"]["sigma"].dims == ("chain", "draw", "group")
