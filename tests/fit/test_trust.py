@@ -1,4 +1,4 @@
-"""No answer speaks from draws that are not trusted without saying so first."""
+"""No answer speaks from a fit that is not trusted without saying so first."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import hierstan as hs
+from hierstan.fit.checks import misleading
 
 SAYS = "Do not rely on this yet: the draws cannot be trusted"
+MISSES = "Do not rely on this: the model misses something. "
 
 
 @functools.cache
@@ -77,3 +80,47 @@ def test_two_parts_are_both_looked_at() -> None:
     )
     with pytest.warns(hs.HierstanWarning, match=r"rate: .*amount: "):
         hs.prob_best(fit)
+
+
+def days(family: str, extra: float) -> hs.Fit:
+    """Fit variants without any difference whose days differ by `extra` sd of their rates."""
+    rng = np.random.default_rng(7)
+    variant = np.repeat(["A", "B", "C"], 14)
+    rate = np.clip(rng.normal(0.05, extra, variant.size), 0.001, 1)
+    frame = pd.DataFrame({"v": variant, "y": rng.binomial(500, rate), "n": 500})
+    data = hs.GroupedData.from_counts(frame, group="v", successes="y", trials="n", family=family)
+    return hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=500, progress=False)
+
+
+@pytest.mark.parametrize("name", ["heterogeneity", "its caption", "prob_best"])
+def test_a_model_that_misses_the_variance_says_so_first(name: str) -> None:
+    fit = days("binomial", 0.02)
+    assert hs.diagnose(fit).ok
+    with pytest.warns(hs.HierstanWarning, match=re.escape(MISSES) + ".*beta_binomial"):
+        answer = ANSWERS[name](fit)
+    if isinstance(answer, str):
+        assert answer.startswith(MISSES)
+
+
+@pytest.mark.parametrize(("family", "extra"), [("binomial", 0.0), ("beta_binomial", 0.02)])
+def test_a_model_that_misses_nothing_does_not(family: str, extra: float) -> None:
+    assert MISSES not in hs.heterogeneity(days(family, extra)).verdict
+
+
+def test_a_comparison_of_families_names_the_one_that_misses_it() -> None:
+    fits = {name: days(name, 0.02) for name in ("binomial", "beta_binomial")}
+    with pytest.warns(hs.HierstanWarning, match=re.escape(MISSES) + "binomial: "):
+        found = hs.compare(fits, progress=False)
+    assert "beta_binomial: " not in found.verdict.split("Use family=")[0]
+
+
+def test_standard_deviations_that_differ_a_little_are_not_worth_the_words() -> None:
+    rng = np.random.default_rng(2)
+    shop = np.repeat(list("abcdefgh"), 400)
+    for ratio, said in ((0.1, False), (0.6, True)):
+        sd = np.repeat(np.exp(ratio * rng.permutation(np.linspace(-1, 1, 8))), 400)
+        frame = pd.DataFrame({"shop": shop, "y": rng.normal(0, sd)})
+        data = hs.GroupedData.from_rows(frame, group="shop", outcome="y")
+        fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=500, progress=False)
+        assert any("vary by different amounts" in text for text in fit.missed())
+        assert bool(misleading(fit)) == said

@@ -1,0 +1,154 @@
+"""What posterior predictive checks found, in words: what the model misses, and what would not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierstan.families import FAMILIES
+from hierstan.fit.statistics import Rows
+
+COLUMNS = ["observed", "replicated", "lower", "upper", "p"]
+
+
+def messages(fit: Any, table: pd.DataFrame, label: str) -> dict[str, str]:
+    """Put the checks that failed into words, with the cure.
+
+    Parameters
+    ----------
+    fit : Fit
+    table : pandas.DataFrame
+        One line per statistic, with `COLUMNS` and ``ok``.
+    label : str
+        The most outlying group.
+
+    Returns
+    -------
+    dict of str to str
+        By statistic; one that follows from another is left out.
+    """
+    wrong = {str(name) for name in table.index[~table["ok"]]}
+    if {"zeros", "dispersion"} <= wrong:  # each makes the other
+        same = _cure(fit, "zeros") == _cure(fit, "dispersion")
+        wrong -= {"dispersion" if not same and _more_zeros_than_overdispersion(fit) else "zeros"}
+    if {"zeros", "lump"} <= wrong:
+        wrong -= {"lump"}
+    if any(name in wrong and _cure(fit, name) for name in ("below", "skew")):
+        wrong -= {"tails", "unequal"}  # of skewed amounts, both follow
+    if "tails" in wrong and "unequal" in wrong and not _unequal_beyond_tails(table):
+        wrong -= {"unequal"}
+    return {
+        name: f"{_said(fit, name, table.loc[name].to_dict(), label)} {_advice(fit, name)}".strip()
+        for name in map(str, table.index)
+        if name in wrong
+    }
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
+    seen, usual, low, high = (line[column] for column in COLUMNS[:4])
+    among = f"({low:.3g} to {high:.3g} in data like the model's)"
+    family = fit.data.family
+    if name == "dispersion":
+        noun = "the binomial's" if fit.family.link == "logit" else "the mean"
+        return (
+            f"The variance within groups is {seen:.2g} times {noun} {among}: intervals are too "
+            "narrow and groups seem too different."
+        )
+    if name == "zeros":
+        return f"{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's."
+    if name == "lump":
+        return (
+            f"All rows vary {seen:.2g} times as much as those above 0 do {among}: zeros stand "
+            "apart, as if some rows could be nothing else."
+        )
+    if name == "unequal":
+        spread = _sds(fit)
+        return (
+            f"The groups vary by different amounts within ({spread}), and the model knows one for "
+            "all: intervals of the noisy groups are too narrow, of the others too wide."
+        )
+    if name == "tails":
+        return (
+            f"There are more extreme rows than {family} has: kurtosis within groups is {seen:.3g} "
+            f"{among}. A few of them may decide their groups' means."
+        )
+    if name == "skew":
+        return f"Rows are skewed: skewness of their logarithms within groups is {seen:.2g} {among}."
+    if name == "below":
+        scale = " logarithm" if fit.family.positive else ""
+        return (
+            f"Rows are skewed: {seen:.0%} lie below their group's mean{scale} "
+            f"({low:.0%} to {high:.0%} in data like the model's)."
+        )
+    return (
+        f"Group {label} lies {seen:.2g} standard deviations from the population of the others "
+        f"(at most {high:.2g} in data like the model's): the normal population does not fit it, "
+        "and it widens tau for all. Look at its data, fit without it (data.without(...)) to see "
+        "what it changes, or explain it by a predictor."
+    )
+
+
+def _sds(fit: Any) -> str:
+    sd = fit.data.to_frame().filter(regex="^sd").iloc[:, 0].dropna()
+    return f"sd {sd.min():.3g} to {sd.max():.3g}"
+
+
+def _advice(fit: Any, name: str) -> str:
+    cures = _cure(fit, name)
+    if cures:
+        return f"Use family={' or family='.join(repr(cure) for cure in cures)}."
+    if name == "outlying":
+        return ""
+    return "No family here has that: take the intervals with caution."
+
+
+def _cure(fit: Any, name: str) -> tuple[str, ...]:
+    """Return the families that would fit better and take the same table, the best first.
+
+    Every entry of `Family.checks` lists alternatives, each a family or several equally good.
+    """
+    takes = {name for name, roles in fit.family.takes.items() if _came_by(fit, set(roles))}
+    for equals in fit.family.checks.get(name, ()):
+        there = [
+            cure
+            for cure in equals.split("|")
+            if cure in FAMILIES
+            and takes & set(FAMILIES[cure].takes)
+            and (not FAMILIES[cure].positive or _all_positive(fit))
+        ]
+        if there:
+            return tuple(there)
+    return ()
+
+
+def _came_by(fit: Any, roles: set[str]) -> bool:
+    return bool(roles & set(fit.data.columns))
+
+
+def _all_positive(fit: Any) -> bool:
+    return fit.data.rows is not None and bool((fit.data.rows["y"] > 0).all())
+
+
+def _more_zeros_than_overdispersion(fit: Any) -> bool:
+    """Whether zeros are more than a negative binomial of the groups' means and variance has."""
+    rows = fit.data.rows
+    assert rows is not None
+    own, y = Rows.of(rows, len(fit.data.groups)), rows["y"].to_numpy(float)
+    mean = (own.total(y[None])[0] / np.bincount(own.group, own.size, own.J))[own.group] * own.size
+    excess = max(float(((y - mean) ** 2 - mean).sum() / (mean**2).sum()), 1e-9)
+    expected = np.where(mean > 0, (1 + excess * mean) ** (-1 / excess), 1)
+    noise = np.sqrt((expected * (1 - expected)).sum())
+    return bool((y == 0).sum() - expected.sum() > 4 * noise)
+
+
+def _unequal_beyond_tails(table: pd.DataFrame) -> bool:
+    """Whether variances differ by more than the kurtosis of the rows makes them differ."""
+    observed, upper = table["observed"].to_dict(), table["upper"].to_dict()
+    widened = max((observed["tails"] - 1) / 2, 1)
+    return bool(observed["unequal"] / widened > upper["unequal"])
