@@ -118,6 +118,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "Uniform",
         ],
         "answers.decisions.ranks": ["prob_top", "rank_intervals", "rank_probabilities"],
+        "answers.differences.ratings": ["ratings"],
         "answers.decisions.regret": ["prob_regret", "value_remaining"],
         "report": ["report"],
         "answers.prediction.score": ["score"],

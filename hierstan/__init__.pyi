@@ -28,6 +28,7 @@ from hierstan.answers.differences.coefficients import coefficients as coefficien
 from hierstan.answers.differences.components import components as components
 from hierstan.answers.differences.components import effects as effects
 from hierstan.answers.differences.heterogeneity import heterogeneity as heterogeneity
+from hierstan.answers.differences.ratings import ratings as ratings
 from hierstan.answers.differences.shrinkage import group_means as group_means
 from hierstan.answers.differences.shrinkage import shrinkage as shrinkage
 from hierstan.answers.prediction.poststratify import poststratify as poststratify

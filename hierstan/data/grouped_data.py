@@ -351,6 +351,7 @@ class GroupedData:
         sd: Hashable | None = None,
         n: Hashable | None = None,
         family: str | None = None,
+        order: Sequence[Hashable] | None = None,
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -372,7 +373,7 @@ class GroupedData:
         control : label
             The arm without the treatment.
         outcome : str
-            Raw outcomes, of a family of `from_rows`.
+            Raw outcomes, of a family of `from_rows`; or ratings, with ``family="ordinal"``.
         successes, trials : str
             In place of `outcome`: counts, as `from_counts` takes them.
         events, exposure : str
@@ -381,6 +382,8 @@ class GroupedData:
             Or means, as `from_means` takes them, one row per group and arm.
         family : str, optional
             How outcomes arise; by default "normal", "binomial" or "poisson".
+        order : sequence, optional
+            Of ratings: the categories from the lowest to the highest; see `from_ratings`.
         predictors, factors : sequence of str
             Columns that describe the groups, whose effects differ by them; see `from_estimates`.
 
@@ -409,7 +412,8 @@ class GroupedData:
         """
         given = {"outcome": outcome, "successes": successes, "trials": trials, "events": events}
         given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n}
-        return cls(*trial.take(frame, group, arm, control, given, family, predictors, factors))
+        of = trial.take(frame, group, arm, control, given, family, predictors, factors, order)
+        return cls(*of)
 
     @classmethod
     def from_events(

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data import intake, published
+from hierstan.data import intake, published, ratings
 from hierstan.data.frames import Table, open_table
 from hierstan.data.intake import MAX_ROWS, Intake
 from hierstan.data.labels import fetch_cells, fetch_rows
 from hierstan.data.structure import Group, column_roles, columns
 from hierstan.errors import DataError, warn
-from hierstan.families import FAMILIES, default
+from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.families.treatment import TREATED, Treatment
 from hierstan.text.wording import did_you_mean, listed, show
 
@@ -41,14 +41,21 @@ def take(
     family: str | None,
     predictors: Any,
     factors: Any,
+    order: Any = None,
 ) -> Intake:
     """Check and take the outcomes of two arms in every group; see `GroupedData.from_trial`."""
     constructor, own = _kind(given)
+    if constructor == "rows" and family in accepted_by("ratings"):
+        constructor, own = "ratings", {"rating": own["outcome"]}
+    elif order is not None:
+        raise DataError(
+            f"order= is of ratings, given as outcome= with family={default('ratings')!r}."
+        )
     described = column_roles(group, predictors, factors)
     sites = {role: name for role, name in described.items() if role.split()[0] == "group"}
     several = {f"group {number}": name for number, name in enumerate(sites.values(), 1)}
     table = open_table(frame, {**several, ARM: arm, **own})
-    taken = _taken(table, constructor, family)
+    taken = _taken(table, constructor, family, order)
     groups, rows, about = _groups(open_table(frame, described), taken.n_rows)
     folded = _folded(taken, table, control, groups)
     names = columns(about)
@@ -73,12 +80,14 @@ def _kind(given: Mapping[str, Hashable | None]) -> tuple[str, dict[str, Hashable
     )
 
 
-def _taken(table: Table, constructor: str, family: str | None) -> Intake:
+def _taken(table: Table, constructor: str, family: str | None, order: Any) -> Intake:
     if constructor == "means":
         family = _with_arms(default("rows") if family is None else family)
         return published.take_means(table, family, describe=False)
     family = intake.valid(default(constructor) if family is None else family, constructor)
     _with_arms(family)
+    if constructor == "ratings":
+        return ratings.take(table, order, describe=False)
     if constructor == "rows":
         return intake.take_rows(table, constructor, family, describe=False)
     return intake.take(table, constructor, family, describe=False)

@@ -182,7 +182,7 @@ class Family(ABC):
         """
         return LINKS[self.link][0](np.asarray(theta, dtype=float))
 
-    def to_link(self, mean: np.ndarray) -> np.ndarray:
+    def to_link(self, mean: np.ndarray, own: Draws | None = None) -> np.ndarray:
         """Return group means on the link scale, from the response scale."""
         return INVERSES[self.link](np.asarray(mean, dtype=float))
 

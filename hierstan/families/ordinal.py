@@ -56,6 +56,18 @@ class Ordinal(Family):
             total += step * expit(theta - cut[..., c])
         return total
 
+    def to_link(self, mean: np.ndarray, own: Draws | None = None) -> np.ndarray:
+        """Return where the mean score of a group is so much, (S, K), by bisection."""
+        assert own is not None
+        cut = _centered(own["cutpoint"])
+        shape = np.broadcast_shapes(np.shape(mean), cut.shape[:-1])
+        low, high = np.full(shape, cut.min() - 50.0), np.full(shape, cut.max() + 50.0)
+        for _ in range(60):  # to 1e-16 of the range
+            middle = (low + high) / 2
+            above = self.to_response(middle, own) > mean
+            low, high = np.where(above, low, middle), np.where(above, middle, high)
+        return (low + high) / 2
+
     def category_shares(self, theta: np.ndarray, own: Draws) -> np.ndarray:
         """Return the share of each category at these means, (S, K, C)."""
         above = expit(np.asarray(theta)[..., None] - _centered(own["cutpoint"]))
@@ -136,7 +148,7 @@ class Ordinal(Family):
         return mode + slope / curvature, curvature
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
-        """Sum of ``p (1 - P(y <= c) - P(y < c))^2`` over the categories, times the rows."""
+        """Sum of ``p (P(y > c) - P(y < c))^2`` over the categories, times the rows."""
         return weights * _of_row(theta, _centered(own["cutpoint"]))
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ MEASURES = {  # as in `hierstan.data.measures`, and what their estimates are cal
     "identity": ("MD", "mean difference"),
     "logit": ("OR", "log odds ratio"),
     "log": ("IRR", "log rate ratio"),
+    "scores": ("OR", "log odds ratio"),
     "log mean": ("ROM", "log ratio of means"),
     "log median": ("ROM", "log ratio of means"),  # that of medians, as both arms have one sigma
 }
@@ -32,6 +33,7 @@ ABSOLUTE = {  # what both arms' means differ by, and their ratio, where there is
     "identity": ("MD", ""),
     "logit": ("RD", "RR"),
     "log": ("IRD", "IRR"),
+    "scores": ("MD", "ROM"),
     "log mean": ("MD", "ROM"),
     "log median": ("MD", "ROM"),
 }
@@ -173,11 +175,11 @@ class Treatment(Family):
         own : mapping
             Draws of the family's own parameters, (S, 1) each.
         """
-        return self.base.to_response(link + self.base.mean_offset(own))
+        return self.base.to_response(link + self.base.mean_offset(own), own)
 
     def places(self, means: np.ndarray, own: Draws) -> np.ndarray:
         """Return the places on the link scale of arms with these means, (K,), as (S or 1, K)."""
-        return np.atleast_2d(self.base.to_link(means)) - self.base.mean_offset(own)
+        return np.atleast_2d(self.base.to_link(means, own)) - self.base.mean_offset(own)
 
     def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         return np.bincount(_code(cells), minlength=2 * J).reshape(J, 2) == 0
@@ -199,7 +201,7 @@ def effects_on(base: Family) -> Treatment:
     >>> effects_on(FAMILIES["binomial"]).mean_words
     'log odds ratio'
     """
-    kind = f"log {base.mean_words}" if base.positive else base.link
+    kind = f"log {base.mean_words}" if base.positive else "scores" if base.scored else base.link
     measure, words = MEASURES[kind]
     difference, ratio = ABSOLUTE[kind]
     attributes = {
@@ -224,6 +226,7 @@ def effects_on(base: Family) -> Treatment:
         "within": base.within,
         "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
         "natural": base.natural,
+        "scored": base.scored,
         "mean_words": words,
         "bounded": base.bounded,
     }

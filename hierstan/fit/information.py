@@ -40,6 +40,8 @@ def sampling_variance(fit: Fit, groups: slice = slice(None)) -> np.ndarray:
     neg_binomial                 one over the sum of ``1 / (1 / (exposure * exp(theta)) + 1 / phi)``
                                  over rows
     zero_inflated_poisson, ...   one over the sum of what each row says, which may be an extra zero
+    ordinal                      one over n times the sum of ``p (P(y > c) - P(y < c))^2`` over the
+                                 categories c, with ``p = P(y = c)``
     gamma                        ``1 / (n * shape)``
     two arms                     the sum of both arms'
     edited likelihoods           from `hierstan.observed_information`, at up to 1,000 draws

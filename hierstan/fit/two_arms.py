@@ -35,7 +35,7 @@ def treatment_of(fit: Fit, verb: str) -> Treatment:
 
 def own_draws(fit: Fit) -> dict[str, np.ndarray]:
     """Return draws of the family's own parameters, (S, 1) each."""
-    return {name: fit.draws(name)[:, None] for name in fit.family.parameters}
+    return fit.own()
 
 
 def arm_means(fit: Fit, scale: str = "response") -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -85,6 +85,9 @@ def check_baselines(fit: Fit, given: Any) -> np.ndarray:
     """Return means of control arms, (K,), if arms of this family can have them."""
     family = treatment_of(fit, "baseline=")
     low, high, rule = RANGES[family.base.link]
+    if family.base.scored:
+        low, high = fit.data.scores[[0, -1]]
+        rule = f"mean scores between {low:g} and {high:g}"
     try:
         values = np.atleast_1d(np.asarray(given, dtype=float))
     except (TypeError, ValueError):

@@ -81,8 +81,7 @@ def rough(data: GroupedData) -> Rough:
         center = _centers(now, data.design, codes, factor)
         aim = estimate + (center - estimate) / (1 + now.tau2 * precision)
         mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
-        precision = family.information_near(raw, mode)
-        estimate = mode + (raw["raw"] - family.to_response(mode)) / family.slope(mode)
+        estimate, precision = family.expansion(raw, mode)
     return Rough(estimate, precision, now.tau2, now.level_tau2)
 
 

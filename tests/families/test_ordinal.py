@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from monte_carlo import far_off
 from scipy import integrate, special, stats
 
 import hierstan as hs
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.families import FAMILIES
 from hierstan.fit.information import sampling_variance
@@ -187,3 +190,127 @@ def test_predictions_have_the_shares() -> None:
     for category in range(1, 6):
         found = (drawn == category).mean(axis=0)
         np.testing.assert_allclose(found, p[:, category - 1], atol=5 * 0.5 / np.sqrt(4000))
+
+
+@pytest.mark.parametrize("unit", ["group", "observation"])
+def test_units_are_left_out_with_theta_integrated_out(unit: str) -> None:
+    data = ratings(COUNTS)
+    fit = hs.PartialPooling().fit(data, **QUICK | {"draws": 10})
+    hyper = {name: fit.draws(name)[:3] for name in ("mu", "tau", "cutpoint")}
+    found = log_lik_of_units(fit, hyper, unit)
+    z = np.linspace(-9, 9, 2001)
+    rows = data.rows
+    assert rows is not None
+    for s in range(3):
+        theta = hyper["mu"][s] + hyper["tau"][s] * z
+        log_p = np.log(shares(theta, hyper["cutpoint"][s]))  # (z, C)
+
+        def integral(counts: np.ndarray, log_p: np.ndarray = log_p) -> float:
+            log_terms = log_p @ counts + stats.norm.logpdf(z)
+            return float(special.logsumexp(log_terms) + np.log(z[1] - z[0]))
+
+        whole = [integral(counts) for counts in COUNTS.to_numpy()]
+        if unit == "group":
+            np.testing.assert_allclose(found[s], whole, atol=1e-6)
+            continue
+        for i, (group, y) in enumerate(rows[["group", "y"]].to_numpy()):
+            rest = COUNTS.to_numpy()[group] - (np.arange(3) == y - 1)
+            assert found[s, i] == pytest.approx(
+                whole[group] - integral(rest), abs=1e-4
+            )  # by 15 nodes
+
+
+def test_the_poolings_are_compared() -> None:
+    fits = hs.fit_poolings(ratings(stores(J=6, n=12, tau=1.5)), **QUICK)
+    comparison = hs.compare(fits, progress=False)
+    assert comparison.table.index[-1] == "complete"
+    assert (comparison.table["pareto_k"] < 0.7).all()
+
+
+def test_the_answers_of_surveys() -> None:
+    counts = stores()
+    fit = hs.PartialPooling().fit(ratings(counts), **QUICK)
+    table = hs.ratings(fit, top=2)
+    p = np.stack([shares(t, c) for t, c in zip(fit.theta(), fit.draws("cutpoint"), strict=True)])
+    np.testing.assert_allclose(table[[1, 2, 3, 4, 5]], p.mean(axis=0))
+    np.testing.assert_allclose(table[["mean", "sd"]], hs.group_means(fit)[["mean", "sd"]])
+    top = p[..., 3:].sum(axis=-1)
+    np.testing.assert_allclose(table["top"], top.mean(axis=0))
+    np.testing.assert_allclose(table["top_lower"], np.quantile(top, 0.05, axis=0))
+    assert table.index.name == "store"
+    assert "top 2 boxes (4, 5)" in table.attrs["caption"]
+    assert "top box (5)" in hs.ratings(fit, top=1).attrs["caption"]
+    for top_wrong in (0, 5, 1.5, True):
+        with pytest.raises(hs.HierstanError, match="from 1 to 4"):
+            hs.ratings(fit, top=top_wrong)
+    schools = hs.GroupedData.from_estimates(
+        hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
+    )
+    with pytest.raises(hs.HierstanError, match="from_ratings"):
+        hs.ratings(hs.PartialPooling().fit(schools, **QUICK))
+
+
+def trial(J: int = 8, n: int = 60, effect: float = 0.8) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    cut = np.array([-2.0, -0.5, 0.5, 2.0])
+    site, arm = np.repeat(np.arange(J), 2 * n), np.tile([0, 1], J * n)
+    eta = rng.normal(0, 0.5, J)[site] + arm * rng.normal(effect, 0.2, J)[site]
+    score = 1 + (rng.logistic(eta)[:, None] > cut).sum(axis=1)
+    return pd.DataFrame({"site": site, "arm": arm, "score": score})
+
+
+def test_trials_have_proportional_odds() -> None:
+    frame = trial()
+    columns = {"group": "site", "arm": "arm", "control": 0, "outcome": "score"}
+    data = hs.GroupedData.from_trial(frame, **columns, family="ordinal", order=range(1, 6))
+    assert (data.family, data.measure) == ("ordinal_treatment", "OR")
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    assert hs.diagnose(fit).ok
+    mu = fit.draws("mu")
+    assert abs(mu.mean() - 0.8) < 4 * mu.std()
+    arms = frame.groupby(["site", "arm"])["score"].mean().unstack()
+    found = hs.absolute_effects(fit).table.loc[list(range(8))]
+    assert np.corrcoef(found["control"], arms[0])[0, 1] > 0.95
+    np.testing.assert_allclose(found["treated"], arms[1], atol=0.4)
+    base, own = FAMILIES["ordinal"], fit.own()
+    places = base.to_link(np.array([1.5, 3.0, 4.9]), own)
+    back = base.to_response(places, own)
+    np.testing.assert_allclose(back, np.tile([1.5, 3.0, 4.9], (len(mu), 1)), rtol=1e-8)
+    with pytest.raises(hs.DataError, match="family='ordinal'"):
+        hs.GroupedData.from_trial(frame, **columns, order=range(1, 6))
+
+
+def test_structure_moves_the_stores() -> None:
+    counts = stores(J=12, n=40, tau=0.3)
+    rows = ratings(counts).rows
+    assert rows is not None
+    frame = pd.DataFrame({"store": counts.index[rows["group"]], "stars": rows["y"]})
+    number = frame["store"].str[6:].astype(int)
+    frame = frame.assign(region=number % 3, size=number**2)
+    data = hs.GroupedData.from_ratings(
+        frame, group="store", rating="stars", factors=["region"], predictors=["size"]
+    )
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    assert fit.convergence().divergences == 0
+    assert hs.effects(fit, "region", scale="response")["mean"].between(1, 5).all()
+    new = pd.DataFrame({"store": ["new"], "region": [1], "size": [3.0]})
+    drawn = hs.predict(fit, new).draws
+    assert set(np.unique(drawn)) <= {1, 2, 3, 4, 5}
+
+
+def test_a_fit_of_ratings_comes_back_from_a_file(tmp_path: Path) -> None:
+    words = ["awful", "poor", "fair", "good", "great"]
+    fit = hs.PartialPooling().fit(ratings(stores().set_axis(words, axis=1)), **QUICK)
+    fit.save(tmp_path / "fit.nc")
+    again = hs.load(tmp_path / "fit.nc")
+    assert again.data.categories is not None
+    assert again.data.categories.tolist() == words
+    pd.testing.assert_frame_equal(hs.ratings(again), hs.ratings(fit))
+    assert again.posterior["cut"].values.tolist()[0] == "awful|poor"
+
+
+def test_priors_of_cut_points_are_of_no_other_parameter() -> None:
+    with pytest.raises(hs.PriorError, match=r"is hs\.Dirichlet"):
+        hs.PartialPooling(priors={"cutpoint": hs.Normal(0, 1)})
+    with pytest.raises(hs.PriorError, match="not of 'mu'"):
+        hs.PartialPooling(priors={"mu": hs.Dirichlet(1)})

@@ -214,14 +214,10 @@ class _Means:
     ) -> None:
         from hierstan.engines.stanli import Evaluator
 
-        columns = FAMILIES[data.family].columns
         none = np.zeros(0, dtype=np.int32)
         entries = {
             **stan_data(data, priors, pointwise=True, replicate=False),
-            **{
-                name: frame[name].to_numpy().astype(np.int32 if kind == "int" else np.float64)
-                for name, kind in columns.items()
-            },
+            **FAMILIES[data.family].entries(frame),
             **{"J": A, "N": len(frame), "group": (arm + 1).astype(np.int32)},
             **{"K": 0, "x": np.zeros((A, 0)), "x_new": np.zeros(0), "F": 0, "L": 0},
             **{"factor": none, "level": np.zeros((0, A), np.int32), "level_new": none},
