@@ -70,7 +70,7 @@ def coordinates(
     tau2 = typical_variance(data)
     estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
     if "near" in wanted:
-        roughly = rough(data)
+        roughly = rough(data, alike=alike)
         estimate, precision = roughly.estimate, roughly.precision
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +29,7 @@ class Rough:
     estimate, precision : numpy.ndarray
         What each group's own data say about its mean, (J,) each, on the link scale.
     tau2 : float
-        Variance between groups that are alike in their factors; above 0.
+        Variance between groups that are alike in their factors.
     level_tau2 : numpy.ndarray
         Variance between the levels of each factor, (F,); above 0.
     """
@@ -45,13 +45,14 @@ class Rough:
         return self.precision / (1 + self.tau2 * self.precision)
 
 
-def rough(data: GroupedData) -> Rough:
+def rough(data: GroupedData, *, alike: bool = False) -> Rough:
     """Return the approximation: penalized quasi-likelihood with variances by moments.
 
     Log likelihoods are expanded around where a group's data and its center put its mean (Breslow
     and Clayton 1993, doi:10.1080/01621459.1993.10594284). The variances make the weighted sums of
     squares of the levels' totals what they are expected to be (MINQUE's equations; Rao 1971,
-    doi:10.1016/0047-259X(71)90001-7), none of them below 0.
+    doi:10.1016/0047-259X(71)90001-7), none of them below 0. With `alike` there is none between
+    groups that are alike in their factors.
 
     Examples
     --------
@@ -75,6 +76,7 @@ def rough(data: GroupedData) -> Rough:
         now = Rough(
             estimate, precision, *_variances(estimate, precision, data.design, codes, total)
         )
+        now = replace(now, tau2=0.0) if alike else now
         total = now.tau2 + float(now.level_tau2.sum())
         if not family.curved:
             continue

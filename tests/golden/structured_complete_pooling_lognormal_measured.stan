@@ -31,6 +31,42 @@ functions {
     }
     return center;
   }
+  // mu, beta and u, and how much z shrinks or stretches, in logarithms
+  vector measured_from(vector z,
+                       real tau,
+                       vector scale,
+                       vector middle,
+                       matrix near,
+                       vector near_mean,
+                       vector near_noise,
+                       vector near_share,
+                       matrix far,
+                       vector far_mean,
+                       vector far_weight,
+                       vector far_noise,
+                       vector far_share,
+                       array[] int place) {
+    int M = rows(near);
+    int P = cols(near);
+    int E = rows(far);
+    vector[P] unit = head(scale, P);
+    vector[M] weight = 1 ./ sqrt(near_noise + square(tau) * near_share);
+    matrix[M, P] lines = diag_post_multiply(near, unit);
+    matrix[M, P] seen = diag_pre_multiply(weight, lines);
+    vector[P] pull = seen' * (weight .* near_mean);
+    matrix[P, P] root = cholesky_decompose(add_diag(crossprod(seen), 1));
+    vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
+    vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
+    vector[E] far_unit = tail(scale, E);
+    vector[E] noise = far_noise + square(tau) * far_share;
+    vector[E] says = far_unit .* far_weight ./ noise;
+    vector[E] total = 1 + far_unit .* says;
+    vector[E] rest = says .* (far_mean - far * moved) ./ total;
+    vector[E] beyond = far_unit .* (rest + tail(z, E) ./ sqrt(total));
+    real stretch = sum(log(scale)) - sum(log(diagonal(root)))
+                   - 0.5 * sum(log(total));
+    return append_row((middle + append_row(moved, beyond))[place], stretch);
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -53,21 +89,45 @@ data {
   real<lower=0> sigma_scale;
   int<lower=0, upper=1> pointwise; // write log_lik?
   int<lower=0, upper=1> replicate; // write y_rep?
-  real mu_guess; // about where mu and beta are, and how unsure that is
-  real<lower=0> mu_unit;
-  vector[K] beta_guess;
-  vector<lower=0>[K] beta_unit;
+  // what the groups say of the near ones of mu, beta and u together, as if it
+  // were that near_mean ~ normal(near * them, ...) with a variance that has a
+  // part for noise and a part that grows with tau^2
+  int<lower=1> P; // near ones
+  int<lower=0> E; // far ones
+  int<lower=1> M;
+  matrix[M, P] near;
+  vector[M] near_mean;
+  vector<lower=0>[M] near_noise;
+  vector<lower=0>[M] near_share;
+  // and of each far one, given the near ones
+  matrix[E, P] far;
+  vector[E] far_mean;
+  vector<lower=0>[E] far_weight;
+  vector<lower=0>[E] far_noise;
+  vector<lower=0>[E] far_share;
+  vector[1 + K + L] prior_middle; // of them all, near ones first
+  vector<lower=0>[1 + K] prior_width; // of mu and beta
+  array[L] int<lower=1, upper=F> factor_of; // factor of each level in this order
+  array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
-  vector[L] u; // what a level adds to the groups that have it
   real<lower=0> sigma; // standard deviation of the logarithm
-  // mean of a group that is average in all of this
-  real<offset=mu_guess, multiplier=mu_unit> mu;
-  // change for one unit of a predictor
-  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
+  vector[1 + K + L] z; // mu, beta and u, measured together
 }
 transformed parameters {
+  vector[2 + K + L] measured = measured_from(z, 0,
+                                             append_row(prior_width,
+                                                        tau_level[factor_of]),
+                                             prior_middle, near, near_mean,
+                                             near_noise, near_share, far,
+                                             far_mean, far_weight, far_noise,
+                                             far_share, place);
+  real mu = measured[1]; // mean of a group that is average in all of this
+  // change for one unit of a predictor
+  vector[K] beta = segment(measured, 2, K);
+  // what a level adds to the groups that have it
+  vector[L] u = segment(measured, 2 + K, L);
   vector[J] theta = center_of(mu, beta, u, x, level); // group means
 }
 model {
@@ -78,6 +138,7 @@ model {
   u ~ normal(0, tau_level[factor]);
   sigma ~ normal(0, sigma_scale);
   y ~ family(eta, sigma, count, squares);
+  target += measured[2 + K + L];
 }
 generated quantities {
   vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];

@@ -54,14 +54,18 @@ def density_and_values(
     )
 
 
+@pytest.mark.parametrize("model", [hs.PartialPooling(), hs.CompletePooling()])
 @pytest.mark.parametrize("family", ["binomial", "normal"])
 @pytest.mark.parametrize("place", PLACES)
 def test_the_posterior_is_the_same(
-    family: str, place: str, monkeypatch: pytest.MonkeyPatch
+    model: hs.PartialPooling | hs.CompletePooling,
+    family: str,
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in PLACES[place].items():
         monkeypatch.setattr(joint, name, value)
-    plan = make_plan(hs.PartialPooling(), structured_data(family))
+    plan = make_plan(model, structured_data(family))
     page = plan.integrated or plan.conditional
     stated = Evaluator(page, stan_data(plan.data, plan.priors))
     names, rng = list(stated.parameters), np.random.default_rng(3)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from hierstan.answers.comparison.elpd import Elpd, LeftOut, summarised
 from hierstan.answers.comparison.left_out import hyper_draws, log_mean_and_error
-from hierstan.answers.comparison.unit_likelihood import log_lik_together
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units, log_lik_together
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families.normal_correlated import NormalCorrelated
@@ -17,6 +19,7 @@ from hierstan.fit.fit import Fit
 
 NODES = np.linspace(-6.0, 6.0, 25)  # of a new level, in sds from the average one
 FINE = np.linspace(-6.0, 6.0, 601)
+BLOCK = 2**20  # draws x groups at a time
 
 
 def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> Elpd:
@@ -88,17 +91,49 @@ def _without(fit: Fit, factor: Hashable, mine: np.ndarray, size: int) -> tuple[f
 def _over_the_level(
     refit: Fit, factor: Hashable, data: GroupedData, hyper: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Integrate what the level adds out, at each draw: splines of the log density, (S,)."""
+    """Integrate what the level adds out, at each draw: splines of the log density, (S,).
+
+    One copy of the level's groups for each value that it may add, many copies at a time.
+    """
     from scipy import interpolate, special
 
-    S = len(hyper["u"])
+    S, J = len(hyper["u"]), len(data.groups)
     noise = drawn_noise(refit, data, S, refit.seed)
     place = list(refit.data.levels).index(factor)
+    most = 1 if refit.family.correlated else max(1, BLOCK // (S * J))
     at_nodes = []
-    for node in NODES:
-        noise[place] = np.full((S, 1), node)
-        there, draws = placed(refit, data, hyper, noise)
-        at_nodes.append(log_lik_together(refit, draws, there))
-    fine = interpolate.CubicSpline(NODES, np.array(at_nodes))(FINE)
+    for nodes in np.array_split(NODES, -(-len(NODES) // most)):
+        noise[place] = np.tile(nodes, (S, 1))
+        there, draws = placed(refit, _copies(data, factor, len(nodes)), hyper, noise)
+        if len(nodes) == 1:
+            at_nodes.append(log_lik_together(refit, draws, there)[None])
+        else:
+            by_group = log_lik_of_units(refit, draws, "group", data=there)
+            at_nodes.append(by_group.reshape(S, len(nodes), J).sum(axis=2).T)
+    fine = interpolate.CubicSpline(NODES, np.concatenate(at_nodes))(FINE)
     log_density = -0.5 * FINE**2 - 0.5 * np.log(2 * np.pi) + np.log(FINE[1] - FINE[0])
     return np.asarray(special.logsumexp(fine + log_density[:, None], axis=0))
+
+
+def _copies(data: GroupedData, factor: Hashable, count: int) -> GroupedData:
+    """Return a level's groups several times over, each time with a level of their own."""
+    if count == 1:
+        return data
+    J = len(data.groups)
+    again, copy = np.tile(np.arange(J), count), np.repeat(np.arange(count), J)
+    cells = pd.concat([data.cells] * count, ignore_index=True)
+    shift = np.repeat(np.arange(count), len(data.cells)) * J
+    assert data.factors is not None
+    groups = pd.RangeIndex(J * count)
+    factors = data.factors.iloc[again].set_axis(groups)
+    labels = pd.Index([object() for _ in range(count)], dtype=object)
+    factors[factor] = pd.Series(pd.Categorical.from_codes(copy, labels), groups)
+    return replace(
+        data,
+        groups=groups,
+        cells=cells.assign(group=cells["group"].to_numpy() + shift),
+        rows=None,
+        n_rows=data.n_rows * count,
+        predictors=None if data.predictors is None else data.predictors.iloc[again],
+        factors=factors,
+    )
