@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,12 +17,13 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.labels import fetch_rows
 from hierstan.data.validation import check
 from hierstan.errors import DataError, HierstanWarning
-from hierstan.families import FAMILIES
+from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
-from hierstan.families.normal import Normal
 from hierstan.text.answer import AnswerTable, answer
 from hierstan.text.wording import broken_by, show
+
+CLEARLY = 4.0  # by how much the log likelihoods must differ
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,7 +46,7 @@ class TwoPartData:
     >>> import pandas as pd
     >>> from hierstan.data.two_part import take
     >>> frame = pd.DataFrame({"segment": ["a", "a", "b", "b", "c"], "spent": [0, 8, 6, 2, 0]})
-    >>> take(frame, group="segment", outcome="spent", amounts="gamma")
+    >>> take(frame, group="segment", outcome="spent", amounts=["gamma"])
     TwoPartData(gamma: 3 groups, 5 customers, 3 buyers)
     """
 
@@ -91,11 +92,14 @@ class TwoPartData:
         )
 
 
-def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> TwoPartData:
-    """Check a frame with one customer per row, and split it; see `hierstan.TwoPart.fit`."""
+def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: Sequence[str]) -> TwoPartData:
+    """Check a frame with one customer per row, and split it; see `hierstan.TwoPart.fit`.
+
+    Of several families of amounts, the first is taken unless another is clearly likelier.
+    """
     table = open_table(frame, {"group": group, "outcome": outcome})
     n_rows = check(table, {"outcome": "real"})
-    if FAMILIES[amounts].positive:
+    if FAMILIES[amounts[0]].positive:
         _check_not_negative(table, n_rows)
     bought = nw.col("outcome").cast(nw.Float64) != 0
     rate = _taken(replace(table, frame=table.frame.with_columns(bought.alias("outcome"))))
@@ -107,8 +111,8 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: str) -> Two
     buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)  # said of the same labels above
-        paid = _in_order(_taken(buyers, Normal.name), rate.groups)
-        amount = paid if amounts == Normal.name else _in_order(_taken(buyers, amounts), rate.groups)
+        paid = _in_order(_taken(buyers, default("means")), rate.groups)
+        amount = _in_order(_likeliest([_taken(buyers, name) for name in amounts]), rate.groups)
     share = rate.cells["y"].to_numpy() / rate.cells["trials"].to_numpy()
     mean = pd.Series(paid.cells["y"].to_numpy(), index=np.flatnonzero(share))
     raw = mean.reindex(range(len(share)), fill_value=0.0).to_numpy() * share
@@ -126,10 +130,11 @@ def take_totals(
     amounts: str,
 ) -> TwoPartData:
     """Check a frame with the totals of one group per row; see `hierstan.TwoPart.fit`."""
-    if amounts != Normal.name:
+    if amounts not in accepted_by("means"):
+        enough = default("means")
         raise DataError(
-            f"Totals say all that amounts='normal' needs, and too little for amounts={amounts!r}: "
-            "give one row per customer, or use amounts='normal'."
+            f"Totals say all that amounts={enough!r} needs, and too little for amounts={amounts!r}"
+            f": give one row per customer, or use amounts={enough!r}."
         )
     columns = {"customers": customers, "buyers": buyers, "revenue": revenue, "squares": squares}
     table = open_table(frame, {"group": group, **columns})
@@ -168,6 +173,19 @@ def _moments(totals: pd.DataFrame, table: Table) -> pd.DataFrame:
             "is at least revenue^2 / buyers, and some group must have buyers."
         )
     return totals.assign(mean=mean, sd=np.sqrt(within.clip(lower=0) / np.maximum(n - 1, 1)))
+
+
+def _likeliest(data: Sequence[GroupedData]) -> GroupedData:
+    """Return the first, or the one under whose family the amounts are clearly likelier."""
+    first, *others = data
+    found = first
+    if others:
+        least = FAMILIES[first.family].best_log_lik(first.cells) + CLEARLY
+        for other in others:
+            value = FAMILIES[other.family].best_log_lik(other.cells)
+            if value > least:
+                found, least = other, value
+    return found
 
 
 def _taken(table: Table, family: str = Bernoulli.name) -> GroupedData:

@@ -431,6 +431,10 @@ class Family(ABC):
         """Draw sums of so many amounts around these means, (S, J); `own` has (S, 1)."""
         raise NotImplementedError(f"{self.name} has no amounts")
 
+    def best_log_lik(self, cells: pd.DataFrame) -> float:
+        """Return the log likelihood of amounts at its best, with a mean of each cell's own."""
+        raise NotImplementedError(f"{self.name} has no amounts")
+
     def mean_offset(self, own: Draws) -> np.ndarray | float:
         """Return what the log of the mean of outcomes lies above theta, (S, 1)."""
         return 0.0

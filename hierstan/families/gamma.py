@@ -73,7 +73,7 @@ class Gamma(Family):
         gap = float(((np.log(mean) - mean_log) * n)[several].sum() / max((n - 1)[several].sum(), 1))
         if gap <= 0:
             gap = 0.5
-        shape = (3 - gap + np.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap)
+        shape = _shape(gap)
         link_se = 1 / np.sqrt(shape * n)
         return raw.table(n, mean, mean * link_se, np.log(mean), link_se)
 
@@ -81,8 +81,25 @@ class Gamma(Family):
         """``n * shape``."""
         return weights * own["shape"]
 
+    def best_log_lik(self, cells: pd.DataFrame) -> float:
+        """Return it at the means, and the shape of `raw_estimates`."""
+        from scipy.special import gammaln
+
+        count, y, logs = (cells[name].to_numpy() for name in ("count", "y", "mean_log"))
+        gap = float((count * (np.log(y) - logs)).sum() / count.sum())
+        if gap <= 0:
+            return np.inf
+        shape = _shape(gap)
+        each = shape * (np.log(shape) - np.log(y) - 1) - gammaln(shape) + (shape - 1) * logs
+        return float((count * each).sum())
+
     def totals(
         self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
     ) -> np.ndarray:
         """Draw from the gamma distribution with so many times the shape."""
         return rng.gamma(own["shape"] * rows) / own["shape"] * means
+
+
+def _shape(gap: float) -> float:
+    """Return the likeliest shape where the log of the mean exceeds the mean log by so much."""
+    return float((3 - gap + np.sqrt((gap - 3) ** 2 + 24 * gap)) / (12 * gap))

@@ -65,7 +65,7 @@ class TwoPartFit:
     >>> fit.draws("mean").shape
     (4000, 3)
     >>> fit
-    <TwoPartFit: partial pooling of 3 groups, gamma amounts, 4 x 1,000 draws>
+    <TwoPartFit: partial pooling of 3 groups, lognormal amounts, 4 x 1,000 draws>
     """
 
     model: Any

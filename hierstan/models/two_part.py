@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.two_part import take, take_totals
 from hierstan.errors import DataError, PriorError
-from hierstan.families import FAMILIES, accepted_by
-from hierstan.families.gamma import Gamma
+from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
@@ -24,6 +23,7 @@ AMOUNTS = sorted(
     for name in accepted_by("rows")
     if FAMILIES[name].columns["y"] == "real" and not FAMILIES[name].of_group
 )
+AUTO = "auto"
 PARTS = ("rate", "amount")
 POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPooling)
 
@@ -43,12 +43,14 @@ class TwoPart:
 
     Parameters
     ----------
-    amounts : {"gamma", "lognormal", "normal", "student_t"}
-        The family of what buyers spend. Lognormal has the heavier tail. The last two allow amounts
-        below 0 too, such as refunds: a buyer is then whoever spent something other than 0. Under
-        normal the mean of a group is that of its buyers, whatever their distribution, with an error
-        that is right where they are many; Student's t passes over outliers, and is right where
-        amounts lie evenly about their mean. Revenue of few buyers with a long tail wants lognormal.
+    amounts : {"auto", "lognormal", "gamma", "normal", "student_t"}
+        The family of what buyers spend. "auto" takes lognormal, unless the amounts are clearly
+        likelier under gamma, whose lighter tail makes intervals too narrow where amounts have a
+        heavy one; of totals it takes normal. The last two allow amounts below 0 too, such as
+        refunds: a buyer is then whoever spent something other than 0. Under normal the mean of a
+        group is that of its buyers, whatever their distribution, with an error that is right where
+        they are many; Student's t passes over outliers, and is right where amounts lie evenly about
+        their mean. Revenue of few buyers with a long tail wants lognormal.
     pooling : type
         `PartialPooling`, `NoPooling` or `CompletePooling`, of both parts.
     priors : mapping, optional
@@ -86,14 +88,14 @@ class TwoPart:
     ['a', 'b', 'c']
     """
 
-    amounts: str = Gamma.name
+    amounts: str = AUTO
     pooling: type[Pooling] = PartialPooling
     priors: Mapping[str, Mapping[str, Prior]] | None = None
 
     def __post_init__(self) -> None:
-        if self.amounts not in AMOUNTS:
+        if self.amounts not in (AUTO, *AMOUNTS):
             raise DataError(
-                f"amounts= must be {' or '.join(AMOUNTS)}; got {show(self.amounts)}."
+                f"amounts= must be {' or '.join([AUTO, *AMOUNTS])}; got {show(self.amounts)}."
                 f"{did_you_mean(self.amounts, AMOUNTS)}"
             )
         if self.pooling not in POOLINGS:
@@ -186,9 +188,10 @@ class TwoPart:
                 "revenue= and squares=, with one row per group."
             )
         if given:
-            data = take_totals(frame, group=group, amounts=self.amounts, **given)
+            amounts = default("means") if self.amounts == AUTO else self.amounts
+            data = take_totals(frame, group=group, amounts=amounts, **given)
         else:
-            data = take(frame, group=group, outcome=outcome, amounts=self.amounts)
+            data = take(frame, group=group, outcome=outcome, amounts=self._candidates())
         if self.pooling is PartialPooling and len(data.amount.groups) == 1:
             raise DataError(
                 f"Only group {show(data.amount.groups[0])} has buyers: from one group partial "
@@ -198,7 +201,16 @@ class TwoPart:
         rate = self._part("rate", data.rate).fit(data.rate, seed=seed, **options)
         other = int(np.random.SeedSequence([rate.seed, 2]).generate_state(1)[0] % (2**31 - 1)) + 1
         amount = self._part("amount", data.amount).fit(data.amount, seed=other, **options)
-        return TwoPartFit(model=self, data=data, rate=rate, amount=amount)
+        model = replace(self, amounts=data.amount.family)
+        return TwoPartFit(model=model, data=data, rate=rate, amount=amount)
+
+    def _candidates(self) -> list[str]:
+        """Return the families that amounts may have, the heaviest tail first."""
+        if self.amounts != AUTO:
+            return [self.amounts]
+        positive = sorted((name for name in AMOUNTS if FAMILIES[name].positive), key=_lightness)
+        given = set((self.priors or {}).get("amount", {})) - set(self.pooling.own_parameters)
+        return [name for name in positive if given <= set(FAMILIES[name].parameters)] or positive
 
     def _part(self, part: str, data: GroupedData) -> Pooling:
         given = dict((self.priors or {}).get(part, {}))
@@ -206,3 +218,8 @@ class TwoPart:
             names = (*self.pooling.own_parameters, *FAMILIES[data.family].parameters)
             given = {name: p for name, p in AMOUNT_PRIORS.items() if name in names} | given
         return self.pooling(priors=given)
+
+
+def _lightness(name: str) -> bool:
+    """Whether the sum of amounts has all moments, as in gamma and not in lognormal."""
+    return FAMILIES[name].additive

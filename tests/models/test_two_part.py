@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from exact import LOG_DZ, Z
 from scipy import integrate, special, stats
 
 import hierstan as hs
+from hierstan import families
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.models.two_part import AMOUNT_PRIORS
 
@@ -563,7 +565,7 @@ def test_bad_data(frame, message: str) -> None:
         (lambda: hs.TwoPart(priors={"tau": hs.HalfNormal(1)}), hs.PriorError, "each part, such as"),
         (lambda: hs.TwoPart(priors={"rate": hs.Normal(0, 1)}), hs.PriorError, "each part, such as"),
         (
-            lambda: hs.TwoPart(priors={"amount": {"sigma": hs.HalfNormal(1)}}).fit(
+            lambda: hs.TwoPart("gamma", priors={"amount": {"sigma": hs.HalfNormal(1)}}).fit(
                 customers(), **COLUMNS, **QUICK
             ),
             hs.PriorError,
@@ -697,7 +699,8 @@ def test_what_totals_and_refunds_need_is_said(tmp_path: Path) -> None:
     with pytest.raises(hs.DataError, match="amounts='normal'"):
         hs.TwoPart().fit(frame, **COLUMNS)
     with pytest.raises(hs.DataError, match="too little for amounts='gamma'"):
-        hs.TwoPart().fit(totals(frame), **TOTALS)
+        hs.TwoPart("gamma").fit(totals(frame), **TOTALS)
+    assert hs.TwoPart().fit(totals(frame), **TOTALS, seed=1, **QUICKER).model.amounts == "normal"
     with pytest.raises(hs.DataError, match="either outcome=, with one row per customer, or"):
         hs.TwoPart("normal").fit(totals(frame), **{**TOTALS, "squares": None})
     with pytest.raises(hs.DataError, match="sum of the squares"):
@@ -705,3 +708,48 @@ def test_what_totals_and_refunds_need_is_said(tmp_path: Path) -> None:
     fit = hs.TwoPart("normal").fit(totals(frame), **TOTALS, seed=1, **QUICKER)
     fit.save(tmp_path / "fit.nc")
     assert str(hs.load(tmp_path / "fit.nc")) == str(fit)
+
+
+def spent(draw: Callable[[np.random.Generator, int], np.ndarray], seed: int = 1) -> pd.DataFrame:
+    """Return three variants of 500 visitors, one in five of whom buys."""
+    rng = np.random.default_rng(seed)
+    y = np.where(rng.random(1500) < 0.2, draw(rng, 1500), 0.0)
+    return pd.DataFrame({"segment": np.repeat(["small", "medium", "large"], 500), "spent": y})
+
+
+def test_amounts_are_lognormal_unless_they_are_clearly_gamma() -> None:
+    heavy = spent(lambda rng, n: rng.lognormal(3, 1.5, n))
+    light = spent(lambda rng, n: rng.gamma(1.5, 20, n))
+    chosen = {
+        name: hs.TwoPart(priors=priors).fit(frame, **COLUMNS, seed=1, **QUICKER).model.amounts
+        for name, frame, priors in (
+            ("heavy", heavy, None),
+            ("light", light, None),
+            ("a prior of gamma's own", heavy, {"amount": {"shape": hs.LogNormal(0, 1)}}),
+        )
+    }
+    assert chosen == {
+        "heavy": "lognormal",
+        "light": "gamma",
+        "a prior of gamma's own": "gamma",
+    }
+
+
+@pytest.mark.parametrize("family", ["lognormal", "gamma"])
+def test_amounts_at_their_likeliest(family: str) -> None:
+    frame = spent(lambda rng, n: rng.gamma(1.5, 20, n))
+    buyers = frame[frame["spent"] > 0]
+    data = hs.GroupedData.from_rows(buyers, group="segment", outcome="spent", family=family)
+    parts = [part["spent"].to_numpy() for _, part in buyers.groupby("segment")]
+
+    def log_lik(own: float) -> float:
+        if family == "gamma":
+            return sum(stats.gamma.logpdf(y, own, scale=y.mean() / own).sum() for y in parts)
+        medians = [np.exp(np.log(y).mean()) for y in parts]
+        pairs = zip(parts, medians, strict=True)
+        return sum(stats.lognorm.logpdf(y, own, scale=median).sum() for y, median in pairs)
+
+    best = max(log_lik(own) for own in np.linspace(0.3, 4, 2000))
+    assert data.cells.shape[0] == 3
+    found = families.FAMILIES[family].best_log_lik(data.cells)
+    assert found == pytest.approx(best, abs=0.05)
