@@ -3,7 +3,7 @@
 Thirteen trials of the vaccine against tuberculosis, collected by Colditz and others (1994), are the
 meta-analysts' textbook case. Their results differ more than chance allows, and latitude explains
 most of that. The first half takes each trial as an estimate with a standard error, the second half
-its two arms as they were counted.
+its two arms as they were counted. Beside them stand hospitals with patients one by one, simulated.
 """
 
 from pathlib import Path
@@ -93,7 +93,7 @@ approximate = hs.PartialPooling(priors={name: counted.priors[name] for name in (
     ratios, seed=1
 )
 print("\nBoth arms, in log-odds")
-print(hs.arms(counted).round(2).to_string())
+print(hs.arms(counted, of="population").round(2).to_string())
 print("\nLog odds ratios: from the counts, and from estimates with standard errors")
 ways = {"counts": hs.group_means(counted), "estimates": hs.group_means(approximate)}
 table = trials.set_index("trial")[["vaccinated_positive"]].set_axis(["ill"], axis=1)
@@ -102,3 +102,58 @@ table = table.assign(**{f"sd_{name}": means["sd"] for name, means in ways.items(
 print(table.sort_values("ill").round(2).to_string())
 apart = (table["counts"] - table["estimates"]).abs()
 print(f"They differ most for {apart.idxmax()}, by {apart.max():.2f}.")
+
+# What that means in people: differences of risk, and how many to vaccinate to prevent one case, in
+# each trial and in places whose risk without the vaccine is known.
+print()
+print(hs.absolute_effects(counted, weights="equal"))
+needed = hs.absolute_effects(
+    counted,
+    measure="NNT",
+    larger_is_better=False,
+    baseline={"where 1 in 20 falls ill": 0.05, "where 1 in 500 does": 0.002},
+)
+print("\nNumber needed to vaccinate, to benefit (NNTB) or to harm (NNTH), with 90% intervals")
+shown = pd.concat([needed.table, needed.new_group])[["control", "treated", "interval"]]
+print(shown.round(3).to_string())
+hs.plot_arms(counted).savefig(output / "bcg_arms.png", dpi=80)
+
+# Patients one by one: blood pressure in twelve hospitals, simulated, so that the truth is known.
+# Where it is higher, the drug lowers it more.
+rng = np.random.RandomState(5)  # NumPy keeps this generator's stream for good
+hospitals = [f"hospital {letter}" for letter in "ABCDEFGHIJKL"]
+patients = np.exp(rng.uniform(np.log(8), np.log(90), 12)).astype(int)
+mean = rng.normal(150, 8, 12)
+truth = pd.Series(-6 - 0.25 * (mean - 150) + rng.normal(0, 2, 12), index=hospitals)
+rows = pd.DataFrame({"hospital": np.repeat(hospitals, 2 * patients)})
+rows["arm"] = np.where(np.arange(len(rows)) % 2, "drug", "placebo")
+place = np.repeat(np.arange(12), 2 * patients)
+rows["pressure"] = rng.normal(mean[place] + truth.to_numpy()[place] * (rows["arm"] == "drug"), 15)
+by_patient = hs.GroupedData.from_trial(
+    rows, group="hospital", arm="arm", control="placebo", outcome="pressure"
+)
+print(f"\n{len(rows)} patients in {len(hospitals)} hospitals, by arm")
+print(rows.groupby(["hospital", "arm"])["pressure"].mean().unstack().head(3).round(1).to_string())
+poolings = hs.fit_poolings(by_patient, seed=1)
+print()
+print(hs.arms(poolings["partial"]))
+raw = hs.shrinkage(poolings["partial"])["raw"]
+claims = {"raw": raw} | {name: hs.group_means(fit)["mean"] for name, fit in poolings.items()}
+errors = (pd.DataFrame(claims).sub(truth, axis=0) ** 2).mean() ** 0.5
+print("\nRoot mean squared error of the twelve effects, in mmHg")
+print(errors.round(2).to_string())
+own = hs.group_means(poolings["partial"])
+held = own["lower"].lt(truth) & truth.lt(own["upper"])
+print(f"{held.sum()} of 12 intervals of 90% hold the true effect.")
+
+# A hospital that is to join: what the drug would do there, if its mean is known to be 165, and how
+# a patient with and without it would fare.
+joining = hs.absolute_effects(poolings["partial"], baseline={"joining": 165}).new_group
+print("\nIn a hospital where the mean is 165")
+print(joining.round(1).to_string())
+for treated, words in ((False, "placebo"), (True, "the drug")):
+    told = hs.predict(
+        poolings["partial"], new_groups=["joining"], baseline=165, treated=treated, seed=1
+    ).summary
+    mean, low, high = told[["mean", "lower", "upper"]].iloc[0]
+    print(f"a patient with {words}: {mean:.0f} ({low:.0f} to {high:.0f})")

@@ -63,6 +63,8 @@ class GroupedData:
         not effects, or nobody said so.
     categories : pandas.Index or None
         The categories of ratings, from the lowest to the highest.
+    arms : pandas.Index or None
+        Of a long table with two arms: what the control and the treatment are called.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class GroupedData:
     factors: pd.DataFrame | None = None
     measure: str | None = None
     categories: pd.Index | None = None
+    arms: pd.Index | None = None
 
     @classmethod
     def from_estimates(

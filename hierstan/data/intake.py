@@ -39,6 +39,7 @@ class Intake(NamedTuple):
     factors: pd.DataFrame | None = None
     measure: str | None = None
     categories: pd.Index | None = None
+    arms: pd.Index | None = None
 
 
 def take(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:

@@ -132,8 +132,18 @@ def _folded(taken: Intake, table: Table, control: Hashable, groups: pd.Index) ->
     if cells is None or taken.rows is not taken.cells:
         cells = recoded(taken.cells).sort_values(["group", TREATED], ignore_index=True)
     return taken._replace(
-        family=family.name, groups=groups, cells=cells, rows=rows, measure=family.measure
+        family=family.name,
+        groups=groups,
+        cells=cells,
+        rows=rows,
+        measure=family.measure,
+        arms=_named(arms.unique(), control),
     )
+
+
+def _named(arms: pd.Index, control: Hashable) -> pd.Index:
+    """Return the labels of both arms, the control's first."""
+    return arms.take(np.argsort(arms != control, kind="stable"))
 
 
 def _check_arms(arms: list[Hashable], table: Table, control: Hashable) -> None:

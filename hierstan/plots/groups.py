@@ -235,7 +235,10 @@ def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
         words = literal(columns[outcome or "mean"])
         pairs = 2 * [f"{words} / {literal(columns[size])}" if size else f"mean of {words}"]
     link = LINK_WORDS[family.base.link] if scale == "link" else ""
-    return f"{link}{pairs[0]}, control arm", f"{link}{pairs[1]}, treated arm"
+    control, treated = ("control arm", "treated arm")
+    if fit.data.arms is not None:
+        control, treated = (literal(label) for label in fit.data.arms)
+    return f"{link}{pairs[0]}, {control}", f"{link}{pairs[1]}, {treated}"
 
 
 def require_posterior(fit: Fit, picture: str) -> None:

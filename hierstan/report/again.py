@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.families import default
+from hierstan.families import FAMILIES, default
+from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 
 PACKAGES = ("hierstan", "arviz-stats", "numpy", "pandas", "scipy")
@@ -23,6 +24,8 @@ MAKERS = {
     "events": "from_events",
     "events_treatment": "from_arms",
     "outcome": "from_rows",
+    "mean": "from_means",
+    "rating": "from_ratings",
 }
 
 
@@ -88,6 +91,10 @@ def _keys(data: GroupedData) -> list[Hashable]:
 
 def _data(data: GroupedData) -> str:
     maker = next(MAKERS[role] for role in data.columns if role in MAKERS)
+    family = FAMILIES[data.family]
+    own, usual = data.family, default(maker.removeprefix("from_"))
+    if isinstance(family, Treatment):
+        own = family.base.name
     numbered = ("predictor ", "factor ")
     roles = {role: repr(n) for role, n in data.columns.items() if not role.startswith(numbered)}
     keys = _keys(data)
@@ -97,8 +104,10 @@ def _data(data: GroupedData) -> str:
         roles["factors"] = repr(factors)
     if data.predictors is not None:
         roles["predictors"] = repr(data.predictors.columns.tolist())
-    if maker == "from_rows" or data.family != default(maker.removeprefix("from_")):
-        roles["family"] = repr(data.family)
+    if maker == "from_rows" or own != usual:
+        roles["family"] = repr(own)
+    if data.arms is not None:
+        maker, roles["control"] = "from_trial", repr(data.arms.tolist()[0])
     arguments = ", ".join(f"{role}={name}" for role, name in roles.items())
     return f"data = hs.GroupedData.{maker}(frame, {arguments})"
 

@@ -7,9 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from hierstan.shell import values
-from hierstan.shell.parser import Parser, Version
-from hierstan.shell.texts import EXAMPLES, EXIT_CODES
+from hierstan.shell.options import flag, make_parser
 
 KINDS = {  # what is observed in each group: the options that must, and that may, go with it
     "estimate": (("se",), ()),
@@ -17,13 +15,16 @@ KINDS = {  # what is observed in each group: the options that must, and that may
     "events": ((), ("exposure", "family")),
     "events_treatment": (("total_treatment", "events_control", "total_control"), ()),
     "outcome": ((), ("weights", "family")),
+    "mean": (("sd", "n"), ()),
 }
+IN_ARMS = ("successes", "events", "outcome", "mean")  # kinds of which --arm takes a long table
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",
     "successes": "counts",
     "events": "events",
     "events_treatment": "arms",
     "outcome": "rows",
+    "mean": "means",
 }
 
 
@@ -53,7 +54,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     {'group': 'pump', 'events': 'failures', 'exposure': 'hours'}
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    parser = _parser()
+    parser = make_parser()
     if not given:
         parser.print_help()
         parser.exit()
@@ -63,14 +64,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         options.columns = _columns(options)
         _check_family(options)
         _check_by(options)
+        _check_arm(options)
     if options.command != "templates":
         _check_written(options)
     return options
-
-
-def flag(role: str) -> str:
-    """Return the option for a role, such as ``--total-control``."""
-    return f"--{role.replace('_', '-')}"
 
 
 # internals ------------------------------------------------------------------------------------
@@ -89,7 +86,8 @@ def _columns(options: argparse.Namespace) -> dict[str, Any]:
     roles = (options.kind, *required, *(role for role in optional if role != "family"))
     found = {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
     group = options.group if len(options.group) > 1 else options.group[0]
-    return {"group": group, **found}
+    arm = {} if options.arm is None else {"arm": options.arm}
+    return {"group": group, **arm, **found}
 
 
 def _check_family(options: argparse.Namespace) -> None:
@@ -103,6 +101,19 @@ def _check_family(options: argparse.Namespace) -> None:
             f"--family {options.family} does not go with {flag(options.kind)}, "
             f"which takes {', '.join(names)}"
         )
+
+
+def _check_arm(options: argparse.Namespace) -> None:
+    if options.arm is None:
+        return
+    if options.kind not in IN_ARMS:
+        kinds = ", ".join(map(flag, IN_ARMS))
+        options.parser.error(f"--arm goes with {kinds}, not with {flag(options.kind)}")
+    if options.control is None:
+        options.parser.error("--arm needs --control beside it, the arm without the treatment")
+    for role, given in (("weights", options.weights), ("smaller_is_better", None)):
+        if given is not None or getattr(options, role) is True:
+            options.parser.error(f"{flag(role)} does not go with --arm")
 
 
 def _check_by(options: argparse.Namespace) -> None:
@@ -123,172 +134,3 @@ def _check_written(options: argparse.Namespace) -> None:
     for name in names:
         if names.count(name) > 1:
             options.parser.error(f"--prior gives {name} twice")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="hierstan",
-        description="Complete, no and partial pooling of grouped data with Stan.",
-        epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    compare = _command(commands, "compare", "compare the three poolings on a table")
-    _add_columns(compare)
-    _add_reading(compare)
-    _add_sampling(compare)
-    _add_choice(compare)
-    _add_written(compare)
-    demo = _command(commands, "demo", "the same on the eight schools")
-    _add_sampling(demo)
-    _add_written(demo)
-    templates = _command(commands, "templates", "copy the Stan templates, to edit them")
-    templates.add_argument("directory", metavar="DIRECTORY", help="where to; made if need be")
-    return parser
-
-
-def _command(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=description,
-        description=f"{description[0].upper()}{description[1:]}.",
-        epilog=EXAMPLES * (name == "compare") + EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(command=name, parser=parser)
-    return parser
-
-
-def _add_columns(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file",
-        metavar="FILE",
-        help="text with a header line (.csv), also gzipped, or parquet; - for standard input",
-    )
-    names = parser.add_argument_group("columns (give --group and one of the five kinds of data)")
-    kinds = names.add_mutually_exclusive_group(required=True)
-    names.add_argument(
-        "--group",
-        metavar="COLUMN",
-        action="append",
-        required=True,
-        help="labels of the groups; given several times: a group of every combination",
-    )
-    names.add_argument(
-        "--factor",
-        metavar="COLUMN",
-        action="append",
-        dest="factors",
-        default=[],
-        help="labels that describe the groups, such as a shop's region; may come several times",
-    )
-    for option, where, text in (
-        ("by", names, "a factor, or one of several --group columns, to print level by level"),
-        ("estimate", kinds, "one estimate per group, with --se"),
-        ("se", names, "its standard error"),
-        ("successes", kinds, "successes, with --trials"),
-        ("trials", names, "number of trials"),
-        ("events", kinds, "number of events, perhaps with --exposure"),
-        ("exposure", names, "time, area or the like over which the events were counted"),
-        ("events_treatment", kinds, "events in the treatment arm of a trial, with the three below"),
-        ("total_treatment", names, "everyone in that arm"),
-        ("events_control", names, "events in the control arm"),
-        ("total_control", names, "everyone in that arm"),
-        ("outcome", kinds, "one outcome per row, perhaps with --family"),
-        ("weights", names, "what each outcome weighs: its variance is sigma^2 / weight"),
-    ):
-        where.add_argument(flag(option), metavar="COLUMN", help=text)
-    names.add_argument(
-        "--predictors",
-        metavar="COLUMN",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="numbers that describe the groups, such as a trial's latitude",
-    )
-    parser.add_argument(
-        "--family",
-        metavar="FAMILY",
-        help="how outcomes arise, such as normal (default), lognormal or bernoulli; of events and "
-        "successes too. Any other word lists them all.",
-    )
-
-
-def _add_sampling(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=1, help="of the sampler (default: %(default)s)")
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "cmdstan", "stanli"),
-        default="auto",
-        help="what runs Stan (default: CmdStan where it is installed, else stanli)",
-    )
-    parser.add_argument(
-        "--unit",
-        choices=("observation", "group"),
-        default="observation",
-        help="what is left out to compare predictions (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--prob",
-        type=values.probability,
-        default=0.9,
-        help="of the intervals (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--prior",
-        metavar="NAME=PRIOR",
-        type=values.prior,
-        action="append",
-        default=[],
-        help="such as tau='HalfNormal(0.5)', for each pooling that has the parameter",
-    )
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    text = parser.add_argument_group("how a text file is written")
-    text.add_argument(
-        "--sep",
-        metavar="CHARACTER",
-        type=values.separator,
-        help="between values, such as ';' or tab (default: a comma)",
-    )
-    text.add_argument(
-        "--decimal", metavar="CHARACTER", type=values.decimal, help=". (default) or a comma"
-    )
-    text.add_argument(
-        "--encoding",
-        metavar="NAME",
-        type=values.encoding,
-        help="such as latin-1, cp1252 or utf-16 (default: utf-8)",
-    )
-
-
-def _add_choice(parser: argparse.ArgumentParser) -> None:
-    choice = parser.add_argument_group("to choose a group (any of these adds a table to decide by)")
-    choice.add_argument(
-        "--control", metavar="LABEL", help="the group in use now, to compare the others with"
-    )
-    choice.add_argument(
-        "--caring",
-        metavar="NUMBER",
-        type=values.difference,
-        help="the smallest difference that matters, in the outcome's units (a rate: 0.01)",
-    )
-    choice.add_argument(
-        "--smaller-is-better", action="store_true", help="as of costs, deaths or complaints"
-    )
-
-
-def _add_written(parser: argparse.ArgumentParser) -> None:
-    written = parser.add_argument_group("what is written")
-    for option, metavar, kind, text in (
-        ("--output", "TABLE", values.table, "the groups' means: .csv, .json or .parquet"),
-        ("--report", "HTML", values.page, "a page with everything, to pass on"),
-        ("--plot", "PICTURE", values.picture, "the shrinkage: .png, .svg or .pdf"),
-    ):
-        written.add_argument(option, metavar=metavar, type=kind, help=text)
-    written.add_argument("--title", metavar="TEXT", help="what the page and the output are called")
-    written.add_argument("--quiet", action="store_true", help="print nothing")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.shell import printed, written
-from hierstan.shell.arguments import CONSTRUCTORS, flag, parse
+from hierstan.shell.arguments import CONSTRUCTORS, parse
+from hierstan.shell.options import flag
 from hierstan.shell.texts import MORE
 
 if TYPE_CHECKING:
@@ -113,12 +114,16 @@ def _read(options: Namespace) -> GroupedData:
     for role, names in several.items():
         wanted |= {f"{flag(role)} {number}": name for number, name in enumerate(names, 1)}
     dialect = Dialect(options.sep, options.decimal, options.encoding)
-    labels = [*options.group, *options.factors]
+    labels = [*options.group, *options.factors, *filter(None, [options.arm])]
     frame = read_columns(options.file, wanted, labels=labels, dialect=dialect)
     more = {"predictors": options.predictors, "factors": options.factors}
     if options.family is not None:
         more["family"] = options.family
-    make = getattr(GroupedData, f"from_{CONSTRUCTORS[options.kind]}")
+    constructor = CONSTRUCTORS[options.kind]
+    if options.arm is not None:
+        constructor = "trial"
+        more["control"] = written.arm(frame[options.arm], options.control)
+    make = getattr(GroupedData, f"from_{constructor}")
     data: GroupedData = make(frame, **columns, **more)
     return data
 
@@ -145,6 +150,8 @@ def _answer(data: GroupedData, options: Namespace) -> None:
     board = _board(fits["partial"], choice, options)
     if not options.quiet:
         _tell(fits, comparison, table, board, options)
+    if fits["partial"].family.treatment:
+        table = table.join(written.both_arms(fits["partial"], options.prob))
     _write(fits, table if board is None else _joined(table, board), choice, options)
 
 
@@ -168,6 +175,8 @@ def _tell(
         printed.print_components(partial, prob)
     caring = getattr(options, "caring", None) or None
     printed.print_differences(partial, prob, caring, comparison.verdict)
+    if partial.family.treatment:
+        printed.print_arms(partial, prob)
     if board is not None:
         printed.print_choice(board, partial.data)
 
@@ -203,7 +212,9 @@ def _choice(data: GroupedData, options: Namespace) -> dict[str, Any] | None:
     control, caring, smaller = (
         getattr(options, name, None) for name in ("control", "caring", "smaller_is_better")
     )
-    if control is None and caring is None and not smaller:
+    if getattr(options, "arm", None) is not None or (
+        control is None and caring is None and not smaller
+    ):
         return None
     choice = {"caring": caring, "larger_is_better": not smaller}
     return choice if control is None else choice | {"control": written.label(data, control)}

@@ -24,6 +24,7 @@ KIND_WORDS = {
     "events": "events",
     "events_treatment": "events in two arms",
     "outcome": "outcomes",
+    "mean": "means with standard deviations",
 }
 IN_WORDS_OF_THE_SHELL = (
     (r"^The frame", "The file"),
@@ -43,6 +44,7 @@ def described(data: GroupedData) -> str:
 
     rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
     kind = next(words for role, words in KIND_WORDS.items() if role in data.columns)
+    kind += " in two arms" * ("arm" in data.columns)
     family = FAMILIES[data.family].distribution or data.family
     groups = f"{len(data.groups):,} group{'s' * (len(data.groups) != 1)}"
     return f"{kind} of {groups}{rows}, {family} family"
@@ -91,12 +93,22 @@ def print_groups(table: pd.DataFrame, data: GroupedData, prob: float) -> None:
         )
         for name, values in table.items()
     }
-    print("\nGroup means: raw and under each pooling. Of partial pooling also the standard")
-    print(
-        f"deviation, the {percent(prob)} interval, and the pooling factor (0: its own data count,"
+    what = f"Effects ({data.effect.link_words})" if data.effect else ""
+    print()
+    print_filled(
+        f"{what or 'Group means'}: raw and under each pooling. Of partial pooling also the "
+        f"standard deviation, the {percent(prob)} interval, and the pooling factor (0: its own "
+        "data count, 1: those of the others)."
     )
-    print("1: those of the others).\n")
+    print()
     _print_by_group(table, data, columns)
+
+
+def print_arms(fit: Fit, prob: float) -> None:
+    """Print what the treatment changes on the outcome's own scale."""
+    from hierstan.answers.differences.absolute import absolute_effects
+
+    print(f"\n{absolute_effects(fit, prob=prob)!r}")
 
 
 def print_choice(table: pd.DataFrame, data: GroupedData) -> None:

@@ -13,6 +13,9 @@ examples:
   hierstan compare pumps.csv --group pump --events failures --exposure hours
   hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \\
       --events-control ill_without --total-control without
+  hierstan compare experiment.csv --group country --arm page --control old \\
+      --successes bought --trials users
+  hierstan compare patients.csv --group hospital --arm arm --control placebo --outcome pressure
   hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
   hierstan compare segments.csv --group age --group channel --factor region --by region \\
       --successes sold --trials seen

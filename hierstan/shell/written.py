@@ -49,6 +49,20 @@ def label(data: GroupedData, text: str) -> Any:
     return data.groups[texts.index(text)]
 
 
+def both_arms(fit: Fit, prob: float) -> pd.DataFrame:
+    """Tabulate both arms of each group on the outcome's own scale, and their difference."""
+    from hierstan.answers.differences.absolute import absolute_effects
+
+    found = absolute_effects(fit, prob=prob).table
+    names = {"mean": "difference", "lower": "difference_lower", "upper": "difference_upper"}
+    return found[["control", "treated", *names]].rename(columns=names)
+
+
+def arm(column: pd.Series, text: str) -> Any:
+    """Return the arm that is written so, or the text where none is."""
+    return next((label for label in column.unique() if str(label) == text), text)
+
+
 def write_table(table: pd.DataFrame, path: str) -> None:
     """Write a table, its labels first, in the format that the path's ending names."""
     names = [f"group {name}" if name in table else str(name) for name in table.index.names]

@@ -51,7 +51,7 @@ def test_dots_are_both_arms_and_circles_what_each_group_says() -> None:
     link = hs.plot_arms(fit, scale="link")
     _, pooled = dots(link)
     np.testing.assert_allclose(pooled, hs.arms(fit, scale="link")[["baseline", "treated"]])
-    assert link.axes[0].get_xlabel() == "log-odds of bought / users, control arm"
+    assert link.axes[0].get_xlabel() == "log-odds of bought / users, old"
 
 
 def test_marks_show_how_much_is_known_of_an_effect() -> None:

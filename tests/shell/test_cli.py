@@ -366,7 +366,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         ("compare a.csv --group g --outcome y --engine stan", "cmdstan"),
         ("compare a.csv --group g --outcome y --seed one", "--seed"),
         ("compare a.csv --group g --outcome y --report r.txt", ".html"),
-        ("compare a.csv --group g --outcome y --famly normal", "--famly. Did you mean '--family'?"),
+        ("compare a.csv --group g --outcome y --famly normal", "--famly. Did you mean '--family'"),
         ("compare a.csv --gruop g --outcome y", "--gruop. Did you mean '--group'?"),
         ("compare a.csv -group g --outcome y", "there is no option -group"),
         ("--verison", "--verison. Did you mean '--version'?"),
@@ -552,3 +552,88 @@ def test_predictors_are_used_and_their_slopes_printed(
     assert "Beyond what size can explain" in said
     assert main(["compare", str(file), *columns, "--predictors", "sise"]) == 1
     assert "no column 'sise', given as --predictors. Did you mean 'size'" in capsys.readouterr().err
+
+
+# two arms ---------------------------------------------------------------------------------------
+
+ARMS = ["--group", "shop", "--arm", "page", "--control", "1"]
+GIVEN = {
+    "counts": ["--successes", "bought", "--trials", "users"],
+    "rows": ["--outcome", "spent", "--family", "gamma"],
+    "means": ["--mean", "spent", "--sd", "sd", "--n", "users"],
+    "events": ["--events", "bought", "--exposure", "users"],
+}
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Path:
+    """Return a file with two arms in each of five shops, which are numbered."""
+    shops = ["007", "8", "9", "10", "11"]
+    frame = pd.DataFrame({"shop": [shop for shop in shops for _ in "12"], "page": [1, 2] * 5})
+    frame["users"], frame["bought"] = range(90, 100), [20, 31, 18, 22, 25, 28, 11, 19, 30, 33]
+    frame["spent"], frame["sd"] = [round(9 + k % 3 + k / 7, 2) for k in range(10)], 2.5
+    file = tmp_path / "experiment.csv"
+    frame.to_csv(file, index=False)
+    return file
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_two_arms_from_a_long_table(kind: str, experiment: Path) -> None:
+    columns = [*ARMS, *GIVEN[kind]]
+    data = cli._read(parse(["compare", str(experiment), *columns]))
+    assert data.groups.tolist() == ["007", "8", "9", "10", "11"]
+    frame = pd.read_csv(experiment, dtype={"shop": str, "page": str})
+    given = dict(zip((name[2:] for name in columns[::2]), columns[1::2], strict=True))
+    same = hs.GroupedData.from_trial(frame, **given)
+    pd.testing.assert_frame_equal(data.cells, same.cells)
+    assert " in two arms of 5 groups" in printed.described(data)
+
+
+def test_what_a_treatment_changes_is_printed_and_written(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = experiment.with_suffix(".json")
+    page = experiment.with_suffix(".html")
+    line = ["compare", str(experiment), *ARMS, *GIVEN["counts"], "--engine", "stanli"]
+    assert main([*line, "--output", str(file), "--report", str(page)]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Effects (log odds ratio): raw and under each pooling." in told
+    assert "Risk difference (2 - 1)" in told
+    assert "Overall the rate is 0." in told
+    assert "the log odds ratio is" in told  # how effects go with baselines
+    table = pd.read_json(file)
+    data = cli._read(parse(line[:-2]))
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    found = hs.absolute_effects(fit)
+    assert table["difference"].to_list() == pytest.approx(found.table["mean"].to_list())
+    assert table["treated"].to_list() == pytest.approx(found.table["treated"].to_list())
+    assert "two arms" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--arm", "page", *GIVEN["counts"]], "--arm needs --control beside it"),
+        (
+            ["--arm", "page", "--control", "1", "--estimate", "spent", "--se", "sd"],
+            "--arm goes with --successes, --events, --outcome, --mean, not with --estimate",
+        ),
+        (
+            ["--arm", "page", "--control", "1", "--outcome", "spent", "--weights", "users"],
+            "--weights does not go with --arm",
+        ),
+        ([*ARMS[2:], *GIVEN["counts"], "--smaller-is-better"], "--smaller-is-better does not go"),
+        (["--mean", "spent", "--sd", "sd"], "--mean needs --n beside it"),
+    ],
+)
+def test_what_does_not_go_with_arms(
+    more: list[str], said: str, experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(experiment), "--group", "shop", *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_control_that_is_no_arm(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = [*ARMS[:-1], "old", *GIVEN["counts"]]
+    assert main(["compare", str(experiment), *line]) == 1
+    assert "does not hold the control 'old'" in capsys.readouterr().err

@@ -284,7 +284,8 @@ def _caption(fit: Fit, measure: str, people: Population, prob: float) -> str:
         what = f"Number needed to treat: one over the {source} mean risk difference and its"
     else:
         words, how = _words(measure), "/" if _is_ratio(measure) else "-"
-        what = f"{words[0].upper()}{words[1:]} (treated {how} control): {source} mean, sd and"
+        control, treated = ("control", "treated") if fit.data.arms is None else fit.data.arms
+        what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} mean, sd and"
     return (
         f"{what} equal-tailed {percent(prob)} interval, by {pooling_words(fit.model.name)}. "
         f"Overall: {people.words}. Of a new group: medians"

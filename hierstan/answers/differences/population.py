@@ -11,7 +11,8 @@ import pandas as pd
 from hierstan.data.own_estimates import group_sizes
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.two_arms import check_baselines
+from hierstan.fit.two_arms import check_baselines, treatment_of
+from hierstan.text.tables import printable
 from hierstan.text.wording import did_you_mean, listed, show
 
 KINDS = ("size", "equal")
@@ -34,7 +35,7 @@ def of(fit: Fit, weights: Any) -> Population:
                 f"group, got {weights!r}."
             )
         size = group_sizes(fit.data) if weights == "size" else np.ones(len(groups))
-        told = f"groups as large as in the data ({size.sum():,.0f} {fit.family.unit})"
+        told = f"groups as large as in the data ({size.sum():,.0f} {_unit(fit)})"
         words = told if weights == "size" else f"{len(groups):,} groups of equal size"
         return Population(size / size.sum(), words)
     if not isinstance(weights, (Mapping, pd.Series)):
@@ -56,6 +57,14 @@ def baselines(fit: Fit, given: Any) -> tuple[np.ndarray | None, list[str]]:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _unit(fit: Fit) -> str:
+    """Return what sizes are counted in: the user's column, such as users, if that is what it is."""
+    family, columns = treatment_of(fit, "absolute_effects"), fit.data.columns
+    role = family.base.role_of(family.predicted_size, columns)
+    known = role is not None and tuple(family.size) == (family.predicted_size,)
+    return printable(str(columns[role])) if known and role is not None else family.unit
 
 
 def _by_group(groups: pd.Index, given: Mapping[Any, Any]) -> np.ndarray:

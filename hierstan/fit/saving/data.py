@@ -42,6 +42,7 @@ def from_data(data: GroupedData) -> dict[str, Any]:
         },
         "rows": rows,
         "measure": data.measure,
+        "arms": None if data.arms is None else from_labels(data.arms),
         "categories": None if data.categories is None else from_labels(data.categories),
         "predictors": _from_predictors(data),
         "factors": _from_factors(data.factors),
@@ -71,10 +72,20 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
         measure=measure,
+        arms=_to_arms(record.get("arms")),
         categories=_to_categories(record.get("categories"), cells),
         **_to_predictors(record.get("predictors"), groups),
         factors=_to_factors(record.get("factors"), groups),
     )
+
+
+def _to_arms(record: Any) -> pd.Index | None:
+    if record is None:
+        return None
+    labels = to_labels(record)
+    if len(labels) != 2:
+        raise Damaged(f"{len(labels)} arms are not two")
+    return labels
 
 
 def tables(data: GroupedData) -> dict[str, xr.DataTree]:

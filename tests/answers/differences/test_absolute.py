@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy import special
 import hierstan as hs
 from hierstan.answers.differences.needed import SIDES, inverted
 from hierstan.fit.baselines import correlation, effects_given
+from hierstan.report.again import script
 
 FAST: dict[str, Any] = {
     "seed": 3, "engine": "stanli", "progress": False, "chains": 2, "warmup": 300, "draws": 300,
@@ -303,6 +305,36 @@ def test_labels_of_several_columns_and_factors() -> None:
     found = hs.absolute_effects(fit, weights=weights, baseline=0.3)
     assert found.table.loc[("A", "y"), "weight"] == pytest.approx(0.2)
     assert found.new_group.iloc[0]["control"] == pytest.approx(0.3)
+
+
+# both arms' own names -----------------------------------------------------------------------------
+
+
+def test_arms_keep_their_names(tmp_path: Path) -> None:
+    fit = counts()
+    assert fit.data.arms.tolist() == ["old", "new"]
+    assert "Risk difference (new - old)" in repr(hs.absolute_effects(fit))
+    fit.save(tmp_path / "fit.nc")
+    kept = hs.load(tmp_path / "fit.nc")
+    assert kept.data.arms.tolist() == ["old", "new"]
+    assert repr(hs.absolute_effects(kept)) == repr(hs.absolute_effects(fit))
+
+
+@pytest.mark.parametrize("family", ["binomial", "gamma"])
+def test_the_script_of_a_report_makes_the_same_data(family: str) -> None:
+    fit = counts() if family == "binomial" else rows("gamma")
+    line = next(text for text in script({"partial": fit}, {}).split("\n") if "from_trial" in text)
+    data, cells = fit.data, fit.data.rows
+    names = {role: data.columns[role] for role in ("group", "arm")}
+    frame = pd.DataFrame({names["group"]: data.groups[cells["group"]]})
+    frame[names["arm"]] = data.arms.to_numpy()[cells["treated"].astype(int)]
+    frame[data.columns.get("successes", "y")] = cells["y"]
+    if family == "binomial":
+        frame[data.columns["trials"]] = cells["trials"]
+    found: dict[str, Any] = {"hs": hs, "frame": frame}
+    exec(line, found)
+    pd.testing.assert_frame_equal(found["data"].cells, data.cells)
+    assert found["data"].family == data.family
 
 
 # what cannot be asked -----------------------------------------------------------------------------
