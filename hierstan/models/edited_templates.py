@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from hierstan.sampling.starts import starting_points
 def check_consistency(plan: Plan) -> None:
     """Make sure that an edited template's model block and its generated quantities agree.
 
-    Between two points that differ in ``theta`` alone, the log density must change by as much as
-    ``log_lik`` and ``log_population`` do, whatever the other parameters; what leave-one-out uses
-    is then what was fitted. The first observation alone tells the likelihood from the population.
+    Between two points that differ in ``theta`` alone, or in ``baseline``, the log density must
+    change by as much as ``log_lik`` and ``log_population`` do, whatever the other parameters; what
+    leave-one-out uses is then what was fitted. The first observation alone tells the likelihood
+    from the population.
 
     Raises
     ------
@@ -34,18 +36,18 @@ def check_consistency(plan: Plan) -> None:
     first = Evaluator(plan.conditional, with_observations(plan.conditional, entries, 1))
     known = starting_points(plan.data, plan.priors, chains=2, seed=1)
     inits = evaluator.completed(known, seed=1)
-    moved = "theta" if "theta" in evaluator.parameters else "mu"
+    latent = [name for name in ("theta", "baseline") if name in evaluator.parameters]
     bounded = isinstance(plan.priors.get("theta"), Uniform)  # flat, but for the change of variables
-    for other in inits:
+    for other, moved in itertools.product(inits, latent if "theta" in latent else ["mu", *latent]):
         points = {name: np.array([other[name]] * 2) for name in evaluator.parameters}
         points[moved] = np.array([init[moved] for init in inits])
         full, one = (np.diff(program.log_density(points))[0] for program in (evaluator, first))
         log_lik = np.diff(evaluator.written(points, ["log_lik"])["log_lik"], axis=0)[0]
         _compare("the likelihood", "log_lik", full - one, log_lik[1:].sum(), plan.conditional)
-        if moved == "theta" and not bounded:
+        if moved in latent and not (moved == "theta" and bounded):
             population = evaluator.written(points, ["log_population"])["log_population"]
             _compare(
-                "the population of theta",
+                f"the population of {moved}",
                 "log_population",
                 one - log_lik[0],
                 np.diff(population.sum(axis=1))[0],

@@ -42,7 +42,8 @@ class ArmsIntegral:
     Parameters
     ----------
     program : Program
-        With ``baseline`` among its parameters and, unless it follows from others, ``theta``.
+        As hierstan ships it, with ``baseline`` among its parameters and, unless it follows from
+        others, ``theta``.
     priors : mapping of str to Prior
     data : GroupedData
     unit : {"observation", "group"}
@@ -65,8 +66,8 @@ class ArmsIntegral:
         frame = data.rows if self._by_row else data.cells
         assert frame is not None
         self._frame = frame
-        self._shared = not program.edited and not FAMILIES[data.family].parameters
-        self._center, self._width = _whereabouts(data)
+        self._shared = not FAMILIES[data.family].parameters
+        self._center, self._width = whereabouts(data)
         self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -241,6 +242,19 @@ class _Means:
         return self._evaluator.written_at(self._points, ["log_lik"])["log_lik"]
 
 
+def whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
+    """Return about where each arm's data put its mean, and how well, (2 J,): see `_arm`."""
+    arms = arms_near(data)
+    estimate, precision = (
+        np.column_stack([arms[name][part] for name in ("control", "treatment")]).ravel()
+        for part in (0, 1)
+    )
+    has = precision > 0
+    width = np.full(len(has), np.median(precision[has]) ** -0.5)
+    width[has] = precision[has] ** -0.5
+    return np.where(has, estimate, np.median(estimate[has])), width
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -266,19 +280,6 @@ def _population(
     root = np.array([[slope * tau, spread], [(1 + slope) * tau, spread]])
     fixed = "theta" not in priors and "tau" not in priors
     return Population(means, root[:, 1:] if fixed else root, np.array([center, tau]), prior)
-
-
-def _whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
-    """Return about where each arm's data put its mean, and how well, (2 J,): see `_arm`."""
-    arms = arms_near(data)
-    estimate, precision = (
-        np.column_stack([arms[name][part] for name in ("control", "treatment")]).ravel()
-        for part in (0, 1)
-    )
-    has = precision > 0
-    width = np.full(len(has), np.median(precision[has]) ** -0.5)
-    width[has] = precision[has] ** -0.5
-    return np.where(has, estimate, np.median(estimate[has])), width
 
 
 def _arm(frame: pd.DataFrame) -> np.ndarray:

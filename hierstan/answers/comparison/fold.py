@@ -54,9 +54,12 @@ class Folds:
         self._whole: tuple[_Joint, Integral] | None = None
 
     def without(self, index: int) -> tuple[float, float]:
-        """Return the log predictive density of a unit and its error, NaN where none was found."""
+        """Return the log predictive density of a unit and its error, NaN where none was found.
+
+        None is looked for where fitting again costs less.
+        """
         width = sum(int(np.prod(values.shape[1:])) for values in self._draws.values())
-        if width > MOST:
+        if width > MOST or (self._fit.family.treatment and self._fit.conditional.edited):
             return np.nan, np.nan
         priors = priors_without(self._fit, self._unit, index)
         joint, whole = self._with(priors)

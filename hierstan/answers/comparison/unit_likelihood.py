@@ -10,6 +10,7 @@ import numpy as np
 
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
 from hierstan.answers.comparison.arms_normal import arms_log_lik
+from hierstan.answers.comparison.arms_page import PageIntegral
 from hierstan.answers.comparison.correlated_integral import correlated_log_lik
 from hierstan.answers.comparison.integral import GroupIntegral
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
@@ -92,10 +93,12 @@ class UnitLikelihood:
         return arms_log_lik if family.treatment else normal_log_lik
 
     @cached_property
-    def _integral(self) -> GroupIntegral | ArmsIntegral:
+    def _integral(self) -> GroupIntegral | ArmsIntegral | PageIntegral:
         fit, shift = self._fit, self._shift
         ratio = None if shift is None else shift.log_ratio(fit.priors["theta"])
-        of = ArmsIntegral if fit.family.treatment else GroupIntegral
+        of: type[GroupIntegral | ArmsIntegral | PageIntegral] = GroupIntegral
+        if fit.family.treatment:
+            of = PageIntegral if fit.conditional.edited else ArmsIntegral
         return of(fit.conditional, fit.priors, self._data, self._unit, ratio)
 
     @cached_property
