@@ -31,6 +31,9 @@ def objects() -> dict[str, Any]:
     fits = hs.fit_poolings(data, **QUICK)
     partial = fits["partial"]
     both = hs.TwoPart().fit(bought, group="shop", outcome="spent", **QUICK)
+    arms = pd.concat([pages.assign(arm="old"), pages.assign(arm="new", sold=[6, 11, 7, 20])])
+    names = {"successes": "sold", "trials": "seen", "arm": "arm", "control": "old"}
+    trial = hs.GroupedData.from_trial(arms, group="page", **names)
     gamma = hs.GroupedData.from_rows(rows, group="shop", outcome="spent", family="gamma")
     return {
         "a table": pages,
@@ -44,6 +47,7 @@ def objects() -> dict[str, Any]:
         "fits": fits,
         **{f"a fit, {name}": fit for name, fit in fits.items()},
         "a fit of rows": hs.PartialPooling().fit(gamma, **QUICK),
+        "a fit of two arms": hs.PartialPooling().fit(trial, **QUICK),
         "a fit of the prior": hs.PartialPooling().fit(data, prior_only=True, **QUICK),
         "a fit of two parts": both,
         "two-part fits": {"partial": both},
@@ -90,7 +94,15 @@ def arguments(function: Callable[..., Any], folder: Path) -> dict[str, Any]:
 
 # What they make of fits takes seconds and has tests of its own.
 COSTLY = ("compare", "cross_check", "loo", "prior_sensitivity", "report", "sbc")
-FITTED = ("fits", "a fit, complete", "a fit, none", "a fit, partial", "a fit of rows", "a model")
+FITTED = (
+    "fits",
+    "a fit, complete",
+    "a fit, none",
+    "a fit, partial",
+    "a fit of rows",
+    "a fit of two arms",
+    "a model",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.priors import (
     Cauchy,
@@ -30,6 +31,7 @@ def infinite_because(
     new_group: bool = False,
     rows: int | None = None,
     of_mean: bool = False,
+    baseline_known: bool = False,
 ) -> str:
     """Name the prior that makes the expected outcome infinite.
 
@@ -52,6 +54,8 @@ def infinite_because(
         No rows are as good as a new group.
     of_mean : bool
         Whether it is the group's mean whose moments are asked for, and not an outcome's.
+    baseline_known : bool
+        Whether the baseline of a new group with two arms is known.
 
     Returns
     -------
@@ -70,6 +74,10 @@ def infinite_because(
     - A normal family with a standard deviation of each group: that of a group without rows is
       ``exp(log_sigma)``, and the moment of order `k` of its outcomes is finite if the prior of
       ``sigma_sd`` falls faster than ``exp(-k^2 x^2 / 2)``, or as fast where groups have data.
+    - With two arms, ``log(mean)`` of a new group's treated arm has variance ``(1 + slope)^2 tau^2 +
+      spread^2`` given these. Its mean is finite only if the prior of ``tau`` falls faster than
+      ``(1 + slope)^2`` can grow, so that ``slope`` needs a bounded one, and if that of ``spread``
+      falls as that of ``tau`` has to elsewhere. Known groups have data in their arms.
     - Lognormal: ``theta`` given large ``sigma`` and ``tau`` is normal with variance
       ``1 / (n / sigma^2 + 1 / tau^2)``. With half-normal priors of scales `s` and `t` the moment of
       order `k` of the mean ``exp(theta + sigma^2 / 2)`` is finite if
@@ -87,7 +95,9 @@ def infinite_because(
     'tau ~ HalfCauchy(1)'
     """
     unseen = new_group or fit.prior_only or rows == 0
-    if fit.family.link == "log":
+    if isinstance(fit.family, Treatment) and fit.family.base.link == "log":
+        guilty = _of_arms(fit, order, unseen, baseline_known)
+    elif fit.family.link == "log":
         power = order if of_mean else order**2
         n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
         guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
@@ -112,6 +122,31 @@ def _log_link(fit: Fit, order: int, power: int, rows: float) -> str:
     if fit.model.name == "complete" and not fit.prior_only:
         rows = rows or fit.data.n_rows  # the new group's mean is everyone's
     return _unbounded(fit, order, power) if rows == 0 else _weakly_bounded(fit, order, power, rows)
+
+
+def _of_arms(fit: Fit, order: int, unseen: bool, known: bool) -> str:
+    """Name the guilty parameter of an arm on a log link, whose baseline may be `known`."""
+    power, groups = order**2, _informative_groups(fit)
+    if "sigma" in fit.priors and not _outweighs(
+        fit.priors["sigma"], power, 0 if fit.prior_only else fit.data.n_rows
+    ):
+        return "sigma"
+    if not unseen:
+        return ""
+    if not known and not _outweighs(fit.priors["spread"], power, groups):
+        return "spread"
+    free = ("theta",) if groups else ("theta", "mu", "intercept")  # the data bound the others
+    if heavy := [name for name in free if name in fit.priors and _heavy(fit.priors[name])]:
+        return heavy[0]
+    if fit.model.name != "partial":
+        return ""
+    if known:  # given the baseline, an effect varies by less than tau
+        return "" if _outweighs(fit.priors["tau"], power, groups) else "tau"
+    slope = fit.priors["slope"]
+    if not isinstance(slope, Uniform):
+        return "slope"
+    reach = max(abs(arm + edge) for arm in (0, 1) for edge in (slope.lower, slope.upper))
+    return "" if _fall(fit.priors["tau"]) > power * reach**2 else "tau"
 
 
 def _unbounded(fit: Fit, order: int, power: int) -> str:

@@ -93,3 +93,39 @@ def test_the_rule_is_what_the_integral_does() -> None:
             log = tau**2 / 2 - tau**2 / (2 * scale**2) - power * np.log(tau)
             total.append(np.exp(log).sum() * (tau[1] - tau[0]))
         assert (total[1] < 1.05 * total[0]) == finite
+
+
+def in_arms(model: hs.PartialPooling) -> hs.Fit:
+    frame = pd.DataFrame({"g": list("abcd") * 2, "arm": ["old"] * 4 + ["new"] * 4})
+    frame["y"] = [3, 5, 2, 4, 6, 5, 4, 9]
+    data = hs.GroupedData.from_trial(frame, group="g", arm="arm", control="old", events="y")
+    return quick(model, data)
+
+
+@pytest.mark.parametrize(
+    ("priors", "guilty"),
+    [
+        ({}, "slope"),
+        ({"spread": WIDE}, "spread"),
+        ({"slope": hs.Uniform(-1, 0.5), "tau": hs.HalfNormal(0.6)}, ""),
+        ({"slope": hs.Uniform(-1, 0.5), "tau": hs.HalfNormal(0.7)}, "tau"),  # 0.7 (1 + 0.5) > 1
+        ({"slope": hs.Uniform(-1.5, 0), "tau": hs.HalfNormal(0.7)}, "tau"),
+    ],
+)
+def test_new_groups_with_two_arms(priors: dict, guilty: str) -> None:
+    fit = in_arms(hs.PartialPooling(priors=priors))
+    found = infinite_because(fit, new_group=True)
+    assert found.partition(" ~")[0] == guilty
+    assert infinite_because(fit) == ""
+    # with the baseline known, the effect varies by tau at most
+    assert infinite_because(fit, new_group=True, baseline_known=True) == ""
+
+
+def test_predictions_of_new_groups_with_two_arms_say_so() -> None:
+    fit = in_arms(hs.PartialPooling())
+    with pytest.warns(hs.HierstanWarning, match="infinite under the prior slope ~ Normal"):
+        found = hs.predict(fit, new_groups=1, seed=1).summary
+    assert np.isinf(found["mean"].iloc[0])
+    known = hs.predict(fit, new_groups=1, baseline=4.0, seed=1).summary
+    assert np.isfinite(known["mean"].iloc[0])
+    assert infinite_because(in_arms(hs.CompletePooling()), new_group=True) == ""

@@ -129,9 +129,11 @@ def positive(values: Values, label: Hashable) -> np.ndarray:
 def check_control(values: Values, control: Any) -> None:
     """Refuse to compare with nothing."""
     if control is None:
+        two_arms = getattr(values.fit, "family", None) and values.fit.family.treatment
+        own = " What the treatment changes in each group: absolute_effects(fit)." * bool(two_arms)
         raise HierstanError(
             "There has to be a group to compare the others with: control=. "
-            f"Groups: {listed(values.groups.tolist(), 8)}."
+            f"Groups: {listed(values.groups.tolist(), 8)}.{own}"
         )
 
 

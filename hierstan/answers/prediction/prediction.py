@@ -116,7 +116,7 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
         dict(zip(group_summaries.COLUMNS, summary, strict=True)), index=study.labels
     )
     design = study.design(fit)
-    _mark_infinite(fit, table, design["new"].to_numpy())
+    _mark_infinite(fit, table, design["new"].to_numpy(), baselines is not None)
     table.attrs["caption"] = (
         f"Prediction of single observations by {pooling_words(fit.model.name)}: mean, "
         f"standard deviation and equal-tailed {percent(prob)} interval"
@@ -129,14 +129,14 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
 # internals ------------------------------------------------------------------------------------
 
 
-def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray) -> None:
+def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> None:
     """Replace what grows with the number of draws by what it grows to."""
     for which, unseen in ((~new, False), (new, True)):
         if not which.any():
             continue
-        if infinite_because(fit, order=2, new_group=unseen):
+        if infinite_because(fit, order=2, new_group=unseen, baseline_known=known):
             table.loc[which, "sd"] = np.inf
-        reason = infinite_because(fit, order=1, new_group=unseen)
+        reason = infinite_because(fit, order=1, new_group=unseen, baseline_known=known)
         if reason:
             table.loc[which, "mean"] = np.inf
             warnings.warn(

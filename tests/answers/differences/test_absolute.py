@@ -374,5 +374,7 @@ def test_arms_and_baselines_need_two_arms() -> None:
         hs.predict(counts(), groups=["site 0"], baseline=0.5)
     with pytest.raises(hs.HierstanError, match="rates between 0 and 1"):
         hs.predict(counts(), new_groups=1, baseline=2.0)
+    with pytest.raises(hs.HierstanError, match=r"in each group: absolute_effects\(fit\)"):
+        hs.uplift(counts())
     with pytest.raises(hs.HierstanError, match="of= takes 'groups' or 'population'"):
         hs.arms(counts(), of="sites")
