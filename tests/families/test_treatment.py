@@ -140,6 +140,33 @@ def test_both_dimensions_are_integrated_out(pooling: str) -> None:
             assert of["observation"][s, row] == pytest.approx(rest, abs=1e-2, rel=1e-4), (s, j, arm)
 
 
+def test_an_arm_without_events_under_a_wide_prior() -> None:
+    data = trials([0, 3, 0], [9, 20, 300], [1, 4, 0], [12, 22, 250])
+    priors = {"theta": hs.Normal(0, 10)}
+    plan = make_plan(hs.NoPooling(priors=priors), data)
+    hyper = {"intercept": np.array([-1.5, -0.2]), "spread": np.array([0.8, 1.3])}
+    of = {
+        unit: ArmsIntegral(plan.conditional, plan.priors, data, unit)(hyper)
+        for unit in ("group", "observation")
+    }
+    u, v = np.linspace(-12, 9, 801)[:, None], np.linspace(-60, 60, 3001)
+    area = np.log((u[1, 0] - u[0, 0]) * (v[1] - v[0]))
+    for s, (j, cell) in itertools.product(range(2), wide(data).iterrows()):
+        prior = stats.norm.logpdf(u, hyper["intercept"][s], hyper["spread"][s]) + area
+        prior = prior + stats.norm.logpdf(v - u, 0, 10)
+        log_lik = (
+            stats.binom.logpmf(cell["control"], cell["control_trials"], special.expit(u)),
+            stats.binom.logpmf(cell["y"], cell["trials"], special.expit(v)),
+        )
+        whole = special.logsumexp(prior + log_lik[0] + log_lik[1])
+        assert of["group"][s, j] == pytest.approx(whole, abs=5e-3)
+        for arm in (0, 1):
+            mine = (data.cells["group"] == j) & (data.cells["treated"] == arm)
+            rest = whole - special.logsumexp(prior + log_lik[1 - arm])
+            found = of["observation"][s, np.flatnonzero(mine)[0]]
+            assert found == pytest.approx(rest, abs=5e-3)
+
+
 # the posterior ------------------------------------------------------------------------------------
 
 

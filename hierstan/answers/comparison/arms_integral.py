@@ -7,11 +7,19 @@ are bivariate normal given the population: see `arms_quadrature`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.arms_quadrature import NODES, Arms, Population, log_sum
+from hierstan.answers.comparison.arm_means import ArmMeans
+from hierstan.answers.comparison.arms_quadrature import (
+    MORE_NODES,
+    NODES,
+    Arms,
+    Population,
+    log_sum,
+)
 from hierstan.answers.comparison.curves import Curves
 from hierstan.answers.comparison.integral import (
     APART,
@@ -28,7 +36,6 @@ from hierstan.families.treatment import TREATED
 from hierstan.priors import Normal, Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import arms_near
-from hierstan.sampling.inputs import stan_data
 
 KNOTS = {True: 401, False: 161}  # of curves that are the same at every draw, or not
 MAX_VALUES = 2**24  # knots x draws x arms at a time
@@ -69,6 +76,7 @@ class ArmsIntegral:
         self._shared = not FAMILIES[data.family].parameters
         self._center, self._width = whereabouts(data)
         self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
+        self._lopsided: dict[tuple[bool, bool], np.ndarray] = {}  # by group; -1 where not known
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return it at draws of every parameter but those of groups, (S, ...): (S, J) or (S, N)."""
@@ -85,7 +93,7 @@ class ArmsIntegral:
             if self._by_row:
                 found[:, rows] = self._of_rows(both, rows, start, hyper)
             else:
-                found[:, groups] = both.log_integral(self._ratio, groups)
+                found[:, groups] = self._log_integral(both, groups, groups)
         return found
 
     # internals ----------------------------------------------------------------------------------
@@ -122,7 +130,7 @@ class ArmsIntegral:
         from scipy import sparse
 
         N, A = len(frame), len(codes)
-        at = _Means(self._program, self._priors, self._data, frame, arm, A)
+        at = ArmMeans(self._program, self._priors, self._data, frame, arm, A)
         member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
         draws = {k: v[:1] for k, v in hyper.items()} if self._shared else hyper
 
@@ -141,36 +149,65 @@ class ArmsIntegral:
         group, treated = code // 2, code % 2
         count = np.bincount(code, minlength=2 * len(both.population.center[0]))
         whole, rest = (np.empty((both.size, len(rows))) for _ in range(2))
-        moved = np.zeros(len(rows), dtype=bool)
+        single = np.flatnonzero(count[code] == 1)
+        if single.size:
+            own = both.take(group[single])
+            whole[:, single] = self._log_integral(own, group[single] + start, rows[single])
         for a in (0, 1):
-            mine = np.flatnonzero(treated == a)
+            mine = np.flatnonzero((count[code] > 1) & (treated == a))
             if mine.size:
-                own, ratio = both, self._ratio
-                index = group[mine]
-                if ratio is not None:
-                    own, index = both.take(index), np.arange(len(mine))
-                means, log_weight = own.marginal(a, ratio, rows[mine])
-                whole[:, mine] = log_sum(log_weight)[:, index]
-                shared = mine[count[code[mine]] > 1]
-                part = np.isin(mine, shared)
-                found = self._rest(means, log_weight, index[part], frame.iloc[shared], hyper)
-                rest[:, shared], moved[shared] = found
-        single = count[code] == 1
-        for a in (0, 1):
-            alone = np.flatnonzero(single & (treated == a))
+                part = self._of_shared(both, a, mine, group, rows, start, hyper)
+                whole[:, mine], rest[:, mine] = part
+            alone = single[treated[single] == a]
             has = count[2 * group[alone] + 1 - a] > 0
             rest[:, alone[~has]] = 0.0
             alone = alone[has]
             if alone.size:
                 left = both.take(group[alone]).only(1 - a)
-                rest[:, alone] = left.log_integral(self._ratio, rows[alone])
-            mine = np.flatnonzero(moved & (treated == a))
-            if mine.size:
-                place, codes = np.arange(len(mine)), code[mine] + 2 * start
-                its = self._curves(frame.iloc[mine], place, codes, hyper)
-                left = both.take(group[mine]).less(a, its)
-                rest[:, mine] = left.log_integral(self._ratio, rows[mine])
+                rest[:, alone] = self._log_integral(left, group[alone] + start, rows[alone])
         return whole - rest
+
+    def _of_shared(
+        self,
+        both: Arms,
+        a: int,
+        mine: np.ndarray,
+        group: np.ndarray,
+        rows: np.ndarray,
+        start: int,
+        hyper: Mapping[str, np.ndarray],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return log integrals with and without each of some rows of an arm that has others."""
+        frame, own, index, ratio = self._frame.iloc[rows[mine]], both, group[mine], self._ratio
+        if ratio is not None:
+            own, index = both.take(index), np.arange(len(mine))
+        means, log_weight = own.marginal(a, ratio, rows[mine])
+        rest, moved = self._rest(means, log_weight, index, frame, hyper)
+        far = np.flatnonzero(moved)
+        if far.size:
+            codes = 2 * (group[mine[far]] + start) + a
+            its = self._curves(frame.iloc[far], np.arange(len(far)), codes, hyper)
+            left = both.take(group[mine[far]]).less(a, its)
+            rest[:, far] = left.log_integral(ratio, rows[mine[far]])
+        return log_sum(log_weight)[:, index], rest
+
+    def _log_integral(self, arms: Arms, groups: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Return log integrals, (S, F), with more nodes for groups where a few draws ask for them.
+
+        A wide population and an arm without events, or with nothing else, make them lopsided.
+        """
+        known = self._lopsided.setdefault(arms.present, np.full(len(self._data.groups), -1))
+        _, first = np.unique(np.where(known[groups] < 0, groups, -1), return_index=True)
+        new = first[known[groups[first]] < 0]
+        if new.size:
+            known[groups[new]] = arms.take(new).lopsided(self._ratio, units[new])
+        found = np.empty((arms.size, len(groups)))
+        for more, nodes in enumerate((NODES, MORE_NODES)):
+            some = np.flatnonzero(known[groups] == more)
+            if some.size:
+                part = replace(arms.take(some), nodes=nodes)
+                found[:, some] = part.log_integral(self._ratio, units[some])
+        return found
 
     def _rest(
         self,
@@ -183,9 +220,7 @@ class ArmsIntegral:
         """Return log integrals without each row at the nodes with it, and where they fail."""
         F = means.shape[2]
         total = np.full((means.shape[1], len(frame)), -np.inf)
-        if not len(frame):
-            return total, np.zeros(0, dtype=bool)
-        at = _Means(self._program, self._priors, self._data, frame, index, F)
+        at = ArmMeans(self._program, self._priors, self._data, frame, index, F)
         few = np.unique(np.linspace(0, len(total) - 1, PROBES).astype(int))
         near = []
         for k in range(NODES):
@@ -199,47 +234,6 @@ class ArmsIntegral:
         with np.errstate(divide="ignore", invalid="ignore"):
             away = np.abs(slope) / np.sqrt(1 - share)
         return total, ~((share < DOMINANT) & (away < APART)).all(axis=0)
-
-
-class _Means:
-    """The program's log likelihood of rows, given the mean of the arm that each belongs to."""
-
-    def __init__(
-        self,
-        program: Program,
-        priors: Mapping[str, Prior],
-        data: GroupedData,
-        frame: pd.DataFrame,
-        arm: np.ndarray,
-        A: int,
-    ) -> None:
-        from hierstan.engines.stanli import Evaluator
-
-        none = np.zeros(0, dtype=np.int32)
-        entries = {
-            **stan_data(data, priors, pointwise=True, replicate=False),
-            **FAMILIES[data.family].entries(frame),
-            **{"J": A, "N": len(frame), "group": (arm + 1).astype(np.int32)},
-            **{"K": 0, "x": np.zeros((A, 0)), "x_new": np.zeros(0), "F": 0, "L": 0},
-            **{"factor": none, "level": np.zeros((0, A), np.int32), "level_new": none},
-            TREATED: np.zeros(len(frame)),
-        }
-        entries |= {name: np.zeros(0) for name in entries if name.startswith("tau_level_")}
-        self._evaluator = Evaluator(program, entries)
-        self._points: np.ndarray | None = None
-
-    def __call__(self, means: np.ndarray, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return log likelihoods (S, N) at means (A,) or (S, A)."""
-        if self._points is None:
-            S = len(hyper["intercept"])
-            zero = {
-                name: np.zeros((S, places.stop - places.start))
-                for name, places in self._evaluator.parameters.items()
-            }
-            own = {name: hyper[name] for name in zero if name in hyper and name != "beta"}
-            self._points = self._evaluator.unconstrained({**zero, **own})
-        self._points[:, self._evaluator.parameters["baseline"]] = means
-        return self._evaluator.written_at(self._points, ["log_lik"])["log_lik"]
 
 
 def whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ doi:10.2307/2347995), one axis of which is the mean of the arm in question.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from hierstan.answers.comparison.curves import Curves
 from hierstan.answers.comparison.integral import LogRatio
 from hierstan.priors import Prior
 
-NODES = 7
+NODES, MORE_NODES = 7, 31  # in each dimension; more where these disagree by more than SETTLED
+SETTLED, PROBES = 2e-3, 5  # and how many draws tell
 BLOCK = 2**18  # nodes x draws x groups at a time
 NEWTON_STEPS = 50
 LONGEST, NEAR, SHORTER = 10.0, 0.05, 6  # steps to the mode, in standard deviations
@@ -65,6 +66,20 @@ class Arms:
 
     curves: tuple[Curves | None, Curves | None]
     population: Population
+    nodes: int = NODES
+
+    @property
+    def present(self) -> tuple[bool, bool]:
+        """Whether there is a curve of each arm."""
+        first, second = (curve is not None for curve in self.curves)
+        return first, second
+
+    def lopsided(self, ratio: LogRatio | None, units: np.ndarray) -> np.ndarray:
+        """Return the groups whose integrals need more nodes, (F,), as a few draws have it."""
+        some = np.unique(np.linspace(0, self.size - 1, PROBES).astype(int))
+        few, more = (replace(self._draws(some), nodes=n) for n in (NODES, MORE_NODES))
+        apart = few.log_integral(ratio, units) - more.log_integral(ratio, units)
+        return np.asarray(~(np.abs(apart) < SETTLED).all(axis=0))
 
     @property
     def size(self) -> int:
@@ -74,12 +89,12 @@ class Arms:
     def take(self, groups: np.ndarray) -> Arms:
         """Return those of some groups, which may come several times."""
         first, second = (None if curve is None else curve.take(groups) for curve in self.curves)
-        return Arms((first, second), self.population.of(groups))
+        return replace(self, curves=(first, second), population=self.population.of(groups))
 
     def only(self, a: int) -> Arms:
         """Return the same without the other arm: of the two dimensions one is left."""
         first, second = (curve if arm == a else None for arm, curve in enumerate(self.curves))
-        return Arms((first, second), self.population)
+        return replace(self, curves=(first, second))
 
     def less(self, a: int, part: Curves) -> Arms:
         """Return the same without some of the data of an arm."""
@@ -87,7 +102,7 @@ class Arms:
             curve.without(part) if arm == a and curve is not None else curve
             for arm, curve in enumerate(self.curves)
         )
-        return Arms((first, second), self.population)
+        return replace(self, curves=(first, second))
 
     def log_integral(self, ratio: LogRatio | None, units: np.ndarray) -> np.ndarray:
         """Return the log integral of each group, (S, F); `units` says whose prior a group gets."""
@@ -98,7 +113,7 @@ class Arms:
         self, a: int, ratio: LogRatio | None, units: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes of an arm's mean, (K, S, F), and logs of their weights, whose sum is all."""
-        width = max(1, BLOCK // (NODES**2 * self.population.center.shape[2]))
+        width = max(1, BLOCK // (self.nodes**2 * self.population.center.shape[2]))
         parts = [
             self._draws(slice(start, start + width))._marginal(a, ratio, units)
             for start in range(0, self.size, width)
@@ -108,12 +123,13 @@ class Arms:
 
     # internals ----------------------------------------------------------------------------------
 
-    def _draws(self, some: slice) -> Arms:
+    def _draws(self, some: slice | np.ndarray) -> Arms:
         """Return the same at some of the draws."""
         own, p = self.curves, self.population
         center, root, theta = p.center[:, some], p.root[:, :, some], p.theta[:, some]
         first, second = (None if curve is None else curve.draws(some) for curve in own)
-        return Arms((first, second), Population(center, root, theta, p.prior))
+        population = Population(center, root, theta, p.prior)
+        return replace(self, curves=(first, second), population=population)
 
     def _marginal(
         self, a: int, ratio: LogRatio | None, units: np.ndarray
@@ -125,13 +141,13 @@ class Arms:
         along, det = along / wide, _determinant(covariance)
         center, own, other = self.population.center, self.curves[a], self.curves[1 - a]
         plain = other is None and ratio is None and self.population.prior is None
-        x, log_x = _rule(NODES)
+        x, log_x = _rule(self.nodes)
         at = mode[:, None] + along[:, None] * x[:, None, None]
         means = center[a] + _dot(root[a][:, None], at)
         z, log_y = at[:, :, None], np.zeros(1)
         if len(root[a]) == 2:  # at right angles to what moves the arm's mean
             across = np.array([-root[a][1], root[a][0]]) * np.sqrt(det) / wide
-            y, log_y = _rule(1 if plain else NODES)
+            y, log_y = _rule(1 if plain else self.nodes)
             z = z + across[:, None, None] * y[:, None, None]
         terms = self.population.log_density(z, ratio, units) + log_y[:, None, None]
         if other is not None:

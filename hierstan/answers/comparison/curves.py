@@ -59,7 +59,7 @@ class Curves:
         """Return those of some arms, which may come several times."""
         return Curves(self.center[arms], self.width[arms], self.values[:, :, arms])
 
-    def draws(self, some: slice) -> Curves:
+    def draws(self, some: slice | np.ndarray) -> Curves:
         """Return the same at some of the draws."""
         same = self.values.shape[1] == 1
         return self if same else Curves(self.center, self.width, self.values[:, some])
