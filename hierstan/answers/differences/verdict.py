@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from hierstan.data.predictors import predictor_words
@@ -50,6 +52,8 @@ def _about_tau(spread: Spread) -> str:
     family = spread.fit.family
     logs = f"log {family.mean_words}s"
     values = {"identity": "means", "logit": "log-odds", "log": logs}[family.link]
+    if effect := spread.fit.data.effect:
+        values = re.sub(r"\b(ratio|difference)\b", r"\1s", effect.link_words)
     share = (
         f"; {chance(spread.i2)} of the variance of a typical raw estimate is difference between "
         "groups, not sampling error (I2)"

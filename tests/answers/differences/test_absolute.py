@@ -258,6 +258,9 @@ def test_how_effects_go_with_baselines_is_said_where_fits_are_met() -> None:
     words = "The log odds ratio is lower where the baseline is higher, with probability"
     for text in (str(fit), hs.heterogeneity(fit).verdict, repr(hs.arms(fit))):
         assert words in " ".join(text.split())
+    assert "standard deviation of the groups' log odds ratios, is" in hs.heterogeneity(fit).verdict
+    assert "the groups' mean differences, is" in hs.heterogeneity(rows("normal")).verdict
+    assert "the groups' log ratios of means, is" in hs.heterogeneity(rows("gamma")).verdict
     chance = float(np.mean(correlation(fit) < 0))
     assert chance > 0.9
     unsure = " ".join(str(rows("normal")).split())
