@@ -189,6 +189,42 @@ print("Expected loss may be looked at every week: the regret stays below what on
 print("average. Nor does it drag on when variants hardly differ: any of them will do then.")
 
 
+# ---- 4. Days that vary by more than chance ------------------------------------------------------
+#
+# An A/A test: two variants that are the same page. Their rate changes from day to day, for both
+# alike in the long run, and each day of each variant is a row.
+
+TESTS, DAYS, SESSIONS = 20, 14, 500
+
+
+def same_page(rng):
+    """Return the days of two variants with the same rate of 5% on average, from 2% to 9%."""
+    sold = rng.binomial(SESSIONS, rng.beta(3, 57, 2 * DAYS))
+    frame = pd.DataFrame({"variant": np.repeat(["A", "B"], DAYS), "sold": sold})
+    return frame.assign(sessions=SESSIONS)
+
+
+# every binomial fit would say of itself what hs.check says below
+warnings.filterwarnings("ignore", "Do not rely on this: the model misses", hs.HierstanWarning)
+columns = {"group": "variant", "successes": "sold", "trials": "sessions"}
+best = {"binomial": [], "beta_binomial": []}
+rng = np.random.RandomState(5)
+for test in range(TESTS):
+    days = same_page(rng)
+    for family, values in best.items():
+        data_of_days = hs.GroupedData.from_counts(days, **columns, family=family)
+        fit = hs.PartialPooling().fit(data_of_days, seed=test + 1, **quick)
+        values.append(hs.prob_best(fit).max())
+        if test == 0:
+            print(f"\nhs.check of an A/A test as {family}:")
+            print("\n".join(hs.check(fit).messages) or "nothing is missed")
+print(
+    f"\n{TESTS} A/A tests of {DAYS} days: one variant is best with more than 95%, by chance in 10%"
+)
+for family, values in best.items():
+    print(f"{family:<14}{(np.array(values) > 0.95).mean():>5.0%}")
+
+
 # ---- A picture ---------------------------------------------------------------------------------
 
 means = hs.group_means(together).sort_values("mean")

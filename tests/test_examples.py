@@ -13,6 +13,7 @@ CLAIMS = {
         "On its own data the winner is v08, together it is v33",
         "'v08' looks best, but the model's choice is 'v33'",
         "The truly best is v33",
+        "Use family='beta_binomial'",
     ],
     "batting_averages.py": [
         "The data cannot tell how different the groups are",

@@ -115,6 +115,9 @@ class Family(ABC):
         Whether outcomes are amounts above 0.
     additive : bool
         Whether the sum of amounts has a distribution of its own, whatever their number.
+    zeros_apart : bool
+        Whether an outcome may be 0 whatever the mean of its group, so that zeros alone do not bound
+        it.
     bounded : bool
         Whether outcomes are bounded, so that all their moments are finite.
     unbounded : {"", "no variation", "no variation in a group", "ties"}
@@ -162,6 +165,7 @@ class Family(ABC):
     correlated: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+    zeros_apart: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     unbounded: ClassVar[str] = ""
     checks: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -21,6 +21,7 @@ class ZeroInflatedNegBinomial(NegBinomial):
     name = "zero_inflated_neg_binomial"
     words = "counts with more zeros than a negative binomial's: zero-inflated, log link"
     distribution = "zero-inflated negative binomial"
+    zeros_apart = True
     parameters = ("phi", "zero_odds")
     checks = {}
 

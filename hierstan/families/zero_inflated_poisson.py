@@ -22,6 +22,7 @@ class ZeroInflatedPoisson(NegBinomial):
     name = "zero_inflated_poisson"
     words = "counts with more zeros than Poisson's: zero-inflated Poisson, log link"
     distribution = "zero-inflated Poisson"
+    zeros_apart = True
     parameters = ("zero_odds",)
     within = ""
     power_of_mean = ""

@@ -110,6 +110,17 @@ def infinite_because(
     return f"{guilty} ~ {fit.priors[guilty]}" if guilty else ""
 
 
+def without_bound(fit: Fit) -> np.ndarray:
+    """Say which groups have data that leave their mean as unbounded as a new group's, (J,).
+
+    Where any outcome may be an extra zero, those of a group without any other.
+    """
+    J, cells = len(fit.data.groups), fit.data.cells
+    if not fit.family.zeros_apart:
+        return np.zeros(J, dtype=bool)
+    return np.bincount(cells["group"], cells["y"] > 0, J) == 0
+
+
 # internals ------------------------------------------------------------------------------------
 
 

@@ -199,6 +199,9 @@ class _Task:
         labels = plain_labels(data.groups)
         below = fit.theta(groups, places) < truth["theta"][groups]
         ranks |= _each("theta", [labels[j] for j in groups], below)
+        if own := FAMILIES[data.family].of_group:
+            below = fit.draws(own)[places][:, groups] < truth[own][groups]
+            ranks |= _each(own, [labels[j] for j in groups], below)
         log_lik = self._log_lik(fit, simulation, places)
         return {**ranks, "log_lik": int((log_lik[:-1] < log_lik[-1]).sum())}
 

@@ -142,3 +142,23 @@ def test_extra_zeros_win_the_comparison() -> None:
         for family in ("neg_binomial", "zero_inflated_poisson")
     }
     assert hs.compare(fits, progress=False).preferred == "zero_inflated_poisson"
+
+
+@BOTH
+def test_the_effect_of_a_treatment_on_counts_with_extra_zeros(family: str) -> None:
+    """Extra zeros in three of ten rows of both arms leave the ratio of their means what it is."""
+    rng = np.random.default_rng(2)
+    site, arm = np.repeat(np.arange(6), 50), np.tile(np.repeat([0, 1], 25), 6)
+    mean = np.exp(rng.normal(1.2, 0.3, 6)[site] + arm * rng.normal(0.4, 0.1, 6)[site])
+    y = rng.poisson(mean) * rng.binomial(1, 0.7, site.size)
+    frame = pd.DataFrame({"site": site, "arm": arm, "y": y})
+    columns = {"group": "site", "arm": "arm", "outcome": "y"}
+    data = hs.GroupedData.from_trial(frame, **columns, control=0, family=family)
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    mu, odds = fit.draws("mu"), fit.draws("zero_odds")
+    assert abs(mu.mean() - 0.4) < 3 * mu.std()
+    assert abs(odds.mean() - 3 / 7) < 3 * odds.std()
+    assert mu.std() < 0.2
+    table = hs.predict(fit).summary
+    sizes = y[arm == 1].reshape(6, 25).mean(axis=1)
+    np.testing.assert_allclose(table["mean"], sizes, rtol=0.4)

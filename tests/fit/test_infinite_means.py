@@ -129,3 +129,18 @@ def test_predictions_of_new_groups_with_two_arms_say_so() -> None:
     known = hs.predict(fit, new_groups=1, baseline=4.0, seed=1).summary
     assert np.isfinite(known["mean"].iloc[0])
     assert infinite_because(in_arms(hs.CompletePooling()), new_group=True) == ""
+
+
+def test_zeros_alone_bound_no_mean_where_any_may_be_extra() -> None:
+    """Their likelihood stays above the share of extra zeros however large the mean."""
+    y = np.r_[np.zeros(10, dtype=int), np.tile([0, 2, 4, 3, 0], 4)]
+    frame = pd.DataFrame({"g": np.repeat(list("abc"), 10), "y": y})
+    marked = {}
+    for family in ("poisson", "zero_inflated_poisson"):
+        data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+        fit = quick(hs.PartialPooling(priors={"tau": LIGHT}), data)
+        marked[family] = np.isinf(hs.predict(fit).summary["sd"]).tolist()
+    assert marked == {
+        "poisson": [False, False, False],
+        "zero_inflated_poisson": [True, False, False],
+    }

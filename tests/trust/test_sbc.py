@@ -308,6 +308,9 @@ CAMPAIGN_PRIORS = {
     "beta": hs.Normal(0, 0.7),
     "tau": hs.LogNormal(-0.5, 0.4),
     "sigma": hs.LogNormal(0, 0.4),
+    "sigma_typical": hs.LogNormal(0, 0.4),
+    "sigma_sd": hs.LogNormal(-1, 0.4),
+    "zero_odds": hs.LogNormal(-1, 0.5),
     "nu": hs.Gamma(4, 0.5),
     "phi": hs.LogNormal(1, 0.5),
     "shape": hs.LogNormal(1, 0.5),
@@ -373,6 +376,24 @@ def test_a_few_replicates_of_partial_pooling(family: str) -> None:
     result = hs.sbc(hs.PartialPooling(), small_data(family), replicates=15, **QUICK)
     assert result.ok, str(result)
     assert result.ranks.shape == (15, 6 + len(FAMILIES[family].parameters))
+
+
+OUTCOMES = ["beta_binomial", "zero_inflated_poisson", "normal_weighted", "normal_unequal"]
+
+
+@pytest.mark.parametrize("family", OUTCOMES)
+def test_a_few_replicates_of_the_outcomes_people_have(family: str) -> None:
+    priors = {
+        name: CAMPAIGN_PRIORS[name]
+        for name in hs.PartialPooling().prior_names(small_data(family))
+        if name in CAMPAIGN_PRIORS
+    }
+    model = hs.PartialPooling(priors=priors)
+    result = hs.sbc(model, small_data(family), replicates=10, **{**QUICK, "draws": 19})
+    assert result.table["ok"].all(), str(result)
+    assert set(FAMILIES[family].parameters) <= set(result.ranks)
+    own = FAMILIES[family].of_group
+    assert sum(name.startswith(f"{own}[") for name in result.ranks) == 3 * bool(own)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hierstan.answers.prediction.design import Study, thinned
 from hierstan.errors import HierstanWarning
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
-from hierstan.fit.infinite_means import infinite_because
+from hierstan.fit.infinite_means import infinite_because, without_bound
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.two_arms import places_of
 from hierstan.sampling.tree import coordinate, whole_numbers
@@ -116,7 +116,9 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
         dict(zip(group_summaries.COLUMNS, summary, strict=True)), index=study.labels
     )
     design = study.design(fit)
-    _mark_infinite(fit, table, design["new"].to_numpy(), baselines is not None)
+    code = study.cells["group"].to_numpy()
+    fresh = np.append(without_bound(fit), True)[np.minimum(code, len(fit.data.groups))]
+    _mark_infinite(fit, table, fresh, baselines is not None)
     table.attrs["caption"] = (
         f"Prediction of single observations by {pooling_words(fit.model.name)}: mean, "
         f"standard deviation and equal-tailed {percent(prob)} interval"
@@ -130,7 +132,7 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
 
 
 def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> None:
-    """Replace what grows with the number of draws by what it grows to."""
+    """Replace what grows with the number of draws; `new` groups have no data to bound them."""
     for which, unseen in ((~new, False), (new, True)):
         if not which.any():
             continue
