@@ -588,8 +588,8 @@ class GroupedData:
         ... )
         >>> data
         GroupedData(ordinal: 2 groups, 5 rows)
-        >>> data.to_frame().loc["A"].to_dict()
-        {'n': 3.0, 'mean': 4.666666666666667, 1: 0.0, 2: 0.0, 3: 0.0, 4: 1.0, 5: 2.0}
+        >>> data.to_frame().loc["A"].round(2).to_dict()
+        {'n': 3.0, 'mean': 4.67, 'sd': 0.58, 1: 0.0, 2: 0.0, 3: 0.0, 4: 1.0, 5: 2.0}
         """
         table = open_table(frame, column_roles(group, predictors, factors, rating=rating))
         return cls(*ratings.take(table, order))
@@ -761,8 +761,8 @@ class GroupedData:
 
         The columns after ``n`` are ``estimate, se`` (known se); ``successes, trials, rate``;
         events, total and rate of each arm, such as ``rate_control``; ``events, exposure, rate``;
-        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma); ``mean`` and how
-        often each category occurs (ratings). Standard
+        ``mean, sd``; ``mean_log, sd_log`` (lognormal); ``mean, mean_log`` (gamma); ``mean, sd`` and
+        how often each category occurs (ratings). Standard
         deviations have ``n - 1`` degrees of freedom.
 
         Examples

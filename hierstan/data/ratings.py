@@ -66,15 +66,20 @@ def scores(categories: pd.Index) -> np.ndarray:
 
 
 def named(counts: pd.DataFrame, categories: pd.Index | None) -> pd.DataFrame:
-    """Return counts of each category in each group under its name, and mean scores.
+    """Return counts of each category in each group under its name, means and sds of scores.
 
     What is no such table is returned as it is.
     """
     if categories is None or len(categories) != counts.shape[1]:
         return counts
-    mean = counts.to_numpy(float) @ scores(categories) / counts.sum(axis=1)
+    n, known = counts.to_numpy(float), scores(categories)
+    total = n.sum(axis=1)
+    mean = n @ known / total
+    squares = (n * (known - mean[:, None]) ** 2).sum(axis=1)
     counts.columns = pd.Index(categories, dtype=object)
     counts.insert(0, "mean", mean)
+    with np.errstate(invalid="ignore"):
+        counts.insert(1, "sd", np.sqrt(squares / (total - 1)))
     return counts
 
 

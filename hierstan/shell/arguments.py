@@ -16,7 +16,9 @@ KINDS = {  # what is observed in each group: the options that must, and that may
     "events_treatment": (("total_treatment", "events_control", "total_control"), ()),
     "outcome": ((), ("weights", "family")),
     "mean": (("sd", "n"), ()),
+    "rating": ((), ("order",)),
 }
+NO_COLUMNS = ("family", "order")
 IN_ARMS = ("successes", "events", "outcome", "mean")  # kinds of which --arm takes a long table
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",
@@ -25,6 +27,7 @@ CONSTRUCTORS = {  # of `GroupedData`, after from_
     "events_treatment": "arms",
     "outcome": "rows",
     "mean": "means",
+    "rating": "ratings",
 }
 
 
@@ -83,7 +86,7 @@ def _columns(options: argparse.Namespace) -> dict[str, Any]:
     for role in sorted(companions - {*required, *optional}):
         if getattr(options, role) is not None:
             options.parser.error(f"{flag(role)} does not go with {flag(options.kind)}")
-    roles = (options.kind, *required, *(role for role in optional if role != "family"))
+    roles = (options.kind, *required, *(role for role in optional if role not in NO_COLUMNS))
     found = {role: getattr(options, role) for role in roles if getattr(options, role) is not None}
     group = options.group if len(options.group) > 1 else options.group[0]
     arm = {} if options.arm is None else {"arm": options.arm}

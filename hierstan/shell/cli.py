@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.shell import printed, written
+from hierstan.shell import printed, values, written
 from hierstan.shell.arguments import CONSTRUCTORS, parse
 from hierstan.shell.options import flag
 from hierstan.shell.texts import MORE
@@ -119,6 +119,8 @@ def _read(options: Namespace) -> GroupedData:
     more = {"predictors": options.predictors, "factors": options.factors}
     if options.family is not None:
         more["family"] = options.family
+    if options.order is not None:
+        more["order"] = values.like(options.order, frame[columns["rating"]])
     constructor = CONSTRUCTORS[options.kind]
     if options.arm is not None:
         constructor = "trial"

@@ -62,7 +62,7 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="text with a header line (.csv), also gzipped, or parquet; - for standard input",
     )
-    names = parser.add_argument_group("columns (give --group and one of the six kinds of data)")
+    names = parser.add_argument_group("columns (give --group and one of the seven kinds of data)")
     kinds = names.add_mutually_exclusive_group(required=True)
     names.add_argument(
         "--group",
@@ -97,8 +97,15 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         ("n", names, "how many they are"),
         ("arm", names, "which of two arms a row is of; --control names the one without treatment"),
         ("weights", names, "what each outcome weighs: its variance is sigma^2 / weight"),
+        ("rating", kinds, "one rating per row, such as 1 to 5; labels with --order"),
     ):
         where.add_argument(flag(option), metavar="COLUMN", help=text)
+    names.add_argument(
+        "--order",
+        metavar="LABELS",
+        type=values.labels,
+        help="categories of ratings from the lowest to the highest: poor,fair,good",
+    )
     names.add_argument(
         "--predictors",
         metavar="COLUMN",

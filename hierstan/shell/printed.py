@@ -24,13 +24,17 @@ KIND_WORDS = {
     "events": "events",
     "events_treatment": "events in two arms",
     "outcome": "outcomes",
+    "rating": "ratings",
     "mean": "means with standard deviations",
 }
 IN_WORDS_OF_THE_SHELL = (
     (r"^The frame", "The file"),
+    (r"to order=\.", "to --order."),
+    (r"with order=\[\.\.\.\]", "with --order"),
     (r", with frame\.dropna\([^)]*\),", ""),
     (r"[Uu]se GroupedData\.from_rows", "use --outcome"),
-    (r"go to from_rows with family='bernoulli'", "go to --outcome with --family bernoulli"),
+    (r"(go to|for) from_rows with family='bernoulli'", r"\1 --outcome with --family bernoulli"),
+    (r"go to from_rows", "go to --outcome"),
     (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
     (r"[Uu]se unit='group'", "Use --unit group"),
     (r"caring= sets another limit", "--caring sets another limit"),

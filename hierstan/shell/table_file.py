@@ -27,6 +27,7 @@ SURPLUS = (
     "rows have more values than the header has names. Put values that hold the separator in double "
     "quotes"
 )
+RATING = "--rating"  # whose values may be text, with an order
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"]
 
 
@@ -85,7 +86,7 @@ def read_columns(
     frame = frame[list(dict.fromkeys(wanted.values()))]
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     for option, column in wanted.items():
-        if column not in labels:
+        if column not in labels and option != RATING:
             _check_numbers(frame[column], column, option, dialect)
     return frame
 

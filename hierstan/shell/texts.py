@@ -10,6 +10,7 @@ examples:
   hierstan compare umsatz.csv --sep ';' --decimal , --encoding latin-1 \\
       --group age --group channel --outcome amount --family lognormal
   hierstan compare players.csv --group player --successes hits --trials at_bats
+  hierstan compare answers.csv --group store --rating stars --order 1,2,3,4,5
   hierstan compare pumps.csv --group pump --events failures --exposure hours
   hierstan compare trials.csv --group trial --events-treatment ill --total-treatment given \\
       --events-control ill_without --total-control without

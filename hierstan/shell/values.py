@@ -10,7 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hierstan.errors import DataError
+from hierstan.text.wording import show
+
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hierstan.priors import Prior
 
 PICTURES = (".pdf", ".png", ".svg")
@@ -55,6 +60,24 @@ def encoding(text: str) -> str:
         words = f"{text!r} is no known encoding, such as utf-8, latin-1, cp1252 or utf-16"
         raise argparse.ArgumentTypeError(words) from None
     return text
+
+
+def labels(text: str) -> list[str]:
+    """Return labels that are separated by commas."""
+    return [label.strip() for label in text.split(",")]
+
+
+def like(texts: Sequence[str], column: pd.Series) -> list[Any]:
+    """Return labels as the values of a column: as numbers, where it holds numbers."""
+    if column.dtype.kind not in "iuf":
+        return list(texts)
+    try:
+        return [int(text) if text.lstrip("+-").isdigit() else float(text) for text in texts]
+    except ValueError:
+        raise DataError(
+            f"The ratings are numbers, but --order holds {show(', '.join(texts))}. Give the "
+            "numbers from the lowest to the highest, such as --order 1,2,3,4,5."
+        ) from None
 
 
 def picture(text: str) -> str:

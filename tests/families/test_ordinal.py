@@ -314,3 +314,13 @@ def test_priors_of_cut_points_are_of_no_other_parameter() -> None:
         hs.PartialPooling(priors={"cutpoint": hs.Normal(0, 1)})
     with pytest.raises(hs.PriorError, match="not of 'mu'"):
         hs.PartialPooling(priors={"mu": hs.Dirichlet(1)})
+
+
+def test_divided_groups_are_told_of() -> None:
+    counts = stores(J=10, n=40, tau=0.3)
+    fit = hs.PartialPooling().fit(ratings(counts), **QUICK)
+    assert hs.check(fit).ok
+    counts.iloc[:2] = [16, 2, 2, 2, 18]  # from opposite ends
+    counts.iloc[2] = [0, 0, 40, 0, 0]
+    found = hs.check(hs.PartialPooling().fit(ratings(counts), **QUICK))
+    assert "of one mind, or divided" in found.messages[0]

@@ -124,6 +124,26 @@ def test_every_kind_of_data(
     assert "<svg" in picture.read_text()
 
 
+def test_ratings_are_numbers_or_labels_in_an_order(tmp_path: Path) -> None:
+    words, file = {1: "poor", 2: "fair", 3: "good"}, tmp_path / "ratings.csv"
+    frame = pd.DataFrame({"store": list("aabbcc") * 4, "stars": [1, 2, 3, 3, 2, 2] * 4})
+    command = ["compare", str(file), "--group", "store", "--rating", "stars", "--order"]
+    frame.to_csv(file, index=False)
+    numbers = cli._read(parse([*command, "1,2,3"]))
+    with pytest.raises(hs.DataError, match="ratings are numbers"):
+        cli._read(parse([*command, "poor,fair,good"]))
+    frame.assign(stars=frame["stars"].map(words)).to_csv(file, index=False)
+    labels = cli._read(parse([*command, "poor, fair,good"]))
+    pd.testing.assert_frame_equal(labels.cells, numbers.cells)
+    assert printed.described(labels) == "ratings of 3 groups in 24 rows, ordinal family"
+    with pytest.raises(hs.DataError) as caught:
+        cli._read(parse([*command, "poor,fair,great"]))
+    assert "what is missing to --order." in printed.in_words_of_the_shell(str(caught.value))
+    assert (
+        parse([*command, "1,2", "--prior", "cutpoint=Dirichlet(2)"]).prior[0][1].concentration == 2
+    )
+
+
 def test_standard_input_and_labels_as_they_stand() -> None:
     table = "\ufeffsite,effect,se\r\n007,28,15\r\nNA,8,10\r\n\r\nZürich,-3,16\r\n"
     done = subprocess.run(
