@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,16 @@ def treatment_of(fit: Fit, verb: str) -> Treatment:
         f"{verb} needs data with two arms, but this fit is of {fit.data.family} data. Make them "
         "with GroupedData.from_trial or .from_arms."
     )
+
+
+def arm_names(fit: Fit) -> tuple[str, str] | None:
+    """Return what the control and the treatment are called, where both have words for names."""
+    names = [] if fit.data.arms is None else fit.data.arms.tolist()
+    if not names or not all(
+        isinstance(name, str) and re.search("[^\\W\\d_]", name) for name in names
+    ):
+        return None
+    return names[0], names[1]
 
 
 def own_draws(fit: Fit) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from hierstan.families.treatment import Treatment
 from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
+from hierstan.fit.two_arms import arm_names
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots.picture import named
 from hierstan.plots.style import literal, show_percent
@@ -235,9 +236,7 @@ def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
         words = literal(columns[outcome or "mean"])
         pairs = 2 * [f"{words} / {literal(columns[size])}" if size else f"mean of {words}"]
     link = LINK_WORDS[family.base.link] if scale == "link" else ""
-    control, treated = ("control arm", "treated arm")
-    if fit.data.arms is not None:
-        control, treated = (literal(label) for label in fit.data.arms)
+    control, treated = map(literal, arm_names(fit) or ("control arm", "treated arm"))
     return f"{link}{pairs[0]}, {control}", f"{link}{pairs[1]}, {treated}"
 
 

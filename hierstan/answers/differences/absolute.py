@@ -17,7 +17,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
-from hierstan.fit.two_arms import arm_means, new_arm_means, treatment_of
+from hierstan.fit.two_arms import arm_means, arm_names, new_arm_means, treatment_of
 from hierstan.sampling.tree import coordinate
 from hierstan.text.answer import answer
 from hierstan.text.numbers import chance, decimals_of
@@ -30,6 +30,7 @@ from hierstan.text.tables import (
     percent,
     places,
     plain_labels,
+    printable,
 )
 from hierstan.text.wording import pooling_words, show
 
@@ -284,7 +285,7 @@ def _caption(fit: Fit, measure: str, people: Population, prob: float) -> str:
         what = f"Number needed to treat: one over the {source} mean risk difference and its"
     else:
         words, how = _words(measure), "/" if _is_ratio(measure) else "-"
-        control, treated = ("control", "treated") if fit.data.arms is None else fit.data.arms
+        control, treated = map(printable, arm_names(fit) or ("control", "treated"))
         what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} mean, sd and"
     return (
         f"{what} equal-tailed {percent(prob)} interval, by {pooling_words(fit.model.name)}. "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -317,6 +318,8 @@ def test_arms_keep_their_names(tmp_path: Path) -> None:
     fit = counts()
     assert fit.data.arms.tolist() == ["old", "new"]
     assert "Risk difference (new - old)" in repr(hs.absolute_effects(fit))
+    coded = replace(fit, data=replace(fit.data, arms=pd.Index([0, 1])))  # words say more
+    assert "Risk difference (treated - control)" in repr(hs.absolute_effects(coded))
     fit.save(tmp_path / "fit.nc")
     kept = hs.load(tmp_path / "fit.nc")
     assert kept.data.arms.tolist() == ["old", "new"]
