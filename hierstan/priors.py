@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import lazy_loader
 import numpy as np
 
 from hierstan.errors import PriorError
 
+scipy = lazy_loader.load("scipy")  # not before a density is asked for
+
+SYMMETRIC = ("normal", "student_t", "cauchy")
 POSITIVE_FIELDS = frozenset({"scale", "df", "rate", "shape", "concentration"})
 
 
@@ -73,7 +77,8 @@ class Prior:
         >>> hs.Exponential(1).log_density([2.0, -1.0])
         array([ -2., -inf])
         """
-        return _log_density(self, np.asarray(x, dtype=float), self._scipy()[1])
+        x = np.asarray(x, dtype=float)
+        return log_density_of_each([self], x.ravel())[:, 0].reshape(x.shape)
 
     def quantile(self, q: Any) -> np.ndarray:
         """Return the quantiles at the probabilities `q`.
@@ -84,13 +89,11 @@ class Prior:
         >>> hs.HalfNormal(5).quantile([0.5, 0.95]).round(2)
         array([3.37, 9.8 ])
         """
-        from scipy import stats
-
-        name, numbers, factor = self._scipy()
+        (location, scale, *shape), factor = self._standard(), self._folded()
         q = np.asarray(q, dtype=float)
-        return np.asarray(
-            getattr(stats, name).ppf(1 - (1 - q) / factor if factor != 1 else q, *numbers)
-        )
+        q = 1 - (1 - q) / factor if factor != 1 else q
+        with np.errstate(divide="ignore"):
+            return np.asarray(location + scale * _QUANTILES[self.stan_name](q, *shape))
 
     def draw(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
         """Draw one value, or so many: those of a vector.
@@ -104,9 +107,16 @@ class Prior:
         """
         return self.quantile(rng.uniform(size=size))
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        """Name scipy's distribution, its numbers, and what folding it at 0 multiplies it by."""
-        raise NotImplementedError
+    def _standard(self) -> tuple[float, ...]:
+        """Return location, scale and shape of a variable of the standard distribution."""
+        own = self.numbers()
+        scale = own["scale"] if "scale" in own else 1 / own["rate"]
+        shape = (own[name] for name in ("df", "shape") if name in own)
+        return own.get("location", 0.0), scale, *shape
+
+    def _folded(self) -> float:
+        """Return what folding the distribution at 0 multiplies its density by."""
+        return 2.0 if self.positive and self.stan_name in SYMMETRIC else 1.0
 
     def __str__(self) -> str:
         numbers = self.numbers()
@@ -137,9 +147,6 @@ class Normal(Prior):
     scale: float
     stan_name: ClassVar[str] = "normal"
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "norm", (self.location, self.scale), 1.0
-
 
 @dataclass(frozen=True)
 class StudentT(Prior):
@@ -161,9 +168,6 @@ class StudentT(Prior):
     scale: float
     stan_name: ClassVar[str] = "student_t"
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "t", (self.df, self.location, self.scale), 1.0
-
 
 @dataclass(frozen=True)
 class Cauchy(Prior):
@@ -183,9 +187,6 @@ class Cauchy(Prior):
     location: float
     scale: float
     stan_name: ClassVar[str] = "cauchy"
-
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "cauchy", (self.location, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -217,8 +218,8 @@ class Uniform(Prior):
                 f"Uniform: lower must be below upper, got lower={self.lower}, upper={self.upper}."
             )
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "uniform", (self.lower, self.upper - self.lower), 1.0
+    def _standard(self) -> tuple[float, ...]:
+        return self.lower, self.upper - self.lower
 
 
 @dataclass(frozen=True)
@@ -252,9 +253,6 @@ class HalfNormal(Prior):
         """
         return f"0, {parameter}_scale"
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "norm", (0.0, self.scale), 2.0
-
 
 @dataclass(frozen=True)
 class HalfStudentT(Prior):
@@ -286,9 +284,6 @@ class HalfStudentT(Prior):
         'tau_df, 0, tau_scale'
         """
         return f"{parameter}_df, 0, {parameter}_scale"
-
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "t", (self.df, 0.0, self.scale), 2.0
 
 
 @dataclass(frozen=True)
@@ -322,9 +317,6 @@ class HalfCauchy(Prior):
         """
         return f"0, {parameter}_scale"
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "cauchy", (0.0, self.scale), 2.0
-
 
 @dataclass(frozen=True)
 class Exponential(Prior):
@@ -345,9 +337,6 @@ class Exponential(Prior):
     rate: float
     stan_name: ClassVar[str] = "exponential"
     positive: ClassVar[bool] = True
-
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "expon", (0.0, 1 / self.rate), 1.0
 
 
 @dataclass(frozen=True)
@@ -371,9 +360,6 @@ class Gamma(Prior):
     stan_name: ClassVar[str] = "gamma"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "gamma", (self.shape, 0.0, 1 / self.rate), 1.0
-
 
 @dataclass(frozen=True)
 class InverseGamma(Prior):
@@ -395,9 +381,6 @@ class InverseGamma(Prior):
     scale: float
     stan_name: ClassVar[str] = "inv_gamma"
     positive: ClassVar[bool] = True
-
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "invgamma", (self.shape, 0.0, self.scale), 1.0
 
 
 @dataclass(frozen=True)
@@ -421,8 +404,8 @@ class LogNormal(Prior):
     stan_name: ClassVar[str] = "lognormal"
     positive: ClassVar[bool] = True
 
-    def _scipy(self) -> tuple[str, tuple[float, ...], float]:
-        return "lognorm", (self.scale, 0.0, math.exp(self.location)), 1.0
+    def _standard(self) -> tuple[float, ...]:
+        return 0.0, math.exp(self.location), self.scale
 
 
 @dataclass(frozen=True)
@@ -462,8 +445,6 @@ class Dirichlet(Prior):
         >>> print(hs.Dirichlet(1).log_density([-1.0, 1.0]).round(3))
         -1.138
         """
-        from scipy import special
-
         cut = np.atleast_1d(np.asarray(x, dtype=float))
         a, K = self.concentration, cut.shape[-1]
         reach = np.abs(cut).max(initial=0.0) + 40 / (a * K) + 1
@@ -471,9 +452,9 @@ class Dirichlet(Prior):
         widths = np.log(-np.expm1(cut[..., :-1] - cut[..., 1:])).sum(axis=-1)
         total = np.full(cut.shape[:-1], -np.inf)
         for place in places:
-            ends = special.log_expit(cut + place) + special.log_expit(-cut - place)
+            ends = scipy.special.log_expit(cut + place) + scipy.special.log_expit(-cut - place)
             total = np.logaddexp(total, a * ends.sum(axis=-1))
-        norm = special.gammaln((K + 1) * a) - (K + 1) * special.gammaln(a)
+        norm = scipy.special.gammaln((K + 1) * a) - (K + 1) * scipy.special.gammaln(a)
         step = np.log(places[1] - places[0]) + 0.5 * np.log(K)
         return np.asarray(norm + (a - 1) * widths + total + step)
 
@@ -526,15 +507,40 @@ def log_density_of_each(priors: Sequence[Prior], x: np.ndarray) -> np.ndarray:
     result = np.empty((len(x), len(priors)))
     for kind in {type(prior) for prior in priors}:
         columns = [column for column, prior in enumerate(priors) if type(prior) is kind]
-        numbers = np.array([priors[column]._scipy()[1] for column in columns]).T
-        result[:, columns] = _log_density(priors[columns[0]], x[:, None], tuple(numbers))
+        one, numbers = priors[columns[0]], [priors[column]._standard() for column in columns]
+        location, scale, *shape = np.array(numbers).T
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            density = _LOG_DENSITIES[one.stan_name]((x[:, None] - location) / scale, *shape)
+        density += math.log(one._folded()) - np.log(scale)
+        outside = ~(x >= 0) & one.positive
+        nowhere = outside[:, None] | np.isnan(density) & ~np.isnan(x)[:, None]
+        result[:, columns] = np.where(nowhere, -np.inf, density)
     return result
 
 
-def _log_density(prior: Prior, x: np.ndarray, numbers: Sequence[Any]) -> np.ndarray:
-    """Return the log density of a prior of this kind, with other numbers."""
-    from scipy import stats
-
-    name, _, factor = prior._scipy()
-    inside = x >= 0 if prior.positive else True
-    return np.where(inside, getattr(stats, name).logpdf(x, *numbers) + math.log(factor), -np.inf)
+# of standard distributions; scipy.stats has them, and is slower to import than most fits are
+ROOT_2PI = math.sqrt(2 * math.pi)
+_LOG_DENSITIES: dict[str, Callable[..., np.ndarray]] = {
+    "normal": lambda z: -0.5 * z**2 - math.log(ROOT_2PI),
+    "student_t": lambda z, df: (
+        -scipy.special.betaln(df / 2, 0.5) - 0.5 * np.log(df) - (df + 1) / 2 * np.log1p(z**2 / df)
+    ),
+    "cauchy": lambda z: -np.log(np.pi * (1 + z**2)),
+    "uniform": lambda z: np.where((z < 0) | (z > 1), -np.inf, 0 * z),
+    "exponential": lambda z: -z,
+    "gamma": lambda z, shape: scipy.special.xlogy(shape - 1, z) - z - scipy.special.gammaln(shape),
+    "inv_gamma": lambda z, a: scipy.special.xlogy(-a - 1, z) - 1 / z - scipy.special.gammaln(a),
+    "lognormal": lambda z, s: -0.5 * (np.log(z) / s) ** 2 - np.log(z * s * ROOT_2PI),
+}
+_QUANTILES: dict[str, Callable[..., np.ndarray]] = {
+    "normal": lambda q: scipy.special.ndtri(q),
+    "student_t": lambda q, df: np.where(q > 0, scipy.special.stdtrit(df, q), -np.inf),
+    "cauchy": lambda q: np.where(
+        q == 0.5, 0, np.sign(q - 0.5) / np.tan(np.pi * np.minimum(q, 1 - q))
+    ),
+    "uniform": lambda q: q,
+    "exponential": lambda q: -np.log1p(-q),
+    "gamma": lambda q, shape: scipy.special.gammaincinv(shape, q),
+    "inv_gamma": lambda q, shape: 1 / scipy.special.gammainccinv(shape, q),
+    "lognormal": lambda q, shape: np.exp(shape * scipy.special.ndtri(q)),
+}

@@ -83,6 +83,19 @@ def test_quantiles_undo_the_distribution_function(prior: Prior) -> None:
     np.testing.assert_allclose(below, probabilities, atol=1e-7)
 
 
+@EVERY
+def test_ends_and_far_tails_are_those_of_the_support(prior: Prior) -> None:
+    ends, far = prior.quantile([0.0, 1.0]), prior.quantile([1e-9, 1 - 1e-9])
+    lower = prior.lower if isinstance(prior, hs.Uniform) else 0.0 if prior.positive else -np.inf
+    upper = prior.upper if isinstance(prior, hs.Uniform) else np.inf
+    assert ends.tolist() == [lower, upper]
+    assert lower <= far[0] < far[1] <= upper
+    assert np.isfinite(far).all()
+    beyond = prior.log_density([-np.inf, np.inf, np.nan])
+    assert (beyond[:2] == -np.inf).all()
+    assert not beyond[2] > -np.inf
+
+
 def test_medians_that_the_docs_promise() -> None:
     assert hs.HalfNormal(5).quantile(0.5) == pytest.approx(5 * stats.norm.ppf(0.75))
     assert hs.HalfCauchy(5).quantile(0.5) == pytest.approx(5)

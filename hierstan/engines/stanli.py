@@ -6,6 +6,7 @@ Stanli trusts its caller, so everything is checked before a call and again after
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from hierstan.engines.translation import translated
 from hierstan.errors import EngineError, TemplateError
 from hierstan.programs.program import Program
 
+_POINTER = ctypes.POINTER(ctypes.c_double)
 MAX_VALUES = 2_000_000_000  # draws x columns, 16 GB
 
 
@@ -36,9 +38,9 @@ class Stanli:
 
     def version(self) -> str:
         """Return the engine's name and version, for people."""
-        from importlib.metadata import version
+        import stanli
 
-        return f"stanli {version('stanli')}"
+        return f"stanli {stanli.__version__}"
 
     def sample(
         self,
@@ -102,6 +104,7 @@ class Evaluator:
         self._program = program
         self.parameters = _grouped(self._model.param_names())
         self._columns = _grouped(self._model.param_names(include_tp=True, include_gq=True))
+        self._width = self._model.param_num(include_tp=True, include_gq=True)
 
     def reseed(self, seed: int) -> None:
         """Start the random numbers of generated quantities anew."""
@@ -159,9 +162,13 @@ class Evaluator:
         result = {name: np.empty((len(points), _length(self._columns[name]))) for name in wanted}
         columns = [(result[name], self._columns[name]) for name in wanted]
         with _translated(self._program):
-            for row, point in enumerate(np.ascontiguousarray(points)):
-                everything = self._model.param_constrain(
-                    point, include_tp=True, include_gq=True, rng=self._rng
+            # pointers, since what BridgeStan checks of an array takes longer than a small program
+            point, everything = np.empty(points.shape[1]), np.empty(self._width)
+            place, into = (array.ctypes.data_as(_POINTER) for array in (point, everything))
+            for row, values_at in enumerate(points):
+                point[:] = values_at
+                self._model.param_constrain(
+                    place, include_tp=True, include_gq=True, out=into, rng=self._rng
                 )
                 for values, places in columns:
                     values[row] = everything[places]
@@ -195,13 +202,13 @@ class Evaluator:
 
     def log_density_at(self, points: np.ndarray) -> np.ndarray:
         """Return the same at points of the unconstrained space, (S, P)."""
+        result, point = np.empty(len(points)), np.empty(points.shape[1])
+        place = point.ctypes.data_as(_POINTER)
         with _translated(self._program):
-            return np.array(
-                [
-                    self._model.log_density(point, propto=True, jacobian=True)
-                    for point in np.ascontiguousarray(points)
-                ]
-            )
+            for row, values in enumerate(points):
+                point[:] = values
+                result[row] = self._model.log_density(place, propto=True, jacobian=True)
+        return result
 
     def _flat(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         missing = sorted(set(self.parameters) - set(draws))

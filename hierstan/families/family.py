@@ -452,7 +452,8 @@ def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, f
     """
     labels, code = np.unique(cells["group"], return_inverse=True)
     raw = family.raw_estimates(cells.assign(group=code), len(labels))
-    link, se = raw.loc[np.isfinite(raw["link_se"]), ["link", "link_se"]].to_numpy().T
+    link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
+    link, se = link[np.isfinite(se)], se[np.isfinite(se)]
     J = len(link)
     between = max(float(np.std(link, ddof=1)) if J > 1 else 0.0, float(np.median(se)))
     return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)

@@ -91,11 +91,19 @@ def moments(
     From cells with `values` as means, of which a group may have several.
     """
     values, code = np.asarray(values, dtype=float), cells["group"].to_numpy()
-    count = summed(cells, cells["count"], J)
+    rows, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
+    count = summed(cells, rows, J)
     origin = values[0]
-    mean = origin + summed(cells, cells["count"] * (values - origin), J) / count
-    between = cells["count"] * (values - mean[code]) ** 2
-    return count, mean, summed(cells, cells["squares"] + between, J)
+    mean = origin + summed(cells, rows * (values - origin), J) / count
+    return count, mean, summed(cells, squares + rows * (values - mean[code]) ** 2, J)
+
+
+def medians(cells: pd.DataFrame, J: int) -> np.ndarray:
+    """Return the median of each group's rows, (J,)."""
+    code, values = cells["group"].to_numpy(), cells["y"].to_numpy(float)
+    ordered, count = values[np.lexsort((values, code))], np.bincount(code, minlength=J)
+    first = np.cumsum(count) - count
+    return (ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2
 
 
 def without_each(rows: pd.DataFrame, J: int) -> pd.DataFrame:
@@ -133,10 +141,11 @@ def sample_sd(squares: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 def of_rows(means: pd.Series, count: pd.Series, squares: pd.Series) -> tuple[float, float]:
     """Mean and standard deviation of all rows, from the groups' summaries."""
-    total = float(count.sum())
-    location = float((count * means).sum() / total)
-    between = float((count * (means - location) ** 2).sum())
-    scale = float(np.sqrt((float(squares.sum()) + between) / max(total - 1, 1)))
+    mean, rows, within = (np.asarray(column) for column in (means, count, squares))
+    total = float(rows.sum())
+    location = float((rows * mean).sum() / total)
+    between = float((rows * (mean - location) ** 2).sum())
+    scale = float(np.sqrt((float(within.sum()) + between) / max(total - 1, 1)))
     return location, scale if scale > 0 else max(abs(location), 1.0)
 
 

@@ -28,10 +28,11 @@ class StudentT(Family):
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Median of all rows and their median absolute deviation, made comparable to a sd."""
-        location = float(cells["y"].median())
-        scale = 1.4826 * float((cells["y"] - location).abs().median())
+        y = cells["y"].to_numpy()
+        location = float(np.median(y))
+        scale = 1.4826 * float(np.median(np.abs(y - location)))
         if scale <= 0:
-            scale = float(cells["y"].std()) if len(cells) > 1 else 0.0
+            scale = float(np.std(y, ddof=1)) if len(y) > 1 else 0.0
         return location, scale if scale > 0 else max(abs(location), 1.0)
 
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
@@ -46,9 +47,9 @@ class StudentT(Family):
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Group medians; their standard errors from the pooled median absolute deviation."""
         count = self.sizes(cells, J)
-        median = cells.groupby("group")["y"].median().to_numpy()
-        apart = np.abs(cells["y"].to_numpy() - median[cells["group"]])
-        several = apart[count[cells["group"]] > 1]
+        median, code = raw.medians(cells, J), cells["group"].to_numpy()
+        apart = np.abs(cells["y"].to_numpy() - median[code])
+        several = apart[count[code] > 1]
         scale = 1.4826 * float(np.median(several)) if (count > 1).any() else 0
         se = (scale or float(np.std(median)) or 1.0) * np.sqrt(np.pi / 2) / np.sqrt(count)
         return raw.table(count, median, se, median, se)

@@ -142,11 +142,11 @@ class Spread:
         """
         new = self.fit.draws("theta_new")
         if tau is not None:
-            from scipy.stats import norm
+            from scipy.special import ndtri
 
             drawn = self.fit.draws("tau")
             nearest = np.argsort(np.abs(drawn - tau))[: max(len(drawn) // 10, 50)]
-            z = norm.ppf((np.arange(99) + 0.5) / 99)
+            z = ndtri((np.arange(99) + 0.5) / 99)
             new = (self.fit.draws("mu")[nearest][:, None] + tau * z).ravel()
         ends = np.quantile(new, [(1 - self.prob) / 2, (1 + self.prob) / 2])
         lower, upper = self.fit.to_response(ends, draws=None)

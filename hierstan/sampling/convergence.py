@@ -121,9 +121,9 @@ def max_r_hat(parameters: int, chains: int) -> float:
     >>> max_r_hat(10, 4), max_r_hat(10_000, 4)
     (1.01, 1.02)
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
-    far, once = chi2.isf([CHANCE / max(parameters, 1), CHANCE], 2 * chains - 1)
+    far, once = chdtri(2 * chains - 1, np.array([CHANCE / max(parameters, 1), CHANCE]))
     return round(1 + (MAX_R_HAT - 1) * float(far / once), 2)
 
 
@@ -147,6 +147,11 @@ def quantiles(draws: xr.Dataset, probabilities: tuple[float, ...]) -> np.ndarray
         for _, _, values in _flat(draws)
     ]
     return np.concatenate(parts)
+
+
+def ess_of_mean(draws: np.ndarray) -> np.ndarray:
+    """Return the effective sample size for the mean of draws (K, C, D), shape (K,)."""
+    return _ess(_split(draws))
 
 
 def e_bfmi(energy: np.ndarray) -> np.ndarray:
@@ -215,10 +220,24 @@ def _split(draws: np.ndarray) -> np.ndarray:
 def _z_scores(draws: np.ndarray) -> np.ndarray:
     """Replace draws by the normal scores of their ranks among all chains (Blom 1958)."""
     from scipy.special import ndtri
-    from scipy.stats import rankdata
 
-    ranks = rankdata(draws.reshape(len(draws), -1), axis=1)
+    ranks = _ranks(draws.reshape(len(draws), -1))
     return ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return the ranks within each row, from 1; equal values share the mean of theirs."""
+    order = np.argsort(values, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    differs = ordered[:, 1:] != ordered[:, :-1]
+    start = np.ones((len(values), 1), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.hstack([start, differs]), place, 0), axis=1)
+    last = np.where(np.hstack([differs, start]), place, values.shape[1])[:, ::-1]
+    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
+    return np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, ranks)
 
 
 def _r_hat(draws: np.ndarray) -> np.ndarray:
@@ -257,10 +276,8 @@ def _ess(draws: np.ndarray) -> np.ndarray:
 
 def _autocovariance(draws: np.ndarray) -> np.ndarray:
     """Return the mean over chains of the autocovariance at each lag, of shape (K, n)."""
-    from scipy.fft import irfft, next_fast_len, rfft
-
     n = draws.shape[2]
-    size = next_fast_len(2 * n, real=True)
-    spectrum = rfft(draws - draws.mean(axis=2, keepdims=True), n=size)
+    size = 1 << (2 * n - 1).bit_length()
+    spectrum = np.fft.rfft(draws - draws.mean(axis=2, keepdims=True), n=size)
     power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
-    return irfft(power, n=size)[:, :n] / n
+    return np.fft.irfft(power, n=size)[:, :n] / n

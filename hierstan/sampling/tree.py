@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,8 +26,6 @@ DIMS = {"theta": ["group"], "baseline": ["group"], "beta": ["predictor"]}
 
 def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.DataTree:
     """Return draws, statistics and data; of what the engine wrote besides, what is complete."""
-    import arviz_base as azb
-
     data, family = plan.data, FAMILIES[plan.data.family]
     variables, dims, coords = _by_factor(data, draws.variables)
     if family.of_group:
@@ -54,19 +52,12 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
         groups["sample_stats_prior"] = groups.pop("sample_stats")
     observation = ["observation"]
     constant = dict.fromkeys(groups["constant_data"], observation)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="More chains")
-        made: xr.DataTree = azb.from_dict(
-            groups,
-            coords={"observation": np.arange(len(observed)), **_coordinates(data), **coords},
-            dims={
-                **DIMS,
-                **{name: [dim] for name, dim in family.parameter_dims.items()},
-                "y": observation,
-                **constant,
-                **dims,
-            },
-        )
+    named = {name: [dim] for name, dim in family.parameter_dims.items()}
+    made = _laid_out(
+        groups,
+        coords={"observation": np.arange(len(observed)), **_coordinates(data), **coords},
+        dims={**DIMS, **named, "y": observation, **constant, **dims},
+    )
     for node in made.children.values():
         if "group" in node.dims:
             node.dataset = node.to_dataset().assign_coords(parts_of_groups(data.groups))
@@ -122,6 +113,39 @@ def whole_numbers(values: np.ndarray) -> np.ndarray:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _laid_out(
+    groups: Mapping[str, Mapping[str, np.ndarray]],
+    coords: Mapping[str, np.ndarray],
+    dims: Mapping[str, list[str]],
+) -> xr.DataTree:
+    """Return arrays as the groups of a tree, by the conventions of ArviZ.
+
+    Arrays come by chain and draw first, but for groups of data; a dimension without a name is
+    numbered. As `arviz_base.from_dict`, which takes longer to import than a small fit.
+    """
+    import xarray as xr
+
+    made = {}
+    for group, variables in groups.items():
+        sample = [] if group.endswith("_data") else ["chain", "draw"]
+        named = {}
+        for name, values in variables.items():
+            known = [*sample, *dims.get(name, [])]
+            rest = [f"{name}_dim_{k}" for k in range(np.ndim(values) - len(known))]
+            named[name] = ([*known, *rest], values)
+        sizes = {
+            dim: n for of, values in named.values() for dim, n in zip(of, values.shape, strict=True)
+        }
+        attributes = {
+            "created_at": datetime.now(UTC).isoformat(),
+            "creation_library": "hierstan",
+            "creation_library_language": "Python",
+        }
+        index = {dim: coords.get(dim, np.arange(n)) for dim, n in sizes.items()}
+        made[group] = xr.Dataset(named, index, attributes)
+    return xr.DataTree.from_dict(made)
 
 
 def _by_factor(

@@ -18,8 +18,10 @@ from hierstan.text.tables import Page, Printed, Table, numbers
 
 FEW_UNITS = 100  # below which the standard error of a difference may be too small
 VISIBLE = 0.2  # share of its standard error from which a Monte Carlo error is shown
-TINY = 1e-300
-ROUNDS = 50  # of EM, before the optimizer proper
+ROUNDS = 50  # of EM, before Newton
+BARRIERS = 10.0 ** -np.arange(3, 12)
+STEPS = 50  # of Newton, at most, at each
+ROUNDING = 1e-6
 TENTHS = ("elpd", "se", "p_loo", "elpd_diff", "dse")
 
 
@@ -115,35 +117,49 @@ def stacking_weights(elpd: np.ndarray) -> np.ndarray:
     -------
     numpy.ndarray
         Non-negative, summing to 1. Yao et al. 2018, doi:10.1214/17-BA1091. The objective is
-        concave; a few rounds of EM for mixture weights come near, where its slopes are moderate.
+        concave; a few rounds of EM for mixture weights come near, and Newton steps with ever lower
+        logarithmic barriers at 0 come to the maximum (Boyd and Vandenberghe 2004, chapter 11).
     """
-    from scipy import optimize
-
     density = np.exp(elpd - elpd.max(axis=1, keepdims=True))
     M = elpd.shape[1]
-
-    start = np.full(M, 1 / M)
+    weights = np.full(M, 1 / M)
     for _ in range(ROUNDS):
-        start = start * (density / (density @ start)[:, None]).mean(axis=0)
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        mixture = np.maximum(density @ weights, TINY)
-        return -float(np.log(mixture).mean()), -(density / mixture[:, None]).mean(axis=0)
-
-    found = optimize.minimize(
-        loss,
-        start,
-        jac=True,
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * M,
-        constraints={"type": "eq", "fun": lambda w: w.sum() - 1, "jac": np.ones_like},
-        options={"ftol": 1e-12, "maxiter": 1000},
-    )
-    weights = np.clip(found.x, 0.0, 1.0)
+        weights = weights * (density / (density @ weights)[:, None]).mean(axis=0)
+    weights = np.maximum(weights, BARRIERS[0] / M)
+    weights /= weights.sum()
+    for barrier in BARRIERS:
+        weights = _inside(density, weights, barrier)
+    weights = np.where(weights > ROUNDING, weights, 0.0)
     return np.asarray(weights / weights.sum())
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _inside(density: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndarray:
+    """Maximise mean log score plus a barrier at 0, from weights inside the simplex."""
+
+    def loss(at: np.ndarray) -> float:
+        return -float(np.log(density @ at).mean() + barrier * np.log(at).sum())
+
+    M, value = len(weights), loss(weights)
+    system = np.ones((M + 1, M + 1))
+    system[M, M] = 0.0
+    for _ in range(STEPS):
+        ratio = density / (density @ weights)[:, None]
+        slope = -ratio.mean(axis=0) - barrier / weights
+        system[:M, :M] = ratio.T @ ratio / len(density) + np.diag(barrier / weights**2)
+        move = np.linalg.solve(system, np.append(-slope, 0.0))[:M]
+        falling = float(slope @ move)
+        if falling > -1e-3 * barrier:
+            break
+        with np.errstate(divide="ignore"):
+            step = min(1.0, 0.99 / max(float((-move / weights).max()), 1e-9))
+        while loss(weights + step * move) > value + 0.1 * step * falling and step > 1e-9:
+            step /= 2
+        weights = weights + step * move
+        value = loss(weights)
+    return weights
 
 
 def _legend(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> tuple[tuple[str, str], ...]:

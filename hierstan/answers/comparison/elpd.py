@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from hierstan.answers.comparison.importance import HARD_K, LeftOut, autocorrelation
 from hierstan.text.tables import Page, Printed
 from hierstan.text.wording import pooling_words
 
 GOOD_K = 0.7
 ANEW = ("integral", "refit")  # ways to leave a unit out without importance weights
-HARD_K = 0.5  # below the limit of 0.7, since k itself is estimated
 HARD = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
-HARD_ERROR = 0.05  # Monte Carlo error of a unit from which it is worth another way
 LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
 
@@ -128,68 +127,8 @@ class Elpd(Printed):
         return f"its Monte Carlo error is {self.mcse:.2g}"
 
 
-@dataclass(frozen=True, eq=False)
-class LeftOut:
-    """Each unit left out: what `psis` estimates, all of shape (U,), and the draws' influence (S,).
-
-    `hard` units are those whose weights are not to be trusted or whose error is large. `influence`
-    is how far each draw moves the sum of `elpd_i` of the others, of which `mcse` is made.
-    """
-
-    elpd_i: np.ndarray
-    pareto_k: np.ndarray
-    mcse_i: np.ndarray
-    hard: np.ndarray
-    influence: np.ndarray
-
-
-def psis(log_lik: np.ndarray, correction: np.ndarray | float = 0.0) -> LeftOut:
-    """Leave each unit out by importance sampling.
-
-    Parameters
-    ----------
-    log_lik : numpy.ndarray
-        Log predictive density of each unit at each draw, shape (S, U).
-    correction : numpy.ndarray or float
-        Added to the log weights: log prior without the unit minus log prior with it.
-
-    Returns
-    -------
-    LeftOut
-        Vehtari, Gelman and Gabry 2017, doi:10.1007/s11222-016-9696-4; Vehtari et al. 2024,
-        arXiv:1507.02646.
-    """
-    S, U = log_lik.shape
-    if S == 1:
-        never = np.zeros(U, dtype=bool)
-        return LeftOut(log_lik[0], np.full(U, np.nan), np.zeros(U), never, np.zeros(1))
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-    from scipy.special import logsumexp
-
-    log_ratio = correction - log_lik
-    known = np.isfinite(log_ratio).all(axis=0)
-    elpd_i, k = np.full(U, np.nan), np.full(U, np.inf)
-    relative = np.zeros((S, U))
-    if known.any():
-        inside = log_lik[:, known]
-        with np.errstate(
-            divide="ignore", invalid="ignore", over="ignore"
-        ):  # of weights that one draw holds
-            weights, k[known] = array_stats.psislw(-log_ratio[:, known], axis=0)
-        joint = inside + weights.T
-        elpd_i[known] = logsumexp(joint, axis=0)
-        relative[:, known] = np.exp(joint - elpd_i[known]) - np.exp(weights.T)
-    error = np.sqrt((relative**2).sum(axis=0))
-    hard = ~(k <= HARD_K)
-    inflated = np.sqrt(_autocorrelation(relative[:, ~hard].sum(axis=1)))
-    hard |= ~(error * inflated <= HARD_ERROR)
-    error[~known] = np.nan
-    return LeftOut(elpd_i, k, error * inflated, hard, relative[:, ~hard].sum(axis=1))
-
-
 def summarised(
     left_out: LeftOut,
-    log_lik: np.ndarray,
     *,
     unit: str,
     method: np.ndarray,
@@ -199,13 +138,13 @@ def summarised(
     """Add up the units; the hard ones have errors of their own."""
     elpd_i = left_out.elpd_i
     U = len(elpd_i)
-    together = (left_out.influence**2).sum() * _autocorrelation(left_out.influence)
+    together = (left_out.influence**2).sum() * autocorrelation(left_out.influence)
     apart = (left_out.mcse_i[left_out.hard] ** 2).sum()
     return Elpd(
         elpd=float(elpd_i.sum()),
         se=float(np.sqrt(U * np.var(elpd_i, ddof=1))) if U > 1 else float("nan"),
         mcse=float(np.sqrt(together + apart)),
-        p_loo=float((log_mean(log_lik) - elpd_i).sum()),
+        p_loo=float((left_out.lpd_i - elpd_i).sum()),
         elpd_i=elpd_i,
         pareto_k=left_out.pareto_k,
         mcse_i=left_out.mcse_i,
@@ -216,20 +155,7 @@ def summarised(
     )
 
 
-def _autocorrelation(terms: np.ndarray) -> float:
-    """Return by how much autocorrelation inflates the variance of the sum of terms."""
-    if len(terms) < 8 or not np.isfinite(terms).all() or not np.ptp(terms):
-        return 1.0
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-
-    return max(1.0, len(terms) / float(array_stats.ess(terms[None, :], method="mean")))
-
-
-def log_mean(values: np.ndarray) -> np.ndarray:
-    """Return the log of the mean of exp(values) over the first axis."""
-    from scipy.special import logsumexp
-
-    return np.asarray(logsumexp(values, axis=0)) - np.log(len(values))
+# internals ------------------------------------------------------------------------------------
 
 
 def _units(count: int) -> str:

@@ -8,6 +8,7 @@ where the two are far apart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -253,6 +254,6 @@ def _scales(prior: Evaluator, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     names = list(prior.parameters)
     written = prior.written_at(points, names)
     at_0, at_1 = np.hstack([written[name] for name in names])[:, kept]
-    logs = np.isclose(at_1 - at_0, np.e - 1)
+    logs = np.asarray(np.isclose(at_1 - at_0, math.e - 1))
     plain = (at_0 == 0) & (at_1 == 1)
     return (logs, np.where(logs, at_0 - 1, 0.0)) if (logs | plain).all() else None

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.elpd import GOOD_K
+from hierstan.answers.comparison.importance import smoothed
 from hierstan.answers.comparison.left_out import fold_priors, hyper_draws
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.errors import HierstanError
@@ -66,8 +67,7 @@ def influence(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     check_fit(fit, "influence")
     _check(fit)
     draws = hyper_draws(fit)
-    log_weight, k = _weights(fit, draws)
-    weight = np.exp(log_weight)
+    weight, k = _weights(fit, draws)
     columns: dict[str, np.ndarray] = {}
     for name in [name for name in NAMES if name in draws]:
         mean = weight.T @ draws[name]
@@ -99,15 +99,12 @@ def _check(fit: Fit) -> None:
 
 
 def _weights(fit: Fit, draws: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return smoothed log weights of the draws without each group, (S, J), and their Pareto k."""
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-
+    """Return smoothed weights of the draws without each group, (S, J), and their Pareto k."""
     priors = fold_priors(fit, "group")
     log_lik = log_lik_of_units(fit, draws, "group", shift=priors.shift())
-    ratio = log_lik - priors.correction(draws, log_lik.shape[1])
-    log_weight, k = array_stats.psislw(ratio, axis=0)  # of the unit, not of what is left
-    log_weight = np.asarray(log_weight).T
-    return log_weight - np.logaddexp.reduce(log_weight, axis=0), np.asarray(k)
+    log_ratio = priors.correction(draws, log_lik.shape[1]) - log_lik
+    weight, k = smoothed(np.ascontiguousarray(log_ratio.T))
+    return weight.T, k
 
 
 def _quantiles(draws: np.ndarray, weight: np.ndarray, prob: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +20,7 @@ from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior, log_density_of_each
 from hierstan.programs.program import Program
+from hierstan.sampling.convergence import ess_of_mean
 from hierstan.sampling.tree import VECTORS
 
 MAX_FOLD_PRIORS = 2000
@@ -55,6 +56,11 @@ class FoldPriors:
     folds: Mapping[str, list[Prior]]
     tau_names: Sequence[str] = ()
 
+    def take(self, units: np.ndarray) -> FoldPriors:
+        """Return those of some units."""
+        folds = {name: [each[unit] for unit in units] for name, each in self.folds.items()}
+        return replace(self, folds=folds)
+
     def correction(self, hyper: Mapping[str, np.ndarray], U: int) -> np.ndarray | float:
         """Return log prior of the fold minus log prior of the full data, (S, U)."""
         known = self._draws(hyper)
@@ -63,6 +69,8 @@ class FoldPriors:
         result = np.zeros((len(next(iter(known.values()))), U))
         for name, draws in known.items():
             distinct = list(dict.fromkeys([self.full[name], *self.folds[name]]))
+            if len(distinct) == 1:
+                continue
             place = {prior: column for column, prior in enumerate(distinct)}
             found = np.zeros((len(draws), len(distinct)))
             for element in draws.reshape(len(draws), -1).T:
@@ -168,13 +176,13 @@ def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
     rest = data.rows.iloc[np.concatenate(left)]
     rest = rest.assign(group=np.repeat(np.arange(len(left)), [len(part) for part in left]))
     cells = family.collapsed(rest) if len(rest) else rest
-    mine = cells.groupby("group").indices
+    both = pd.concat([data.cells, cells.assign(group=rows["group"].to_numpy()[cells["group"]])])
     found = []
+    mine = np.searchsorted(cells["group"], np.arange(len(rows) + 1)) + len(data.cells)
+    others = {group: np.flatnonzero(cell_codes != group) for group in np.unique(codes)}
     for unit_place, group in enumerate(rows["group"]):
-        others = data.cells[cell_codes != group]
-        if unit_place in mine:
-            others = pd.concat([others, cells.iloc[mine[unit_place]].assign(group=group)])
-        found.append(family.default_priors(others))
+        own = np.arange(mine[unit_place], mine[unit_place + 1])
+        found.append(family.default_priors(both.take(np.append(others[group], own))))
     return [found[p] for p in place]
 
 
@@ -218,16 +226,14 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
 
 def log_mean_and_error(log_lik: np.ndarray, chains: int) -> tuple[float, float]:
     """Return the log of the mean density over draws (S,), chain by chain, and its error."""
-    from arviz_stats.base import array_stats  # type: ignore[attr-defined]
-
     if not np.isfinite(log_lik).all():
         return np.nan, np.nan
     density = np.exp(log_lik - log_lik.max())
     value = float(np.log(density.mean()) + log_lik.max())
     if len(density) < 8:
         return value, 0.0
-    error = float(array_stats.mcse(density.reshape(chains, -1), method="mean")) / density.mean()
-    return value, float(error)
+    size = float(ess_of_mean(density.reshape(1, chains, -1))[0])
+    return value, float(density.std(ddof=1) / np.sqrt(size) / density.mean())
 
 
 def with_its_group(data: GroupedData, index: int) -> tuple[GroupedData, int]:

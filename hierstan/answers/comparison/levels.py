@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.elpd import Elpd, LeftOut, summarised
+from hierstan.answers.comparison.elpd import Elpd, summarised
+from hierstan.answers.comparison.importance import LeftOut, log_mean
 from hierstan.answers.comparison.left_out import hyper_draws, log_mean_and_error
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units, log_lik_together
 from hierstan.data.grouped_data import GroupedData
@@ -43,13 +44,14 @@ def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> E
     U, S = len(known), len(together)
     left_out = LeftOut(
         elpd_i=found[:, 0],
+        lpd_i=log_mean(together),
         pareto_k=np.full(U, np.nan),
         mcse_i=found[:, 1],
         hard=np.ones(U, dtype=bool),
         influence=np.zeros(S),
     )
     return summarised(
-        left_out, together, unit=str(factor), method=np.full(U, "refit"), labels=known,
+        left_out, unit=str(factor), method=np.full(U, "refit"), labels=known,
         model=fit.model.name,
     )  # fmt: skip
 

@@ -7,15 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hierstan.answers.comparison.elpd import (
-    LARGE_ERROR_I,
-    Elpd,
-    LeftOut,
-    log_mean,
-    psis,
-    summarised,
-)
+from hierstan.answers.comparison.elpd import LARGE_ERROR_I, Elpd, summarised
 from hierstan.answers.comparison.fold import Folds
+from hierstan.answers.comparison.importance import LeftOut, log_mean
 from hierstan.answers.comparison.left_out import (
     can_refit,
     fold_priors,
@@ -26,13 +20,13 @@ from hierstan.answers.comparison.left_out import (
 from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
+from hierstan.answers.comparison.units import distinct_units, draws_to_use, left_out_by_weights
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 
 UNITS = ("observation", "group")
 LEVEL_DRAWS = 500  # at which a level left out is predicted
-DRAWS = 2000  # at most, evenly spaced; fewer where there are many observations
 WAIC_LIMIT = 0.4
 
 
@@ -92,23 +86,25 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     if unit not in UNITS:
         result = fit.cache[key] = loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
         return result
-    hyper = hyper_draws(fit, _size(fit))
-    if hyper and len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated:
-        result = fit.cache[key] = subsampled(fit, hyper_draws(fit, DRAWS), unit)
+    many = len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated
+    if many and hyper_draws(fit, 1):
+        result = fit.cache[key] = subsampled(fit, unit, progress=progress)
         return result
+    first, place = distinct_units(fit, unit)
+    hyper = hyper_draws(fit, draws_to_use(fit, len(first)))
     priors = fold_priors(fit, unit)
-    log_lik = log_lik_of_units(fit, hyper, unit, shift=priors.shift())
-    left_out = psis(log_lik, priors.correction(hyper, log_lik.shape[1]))
-    method = np.full(log_lik.shape[1], "exact" if len(log_lik) == 1 else "psis", dtype=object)
-    if len(log_lik) > 1:
+    left_out = left_out_by_weights(fit, unit, hyper, priors, progress=progress)
+    drawn = len(left_out.influence) > 1
+    method = np.full(len(place), "psis" if drawn else "exact", dtype=object)
+    if drawn:
         left_out.hard[:] |= priors.wider(hyper, len(method))
-    hard = np.flatnonzero(left_out.hard)
+    hard = np.flatnonzero(left_out.hard[first])
     if refit and hard.size:
-        for index, way in zip(hard, _anew(fit, unit, hard, progress), strict=True):
-            left_out.elpd_i[index], left_out.mcse_i[index], method[index] = way
+        for kind, way in zip(hard, _anew(fit, unit, first[hard], progress), strict=True):
+            same = place == kind
+            left_out.elpd_i[same], left_out.mcse_i[same], method[same] = way
     result = summarised(
         left_out,
-        log_lik,
         unit=unit,
         method=method.astype(str),
         labels=unit_labels(fit, unit),
@@ -148,7 +144,8 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
     -31
     """
     _check(fit, unit, "waic")
-    log_lik = log_lik_of_units(fit, hyper_draws(fit, _size(fit)), unit)
+    units = len(distinct_units(fit, unit)[0])
+    log_lik = log_lik_of_units(fit, hyper_draws(fit, draws_to_use(fit, units)), unit)
     variance = log_lik.var(axis=0, ddof=1) if len(log_lik) > 1 else np.zeros(log_lik.shape[1])
     large = int((variance > WAIC_LIMIT).sum())
     if large:
@@ -158,10 +155,9 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
             HierstanWarning,
             stacklevel=2,
         )
-    unknown = np.full(len(variance), np.nan)
+    unknown, inside = np.full(len(variance), np.nan), log_mean(log_lik)
     return summarised(
-        LeftOut(log_mean(log_lik) - variance, unknown, unknown, np.isnan(variance), unknown[:1]),
-        log_lik,
+        LeftOut(inside - variance, inside, unknown, unknown, np.isnan(variance), unknown[:1]),
         unit=unit,
         method=np.full(len(variance), "waic"),
         labels=unit_labels(fit, unit),
@@ -191,10 +187,6 @@ def _check(fit: Any, unit: str, verb: str) -> None:
             f"The {fit.data.n_rows:,} observations came as summaries, or are too many to leave out "
             "one at a time. Use unit='group'."
         )
-
-
-def _size(fit: Fit) -> int:
-    return int(np.clip(1_000_000 / fit.data.n_rows, 500, DRAWS))
 
 
 def _anew(fit: Fit, unit: str, hard: np.ndarray, progress: bool) -> list[tuple[float, float, str]]:

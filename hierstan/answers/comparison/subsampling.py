@@ -8,13 +8,12 @@ and Andersen 2020, https://proceedings.mlr.press/v108/magnusson20a.html.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from hierstan.answers.comparison.elpd import Elpd, log_mean, psis, summarised
-from hierstan.answers.comparison.left_out import group_of_units, unit_labels
+from hierstan.answers.comparison.elpd import Elpd, summarised
+from hierstan.answers.comparison.left_out import group_of_units, hyper_draws, unit_labels
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
+from hierstan.answers.comparison.units import distinct_units, draws_to_use, left_out_by_weights
 from hierstan.fit.fit import Fit
 
 MAX_GROUPS = 5_000
@@ -28,20 +27,17 @@ def sampled_groups(fit: Fit) -> np.ndarray:
     return np.sort(np.random.default_rng(SEED).choice(J, SAMPLE, replace=False))
 
 
-def subsampled(
-    fit: Fit,
-    hyper: Mapping[str, np.ndarray],
-    unit: str,
-    correction: np.ndarray | float = 0.0,
-) -> Elpd:
-    """Leave out the units of a sample of groups: see `hierstan.loo`; of `correction`, `psis`."""
+def subsampled(fit: Fit, unit: str, *, progress: bool = False) -> Elpd:
+    """Leave out the units of a sample of groups: see `hierstan.loo`."""
     chosen = sampled_groups(fit)
-    center = {name: values.mean(axis=0)[None] for name, values in hyper.items()}
+    every = hyper_draws(fit)
+    center = {name: values.mean(axis=0)[None] for name, values in every.items()}
     elpd_i = log_lik_of_units(fit, center, unit)[0]
     U = len(elpd_i)
     sampled = np.isin(group_of_units(fit.data, unit), chosen)
-    log_lik = log_lik_of_units(fit, hyper, unit, data=fit.data.only_groups(chosen))
-    left_out = psis(log_lik, correction)
+    first, _ = distinct_units(fit, unit)
+    hyper = hyper_draws(fit, draws_to_use(fit, int(sampled[first].sum())))
+    left_out = left_out_by_weights(fit, unit, hyper, groups=chosen, progress=progress)
     change = left_out.elpd_i - elpd_i[sampled]
     elpd_i[~sampled] += change.mean()
     elpd_i[sampled] = left_out.elpd_i
@@ -49,7 +45,7 @@ def subsampled(
     k[sampled], mcse_i[sampled] = left_out.pareto_k, left_out.mcse_i
     n = int(sampled.sum())
     part = summarised(
-        left_out, log_lik, unit=unit, method=np.full(n, "psis"),
+        left_out, unit=unit, method=np.full(n, "psis"),
         labels=unit_labels(fit, unit)[sampled], model=fit.model.name,
     )  # fmt: skip
     sampling = U * change.std(ddof=1) * np.sqrt((1 - n / U) / n)
@@ -57,7 +53,7 @@ def subsampled(
         elpd=float(elpd_i.sum()),
         se=float(np.sqrt(U) * np.std(elpd_i, ddof=1)),
         mcse=float(np.hypot(part.mcse * U / n, sampling)),
-        p_loo=float((log_mean(log_lik) - left_out.elpd_i).mean() * U),
+        p_loo=float((left_out.lpd_i - left_out.elpd_i).mean() * U),
         elpd_i=elpd_i,
         pareto_k=k,
         mcse_i=mcse_i,
