@@ -108,9 +108,10 @@ def pooling_meaning(fit: Any) -> str:
     groups = f"{len(fit.data.groups):,} groups ({fit.data.grouped_by})"
     if fit.model.name == "none":
         return f"each of the {groups} by its own data alone"
-    if fit.model.name == "partial":
-        return f"each of the {groups} by its own data and, as tau says, the others'"
     known = [*map(str, fit.data.levels)] if fit.data.factors is not None else []
+    if fit.model.name == "partial":
+        others = f"those alike in {', '.join(known)}" if known else "the others'"
+        return f"each of the {groups} by its own data and, as tau says, {others}"
     known += [name for name in [predictor_words(fit.data.predictors)] if name]
     if known and not fit.model.has_population:
         return f"the {groups} differ by {', '.join(known)} and by nothing else"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.elpd import Elpd
+from hierstan.answers.comparison.parts import judge_parts, missing_factors
 from hierstan.answers.comparison.verdict import CLEAR, judge_poolings, scores_its_prior
 from hierstan.fit.fit import Fit
 from hierstan.fit.portrait import pooling_meaning
@@ -165,7 +166,13 @@ def _inside(density: np.ndarray, weights: np.ndarray, barrier: float) -> np.ndar
 def _legend(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> tuple[tuple[str, str], ...]:
     """Say what each pooling means for these groups, what elpd is, and what its errors are."""
     result = next(iter(results.values()))
-    meanings = tuple((name, pooling_meaning(fit)) for name, fit in fits.items())
+    without = missing_factors(fits)
+    meanings = tuple(
+        (name, pooling_meaning(fit) + f", without {', '.join(without[name])}")
+        if without.get(name)
+        else (name, pooling_meaning(fit))
+        for name, fit in fits.items()
+    )
     units = f"{len(result.elpd_i):,} {result.unit}s"
     elpd = f"how well each predicts {units}, left out one by one; more is better"
     errors = f"standard errors over the {units}, of elpd and of elpd_diff"
@@ -205,6 +212,8 @@ def _judge(
     poolings = {fit.model.name: name for name, fit in fits.items()}
     if "partial" in poolings and len(poolings) == len(fits):
         words, preferred = judge_poolings(results, fits, poolings, tau_prior, trouble)
+    elif found := judge_parts(results, fits, trouble):
+        words, preferred = found
     elif trouble:
         words, preferred = trouble, None
     else:

@@ -70,10 +70,8 @@ def scores_its_prior(fit: Fit, unit: str) -> bool:
     return bool(np.bincount(rows["group"]).min() == 1)
 
 
-# internals ------------------------------------------------------------------------------------
-
-
-def _predicts(fits: Mapping[str, Fit], results: Mapping[str, Elpd], name: str, best: str) -> str:
+def how_well(results: Mapping[str, Elpd], name: str, best: str) -> str:
+    """Say how well a fit predicts beside another one, with the difference and its error."""
     apart = results[name].elpd_i - results[best].elpd_i
     dse = np.sqrt(len(apart) * np.var(apart, ddof=1))
     difference = float(apart.sum())
@@ -82,7 +80,14 @@ def _predicts(fits: Mapping[str, Fit], results: Mapping[str, Elpd], name: str, b
         how = "predicts worse" if difference < 0 else "predicts better"
     elif abs(difference) > CLEAR:
         how = "may predict worse" if difference < 0 else "may predict better"
-    return f"{pooling_words(fits[name].model.name)} {how} ({difference:+.1f} ± {dse:.1f})"
+    return f"{how} ({difference:+.1f} ± {dse:.1f})"
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _predicts(fits: Mapping[str, Fit], results: Mapping[str, Elpd], name: str, best: str) -> str:
+    return f"{pooling_words(fits[name].model.name)} {how_well(results, name, best)}"
 
 
 def _unranked(fit: Fit, unit: str) -> str:
