@@ -109,7 +109,8 @@ def plot_arms(
     family = treatment_of(fit, "plot_arms")
     check_scale(scale)
     require_posterior(fit, "plot_arms")
-    own = {name: values.mean(axis=0, keepdims=True) for name, values in own_draws(fit).items()}
+    own = own_draws(fit)
+    own |= {name: own[name].mean(axis=0, keepdims=True) for name in family.parameters}
     space = Space(family, own, scale)
     table = _table(fit, space)
     ellipse = _ellipse(fit, prob) if fit.model.name == "partial" else None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 from matplotlib.path import Path as Outline
@@ -85,6 +86,27 @@ def test_the_ellipse_holds_new_groups(scale: str, prob: float) -> None:
         both = 1 / (1 + np.exp(-both))
     # not quite normal: its parameters are uncertain
     assert outline.contains_points(both).mean() == pytest.approx(prob, abs=0.06)
+
+
+def test_ratings_are_mean_scores() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"shop": np.repeat(list("abcd"), 60), "sign": np.tile(["no", "yes"], 120)})
+    frame["stars"] = rng.integers(1, 6, 240)
+    data = hs.GroupedData.from_trial(
+        frame, group="shop", arm="sign", control="no", outcome="stars", family="ordinal"
+    )
+    few = {"chains": 2, "warmup": 200, "draws": 200, "engine": "stanli", "progress": False}
+    fit = hs.PartialPooling().fit(data, seed=1, **few)
+    figure = hs.plot_arms(fit)
+    raw, pooled = dots(figure)
+    np.testing.assert_allclose(pooled, hs.arms(fit)[["baseline", "treated"]])
+    own = frame.groupby(["shop", "sign"])["stars"].mean().unstack()
+    np.testing.assert_allclose(raw, own[["no", "yes"]])
+    outline = Outline(figure.axes[0].patches[0].get_xy())
+    new = fit.draws("baseline_new")
+    link = (new, new + fit.draws("theta_new"))
+    both = [fit.family.means(values[:, None], fit.own())[:, 0] for values in link]
+    assert outline.contains_points(np.column_stack(both)).mean() == pytest.approx(0.9, abs=0.06)
 
 
 def test_only_partial_pooling_has_a_population() -> None:
