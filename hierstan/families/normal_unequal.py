@@ -22,7 +22,7 @@ class NormalUnequal(Normal):
 
     name = "normal_unequal"
     words = "normal with a standard deviation of each group, partially pooled; identity link"
-    distribution = "normal"
+    distribution = "unequal normal"
     parameters = ("sigma_typical", "sigma_sd")
     of_group = "sigma"
     within = "sigma_typical"

@@ -24,7 +24,7 @@ class ZeroInflatedPoisson(NegBinomial):
     distribution = "zero-inflated Poisson"
     zeros_apart = True
     parameters = ("zero_odds",)
-    within = ""
+    within = "zero_odds"
     power_of_mean = ""
     checks = {"dispersion": ("zero_inflated_neg_binomial",)}
 

@@ -162,3 +162,13 @@ def test_the_effect_of_a_treatment_on_counts_with_extra_zeros(family: str) -> No
     table = hs.predict(fit).summary
     sizes = y[arm == 1].reshape(6, 25).mean(axis=1)
     np.testing.assert_allclose(table["mean"], sizes, rtol=0.4)
+
+
+def test_one_row_a_group_cannot_tell_extra_zeros_from_groups_that_differ() -> None:
+    frame = pd.DataFrame({"site": range(10), "y": [0, 3, 5, 0, 2, 0, 7, 1, 4, 0]})
+    data = hs.GroupedData.from_rows(
+        frame, group="site", outcome="y", family="zero_inflated_poisson"
+    )
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    assert "zero_odds" in " ".join(hs.diagnose(fit).messages)
+    assert "cannot be told apart" in " ".join(hs.diagnose(fit).messages)
