@@ -39,6 +39,7 @@ from hierstan.sampling.coordinates import arms_near
 
 KNOTS = {True: 401, False: 161}  # of curves that are the same at every draw, or not
 MAX_VALUES = 2**24  # knots x draws x arms at a time
+MAX_TABLE = 2**22  # draws x rows x knots that the program evaluates at a time
 IQR = 1.349  # of a standard normal
 LATENT = ("baseline", "theta")
 
@@ -129,13 +130,22 @@ class ArmsIntegral:
         """Tabulate the log likelihood of all rows of each arm, on the grid of its code."""
         from scipy import sparse
 
-        N, A = len(frame), len(codes)
-        at = ArmMeans(self._program, self._priors, self._data, frame, arm, A)
+        N, A, S = len(frame), len(codes), 1 if self._shared else len(hyper["intercept"])
+        draws = {k: v[:S] for k, v in hyper.items()}
         member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
-        draws = {k: v[:1] for k, v in hyper.items()} if self._shared else hyper
+        at_once = int(np.clip(MAX_TABLE // (S * max(N, 1)), 1, KNOTS[self._shared]))
+        rows = np.tile(np.arange(N), at_once)
+        arms = np.tile(arm, at_once) + A * np.repeat(np.arange(at_once), N)
+        at = ArmMeans(self._program, self._priors, self._data, frame.iloc[rows], arms, A * at_once)
 
-        def log_lik(means: np.ndarray) -> np.ndarray:
-            return np.asarray((member @ at(means, draws).T).T)
+        def log_lik(grid: np.ndarray) -> np.ndarray:
+            found = np.empty((len(grid), S, A))
+            for start in range(0, len(grid), at_once):
+                knots = np.minimum(start + np.arange(at_once), len(grid) - 1)
+                values = at(grid[knots].ravel(), draws).reshape(S, at_once, N)
+                for k, knot in enumerate(knots):
+                    found[knot] = (member @ values[:, k].T).T
+            return found
 
         center, width = self._center[codes], self._width[codes]
         return Curves.tabulated(log_lik, center, width, KNOTS[self._shared])

@@ -47,8 +47,8 @@ class Curves:
         width: np.ndarray,
         size: int,
     ) -> Curves:
-        """Tabulate a function of means (A,) whose values are (S, A)."""
-        values = np.array([log_lik(means) for means in cls.grid(center, width, size)])
+        """Tabulate a function that takes means (G, A) to values (G, S, A)."""
+        values = log_lik(cls.grid(center, width, size))
         values = np.where(np.isnan(values), -np.inf, values)
         best = values.max(axis=0)
         return cls(
