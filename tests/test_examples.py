@@ -45,6 +45,10 @@ CLAIMS = {
         "12 of 12 intervals of 90% hold the true effect",
     ],
     "pump_failures.py": ["The groups really differ"],
+    "ratings.py": [
+        "The groups really differ",
+        "of one mean score may be of one mind, or divided",
+    ],
     "stores_in_regions.py": ["The levels of region", "A store that is to open"],
     "three_level_meta_analysis.py": [
         "The levels of district",

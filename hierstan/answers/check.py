@@ -83,8 +83,8 @@ def check(fit: Fit) -> Check:
     -----
     Within groups, each family looks at what it may get wrong: counts and successes at their
     variance, counts at their zeros and whether these stand apart, rows at unequal variances
-    (Bartlett's statistic), tails (kurtosis) and skewness (or rows below the mean of their group);
-    all around the groups' own means.
+    (Bartlett's statistic), tails (kurtosis) and skewness (or rows below the mean of their group),
+    ratings at unequal variances of their scores; all around the groups' own means.
     Between groups, partial pooling of five groups or more looks at the one farthest from the
     population of the others, on the link scale. A check fails where its posterior predictive
     p-value is below 0.005 (Gelman, Meng and Stern 1996, *Statistica Sinica* 6, 733-807). Rows of

@@ -45,7 +45,7 @@ class Ordinal(Family):
     bounded = True
     mean_words = "mean score"
     scored = True
-    checks = {"unequal": ()}
+    checks = {"divided": ()}
 
     def to_response(self, theta: np.ndarray, own: Draws | None = None) -> np.ndarray:
         """Return mean scores: the first one, and each step up by the share that lies above."""

@@ -69,16 +69,15 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
         )
     if name == "unequal":
         spread = _sds(fit)
-        if fit.family.scored:
-            return (
-                f"Ratings vary more within some groups, and less within others, than the scale "
-                f"that all groups share has it ({spread}): groups of one mean score may be of one "
-                "mind, or divided. Look at their distributions beside their means, in "
-                "data.to_frame()."
-            )
         return (
             f"The groups vary by different amounts within ({spread}), and the model knows one for "
             "all: intervals of the noisy groups are too narrow, of the others too wide."
+        )
+    if name == "divided":
+        return (
+            f"Ratings vary more within some groups, and less within others, than the scale that "
+            f"all groups share has it ({_sds(fit)}): groups of one mean score may be of one mind, "
+            "or divided. Look at their distributions beside their means, in data.to_frame()."
         )
     if name == "tails":
         return (

@@ -34,6 +34,7 @@ WORDS = {  # of each statistic: its name, and which side of the replicated value
     "zeros": ("share of zeros", "above"),
     "lump": ("variance of all rows against that of rows above 0", "above"),
     "unequal": ("inequality of variances", "above"),
+    "divided": ("inequality of variances of scores", "above"),
     "tails": ("kurtosis within groups", "above"),
     "below": ("share below the group's mean", "both"),
     "skew": ("skewness within groups", "both"),

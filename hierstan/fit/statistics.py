@@ -93,6 +93,18 @@ def unequal(y: np.ndarray, rows: Rows) -> np.ndarray:
     return (freedom.sum() * pooled - own) / max(len(freedom) - 1, 1)
 
 
+def divided(y: np.ndarray, rows: Rows) -> np.ndarray:
+    """Pearson's statistic of equal variances, over its degrees of freedom.
+
+    Of scores, all of which may be the same in a small group: its logarithm is not to be had.
+    """
+    freedom = np.maximum(rows.count - 1.0, 0.0)
+    squares = rows.total(_residuals(y, rows) ** 2)
+    pooled = np.maximum(squares.sum(axis=1, keepdims=True) / max(freedom.sum(), 1), 1e-300)
+    relative = np.divide(squares, freedom, out=np.zeros_like(squares), where=freedom > 0) / pooled
+    return ((relative - 1) ** 2 @ freedom) / (2 * max((freedom > 0).sum() - 1, 1))
+
+
 def tails(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Kurtosis within groups, each group in units of its own standard deviation."""
     return _standardized(y, rows, 4)
@@ -117,6 +129,7 @@ STATISTICS: dict[str, Callable[[np.ndarray, Rows], np.ndarray]] = {
     "zeros": zeros,
     "lump": lump,
     "unequal": unequal,
+    "divided": divided,
     "tails": tails,
     "below": below,
     "skew": skew,
