@@ -16,10 +16,10 @@ from hierstan.programs.program import Program
 from hierstan.sampling.inputs import Plan
 
 LABELS = list("abcdef")
-FAMILIES = {  # effects on one family's outcomes stand for all: the pages are the same
+FAMILIES = {  # effects on one family's outcomes, and one's covariates, stand for all
     name: family
     for name, family in families.FAMILIES.items()
-    if not family.treatment or name == "binomial_treatment"
+    if not family.file or name == "binomial_treatment"
 }
 POOLINGS = {
     "complete": hs.CompletePooling,
@@ -96,6 +96,7 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         "normal_unequal": lambda: (
             rows + np.repeat([0.5, 2, 1, 0.7, 1.5, 0.4], n) * rng.normal(size=rows.size)
         ),
+        "normal_adjusted": lambda: rows + rng.normal(size=rows.size),
         "student_t": lambda: rows + rng.standard_t(4, rows.size),
         "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-rows))),
         "lognormal": lambda: np.exp(rows + 0.5 * rng.normal(size=rows.size)),
@@ -109,8 +110,12 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
             * rng.binomial(1, 0.6, rows.size)
         ),
     }[family]()
+    if family == "normal_adjusted":
+        more |= {"adjust": ["z"]}
     frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": outcome}).merge(by_group)
-    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)
+    frame["z"] = rng.normal(size=rows.size)
+    kind = family.removesuffix("_adjusted")
+    return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=kind, **more)
 
 
 def structured_data(family: str) -> hs.GroupedData:

@@ -179,7 +179,7 @@ def test_a_family_is_named_in_its_own_files_alone() -> None:
 
 def test_a_family_is_one_python_file_beside_one_stan_file() -> None:
     stan = HOUSE.parent / "stan" / "families"
-    own = {name: family for name, family in FAMILIES.items() if not family.treatment}
+    own = {name: family for name, family in FAMILIES.items() if not family.file}
     for name, family in own.items():
         assert type(family).__module__ == f"hierstan.families.{name}"
         assert (stan / f"{name}.stan").is_file()

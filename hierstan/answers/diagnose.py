@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from hierstan.families.adjusted import SLOPES
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import check_scale, group_summaries, link_words
 from hierstan.fit.judgement import DEPTH, check_table
@@ -19,6 +21,9 @@ from hierstan.sampling.convergence import parameter_table, quantiles
 from hierstan.text.answer import answer
 from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
@@ -47,7 +52,7 @@ def summary(
         ``mean``, ``sd``, ``lower`` and ``upper``, the effective sample sizes ``ess_bulk`` and
         ``ess_tail``, ``r_hat``, and ``mcse_mean``, the Monte Carlo standard error of the mean
         (Vehtari et al. 2021, doi:10.1214/20-BA1221). ``attrs["caption"]`` says which interval and
-        scale they are.
+        scale they are. ``gamma`` is for one unit of a covariate, or a label against its reference.
         Of estimates and effects, ``prob_positive`` is the posterior probability that ``mu``,
         ``theta`` and ``theta_new`` lie above "no effect": above 0, or a ratio above 1.
 
@@ -73,8 +78,7 @@ def summary(
         both = {name: summary(part, prob=prob, scale=scale) for name, part in parts(fit).items()}
         return answer(pd.concat(both, names=["part"]), each_row=True)
     prob, scale = check_prob(prob), check_scale(scale)
-    draws = fit.posterior
-    effect = fit.data.effect
+    draws, effect = _in_units(fit), fit.data.effect
     if scale == "response" and (fit.family.link != "identity" or (effect and effect.ratio)):
         ratio = effect and effect.ratio
         means = {name: draws[name] for name in MEANS if name in draws}
@@ -87,6 +91,12 @@ def summary(
         table = parameter_table(draws)
     else:
         table = fit.convergence().parameters
+        if fit.data.covariates is not None:
+            table = table.copy()
+            slopes = table["variable"] == SLOPES
+            sd = fit.data.covariates["sd"].to_numpy()[:, None]
+            moments = ["mean", "sd", "mcse_mean"]
+            table.loc[slopes, moments] = table.loc[slopes, moments].to_numpy() / sd
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
@@ -98,6 +108,14 @@ def summary(
         table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
     table.attrs["caption"] = _caption(fit, prob, scale)
     return answer(table, each_row=True)
+
+
+def _in_units(fit: Fit) -> xr.Dataset:
+    """Return the draws with the slopes of covariates for one unit of the user's."""
+    draws = fit.posterior
+    if fit.data.covariates is None:
+        return draws
+    return draws.assign({SLOPES: draws[SLOPES] / fit.data.covariates["sd"].to_numpy()})
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -52,6 +52,18 @@ class Table:
         return tuple(role for role in self.names if role.split()[0] == "factor")
 
     @property
+    def labelled(self) -> tuple[str, ...]:
+        """The roles of the covariates of rows that hold labels."""
+        schema = self.frame.collect_schema()
+        covariates = [role for role in self.names if role.split()[0] == "adjust"]
+        return tuple(
+            role
+            for role in covariates
+            if schema[role] in (nw.String, nw.Categorical, nw.Object)
+            or isinstance(schema[role], nw.Enum)
+        )
+
+    @property
     def in_pandas(self) -> bool:
         """Whether the rows are a pandas frame, so that nothing has to be fetched."""
         return self.frame.implementation.is_pandas()

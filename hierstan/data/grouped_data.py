@@ -65,6 +65,9 @@ class GroupedData:
         The categories of ratings, from the lowest to the highest.
     arms : pandas.Index or None
         Of a long table with two arms: what the control and the treatment are called.
+    covariates : pandas.DataFrame or None
+        What rows are adjusted for: a line for each number, and for each level of a label but its
+        reference, with the ``mean`` over all rows and the ``sd`` by which it is standardized.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class GroupedData:
     measure: str | None = None
     categories: pd.Index | None = None
     arms: pd.Index | None = None
+    covariates: pd.DataFrame | None = None
 
     @classmethod
     def from_estimates(
@@ -248,6 +252,7 @@ class GroupedData:
         successes: Hashable,
         trials: Hashable,
         family: str = default("counts"),
+        adjust: Sequence[Hashable] = (),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -263,6 +268,11 @@ class GroupedData:
         family : str
             How successes arise around their group's rate: "binomial", or "beta_binomial" where the
             rows of a group (its days, batches or clusters) vary more than that.
+        adjust : sequence of str
+            Columns that describe rows, by which their outcomes differ: to the mean of its group
+            a row adds ``z * gamma`` (link scale), with numbers standardized and an
+            indicator for each level of a label but the first. What is said of groups is said where
+            the covariates are average.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -287,7 +297,9 @@ class GroupedData:
         GroupedData(beta_binomial: 2 groups, 4 rows)
         """
         family = intake.valid(family, "counts")
-        columns = column_roles(group, predictors, factors, successes=successes, trials=trials)
+        columns = column_roles(
+            group, predictors, factors, adjust, successes=successes, trials=trials
+        )
         return cls(*intake.take(open_table(frame, columns), "counts", family))
 
     @classmethod
@@ -355,6 +367,7 @@ class GroupedData:
         n: Hashable | None = None,
         family: str | None = None,
         order: Sequence[Hashable] | None = None,
+        adjust: Sequence[Hashable] = (),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -387,6 +400,11 @@ class GroupedData:
             How outcomes arise; by default "normal", "binomial" or "poisson".
         order : sequence, optional
             Of ratings: the categories from the lowest to the highest; see `from_ratings`.
+        adjust : sequence of str
+            Columns that describe rows, by which their outcomes differ: to the mean of its group
+            and arm a row adds ``z * gamma`` (link scale), with numbers standardized and an
+            indicator for each level of a label but the first. What is said of groups is said where
+            the covariates are average.
         predictors, factors : sequence of str
             Columns that describe the groups, whose effects differ by them; see `from_estimates`.
 
@@ -415,8 +433,8 @@ class GroupedData:
         """
         given = {"outcome": outcome, "successes": successes, "trials": trials, "events": events}
         given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n}
-        of = trial.take(frame, group, arm, control, given, family, predictors, factors, order)
-        return cls(*of)
+        about = predictors, factors, order, adjust
+        return cls(*trial.take(frame, group, arm, control, given, family, *about))
 
     @classmethod
     def from_events(
@@ -481,6 +499,7 @@ class GroupedData:
         outcome: Hashable,
         family: str = default("rows"),
         weights: Hashable | None = None,
+        adjust: Sequence[Hashable] = (),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -503,6 +522,11 @@ class GroupedData:
             With the normal family: the column with what each row weighs, above 0, such as the
             number of claims that it is the mean of. The variance of a row is ``sigma^2 / weight``
             (the credibility model of Bühlmann and Straub 1970).
+        adjust : sequence of str
+            Columns that describe rows, by which their outcomes differ: to the mean of its group
+            a row adds ``z * gamma`` (link scale), with numbers standardized and an
+            indicator for each level of a label but the first. What is said of groups is said where
+            the covariates are average.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -538,7 +562,7 @@ class GroupedData:
         (4000, 3)
         """
         constructor, family, own = intake.kind_of_rows(family, outcome, weights)
-        table = open_table(frame, column_roles(group, predictors, factors, **own))
+        table = open_table(frame, column_roles(group, predictors, factors, adjust, **own))
         return cls(*intake.take_rows(table, constructor, family))
 
     @classmethod

@@ -12,17 +12,19 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from hierstan.data import predictors, structure
+from hierstan.data import covariates, predictors, structure
 from hierstan.data.frames import Table
 from hierstan.data.labels import fetch_cells, fetch_rows
 from hierstan.data.validation import INT_MAX, check
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES, accepted_by, default
+from hierstan.families.family import Family
 from hierstan.families.treatment import TREATED, effects_on
 from hierstan.text.wording import did_you_mean, show
 
 MAX_ROWS = 20_000
 ARMS = ("control", "treatment")
+ARM = "group arm"  # the last of the columns whose combinations are taken as groups
 
 
 class Intake(NamedTuple):
@@ -40,6 +42,7 @@ class Intake(NamedTuple):
     measure: str | None = None
     categories: pd.Index | None = None
     arms: pd.Index | None = None
+    covariates: pd.DataFrame | None = None
 
 
 def take(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:
@@ -61,11 +64,11 @@ def take(table: Table, constructor: str, family: str, *, describe: bool = True) 
 def take_rows(table: Table, constructor: str, family: str, *, describe: bool = True) -> Intake:
     """Check and take raw outcomes, collapsed where the family has sufficient statistics."""
     n_rows = _check(table, constructor, family)
-    kind = FAMILIES[family]
-    if not kind.collapses:
+    if not FAMILIES[family].collapses:
         return _take_all(table, constructor, family, describe)
     names = _columns(constructor, family)
     rows = fetched = None
+    own, kind, table, standards = table, *_adjusted(table, family)
     if table.in_pandas or n_rows <= MAX_ROWS:
         groups, fetched = _fetched(table, names)
         cells = kind.collapsed(fetched)
@@ -74,9 +77,10 @@ def take_rows(table: Table, constructor: str, family: str, *, describe: bool = T
     else:
         groups, raw = fetch_cells(table, kind.collapse(table.frame.rename(names)))
         cells = kind.finished(raw)
-    taken = Intake(family, groups, cells, rows, n_rows, structure.columns(table))
-    _check_sums(taken, table)
-    return described(taken, table, fetched) if describe else taken
+    taken = Intake(kind.name, groups, cells, rows, n_rows, structure.columns(own))
+    taken = _with_covariates(taken, standards, own)
+    _check_sums(taken, own)
+    return described(taken, own, fetched) if describe else taken
 
 
 def take_summaries(
@@ -158,7 +162,29 @@ def kind_of_rows(
 def _check(table: Table, constructor: str, family: str) -> int:
     roles = FAMILIES[family].takes[constructor].items()
     kinds = {name: role.holds for name, role in roles if name in table.names}
-    return check(table, {**kinds, **predictors.kinds(table)})
+    return check(table, {**kinds, **predictors.kinds(table), **covariates.kinds(table)})
+
+
+def _adjusted(table: Table, family: str) -> tuple[Family, Table, pd.DataFrame | None]:
+    """Return the family of adjusted rows, the table with the covariates, and their standards."""
+    wide, standards = covariates.widened(table)
+    if standards is None:
+        return FAMILIES[family], table, None
+    if f"{family}_adjusted" not in FAMILIES:
+        able = [name for name in FAMILIES if f"{name}_adjusted" in FAMILIES]
+        raise DataError(
+            f"adjust= does not go with {family} data. Families that it goes with: "
+            f"{', '.join(sorted(able))}."
+        )
+    return FAMILIES[f"{family}_adjusted"], wide, standards
+
+
+def _with_covariates(taken: Intake, standards: pd.DataFrame | None, table: Table) -> Intake:
+    if standards is None:
+        return taken
+    words = "groups and arms" if len(table.keys) and table.keys[-1] == ARM else "groups"
+    covariates.check_within(taken.family, taken.cells, standards, words)
+    return taken._replace(covariates=standards)
 
 
 def _columns(constructor: str, family: str) -> dict[str, str]:
@@ -172,9 +198,11 @@ def _fetched(table: Table, names: dict[str, str]) -> tuple[pd.Index, pd.DataFram
 
 
 def _take_all(table: Table, constructor: str, family: str, describe: bool) -> Intake:
+    own, kind, table, standards = table, *_adjusted(table, family)
     groups, rows = _fetched(table, _columns(constructor, family))
-    cells = FAMILIES[family].single(rows)
-    taken = Intake(family, groups, cells, cells, len(cells), structure.columns(table))
+    cells = kind.single(rows)
+    taken = Intake(kind.name, groups, cells, cells, len(cells), structure.columns(own))
+    taken = _with_covariates(taken, standards, own)
     if FAMILIES[family].once:
         _check_one_row_per_group(taken, table, FAMILIES[family].once)
     return described(taken, table, rows) if describe else taken

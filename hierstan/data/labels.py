@@ -57,6 +57,17 @@ def position(groups: pd.Index, label: Any) -> int:
     return code_of[label]
 
 
+def known_labels(table: Table, role: str) -> list[Any]:
+    """Return the labels of a column: in the order that it declares, else sorted."""
+    if table.in_pandas:
+        native = nw.to_native(table.frame)[role]
+        if isinstance(native.dtype, pd.CategoricalDtype):
+            return list(_pandas_codes(native, table, role)[0])
+    declared = _declared(table, role)
+    found = collected(table.frame.select(role).unique())[role].to_list()
+    return _sorted(found) if declared is None else [label for label in declared if label in found]
+
+
 def several(levels: Any, codes: Any, names: list[Hashable]) -> pd.MultiIndex:
     """Return the labels of groups by several columns, from each one's labels and their codes."""
     return pd.MultiIndex(levels=levels, codes=codes, names=names)

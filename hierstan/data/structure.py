@@ -23,7 +23,9 @@ Group = Hashable | list[Hashable]
 RESERVED = "level"  # tau_level is what programs and priors call the sds of all factors
 
 
-def column_roles(group: Any, predictors: Any, factors: Any, **own: Hashable) -> dict[str, Hashable]:
+def column_roles(
+    group: Any, predictors: Any, factors: Any, adjust: Any = (), **own: Hashable
+) -> dict[str, Hashable]:
     """Return the column of each role; several columns for one thing are numbered."""
     if isinstance(group, list) and not group:
         raise DataError("group= takes a column or a list of columns, but the list is empty.")
@@ -34,6 +36,7 @@ def column_roles(group: Any, predictors: Any, factors: Any, **own: Hashable) -> 
     described = {
         **_numbered("predictor", _names("predictors", predictors, "latitude")),
         **_numbered("factor", _names("factors", factors, "region")),
+        **_numbered("adjust", _names("adjust", adjust, "age")),
     }
     return {**grouped, **own, **described}
 

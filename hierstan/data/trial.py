@@ -14,7 +14,7 @@ import pandas as pd
 
 from hierstan.data import intake, published, ratings
 from hierstan.data.frames import Table, open_table
-from hierstan.data.intake import MAX_ROWS, Intake
+from hierstan.data.intake import ARM, MAX_ROWS, Intake
 from hierstan.data.labels import fetch_cells, fetch_rows
 from hierstan.data.structure import Group, column_roles, columns
 from hierstan.errors import DataError, warn
@@ -22,7 +22,6 @@ from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.families.treatment import TREATED, Treatment
 from hierstan.text.wording import did_you_mean, listed, show
 
-ARM = "group arm"  # the last of the columns whose combinations are taken as groups
 KINDS = {  # what is given of each row: the constructor that takes such rows, and what may be given
     "outcome": ("rows", ("outcome",)),
     "successes": ("counts", ("successes", "trials")),
@@ -42,6 +41,7 @@ def take(
     predictors: Any,
     factors: Any,
     order: Any = None,
+    adjust: Any = (),
 ) -> Intake:
     """Check and take the outcomes of two arms in every group; see `GroupedData.from_trial`."""
     constructor, own = _kind(given)
@@ -54,12 +54,16 @@ def take(
     described = column_roles(group, predictors, factors)
     sites = {role: name for role, name in described.items() if role.split()[0] == "group"}
     several = {f"group {number}": name for number, name in enumerate(sites.values(), 1)}
-    table = open_table(frame, {**several, ARM: arm, **own})
+    rows_of = {**own, **column_roles((), (), (), adjust)}
+    del rows_of["group"]
+    if adjust and constructor in ("means", "ratings"):
+        raise DataError(f"adjust= goes with rows (outcome=) or counts, but not with {constructor}.")
+    table = open_table(frame, {**several, ARM: arm, **rows_of})
     taken = _taken(table, constructor, family, order)
     groups, rows, about = _groups(open_table(frame, described), taken.n_rows)
     folded = _folded(taken, table, control, groups)
     names = columns(about)
-    first = {"group": names.pop("group"), "arm": arm, **own}
+    first = {"group": names.pop("group"), "arm": arm, **rows_of}
     return intake.described(folded._replace(columns={**first, **names}), about, rows)
 
 

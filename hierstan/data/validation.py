@@ -48,7 +48,7 @@ def check(table: Table, kinds: Mapping[str, str]) -> int:
         For the first rule that is broken: missing values before types before values.
     """
     schema = table.frame.collect_schema()
-    labels = (*table.keys, *table.factors)
+    labels = (*table.keys, *table.factors, *table.labelled)
     gaps = [_missing(table, role, schema[role]) for role in (*labels, *kinds)]
     unusable = {role: _unusable(kind, schema[role]) for role, kind in kinds.items()}
     rules = [

@@ -8,6 +8,7 @@ Imports from: priors.
 
 from __future__ import annotations
 
+from hierstan.families.adjusted import adjusted_by_rows
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.beta_binomial import BetaBinomial
 from hierstan.families.binomial import Binomial
@@ -16,6 +17,7 @@ from hierstan.families.gamma import Gamma
 from hierstan.families.lognormal import Lognormal
 from hierstan.families.neg_binomial import NegBinomial
 from hierstan.families.normal import Normal
+from hierstan.families.normal_adjusted import NormalAdjusted
 from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_unequal import NormalUnequal
@@ -48,6 +50,16 @@ FAMILIES: dict[str, Family] = {
         Gamma(),
     )
 }
+ADJUSTABLE = (
+    Bernoulli, BetaBinomial, Binomial, Gamma, NegBinomial, Poisson, StudentT,
+)  # fmt: skip
+FAMILIES |= {
+    family.name: family
+    for family in [
+        NormalAdjusted(),
+        *(adjusted_by_rows(base) for base in FAMILIES.values() if isinstance(base, ADJUSTABLE)),
+    ]
+}
 FAMILIES |= {
     family.name: family
     for family in [effects_on(base) for base in FAMILIES.values() if base.has_arms]
@@ -61,4 +73,8 @@ def default(constructor: str) -> str:
 
 def accepted_by(constructor: str) -> list[str]:
     """Return the families that a constructor such as ``"rows"`` accepts, the default first."""
-    return [name for name, family in FAMILIES.items() if constructor in family.takes]
+    return [
+        name
+        for name, family in FAMILIES.items()
+        if constructor in family.takes and not family.adjusted
+    ]

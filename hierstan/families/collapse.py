@@ -64,6 +64,45 @@ def moments(frame: Frame, **columns: nw.Expr) -> Frame:
     )
 
 
+def products(frame: Frame, names: list[str]) -> Frame:
+    """Reduce rows to ``count``, ``mean__y`` and ``y__z``: sums of products of deviations.
+
+    Of every pair of some columns, themselves among them, in their order.
+    """
+    keys = keys_of(frame)
+    frame = frame.select(*keys, *(nw.col(name).cast(nw.Float64) for name in names))
+    means = frame.group_by(*keys).agg(*(nw.col(n).mean().alias(f"mean__{n}") for n in names))
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
+    off = [(nw.col(n) - nw.col(f"mean__{n}")).alias(f"off__{n}") for n in names]
+    both = [(nw.col(f"off__{a}") * nw.col(f"off__{b}")).alias(f"{a}__{b}") for a, b in pairs]
+    count = nw.col("count")
+    joined: Any = frame
+    return (
+        joined.join(settled(means, frame), on=keys, how="inner")
+        .with_columns(*off)
+        .with_columns(*both)
+        .group_by(*keys)
+        .agg(
+            nw.len().alias("count"),
+            *(nw.col(f"mean__{n}").max() for n in names),
+            *(nw.col(f"off__{n}").sum() for n in names),
+            *(nw.col(f"{a}__{b}").sum() for a, b in pairs),
+        )
+        .with_columns(
+            *(
+                (nw.col(f"mean__{n}") + nw.col(f"off__{n}") / count).alias(f"mean__{n}")
+                for n in names
+            ),
+            *(
+                (nw.col(f"{a}__{b}") - nw.col(f"off__{a}") * nw.col(f"off__{b}") / count).alias(
+                    f"{a}__{b}"
+                )
+                for a, b in pairs
+            ),
+        )
+    )
+
+
 def weighted_moments(frame: Frame) -> Frame:
     """Reduce rows of a ``weight`` to what a normal likelihood of each group depends on.
 

@@ -111,6 +111,8 @@ class Family(ABC):
         Whether an outcome is an estimate of the user's own, with a meaning of its own.
     correlated : bool
         Whether outcomes are correlated given the group means.
+    adjusted : bool
+        Whether rows differ by covariates, whose slopes are ``gamma``.
     positive : bool
         Whether outcomes are amounts above 0.
     additive : bool
@@ -163,6 +165,7 @@ class Family(ABC):
     medians: ClassVar[bool] = False
     estimates: ClassVar[bool] = False
     correlated: ClassVar[bool] = False
+    adjusted: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     additive: ClassVar[bool] = False
     zeros_apart: ClassVar[bool] = False
@@ -294,6 +297,7 @@ class Family(ABC):
     def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Reduce rows (``group`` as codes, ``y``) that are in pandas already to finished cells."""
         taken = [name for name in ("group", *self.columns) if name in rows]
+        taken += self.vector_columns(rows)
         raw = self.collapse(nw.from_native(rows[taken], eager_only=True))
         same = {name: rows[name].iloc[0] for name in self.constants if name in rows}
         return self.finished(nw.to_native(raw)).assign(**same)
@@ -325,6 +329,9 @@ class Family(ABC):
         for vector in self.vectors:
             names = [name for name in self.vector_columns(cells) if name.split()[0] == vector]
             found[vector] = cells[names].to_numpy(float)
+        if self.adjusted:
+            found["z_row"] = found.pop("z")
+            found["C"] = found["z_row"].shape[1]
         return found
 
     # what the data of each group say ------------------------------------------------------------

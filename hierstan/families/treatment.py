@@ -15,6 +15,7 @@ import pandas as pd
 
 from hierstan import priors
 from hierstan.families import raw
+from hierstan.families.adjusted import Adjusted
 from hierstan.families.family import Draws, Family
 from hierstan.priors import Prior
 
@@ -102,6 +103,12 @@ class Treatment(Family):
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Write observations as cells of one row each."""
         return self.typed(self.base.single(rows).assign(**{TREATED: rows[TREATED].to_numpy()}))
+
+    def slopes(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of the covariates within the arms of groups."""
+        _, code = np.unique(_code(cells), return_inverse=True)
+        assert isinstance(self.base, Adjusted)
+        return self.base.slopes(cells.assign(group=code))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return what the rows of each arm say, the treatment first."""
@@ -210,7 +217,9 @@ def effects_on(base: Family) -> Treatment:
         "difference": difference,
         "ratio": ratio,
         "name": f"{base.name}_treatment",
-        "file": base.name,
+        "file": base.file or base.name,
+        "vectors": base.vectors,
+        "adjusted": base.adjusted,
         "words": f"two arms; {base.words}",
         "distribution": base.distribution,
         "columns": {**base.columns, TREATED: "real"},

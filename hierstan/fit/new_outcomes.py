@@ -94,7 +94,7 @@ class Outcomes:
             "N": len(cells),
             "group": (group + 1).astype(np.int32),
             **self._known(codes),
-            **_columns(self.fit.family, cells),
+            **_columns(self.fit.family, cells, self.fit.data.cells),
         }
         evaluator = Evaluator(self.fit.conditional, entries, seed)
         draws = {
@@ -245,7 +245,9 @@ def _written_means(fit: Fit, count: int, seed: int, x: np.ndarray) -> np.ndarray
         "group": np.array([1], dtype=np.int32),
         "x": np.zeros((1, K)),
         **({} if fit.data.factors is None else {"level": fit.data.stan_data()["level"][:, :1]}),
-        **_columns(fit.family, fit.data.cells[:1]),  # one observation, without a say in it
+        **_columns(
+            fit.family, fit.data.cells[:1], fit.data.cells
+        ),  # one observation, without a say in it
     }
     columns = []
     for number, x_new in enumerate(x):
@@ -264,12 +266,15 @@ def _no_levels(count: int) -> dict[str, np.ndarray | int]:
     return {"F": 0, "L": 0, "factor": empty, "level": np.zeros((0, count), dtype=np.int32)}
 
 
-def _columns(family: Family, cells: pd.DataFrame) -> dict[str, Any]:
+def _columns(family: Family, cells: pd.DataFrame, like: pd.DataFrame) -> dict[str, Any]:
     """Return the family's columns as the program reads them, placeholders for what is missing."""
-    known = {*cells, *family.constants}
-    missing = {
-        n: v for n, v in family.observation.items() if n not in known and n in family.columns
-    }
+    known = [
+        name
+        for name in (*family.columns, *family.vector_columns(like))
+        if name not in (*cells, *family.constants)
+    ]
+    at_mean = dict.fromkeys(known, 0.0) | dict(family.observation)
+    missing = {name: at_mean[name] for name in known}
     return family.entries(cells.assign(**missing))
 
 

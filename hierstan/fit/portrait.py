@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.predictors import predictor_words
+from hierstan.families.adjusted import SLOPES
 from hierstan.fit import baselines
 from hierstan.fit.judgement import headline
 from hierstan.fit.settings import check_prob
@@ -129,7 +130,8 @@ def _data(fit: Any) -> str:
         if len(data.cells) < data.n_rows
         else ""
     )
-    return f"{counts}{reduced}; {fit.family.words}"
+    adjusted = ", and groups compared at the mean of the covariates" * fit.family.adjusted
+    return f"{counts}{reduced}; {fit.family.words}{adjusted}"
 
 
 def _baselines(fit: Any) -> str:
@@ -221,7 +223,21 @@ def _population(fit: Any) -> Table:
         names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
         lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)
         rows += [(name, *line) for name, line in lines]
+    if fit.data.covariates is not None:
+        found, standards = fit.convergence().parameters, fit.data.covariates
+        slopes = found.loc[found["variable"] == SLOPES, "ess_bulk"]
+        names = [f"gamma, one unit of {printable(str(name))}" for name in standards.index]
+        names = [
+            n if level is None else f"gamma, {printable(str(c))}: {printable(str(level))} vs {ref}"
+            for n, c, level, ref in zip(
+                names, standards["column"], standards["level"], standards["reference"], strict=True
+            )
+        ]
+        draws = fit.draws(SLOPES) / standards["sd"].to_numpy()
+        rows += [(n, *line) for n, line in zip(names, _statistics(draws, slopes), strict=True)]
     for name in fit.family.parameters:
+        if name == SLOPES:
+            continue
         mine = found.loc[found["variable"] == name, "ess_bulk"]
         of_own = _statistics(fit.draws(name).reshape(-1, len(mine)), mine)
         rows += [(str(label), *line) for label, line in zip(mine.index, of_own, strict=True)]

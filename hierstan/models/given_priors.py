@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 
 from hierstan.errors import HierstanWarning, PriorError
+from hierstan.families.adjusted import SLOPES
 from hierstan.priors import Dirichlet, Prior, Uniform
 
 ORDERED = ("cutpoint",)
-LOCATIONS = ("mu", "theta", "beta", "intercept", "slope")
+LOCATIONS = ("mu", "theta", "beta", SLOPES, "intercept", "slope")
 
 
 def check_prior(parameter: str, prior: object) -> None:

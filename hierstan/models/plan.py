@@ -129,6 +129,7 @@ def rendered(
         marginal=marginal,
         coordinates=coordinates,
         empty=_empty(data) if structured else (),
+        adjusted=family.adjusted,
         template_dir=model.template_dir,
     )
 

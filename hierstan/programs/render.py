@@ -41,6 +41,9 @@ COORDINATES = {  # of several, the one that fits most of a page's parameters
     "measured": ("sampling", "sampling/stepwise"),
     "centered": ("sampling/centered",),
 }
+ADJUSTMENT = "adjustment"
+SUFFIX = "_adjusted"
+Part = tuple[Mapping[str, Piece], Piece]  # the blocks of a file, and the comment at its top
 
 
 def render(
@@ -52,6 +55,7 @@ def render(
     marginal: bool = False,
     coordinates: str | None = None,
     empty: Collection[str] = (),
+    adjusted: bool = False,
     template_dir: str | os.PathLike[str] | None = None,
 ) -> Program:
     """Render one program.
@@ -71,6 +75,8 @@ def render(
         By default as it stands.
     empty : collection of str
         Parameters of length 0.
+    adjusted : bool
+        Whether `eta` is adjusted for covariates of rows, as ``adjustment.stan`` has it.
     template_dir : path-like, optional
         Folder of edited templates; else ``HIERSTAN_TEMPLATES``; else the ones hierstan ships.
 
@@ -84,7 +90,14 @@ def render(
     files = [source, _file(directory, f"families/{family}.stan")]
     if marginal:
         files.append(_file(directory, f"{MARGINAL}/families/{family}.stan"))
-    lines = _filled(source, _family(files[1:]), leading_comment(files[-1]), priors, lower_bounds)
+    parts: list[Part] = [(_family(files[1:]), leading_comment(files[-1]))]
+    if adjusted:
+        added = [_file(directory, f"{ADJUSTMENT}.stan")]
+        if marginal:
+            added.append(_file(directory, f"{MARGINAL}/{ADJUSTMENT}.stan"))
+        parts.insert(0, (_family(added), leading_comment(added[0])))
+        files += added
+    lines = _filled(source, parts, priors, lower_bounds)
     ways = [
         _file(directory, f"{folder}/{page}.stan", missing_ok=True)
         for folder in (COORDINATES[coordinates] if coordinates else ())
@@ -96,11 +109,15 @@ def render(
     if coordinates:
         files.append(_file(directory, f"sampling/families/{family}.stan", missing_ok=True))
         lines = measured(lines, files[-1]).lines
+    if coordinates and adjusted:
+        files.append(_file(directory, f"sampling/{ADJUSTMENT}.stan", missing_ok=True))
+        lines = measured(lines, files[-1]).lines
+    named = family if not adjusted or family.endswith(SUFFIX) else f"{family}{SUFFIX}"
     edited = any(
         read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files
     )
     return Program(
-        "_".join(filter(None, (page, family, "marginal" * marginal, coordinates))),
+        "_".join(filter(None, (page, named, "marginal" * marginal, coordinates))),
         "\n".join(text for text, _ in lines),
         tuple(origin for _, origin in lines),
         edited,
@@ -126,22 +143,21 @@ def _family(files: list[Piece]) -> dict[str, Piece]:
 
 def _filled(
     page: Piece,
-    blocks: Mapping[str, Piece],
-    comment: Piece,
+    parts: list[Part],
     priors: Mapping[str, Prior],
     lower_bounds: Mapping[str, float],
 ) -> list[tuple[str, tuple[str, int]]]:
     """Return the lines of a page with its slots filled, and where each comes from."""
     context = prior_slots(priors, lower_bounds)
     check_slots(page, [*names(context), *FAMILY_NAMES, *POPULATION_NAMES])
-    _check_places(page, blocks)
-    filled = {
-        attribute(name): fill(block, context).strip("\n").lstrip(" ")
-        for name, block in blocks.items()
-    }
-    context["family"] = SimpleNamespace(
-        **{attribute(block): "" for block in BLOCKS} | {"comment": comment.tagged} | filled
-    )
+    filled: dict[str, list[str]] = {attribute(block): [] for block in BLOCKS}
+    for blocks, _ in parts:
+        _check_places(page, blocks)
+        for name, block in blocks.items():
+            filled[attribute(name)].append(fill(block, context).strip("\n"))
+    texts = {name: "\n".join(texts).lstrip(" ") for name, texts in filled.items()}
+    comment = "\n//\n".join(comment.tagged for _, comment in parts)
+    context["family"] = SimpleNamespace(**texts, comment=comment)
     context |= population_slots(page, context)
     code, origins = untagged(fill(page, context), page.file)
     return list(zip(code.split("\n"), origins, strict=True))

@@ -11,6 +11,7 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import between_variance, raw_estimates, regression
 from hierstan.families import FAMILIES
+from hierstan.families.adjusted import SLOPES, Adjusted
 from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
@@ -88,6 +89,8 @@ def coordinates(
     if family.of_group:
         log, known = family.log_of_group(data.cells, len(data.groups))
         found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
+    if data.covariates is not None:
+        found |= _of_covariates(data, priors[SLOPES], prior_only=prior_only)
     return {name: found[name] for name in wanted}
 
 
@@ -96,6 +99,7 @@ NAMES = (
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
     "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
+    "gamma_guess", "gamma_unit",
     "P", "E", "near", "near_mean", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share",
     "prior_middle", "prior_width", "factor_of", "place",
@@ -207,6 +211,16 @@ def _of_line(
         "beta_guess": guess[1:],
         "beta_unit": unit[1:],
     }
+
+
+def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> dict[str, Any]:
+    """Return where the slopes of the rows' covariates are."""
+    family = FAMILIES[data.family]
+    assert isinstance(family, Adjusted | Treatment)
+    (location, scale), (slopes, error) = as_normal(prior), family.slopes(data.cells)
+    share = np.ones_like(slopes) if prior_only else error**2 / (error**2 + scale**2)
+    guess = slopes + share * (location - slopes)
+    return {"gamma_guess": guess, "gamma_unit": scale * np.sqrt(share)}
 
 
 def _of_arms(data: GroupedData, prior: Prior, *, counts: bool) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 VECTORS = {"u": "u", "tau_level": "tau"}  # of the program, kept as one variable per factor
-OWN_DIMS = ("chain", "draw", "group", "observation", "predictor", "cut")
+OWN_DIMS = ("chain", "draw", "group", "observation", "predictor", "cut", "covariate")
 DIMS = {"theta": ["group"], "baseline": ["group"], "beta": ["predictor"]}
 
 
@@ -190,4 +190,6 @@ def _coordinates(data: GroupedData) -> dict[str, np.ndarray]:
         found["cut"] = np.array([f"{a}|{b}" for a, b in itertools.pairwise(known)])
     if data.predictors is not None:
         found["predictor"] = np.array([str(name) for name in data.predictors.columns])
+    if data.covariates is not None:
+        found["covariate"] = np.array([str(name) for name in data.covariates.index])
     return found

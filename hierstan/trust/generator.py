@@ -146,6 +146,11 @@ class Generator:
         data = self.data
         if data.rows is not None:
             return data.rows
+        if data.covariates is not None:
+            raise HierstanError(
+                "These rows were too many to be kept, and with them their covariates. Simulate "
+                "from a part of them."
+            )
         name = next(n for n in ("count", "trials", "weight", "exposure") if n in data.cells)
         codes = np.repeat(data.cells["group"], data.cells[name].astype(int))
         rows = pd.DataFrame({"group": codes, "y": 1})

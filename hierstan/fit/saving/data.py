@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hierstan.data.covariates import table_of
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.measures import MEASURES
 from hierstan.data.structure import level_codes, levels
@@ -46,6 +47,7 @@ def from_data(data: GroupedData) -> dict[str, Any]:
         "categories": None if data.categories is None else from_labels(data.categories),
         "predictors": _from_predictors(data),
         "factors": _from_factors(data.factors),
+        "covariates": _from_covariates(data.covariates),
     }
 
 
@@ -76,6 +78,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         categories=_to_categories(record.get("categories"), cells),
         **_to_predictors(record.get("predictors"), groups),
         factors=_to_factors(record.get("factors"), groups),
+        covariates=_to_covariates(record.get("covariates")),
     )
 
 
@@ -169,6 +172,35 @@ def _to_categories(record: Any, cells: pd.DataFrame) -> pd.Index | None:
     if "C" not in cells or (cells["C"] != len(known)).any():
         raise Damaged(f"{len(known)} categories do not fit the ratings")
     return known.rename("category")
+
+
+LABELS, NUMBERS = ("column", "level", "reference"), ("mean", "sd")
+
+
+def _from_covariates(covariates: pd.DataFrame | None) -> list[Any] | None:
+    if covariates is None:
+        return None
+    return [
+        {
+            "name": str(name),
+            **{role: from_label(line[role], "The covariate") for role in LABELS},
+            **{role: float(line[role]) for role in NUMBERS},
+        }
+        for name, line in zip(covariates.index, covariates.to_dict("records"), strict=True)
+    ]
+
+
+def _to_covariates(record: Any) -> pd.DataFrame | None:
+    if record is None:
+        return None
+    parts = [of_type(part, dict, "a covariate") for part in of_type(record, list, "covariates")]
+    lines = [
+        {role: to_label(part.get(role)) for role in LABELS}
+        | {role: entry(part, role, float) for role in NUMBERS}
+        for part in parts
+    ]
+    names = [entry(part, "name", str) for part in parts]
+    return table_of(lines, names)
 
 
 def _from_factors(factors: pd.DataFrame | None) -> list[Any] | None:

@@ -1,0 +1,49 @@
+// The family is normal with one standard deviation; identity link. Rows differ
+// by their covariates.
+//
+//   row ~ normal(eta, sigma)
+//
+// An observation stands for `count` rows of a group: y and z_row are their means,
+// `squares`, `zy` and `zz` their sums of squared deviations and of products of
+// deviations, which is all that their likelihood depends on. A single row has
+// count 1 and sums of 0.
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  real family_lpdf(vector y, vector eta, real sigma, vector count,
+                   vector squares) {
+    return normal_lupdf(y | eta, sigma ./ sqrt(count))
+           - sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma))
+           - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
+  }
+}
+data {
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, C] zy; // of products of those of y and of each covariate
+  matrix[N, C * C] zz; // and of those of any two covariates
+}
+parameters {
+  real{{ bounds.sigma }} sigma; // standard deviation within groups
+}
+model {
+  sigma ~ {{ prior.sigma }};
+  y ~ family(eta, sigma, count, left(squares, zy, zz, gamma));
+}
+generated quantities {
+  vector[pointwise ? N : 0] log_lik;
+  vector[replicate ? N : 0] y_rep;
+  if (pointwise) {
+    vector[N] rest = left(squares, zy, zz, gamma);
+    for (n in 1 : N) {
+      log_lik[n] = family_lpdf(y[n : n] | eta[n : n], sigma, count[n : n],
+                               rest[n : n]);
+    }
+  }
+  for (n in 1 : size(y_rep)) {
+    y_rep[n] = normal_rng(eta[n], sigma / sqrt(count[n]));
+  }
+}

@@ -1,0 +1,86 @@
+// partial_pooling.stan with the group means integrated out, for families that
+// are normal in them:
+//
+//   estimate[j] ~ normal(theta[j], error[j])
+//   theta[j]    ~ normal(mu, tau)
+//
+// so that estimate[j] ~ normal(mu, sqrt(tau^2 + error[j]^2)), and each theta[j]
+// given all else is normal too, around an average of estimate[j] and mu.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// families/normal_adjusted.stan with the group means integrated out; what it
+// says of data and parameters holds here too.
+//
+//   y[j] - z_row[j] * gamma
+//     ~ normal(center[j], sqrt(tau^2 + sigma^2 / count[j]))
+//   left(squares, ...)[j] / sigma^2 ~ chi_square(count[j] - 1)
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  // how much each of what there is to say of mu weighs
+  vector mu_weight(real tau, vector noise, vector share) {
+    return 1 ./ (noise + square(tau) * share);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  int<lower=1> C; // covariates of the rows
+  matrix[N, C] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, C] zy; // of products of those of y and of each covariate
+  matrix[N, C * C] zz; // and of those of any two covariates
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
+  int<lower=1> M; // what there is to say of mu: its prior, and a few groups or
+  vector[M] mu_estimate; // means of groups that are alike, with the variance
+  vector<lower=0>[M] mu_noise; // they would have for no tau, and what each
+  vector<lower=0>[M] mu_share; // unit of tau^2 adds to it
+  vector[C] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[C] gamma_unit;
+}
+parameters {
+  real<lower=0> tau; // population standard deviation
+  real<lower=0> sigma; // standard deviation within groups
+  // population mean
+  real<offset=dot_product(mu_weight(tau, mu_noise, mu_share), mu_estimate)
+              / sum(mu_weight(tau, mu_noise, mu_share)),
+       multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
+  // change for one unit of a covariate
+  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+}
+model {
+  real center = mu;
+  mu ~ normal(mu_location, mu_scale);
+  tau ~ normal(0, tau_scale);
+  gamma ~ normal(gamma_location, gamma_scale);
+  sigma ~ normal(0, sigma_scale);
+  target += normal_lupdf(y - z_row * gamma | center,
+                         sqrt(square(tau) + square(sigma) ./ count))
+            - sum(count - 1) * log(sigma)
+            - sum(left(squares, zy, zz, gamma)) / (2 * square(sigma));
+}
+generated quantities {
+  real theta_new = normal_rng(mu, tau); // mean of a group not yet seen
+  vector[describe_theta ? J : 0] theta_mean;
+  vector[describe_theta ? J : 0] theta_sd;
+  if (describe_theta) {
+    real center = mu;
+    vector[J] estimate = y - z_row * gamma;
+    vector[J] error = sigma ./ sqrt(count);
+    vector[J] total = sqrt(square(tau) + square(error));
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
+    theta_sd = tau * error ./ total;
+  }
+}
