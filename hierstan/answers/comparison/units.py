@@ -14,8 +14,8 @@ from hierstan.answers.comparison.normal_integral import has_closed_form
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.fit import Fit
 
-MAX_VALUES = 2_000_000  # draws x units at a time, 16 MB an array
-CLOSED, INTEGRATED = 10_000_000, 300_000  # draws x units that take about a second
+MAX_VALUES = 1_000_000  # draws x units at a time, 8 MB an array
+CLOSED, INTEGRATED = 2_000_000, 300_000  # draws x units that take about a second
 OVERHEAD = 70  # of evaluating a program once, in units
 LEAST_DRAWS = 500
 NO_PRIORS = FoldPriors({}, {})
