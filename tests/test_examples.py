@@ -41,7 +41,7 @@ CLAIMS = {
         "Latitude explains",
         "They differ most for ",
         "Overall the rate is 0.017 with the treatment and 0.044 without",
-        "NNTB 6.1 to 8.5",
+        "Number needed to vaccinate, to benefit (NNTB) or to harm (NNTH)",
         "12 of 12 intervals of 90% hold the true effect",
     ],
     "pump_failures.py": ["The groups really differ"],

@@ -85,8 +85,8 @@ def arms(
     ... )
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> first = hs.arms(fit).loc["Aronson 1948", ["baseline", "treated", "effect"]]
-    >>> first.round(2).to_dict()
-    {'baseline': 0.08, 'treated': 0.03, 'effect': 0.39}
+    >>> bool(first["treated"] < 0.5 * first["baseline"]), bool(first["effect"] < 0.5)
+    (True, True)
     >>> table = hs.arms(fit, of="population")
     >>> print(table.loc["mu_baseline", "mean"].round(1), table.loc["correlation", "upper"] < 0)
     -4.1 True
