@@ -16,10 +16,10 @@
 //
 //   row ~ normal(eta, sigma)
 //
-// An observation stands for `count` rows of a group: y and z_row are their means,
-// `squares`, `zy` and `zz` their sums of squared deviations and of products of
-// deviations, which is all that their likelihood depends on. A single row has
-// count 1 and sums of 0.
+// An observation stands for `count` rows of a group: y and z_row are their
+// means, `squares`, `zy` and `zz` their sums of squared deviations and of
+// products of deviations, which is all that their likelihood depends on. A
+// single row has count 1 and sums of 0.
 functions {
   // sums of squared deviations from what the covariates say
   vector left(vector squares, matrix zy, matrix zz, vector gamma) {

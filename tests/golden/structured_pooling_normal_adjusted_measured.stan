@@ -16,10 +16,10 @@
 //
 //   row ~ normal(eta, sigma)
 //
-// An observation stands for `count` rows of a group: y and z_row are their means,
-// `squares`, `zy` and `zz` their sums of squared deviations and of products of
-// deviations, which is all that their likelihood depends on. A single row has
-// count 1 and sums of 0.
+// An observation stands for `count` rows of a group: y and z_row are their
+// means, `squares`, `zy` and `zz` their sums of squared deviations and of
+// products of deviations, which is all that their likelihood depends on. A
+// single row has count 1 and sums of 0.
 functions {
   // sums of squared deviations from what the covariates say
   vector left(vector squares, matrix zy, matrix zz, vector gamma) {
@@ -132,7 +132,7 @@ data {
   vector<lower=0>[E] far_share;
   vector[1 + K + L] prior_middle; // of them all, near ones first
   vector<lower=0>[1 + K] prior_width; // of mu and beta
-  array[L] int<lower=1, upper=F> factor_of; // factor of each level in this order
+  array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
   vector[J] estimate; // about what each group's own data say
   vector<lower=0>[J] precision;

@@ -109,7 +109,7 @@ data {
   vector<lower=0>[E] far_share;
   vector[1 + K + L] prior_middle; // of them all, near ones first
   vector<lower=0>[1 + K] prior_width; // of mu and beta
-  array[L] int<lower=1, upper=F> factor_of; // factor of each level in this order
+  array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
 }
 parameters {
