@@ -154,13 +154,15 @@ class Diagnosis:
         facts = tuple((f"{number}.", text) for number, text in enumerate(self.messages, 1))
         rows = tuple(
             (
-                str(check),
-                _value(check, line["worst"]),
+                check,
+                _value(check.rpartition(", ")[2], line["worst"]),
                 f"{line['rule']} {line['limit']:,g}",
                 str(line["where"]),
                 "ok" if line["ok"] else "NOT OK",
             )
-            for check, line in self.table.iterrows()
+            for check, (_, line) in zip(
+                plain_labels(self.table.index), self.table.iterrows(), strict=True
+            )
         )
         table = Table(("check", "worst", "limit", "where", ""), rows, align="<><<<")
         return Page(f"{self.heading}: {verdict}.", facts, (table,))

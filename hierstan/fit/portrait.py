@@ -11,13 +11,12 @@ from hierstan.data.predictors import predictor_words
 from hierstan.families.adjusted import SLOPES
 from hierstan.fit import baselines
 from hierstan.fit.judgement import headline
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_prob, interval_words
 from hierstan.text.tables import (
     ROWS_SHOWN,
     Page,
     Table,
     numbers,
-    percent,
     places,
     plain_labels,
     printable,
@@ -88,9 +87,9 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     tables = [_population(fit)]
     if fit.model.name != "complete":
         tables.append(_groups(fit, rows))
-    return Page(
-        title, (*facts, *_trust(fit), *_checks(fit)), tuple(table for table in tables if table.rows)
-    )
+    tables = [table for table in tables if table.rows]
+    words = (interval_words(),) if tables else ()
+    return Page(title, (*facts, *_trust(fit), *_checks(fit)), tuple(tables), words)
 
 
 def one_line(fit: Any) -> str:
@@ -264,7 +263,7 @@ def _mean_words(fit: Any) -> str:
 
 
 def _header() -> tuple[str, ...]:
-    return ("mean", "sd", *map(percent, _edges()))
+    return ("mean", "sd", "lower", "upper")
 
 
 def _edges() -> tuple[float, float]:

@@ -7,6 +7,7 @@ from types import TracebackType
 import numpy as np
 
 from hierstan.errors import HierstanError
+from hierstan.text.tables import percent
 
 PROB = 0.9
 
@@ -68,3 +69,8 @@ def check_prob(prob: float | None) -> float:
             f"0.9, but got {prob!r}."
         )
     return float(prob)
+
+
+def interval_words() -> str:
+    """Say what the columns ``lower`` and ``upper`` of a printed fit are."""
+    return f"lower and upper: equal-tailed {percent(check_prob(None))} intervals."

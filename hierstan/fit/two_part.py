@@ -19,12 +19,13 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.saving import file, records
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_prob, interval_words
 from hierstan.text.answer import answer
 from hierstan.text.tables import ROWS_SHOWN, Page, Table, numbers, percent, places, plain_labels
 from hierstan.text.wording import listed, pooling_words
 
 QUANTITIES = ("rate", "amount", "mean")
+PART_WORDS = {"rate": "who buys", "amount": "how much they spend"}
 CURE = (
     "Use priors of the amounts that fall faster: the defaults, or a Normal on mu and theta, a "
     "HalfNormal with a scale below 0.5 on tau and below 0.7 on sigma, or a Uniform."
@@ -342,7 +343,7 @@ def _page(fit: TwoPartFit) -> Page:
     if reason := fit.why_infinite():
         facts.append(("Warning", f"{reason}. {CURE}"))
     title = f"Two parts, {pooling_words(fit.model.name)} of both: who buys, and how much"
-    return Page(title, tuple(facts), (_table(fit),))
+    return Page(title, tuple(facts), (_table(fit),), (interval_words(),))
 
 
 def _table(fit: TwoPartFit) -> Table:
@@ -362,6 +363,14 @@ def _table(fit: TwoPartFit) -> Table:
             for column in ("amount", "raw", *group_summaries.COLUMNS)
         ),
     ]
-    header = ("", "customers", "buyers", "rate", "amount", "raw", "mean", "sd", "5%", "95%")
+    header = (
+        fit.data.grouped_by,
+        "customers",
+        "buyers",
+        "rate",
+        "amount",
+        "raw",
+        *group_summaries.COLUMNS,
+    )
     more = f"… and {size - shown:,} more, see fit.means()" if shown < size else ""
     return Table(header, tuple(zip(*cells, strict=True)), more, align="<>>" + "." * 7)

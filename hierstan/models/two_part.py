@@ -191,7 +191,7 @@ class TwoPart:
             amounts = default("means") if self.amounts == AUTO else self.amounts
             data = take_totals(frame, group=group, amounts=amounts, **given)
         else:
-            data = take(frame, group=group, outcome=outcome, amounts=self._candidates())
+            data = take(frame, group=group, outcome=outcome, amounts=self.candidates())
         if self.pooling is PartialPooling and len(data.amount.groups) == 1:
             raise DataError(
                 f"Only group {show(data.amount.groups[0])} has buyers: from one group partial "
@@ -204,7 +204,7 @@ class TwoPart:
         model = replace(self, amounts=data.amount.family)
         return TwoPartFit(model=model, data=data, rate=rate, amount=amount)
 
-    def _candidates(self) -> list[str]:
+    def candidates(self) -> list[str]:
         """Return the families that amounts may have, the heaviest tail first."""
         if self.amounts != AUTO:
             return [self.amounts]

@@ -13,7 +13,7 @@ from hierstan.errors import DataError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
-from hierstan.fit.two_part import TwoPartFit
+from hierstan.fit.two_part import PART_WORDS, TwoPartFit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import (
@@ -150,7 +150,7 @@ def _parts(fit: TwoPartFit, scale: str) -> list[Panel]:
         "amount": (amount, fit.amount),
         "revenue": (whole, fit),
     }
-    words = {"rate": "who buys", "amount": "how much they spend", "revenue": "both"}
+    words = {**PART_WORDS, "revenue": "both"}
     return [Panel(table[MOVES], words[name], part, color) for name, (table, part) in found.items()]
 
 

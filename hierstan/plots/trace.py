@@ -12,7 +12,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 from hierstan.plots import style
-from hierstan.plots.picture import Look, canvas, picture, whole
+from hierstan.plots.picture import Look, canvas, named, picture, whole
 from hierstan.sampling.convergence import parameter_table
 
 CHAINS = ("#332288", "#44AA99", "#88CCEE", "#999933")  # Tol's muted scheme; no pooling's colour
@@ -40,12 +40,13 @@ def plot_trace(
     Returns
     -------
     arviz_plots.PlotCollection
-        Of ``arviz_plots.plot_trace_dist``.
+        Of ``arviz_plots.plot_trace_dist``. With ``ax=`` a matplotlib Figure: the traces alone, in a
+        row for each variable, which has to have one number a draw.
 
     Raises
     ------
     HierstanError
-        For a variable that the fit does not have.
+        For a variable that the fit does not have, or one of many numbers in ``ax=``.
 
     Examples
     --------
@@ -58,8 +59,12 @@ def plot_trace(
     """
     check_fit(fit, "plot_trace")
     import arviz_plots as azp
+    from arviz_base.labels import MapLabeller
 
     names = _names(fit, var_names)
+    words = named(names, names)
+    if canvas().given.get("ax") is not None:
+        return _draw_rows(fit, names, words)
     draws = fit.posterior
     panels = sum(int(np.prod(draws[name].shape[2:])) for name in names)
     compact = panels > MOST_ROWS
@@ -79,6 +84,7 @@ def plot_trace(
             group="prior" if fit.prior_only else "posterior",
             compact=compact,
             kind="kde",
+            labeller=MapLabeller(var_name_map=dict(zip(names, words, strict=True))),
             backend="matplotlib",
             visuals={
                 "dist": {"width": 1.2},
@@ -107,6 +113,38 @@ def _check_whole(figure: Any) -> None:
         raise HierstanError("plot_trace fills a whole figure: figure= cannot be a part of one.")
 
 
+def _draw_rows(fit: Fit, names: Sequence[str], words: Sequence[str]) -> Any:
+    """Draw the traces of several variables below each other, each as high as the others."""
+    many = [name for name in names if fit.posterior[name].ndim > 2]
+    if many:
+        raise HierstanError(
+            f"plot_trace draws variables with one number a draw into ax=, which {many[0]} is not. "
+            "Leave it out of var_names=, or give figure=."
+        )
+    diverging = _diverging(fit)
+    with style.quiet():
+        fig, ax = style.new_figure(8.0, 1.0)
+        for row, name in enumerate(names):
+            draws = fit.posterior[name].to_numpy()
+            low, high = np.quantile(draws, [0.005, 0.995])
+            heights = np.clip((draws - low) / max(high - low, 1e-300), -0.05, 1.05)
+            for chain, values in enumerate(heights):
+                line = row + 0.4 - 0.8 * values
+                ax.plot(line, color=CHAINS[chain % len(CHAINS)], lw=0.5, alpha=0.8)
+            at = np.flatnonzero(diverging.any(axis=0))
+            ax.plot(at, np.full(len(at), row + 0.48), "|", color=style.ALERT, ms=5)
+        ax.set_yticks(range(len(names)), labels=words)
+        ax.set_ylim(len(names) - 0.45, -0.55)
+        ax.set_xlabel("draw")
+        return style.finish(fig, _title(fit, names))
+
+
+def _diverging(fit: Fit) -> np.ndarray:
+    """Return which transitions diverged, (chains, draws)."""
+    stats = fit.sampled["sample_stats_prior" if fit.prior_only else "sample_stats"]
+    return stats["diverging"].to_numpy()
+
+
 def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
     have = [str(name) for name in fit.posterior.data_vars]
     if wanted is None:
@@ -125,8 +163,7 @@ def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
 
 
 def _divergences(fit: Fit) -> tuple[int, int]:
-    stats = fit.sampled["sample_stats_prior" if fit.prior_only else "sample_stats"]
-    diverging = stats["diverging"].to_numpy()
+    diverging = _diverging(fit)
     return int(diverging.sum()), diverging.size
 
 

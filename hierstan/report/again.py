@@ -12,20 +12,29 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.two_part import TwoPartData
 from hierstan.families import FAMILIES, default
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
+from hierstan.fit.trust import parts
+from hierstan.fit.two_part import TwoPartFit
+from hierstan.priors import Prior
+from hierstan.report.subject import Whole
 
 PACKAGES = ("hierstan", "arviz-stats", "numpy", "pandas", "scipy")
 CLASSES = {"complete": "CompletePooling", "none": "NoPooling", "partial": "PartialPooling"}
-MAKERS = {
+MAKERS = {  # by a role that it alone has: what makes the data
+    "arm": "from_trial",
+    "events_treatment": "from_arms",
+    "rating": "from_ratings",
     "estimate": "from_estimates",
     "successes": "from_counts",
     "events": "from_events",
-    "events_treatment": "from_arms",
-    "outcome": "from_rows",
     "mean": "from_means",
-    "rating": "from_ratings",
+    "outcome": "from_rows",
+}
+UNKNOWN = {  # arguments that data do not keep, by the role that they go with
+    "lower": ("prob=..., ratios=...", "as they were given"),
 }
 
 
@@ -49,12 +58,12 @@ def sampler(fit: Fit) -> str:
     )
 
 
-def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
+def script(fits: Mapping[str, Whole], options: Mapping[str, Any]) -> str:
     """Return a script that makes the same fits and the same page.
 
     Parameters
     ----------
-    fits : mapping of str to Fit
+    fits : mapping of str to Fit or TwoPartFit
     options : mapping
         What `report` was given besides the fits and the path.
     """
@@ -67,7 +76,7 @@ def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
             "import pandas as pd",
             "",
             f'frame = pd.read_csv("data.csv")  # has the columns {_listed(data)}',
-            _data(data),
+            *([_data(data)] if isinstance(data, GroupedData) else []),
             *_fits(fits),
             f'hs.report(fits, "report.html"{given})',
             "",
@@ -78,50 +87,64 @@ def script(fits: Mapping[str, Fit], options: Mapping[str, Any]) -> str:
 # internals ------------------------------------------------------------------------------------
 
 
-def _listed(data: GroupedData) -> str:
+def _listed(data: GroupedData | TwoPartData) -> str:
     names = [*_keys(data), *(name for role, name in data.columns.items() if role != "group")]
     return ", ".join(map(repr, names))
 
 
-def _keys(data: GroupedData) -> list[Hashable]:
+def _keys(data: GroupedData | TwoPartData) -> list[Hashable]:
     """Return the columns of the groups."""
     several = isinstance(data.groups, pd.MultiIndex)
     return list(data.groups.names) if several else [data.columns["group"]]
 
 
 def _data(data: GroupedData) -> str:
-    maker = next(MAKERS[role] for role in data.columns if role in MAKERS)
-    family = FAMILIES[data.family]
-    own, usual = data.family, default(maker.removeprefix("from_"))
-    if isinstance(family, Treatment):
-        own = family.base.name
-    numbered = ("predictor ", "factor ")
+    maker = next(name for role, name in MAKERS.items() if role in data.columns)
+    numbered = ("predictor ", "factor ", "adjust ")
     roles = {role: repr(n) for role, n in data.columns.items() if not role.startswith(numbered)}
     keys = _keys(data)
     roles["group"] = repr(keys if len(keys) > 1 else keys[0])
     factors = [name for role, name in data.columns.items() if role.startswith("factor ")]
     if factors:
         roles["factors"] = repr(factors)
+    if adjust := [name for role, name in data.columns.items() if role.startswith("adjust ")]:
+        roles["adjust"] = repr(adjust)
     if data.predictors is not None:
         roles["predictors"] = repr(data.predictors.columns.tolist())
-    if maker == "from_rows" or own != usual:
-        roles["family"] = repr(own)
+    family = FAMILIES[data.family]
+    base = family.base if isinstance(family, Treatment) else family
+    constructor = maker.removeprefix("from_")
+    if "outcome" in roles or (constructor in base.takes and base.name != default(constructor)):
+        roles["family"] = repr(base.name)
+    if maker == "from_estimates" and data.measure and "lower" not in roles:
+        roles["measure"] = repr(data.measure)
     if data.arms is not None:
         maker, roles["control"] = "from_trial", repr(data.arms.tolist()[0])
-    arguments = ", ".join(f"{role}={name}" for role, name in roles.items())
-    return f"data = hs.GroupedData.{maker}(frame, {arguments})"
+    unknown = [UNKNOWN[role] for role in UNKNOWN if role in roles]
+    arguments = [
+        *(f"{role}={name}" for role, name in roles.items()),
+        *(call for call, _ in unknown),
+    ]
+    told = "".join(f"  # {call}: {words}" for call, words in unknown)
+    return f"data = hs.GroupedData.{maker}(frame, {', '.join(arguments)}){told}"
 
 
-def _fits(fits: Mapping[str, Fit]) -> list[str]:
+def _fits(fits: Mapping[str, Whole]) -> list[str]:
     """Return the lines that fit: the options once, if all fits have the same."""
-    runs = {name: _run(fit) for name, fit in fits.items()}
+    runs = {name: _run(next(iter(parts(fit).values()))) for name, fit in fits.items()}
     same = len(set(runs.values())) == 1
     first = [f"run = dict({next(iter(runs.values()))})"] if same else []
     lines = [
-        f"    {name!r}: {_model(fit)}.fit(data, {'**run' if same else runs[name]}),"
+        f"    {name!r}: {_model(fit)}.fit({_given(fit)}, {'**run' if same else runs[name]}),"
         for name, fit in fits.items()
     ]
     return [*first, "fits = {", *lines, "}"]
+
+
+def _given(fit: Whole) -> str:
+    if isinstance(fit, Fit):
+        return "data"
+    return ", ".join(["frame", *(f"{role}={name!r}" for role, name in fit.data.columns.items())])
 
 
 def _run(fit: Fit) -> str:
@@ -129,12 +152,17 @@ def _run(fit: Fit) -> str:
     return ", ".join(f"{name}={value!r}" for name, value in options.items())
 
 
-def _model(fit: Fit) -> str:
+def _model(fit: Whole) -> str:
     model = fit.model
     own: dict[str, str] = {}
+    if isinstance(fit, TwoPartFit):
+        own |= {"amounts": repr(model.amounts), "pooling": f"hs.{CLASSES[model.name]}"}
+        if model.priors:
+            of_parts = (f"{part!r}: {_priors(given)}" for part, given in model.priors.items())
+            own["priors"] = f"{{{', '.join(of_parts)}}}"
+        return f"hs.TwoPart({', '.join(f'{name}={value}' for name, value in own.items())})"
     if model.priors:
-        priors = ", ".join(f"{name!r}: hs.{prior!r}" for name, prior in model.priors.items())
-        own["priors"] = f"{{{priors}}}"
+        own["priors"] = _priors(model.priors)
     if model.template_dir is not None:
         own["template_dir"] = repr(os.fspath(model.template_dir))
     if getattr(model, "parameterization", "auto") != "auto":
@@ -143,3 +171,7 @@ def _model(fit: Fit) -> str:
         own["factors"] = repr(list(model.factors))
     made = ", ".join(f"{name}={value}" for name, value in own.items())
     return f"hs.{CLASSES[model.name]}({made})"
+
+
+def _priors(given: Mapping[str, Prior]) -> str:
+    return f"{{{', '.join(f'{name!r}: hs.{prior!r}' for name, prior in given.items())}}}"

@@ -1,77 +1,84 @@
-"""The answers as tables of a page, section by section."""
+"""The answers as tables of a page: what the data say, and what each pooling makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from hierstan.answers.comparison.comparison import Comparison
-from hierstan.answers.decisions.best_group import prob_best
-from hierstan.answers.decisions.ranks import rank_intervals
+from hierstan.answers.comparison.prior_sensitivity import PriorSensitivity
 from hierstan.answers.diagnose import Diagnosis
-from hierstan.answers.differences.coefficients import coefficients
-from hierstan.answers.differences.components import Components, effects
-from hierstan.answers.differences.heterogeneity import Heterogeneity
 from hierstan.answers.differences.shrinkage import group_means
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_summaries import COLUMNS
 from hierstan.fit.judgement import DEPTH
-from hierstan.report.grid import MOST_ROWS, Grid, column, estimates, group_grid, text_of
-from hierstan.text.tables import numbers, percent, places, plain_labels
-
-POOLINGS = {"complete": "complete pooling", "none": "no pooling", "partial": "partial pooling"}
-LINKS = {"identity": "", "logit": ", in log-odds", "log": ", as a logarithm"}
-COUNTED = {"n": "observations"}
-
-
-def name_of(name: str, fit: Fit) -> str:
-    """Return what to call a fit: its pooling, unless the user calls it something else."""
-    return POOLINGS[name] if name == fit.model.name else text_of(name)
+from hierstan.fit.two_part import TwoPartFit
+from hierstan.plots.groups import group_word
+from hierstan.report.grid import Grid, column, estimates, group_grid, in_units, text_of, what
+from hierstan.report.subject import Part, Whole, name_of
+from hierstan.text.answer import tables_of
+from hierstan.text.tables import numbers, percent, places
 
 
-def data_grid(fit: Fit) -> Grid:
-    """Tabulate what each group says on its own."""
-    frame = fit.data.to_frame()
-    if (frame["n"] == 1).all():
-        frame = frame.drop(columns="n")
-    columns = {COUNTED.get(name, name): column(frame[name]) for name in map(str, frame.columns)}
+def data_grid(fit: Whole) -> Grid:
+    """Tabulate what each group says on its own, in the user's words."""
+    if isinstance(fit, TwoPartFit):
+        table, names = fit.data.table, {"raw": what(fit)}
+    else:
+        table = fit.data.to_frame()
+        if (table["n"] == 1).all():
+            table = table.drop(columns="n")
+        names = {"n": "observations", "rate": what(fit)}
+        if fit.family.shares:
+            table = table.assign(rate=100 * table["rate"])
+    columns: dict[str, list[str]] = {}
+    for role in map(str, table.columns):
+        name = names.get(role) or column_of(fit, role)
+        columns[f"{name} ({role})" if name in columns else name] = column(table[role])
     return group_grid(fit.data, "data", "The data, one line per group", columns)
 
 
-def trust_grid(fits: Mapping[str, Fit], found: Mapping[str, Diagnosis]) -> Grid:
+def column_of(fit: Whole, role: str) -> str:
+    """Return the user's column of a role, else what the role is called."""
+    given: Mapping[str, Hashable] = fit.data.columns
+    return text_of(given[role]) if role in given and role != "group" else role.replace("_", " ")
+
+
+def trust_grid(runs: Sequence[tuple[str, Fit]], found: Sequence[Diagnosis]) -> Grid:
     """Tabulate the checks of the draws, a line per fit."""
-    table = next(iter(found.values())).table
+    table = found[0].table
     header = [
         "fit",
         *(f"{check} ({row['rule']} {row['limit']:,g})" for check, row in _lines(table)),
     ]
     rows = tuple(
-        (name_of(name, fits[name]), *(_checked(check, row) for check, row in _lines(one.table)))
-        for name, one in found.items()
+        (name, *(_checked(check, row) for check, row in _lines(one.table)))
+        for (name, _), one in zip(runs, found, strict=True)
     )
     return Grid("checks", "Checks of the draws: the worst value of each fit", tuple(header), rows)
 
 
-def poolings_grid(fits: Mapping[str, Fit], ledger: pd.DataFrame, prob: float) -> Grid:
+def poolings_grid(fits: Mapping[str, Whole], ledger: pd.DataFrame, prob: float) -> Grid:
     """Tabulate every group's raw estimate beside its mean under each pooling."""
     fit = next(iter(fits.values()))
+    ledger = in_units(fit, ledger)
     decimals = _few(ledger)
     columns = {
         "raw": numbers(ledger["raw"].to_numpy(), decimals),
         "its se": numbers(ledger["raw_se"].to_numpy(), decimals),
     }
     for name, one in fits.items():
-        columns[name_of(name, one)] = estimates(group_means(one, prob=prob), decimals)
+        means = in_units(one, group_means(one, prob=prob))
+        columns[name_of(name, one)] = estimates(means, decimals)
     caption = (
-        f"Each group's {fit.family.mean_words} under each pooling: posterior mean "
+        f"{_capital(what(fit))} of each {group_word(fit.data)} under each pooling: posterior mean "
         f"[{percent(prob)} equal-tailed interval]"
     )
     return group_grid(fit.data, "poolings", caption, columns)
 
 
-def comparison_grid(comparison: Comparison, fits: Mapping[str, Fit]) -> Grid:
+def comparison_grid(comparison: Comparison, part: Part) -> Grid:
     """Tabulate how well the fits predict."""
     table = comparison.table
     columns = {
@@ -84,153 +91,64 @@ def comparison_grid(comparison: Comparison, fits: Mapping[str, Fit]) -> Grid:
         "largest Pareto k": numbers(table["pareto_k"].to_numpy(), 2),
         "how computed": [str(method).replace("+", " and ") for method in table["method"]],
     }
-    names = [name_of(name, fits[name]) for name in table.index]
+    names = [name_of(name, part.fits[name]) for name in table.index]
     caption = (
         f"Leaving out one {comparison.unit} at a time: expected log predictive density (elpd; "
         "higher predicts better)"
     )
     rows = tuple(zip(names, *columns.values(), strict=True))
-    return Grid("comparison", caption, ("fit", *columns), rows, frozenset({len(columns)}))
+    words = frozenset({len(columns)})
+    return Grid(f"comparison{part.key}", caption, ("fit", *columns), rows, words, whole=True)
 
 
-def shrinkage_grid(fit: Fit, ledger: pd.DataFrame, prob: float) -> Grid:
+def shrinkage_grid(fit: Whole, ledger: pd.DataFrame, prob: float) -> Grid:
     """Tabulate what partial pooling did to each group."""
+    ledger = in_units(fit, ledger)
     decimals = _few(ledger)
     n = ledger["n"].to_numpy(float)
     lower, upper = percent((1 - prob) / 2), percent((1 + prob) / 2)
+    factors = {
+        name.replace("_", " "): numbers(ledger[name].to_numpy(), 2)
+        for name in map(str, ledger)
+        if name.startswith("pooling_factor")
+    }
     columns = {
-        **({} if (n == 1).all() else {str(ledger.attrs["unit"]): column(n)}),
+        **({} if (n == 1).all() else {column_of(fit, str(ledger.attrs["unit"])): column(n)}),
         "raw": numbers(ledger["raw"].to_numpy(), decimals),
         "pooled": numbers(ledger["mean"].to_numpy(), decimals),
         "moved": numbers(ledger["moved"].to_numpy(), decimals),
         "sd": numbers(ledger["sd"].to_numpy(), decimals),
-        lower: numbers(ledger["lower"].to_numpy(), decimals),
-        upper: numbers(ledger["upper"].to_numpy(), decimals),
-        "pooling factor": numbers(ledger["pooling_factor"].to_numpy(), 2),
-        "borrowed": numbers(ledger["borrowed"].to_numpy(), 0 if np.median(n) >= 10 else 1),
+        "lower": numbers(ledger["lower"].to_numpy(), decimals),
+        "upper": numbers(ledger["upper"].to_numpy(), decimals),
+        **factors,
     }
+    if "borrowed" in ledger:
+        borrowed = ledger["borrowed"].to_numpy()
+        columns["borrowed"] = numbers(borrowed, 0 if np.median(n) >= 10 else 1)
     caption = (
-        f"From each group's raw {fit.family.mean_words} to the partially pooled one ({lower} and "
-        f"{upper}: equal-tailed {percent(prob)} interval)"
+        f"From the raw {what(fit)} of each {group_word(fit.data)} to the partially pooled one "
+        f"(lower and upper: equal-tailed {percent(prob)} interval, from {lower} to {upper})"
     )
     return group_grid(fit.data, "shrinkage", caption, columns)
 
 
-def spread_grid(fit: Fit, found: Heterogeneity, prob: float) -> Grid:
-    """Tabulate how different the groups are."""
-    words = {
-        "tau": f"tau: standard deviation between groups{LINKS[fit.family.link]}",
-        "i2": "I²: share of the variance of raw estimates that is between groups",
-        "pooling_factor": "pooling factor of all groups together",
-        "groups_borrowed": f"group means, of {len(fit.data.groups):,}, in effect borrowed",
-        "new_group": f"{fit.family.mean_words} of a group not yet seen",
-    }
-    rows: list[tuple[str, ...]] = []
-    for name, text in words.items():
-        line = found.table.loc[name, ["mean", "sd", "lower", "upper"]].to_numpy(float)
-        rows.append((text, *numbers(line, places(line[1]))))
-    header = ("quantity", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
-    caption = f"Differences between groups: posterior and equal-tailed {percent(prob)} interval"
-    return Grid("spread", caption, header, tuple(rows))
+def sensitivity_grid(found: PriorSensitivity, key: str) -> Grid:
+    """Tabulate what other priors of tau would have said."""
+    table = tables_of(found.sweep, width=None)[0]
+    header = ("prior of tau", *(head.replace("_", " ") for head in table.header[1:]))
+    words = frozenset(i for i, how in enumerate(table.align) if i and how == "<")
+    caption = "Under other priors of tau: its posterior mean and 90% interval, and what follows"
+    return Grid(f"priors-of-tau{key}", caption, header, table.rows, words)
 
 
-def slopes_grid(fit: Fit, prob: float) -> Grid:
-    """Tabulate the slopes of the groups' predictors."""
-    table = coefficients(fit, prob=prob)
-    rows = [
-        (str(name), *numbers(line[:4], places(line[1])), _share(line[4]))
-        for name, *line in table[[*COLUMNS, "prob_positive"]].itertuples()
-    ]
-    ends = (percent((1 - prob) / 2), percent((1 + prob) / 2))
-    share = table.attrs["explained"]["mean"]
-    caption = (
-        f"Change of a group's mean{LINKS[fit.family.link]} for one unit of a predictor; together "
-        f"they explain {_share(share)} of the variance between groups"
-    )
-    return Grid("slopes", caption, ("predictor", "mean", "sd", *ends, "above 0"), tuple(rows))
-
-
-def components_grid(found: Components) -> Grid:
-    """Tabulate how much of the differences goes with each factor."""
-    table = found.table
-    decimals = places(table["sd"].max() / 10)
-    rows = tuple(
-        (text_of(name), *numbers(line[:3], decimals), *map(_share, line[3:6]))
-        for name, line in zip(table.index, table.to_numpy(float), strict=True)
-    )
-    header = ("component", "sd", "from", "to", "share of the variance", "from", "to")
-    return Grid("components", str(table.attrs["caption"]), header, rows)
-
-
-def levels_grid(fit: Fit, number: int, prob: float) -> Grid:
-    """Tabulate what each level of a factor adds, the first ones of very many."""
-    factor = list(fit.data.levels)[number]
-    table = effects(fit, factor, prob=prob)
-    decimals = places(table["sd"])
-    shown = table[:MOST_ROWS]
-    rows = tuple(
-        (text_of(label), *numbers(line[:4], decimals), *numbers(line[4:], 2))
-        for label, line in zip(plain_labels(shown.index), shown.to_numpy(float), strict=True)
-    )
-    ends = (percent((1 - prob) / 2), percent((1 + prob) / 2))
-    header = (text_of(factor), "adds", "sd", *ends, "pooling factor")
-    more = f"The first {MOST_ROWS} of {len(table):,} levels." if len(table) > MOST_ROWS else ""
-    caption = text_of(str(table.attrs["caption"]), None)
-    return Grid(f"levels-{number}", caption, header, rows, more=more)
-
-
-def rank_grid(fit: Fit, prob: float) -> Grid:
-    """Tabulate which groups are highest and lowest, the highest first."""
-    ranks = rank_intervals(fit, prob=prob)
-    order = np.argsort(ranks["mean"].to_numpy(), kind="stable")
-    ranks = ranks.iloc[order]
-    shares = {
-        "probability of being highest": prob_best(fit),
-        "probability of being lowest": prob_best(fit, larger_is_better=False),
-    }
-    columns = {
-        "expected rank": numbers(ranks["mean"].to_numpy(), 1),
-        f"{percent(prob)} interval": [
-            f"{low:,.0f} to {high:,.0f}"
-            for low, high in zip(ranks["lower"], ranks["upper"], strict=True)
-        ],
-        **{name: [_share(float(p)) for p in share.iloc[order]] for name, share in shares.items()},
-    }
-    caption = f"Ranks of the groups by their {fit.family.mean_words}, 1 being the highest"
-    return group_grid(fit.data, "ranks", caption, columns, order=ranks.index.tolist())
-
-
-def decision_grid(fit: Fit, table: pd.DataFrame) -> Grid:
-    """Tabulate what choosing each group would mean, the best choice first."""
-    decimals = max(places((table["upper"] - table["lower"]).to_numpy() / 3.3) - 1, 0)
-    shares = {
-        "prob_best": "probability of being best",
-        "prob_better": "probability of being better",
-    }
-    columns: dict[str, list[str]] = {}
-    for name in map(str, table.columns):
-        values = table[name]
-        if name == "verdict":
-            columns[name] = [str(value) for value in values]
-        elif name in shares:
-            columns[shares[name]] = [_share(float(value)) for value in values]
-        elif name == "n":
-            columns["data"] = column(values)
-        else:
-            columns[name.replace("_", " ")] = numbers(values.to_numpy(float), decimals)
-    caption = str(table.attrs["caption"])
-    order = table.index.tolist()
-    return group_grid(fit.data, "decisions", caption, columns, words=["verdict"], order=order)
-
-
-def priors_grid(fits: Mapping[str, Fit]) -> Grid:
+def priors_grid(runs: Sequence[tuple[str, Fit]]) -> Grid:
     """Tabulate the priors as used."""
     rows = []
-    for name, fit in fits.items():
+    for name, fit in runs:
         given = fit.model.priors or {}
         for parameter, prior in fit.priors.items():
             source = "given" if parameter in given else "default"
-            rows.append((name_of(name, fit), parameter, str(prior), source))
+            rows.append((name, parameter, str(prior), source))
     header = ("fit", "parameter", "prior", "from")
     return Grid("priors", "Priors as used", header, tuple(rows), frozenset({1, 2, 3}))
 
@@ -253,5 +171,5 @@ def _few(ledger: pd.DataFrame) -> int:
     return max(places(ledger["sd"]) - 1, 0)
 
 
-def _share(value: float) -> str:
-    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 < value < 1 else f"{value:.0%}"
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

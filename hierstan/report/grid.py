@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data.grouped_data import GroupedData
+from hierstan.fit.fit import Fit
+from hierstan.fit.two_part import TwoPartFit
+from hierstan.plots.groups import mean_words, shares
 from hierstan.text.tables import numbers, places, plain_labels, printable
 
 MOST_ROWS = 200
 LONGEST = 120  # columns of a label
+DIFFERENCES = ("moved", "uplift", "uplift_lower", "uplift_upper", "expected_loss")
+MEANS = ("raw", "raw_se", "mean", "sd", "lower", "upper", *DIFFERENCES)
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Grid:
         The columns that hold words instead of numbers.
     more : str
         What is not shown.
+    whole : bool
+        Whether all columns are in sight on any screen: cells wrap, and on a narrow one a row's
+        cells stand below each other, each beside the head of its column.
     """
 
     name: str
@@ -39,11 +46,12 @@ class Grid:
     rows: tuple[tuple[str, ...], ...]
     words: frozenset[int] = frozenset()
     more: str = ""
+    whole: bool = False
 
 
-def labels(data: GroupedData) -> list[str]:
+def labels(groups: pd.Index) -> list[str]:
     """Return the group labels as texts on one line, never the same for two groups."""
-    texts = [printable(text, None) for text in plain_labels(data.groups)]
+    texts = [printable(text, None) for text in plain_labels(groups)]
     short = [printable(text, LONGEST) for text in texts]
     return short if len(set(short)) == len(short) else texts
 
@@ -54,19 +62,20 @@ def text_of(name: object, limit: int | None = LONGEST) -> str:
 
 
 def group_grid(
-    data: GroupedData,
+    data: Any,
     name: str,
     caption: str,
     columns: Mapping[str, Sequence[str]],
     *,
     words: Iterable[str] = (),
     order: Sequence[Any] | None = None,
+    whole: bool = False,
 ) -> Grid:
-    """Return a table with one line per group: the first 200 of them.
+    """Return a table with one line per group of some data: the first 200 of them.
 
     The columns are in the order of the groups, or in that of the labels in `order`.
     """
-    texts = labels(data)
+    texts = labels(data.groups)
     if order is not None:
         text_by_label = dict(zip(data.groups.tolist(), texts, strict=True))
         texts = [text_by_label[label] for label in order]
@@ -75,7 +84,7 @@ def group_grid(
     rows = tuple(zip(texts, *columns.values(), strict=True))[:MOST_ROWS]
     more = f"The first {MOST_ROWS} of {J:,} groups are shown." if J > MOST_ROWS else ""
     at = frozenset(i for i, head in enumerate(header) if i and head in set(words))
-    return Grid(name, caption, header, rows, at, more)
+    return Grid(name, caption, header, rows, at, more, whole)
 
 
 def column(values: Any, decimals: int | None = None) -> list[str]:
@@ -88,7 +97,30 @@ def column(values: Any, decimals: int | None = None) -> list[str]:
     return numbers(values, decimals)
 
 
-def estimates(means: pd.DataFrame, decimals: int) -> list[str]:
+def estimates(means: pd.DataFrame, decimals: int, *names: str) -> list[str]:
     """Return means with their intervals: ``10.2 [0.3, 22.9]``."""
-    columns = (numbers(means[name].to_numpy(), decimals) for name in ("mean", "lower", "upper"))
+    names = names or ("mean", "lower", "upper")
+    columns = (numbers(means[name].to_numpy(), decimals) for name in names)
     return [f"{mean} [{low}, {high}]" for mean, low, high in zip(*columns, strict=True)]
+
+
+def share(value: float) -> str:
+    """Return a probability as a percentage, but for what it cannot be told from."""
+    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 < value < 1 else f"{value:.0%}"
+
+
+def in_units(fit: Fit | TwoPartFit, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the means of groups as people read them: shares as percentages."""
+    if not shares(fit, "response"):
+        return table
+    return table.assign(**{name: 100 * table[name] for name in MEANS if name in table})
+
+
+def what(fit: Fit | TwoPartFit) -> str:
+    """Return what a group's mean is, in the user's words and with its unit."""
+    return text_of(mean_words(fit, "response")) + percent_sign(fit)
+
+
+def percent_sign(fit: Fit | TwoPartFit, words: str = "%") -> str:
+    """Return the unit of shares in brackets, and nothing for what has the outcome's own."""
+    return f" ({words})" if shares(fit, "response") else ""

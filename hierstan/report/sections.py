@@ -2,72 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hierstan.answers.comparison.comparison import Comparison
+from hierstan.answers.comparison.compare import compare
 from hierstan.answers.decisions.decision_table import decision_table
-from hierstan.answers.diagnose import Diagnosis
+from hierstan.answers.decisions.winners_curse import winners_curse
 from hierstan.answers.differences.components import components
-from hierstan.answers.differences.heterogeneity import Heterogeneity
+from hierstan.answers.differences.heterogeneity import heterogeneity
 from hierstan.answers.differences.shrinkage import shrinkage
 from hierstan.fit import portrait
 from hierstan.fit.fit import Fit
-from hierstan.plots import plot_compare, plot_components, plot_population, plot_shrinkage
-from hierstan.report import again, answers
+from hierstan.plots import (
+    plot_compare,
+    plot_components,
+    plot_forest,
+    plot_population,
+    plot_shrinkage,
+    plot_uplift,
+)
+from hierstan.report import again, answers, choice, differences
+from hierstan.report.checks import Section, attempt
 from hierstan.report.grid import text_of
 from hierstan.report.pictures import picture
+from hierstan.report.subject import Part, Subject, Whole, name_of
 
 MODELS = {
     "complete": "The groups do not differ: all share one mean.",
     "none": "Every group stands alone, and learns nothing from the others.",
     "partial": "The groups differ, but belong to one population: each borrows from the others.",
 }
-PYTHON_ADVICE = (" caring= sets another limit.",)
+PYTHON_ADVICE = (
+    " caring= sets another limit.",
+    " Say so with caring=.",
+    " prior_sensitivity(fit) shows what other priors would say.",
+)
 
 
-def trust(fits: Mapping[str, Fit], found: Mapping[str, Diagnosis]) -> dict[str, Any]:
-    """Say whether the draws can be trusted, and what is wrong with them."""
-    bad = [answers.name_of(name, fits[name]) for name, one in found.items() if not one.ok]
-    if bad:
-        verdict = (
-            f"Do not rely on this page yet: the draws of {', '.join(bad)} are not good enough."
-        )
-    elif len(found) == 1:
-        verdict = "The draws can be trusted."
-    else:
-        verdict = f"The draws of all {len(found)} fits can be trusted."
-    notes = [
-        {"name": answers.name_of(name, fits[name]), "text": text}
-        for name, one in found.items()
-        for text in (*one.messages, *filter(None, [fits[name].note]))
-    ]
-    return {
-        "ok": not bad,
-        "verdict": verdict,
-        "notes": notes,
-        "grid": answers.trust_grid(fits, found),
-    }
-
-
-def data(fit: Fit) -> dict[str, Any]:
+def data(subject: Subject) -> Section:
     """Describe the data."""
-    data = fit.data
-    columns = ", ".join(f"{text_of(name)} ({role})" for role, name in data.columns.items())
+    fit = subject.main
+    words = [
+        f"{part.head.lower()}: {one.family.words}" if part.head else one.family.words
+        for part in subject.parts
+        for one in list(part.fits.values())[:1]
+    ]
+    rows = next(iter(subject.parts[0].fits.values())).data.n_rows
+    columns = [f"{text_of(name)} ({role})" for role, name in fit.data.columns.items()]
     return {
-        "groups": f"{len(data.groups):,}",
-        "observations": f"{data.n_rows:,}",
-        "columns": columns,
-        "family": fit.family.words,
+        "groups": f"{len(fit.data.groups):,}",
+        "observations": f"{rows:,}",
+        "columns": ", ".join(columns),
+        "family": "; ".join(words),
         "grid": answers.data_grid(fit),
     }
 
 
-def poolings(fits: Mapping[str, Fit], fit: Fit, prob: float) -> dict[str, Any]:
+def poolings(fits: Mapping[str, Whole], fit: Whole, prob: float) -> Section:
     """Set the poolings side by side."""
     models = [
         {
-            "name": answers.name_of(name, one),
+            "name": name_of(name, one),
             "words": MODELS[one.model.name],
             "formula": f"theta{portrait.TITLES[one.model.name].partition('theta')[2]}",
         }
@@ -77,26 +72,27 @@ def poolings(fits: Mapping[str, Fit], fit: Fit, prob: float) -> dict[str, Any]:
     return {"models": models, "grid": answers.poolings_grid(fits, ledger, prob)}
 
 
-def comparison(comparison: Comparison | None, fits: Mapping[str, Fit]) -> dict[str, Any] | None:
+def comparison(part: Part, unit: str) -> Section:
     """Say which pooling the data support."""
-    if comparison is None:
-        return None
+    found = compare(part.fits, unit=unit, progress=False)
     alt = (
-        f"Two panels with a dot and error bars for each of {len(fits)} fits, best on top: its elpd "
-        "on the left, on the right its difference from the best. The table has the numbers."
+        f"Two panels with a dot and error bars for each of {len(part.fits)} fits, best on top: its "
+        "elpd on the left, on the right its difference from the best. The table has the numbers."
     )
-    preferred = comparison.preferred
+    preferred = found.preferred
     return {
-        "verdict": comparison.verdict,
-        "preferred": answers.name_of(preferred, fits[preferred]) if preferred else "",
-        "grid": answers.comparison_grid(comparison, fits),
-        "picture": picture(plot_compare(comparison), alt, len(fits)),
-        "unit": comparison.unit,
+        "head": part.head,
+        "verdict": found.verdict,
+        "preferred": name_of(preferred, part.fits[preferred]) if preferred else "",
+        "safer": preferred is None and part.partial is not None,
+        "grid": answers.comparison_grid(found, part),
+        "picture": picture(plot_compare(found), alt, len(part.fits)),
+        "unit": found.unit,
     }
 
 
-def moves(fit: Fit, prob: float) -> dict[str, Any]:
-    """Show what partial pooling did to each group."""
+def moves(fit: Whole, prob: float) -> Section:
+    """Show what partial pooling did to each group, and how sure its mean is."""
     ledger = shrinkage(fit, prob=prob)
     J = len(fit.data.groups)
     alt = (
@@ -106,31 +102,44 @@ def moves(fit: Fit, prob: float) -> dict[str, Any]:
     return {
         "grid": answers.shrinkage_grid(fit, ledger, prob),
         "picture": picture(plot_shrinkage(fit), alt, J),
-        "unit": ledger.attrs["unit"],
+        "forest": forest(fit, prob),
+        "unit": answers.column_of(fit, str(ledger.attrs["unit"])),
+        "borrowed": "borrowed" in ledger,
     }
 
 
-def spread(fit: Fit, found: Heterogeneity, prob: float) -> dict[str, Any]:
+def forest(fit: Whole, prob: float) -> Any:
+    """Draw the mean of every group with its interval."""
+    alt = (
+        f"A dot with a thick and a thin line for each of {len(fit.data.groups):,} groups: its mean "
+        "and two intervals. The table has the numbers."
+    )
+    return picture(plot_forest(fit, prob=prob), alt, len(fit.data.groups))
+
+
+def spread(part: Part, prob: float) -> Section:
     """Say how different the groups are."""
+    fit = part.partial
+    assert fit is not None
+    found = heterogeneity(fit, prob=prob)
     alt = (
         "Three panels with curves: prior and posterior of the population mean mu, the same of the "
         "standard deviation tau, and the population in which a new group would lie. The table has "
         "the posterior's numbers."
     )
-    words = found.verdict
-    for advice in PYTHON_ADVICE:
-        words = words.replace(advice, "")
     return {
-        "verdict": words,
-        "grid": answers.spread_grid(fit, found, prob),
-        "slopes": answers.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
+        "head": part.head,
+        "verdict": for_readers(found.verdict),
+        "grid": differences.spread_grid(fit, found, prob, part.key),
+        "slopes": differences.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
         "picture": picture(plot_population(fit), alt, 1),
     }
 
 
-def structure(fit: Fit, prob: float) -> dict[str, Any] | None:
+def structure(part: Part, prob: float) -> Section | None:
     """Say which of the things that describe groups matter, and tell them level by level."""
-    if fit.data.factors is None:
+    fit = part.partial
+    if fit is None or fit.data.factors is None:
         return None
     found = components(fit, prob=prob)
     alt = (
@@ -138,47 +147,76 @@ def structure(fit: Fit, prob: float) -> dict[str, Any] | None:
         "deviation between levels, beside that of its prior, and the share of the variance. The "
         "table has the numbers."
     )
+    levels = range(len(fit.data.levels))
     return {
         "verdict": found.verdict,
-        "grid": answers.components_grid(found),
+        "grid": differences.components_grid(found),
         "picture": picture(plot_components(fit, prob=prob), alt, 1),
-        "levels": [answers.levels_grid(fit, at, prob) for at in range(len(fit.data.levels))],
+        "levels": [differences.levels_grid(fit, at, prob) for at in levels],
     }
 
 
-def ranks(fit: Fit, prob: float) -> dict[str, Any] | None:
+def ranks(subject: Subject) -> Section | None:
     """Say which groups are highest and lowest; nothing where all have the same mean."""
+    fit = subject.main
     if fit.model.name == "complete" or len(fit.data.groups) < 2:
         return None
-    return {"grid": answers.rank_grid(fit, prob)}
+    curse = None if subject.choice else attempt(lambda: _curse(fit))
+    return {"grid": choice.rank_grid(fit, subject.prob), "curse": curse}
 
 
-def decisions(fit: Fit, prob: float, choice: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def decisions(subject: Subject) -> Section | None:
     """Say which group to choose, if one is to be chosen."""
-    if choice is None:
+    if subject.choice is None:
         return None
-    table = decision_table(fit, prob=prob, **choice)
+    fit, given = subject.main, dict(subject.choice)
+    control, better = given["control"], given["larger_is_better"]
+    table = decision_table(fit, prob=subject.prob, **given)
+    uplift = None
+    if control is not None and len(fit.data.groups) > 1:
+        J = len(fit.data.groups)
+        alt = (
+            f"A dot with a thick and a thin line for each of {J - 1:,} groups: its difference from "
+            "the control and two intervals. The table has the numbers."
+        )
+        uplift = picture(plot_uplift(fit, prob=subject.prob, **given), alt, J)
     return {
-        "advice": str(table.attrs["advice"]).replace(" Say so with caring=.", ""),
-        "grid": answers.decision_grid(fit, table),
+        "advice": for_readers(str(table.attrs["advice"])),
+        "grid": choice.decision_grid(fit, table, control),
+        "uplift": uplift,
+        "curse": attempt(lambda: _curse(fit, control=control, larger_is_better=better)),
     }
 
 
-def program(name: str, fit: Fit) -> dict[str, Any]:
+def program(name: str, fit: Fit) -> Section:
     """Return the Stan program of a fit."""
     ways = portrait.PARAMETERIZATIONS
     return {
-        "name": answers.name_of(name, fit),
+        "name": name,
         "how": ways.get(fit.parameterization or "", fit.parameterization or "").partition(":")[0],
         "edited": fit.program.edited,
         "code": fit.stan_code.rstrip(),
     }
 
 
-def facts(fits: Mapping[str, Fit]) -> list[tuple[str, str]]:
+def facts(runs: Sequence[tuple[str, Fit]]) -> list[tuple[str, str]]:
     """Return what it takes to get the same draws."""
-    samplers = {name: again.sampler(fit) for name, fit in fits.items()}
+    samplers = [(name, again.sampler(fit)) for name, fit in runs]
     lines = [("Written with", again.versions())]
-    if len(set(samplers.values())) == 1:
-        return [("All fits", next(iter(samplers.values()))), *lines]
-    return [*((answers.name_of(name, fits[name]), text) for name, text in samplers.items()), *lines]
+    if len({text for _, text in samplers}) == 1:
+        return [("All fits", samplers[0][1]), *lines]
+    return [*samplers, *lines]
+
+
+def for_readers(words: str) -> str:
+    """Return a verdict without advice that only its author can follow."""
+    for advice in PYTHON_ADVICE:
+        words = words.replace(advice, "")
+    return words
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _curse(fit: Whole, **given: Any) -> Section:
+    return {"verdict": winners_curse(fit, **given).verdict}

@@ -65,6 +65,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if options.command == "compare":
         options.kind = next(kind for kind in KINDS if getattr(options, kind) is not None)
         options.columns = _columns(options)
+        _check_two_part(options)
         _check_family(options)
         _check_by(options)
         _check_arm(options)
@@ -96,12 +97,15 @@ def _columns(options: argparse.Namespace) -> dict[str, Any]:
 def _check_family(options: argparse.Namespace) -> None:
     if options.family is None:
         return
-    from hierstan.families import accepted_by  # takes longer than everything else here
+    from hierstan.families import FAMILIES, accepted_by  # takes longer than everything else here
 
     names = accepted_by(CONSTRUCTORS[options.kind])
+    if options.two_part:
+        names = [name for name in names if FAMILIES[name].columns["y"] == "real"]
     if options.family not in names:
         options.parser.error(
-            f"--family {options.family} does not go with {flag(options.kind)}, "
+            f"--family {options.family} does not go with "
+            f"{'--two-part' if options.two_part else flag(options.kind)}, "
             f"which takes {', '.join(names)}"
         )
 
@@ -112,11 +116,30 @@ def _check_arm(options: argparse.Namespace) -> None:
     if options.kind not in IN_ARMS:
         kinds = ", ".join(map(flag, IN_ARMS))
         options.parser.error(f"--arm goes with {kinds}, not with {flag(options.kind)}")
+    if options.two_part:
+        options.parser.error("--two-part does not go with --arm")
     if options.control is None:
         options.parser.error("--arm needs --control beside it, the arm without the treatment")
     for role, given in (("weights", options.weights), ("smaller_is_better", None)):
         if given is not None or getattr(options, role) is True:
             options.parser.error(f"{flag(role)} does not go with --arm")
+
+
+def _check_two_part(options: argparse.Namespace) -> None:
+    if not options.two_part:
+        return
+    if options.kind != "outcome":
+        options.parser.error(f"--two-part goes with --outcome, not with {flag(options.kind)}")
+    unheeded = {
+        "--weights": options.weights,
+        "--predictors": options.predictors,
+        "--factor": options.factors,
+        "--prior": options.prior,
+        "--group more than once": options.group[1:],
+    }
+    for name, given in unheeded.items():
+        if given:
+            options.parser.error(f"{name} does not go with --two-part; hs.TwoPart has more to it")
 
 
 def _check_by(options: argparse.Namespace) -> None:

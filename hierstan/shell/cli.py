@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, HierstanWarning
-from hierstan.shell import printed, values, written
-from hierstan.shell.arguments import CONSTRUCTORS, parse
-from hierstan.shell.options import flag
+from hierstan.shell import printed, written
+from hierstan.shell.arguments import parse
 from hierstan.shell.texts import MORE
 
 if TYPE_CHECKING:
@@ -25,7 +24,12 @@ if TYPE_CHECKING:
 
     from hierstan.answers.comparison.comparison import Comparison
     from hierstan.data.grouped_data import GroupedData
+    from hierstan.data.two_part import TwoPartData
     from hierstan.fit.fit import Fit
+    from hierstan.fit.two_part import TwoPartFit
+    from hierstan.shell.taken import Taken
+
+    Whole = Fit | TwoPartFit
 
 KNOWN = ("raw", "mean", "lower", "upper")  # of the table to decide by; the groups' has them
 INTERRUPTED, PIPE_CLOSED = 130, 141  # 128 and the number of the signal, as shells have it
@@ -75,22 +79,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: Namespace) -> None:
-    data = _read(options)
+    from hierstan.shell.taken import take
+
+    taken = take(options)
     name = "standard input" if options.file == "-" else options.file
-    _print(options, f"{options.title or name}: {printed.described(data)}.")
-    _answer(data, options)
+    _print(options, f"{options.title or name}: {printed.described(taken.data)}.")
+    _answer(taken, options)
 
 
 def _demo(options: Namespace) -> None:
     from hierstan.data.grouped_data import GroupedData
     from hierstan.datasets import load_dataset
+    from hierstan.shell.taken import of_data
 
     schools = load_dataset("eight_schools")
     data = GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
     title = "Eight schools: what coaching added to SAT-V scores, in points (Rubin 1981)"
     _print(options, f"{options.title or title}.")
     options.plot = options.plot or str(_writable(Path("hierstan-demo.png")))
-    _answer(data, options)
+    _answer(of_data(data), options)
     _print(options, f"\n{MORE}")
 
 
@@ -104,93 +111,86 @@ def _templates(options: Namespace) -> None:
     print(f"or, for everything that a shell starts, with\n  export HIERSTAN_TEMPLATES={folder}")
 
 
-def _read(options: Namespace) -> GroupedData:
-    from hierstan.data.grouped_data import GroupedData
-    from hierstan.shell.table_file import Dialect, read_columns
-
-    columns: dict[str, Any] = options.columns
-    several = {"group": options.group, "factor": options.factors, "predictors": options.predictors}
-    wanted = {flag(role): name for role, name in columns.items() if role != "group"}
-    for role, names in several.items():
-        wanted |= {f"{flag(role)} {number}": name for number, name in enumerate(names, 1)}
-    dialect = Dialect(options.sep, options.decimal, options.encoding)
-    labels = [*options.group, *options.factors, *filter(None, [options.arm])]
-    frame = read_columns(options.file, wanted, labels=labels, dialect=dialect)
-    more = {"predictors": options.predictors, "factors": options.factors}
-    if options.family is not None:
-        more["family"] = options.family
-    if options.order is not None:
-        more["order"] = values.like(options.order, frame[columns["rating"]])
-    constructor = CONSTRUCTORS[options.kind]
-    if options.arm is not None:
-        constructor = "trial"
-        more["control"] = written.arm(frame[options.arm], options.control)
-    make = getattr(GroupedData, f"from_{constructor}")
-    data: GroupedData = make(frame, **columns, **more)
-    return data
-
-
-def _answer(data: GroupedData, options: Namespace) -> None:
+def _answer(taken: Taken, options: Namespace) -> None:
     """Fit the three poolings, print what they say, the comparison first, and write it."""
     from hierstan.answers.comparison.compare import compare
-    from hierstan.models.poolings import fit_poolings
 
-    choice = _choice(data, options)
+    choice = _choice(taken.data, options)
     bars = sys.stderr.isatty() and not options.quiet
     printed.stage("fitting complete, no and partial pooling …", shown=bars)
-    fits = fit_poolings(
-        data,
+    fits = taken.fit(
         priors=dict(options.prior),
         seed=options.seed,
         engine=options.engine,
         progress=bars,
     )
     printed.stage(f"leaving out one {options.unit} at a time …", shown=bars)
-    comparison = compare(fits, unit=options.unit, progress=bars)
+    comparisons = [
+        (head, compare(own, unit=options.unit, progress=bars)) for head, own in _parts(fits).items()
+    ]
     printed.stage("", shown=bars)
     table = written.groups_table(fits, options.prob)
     board = _board(fits["partial"], choice, options)
     if not options.quiet:
-        _tell(fits, comparison, table, board, options)
-    if fits["partial"].family.treatment:
-        table = table.join(written.both_arms(fits["partial"], options.prob))
+        _tell(fits, comparisons, table, board, options)
+    for fit in _partial(fits):
+        if fit.family.treatment:
+            table = table.join(written.both_arms(fit, options.prob))
     _write(fits, table if board is None else _joined(table, board), choice, options)
 
 
 def _tell(
-    fits: Mapping[str, Fit],
-    comparison: Comparison,
+    fits: Mapping[str, Whole],
+    comparisons: Sequence[tuple[str, Comparison]],
     table: pd.DataFrame,
     board: pd.DataFrame | None,
     options: Namespace,
 ) -> None:
-    partial, prob = fits["partial"], options.prob
-    print(f"Fitted by {partial.engine} with seed {options.seed}.\n")
-    printed.print_comparison(comparison)
+    prob, own = options.prob, _partial(fits)
+    print(f"Fitted by {own[0].engine} with seed {options.seed}.\n")
+    for head, comparison in comparisons:
+        printed.print_comparison(comparison, head)
     printed.print_diagnoses(fits)
-    printed.print_groups(table, partial.data, prob)
-    if "beta" in partial.posterior:
-        printed.print_slopes(partial, prob)
-    if by := getattr(options, "by", None):
-        printed.print_levels(partial, by, prob)
-    if partial.data.factors is not None:
-        printed.print_components(partial, prob)
-    caring = getattr(options, "caring", None) or None
-    printed.print_differences(partial, prob, caring, comparison.verdict)
-    if partial.family.treatment:
-        printed.print_arms(partial, prob)
+    printed.print_groups(table, fits["partial"].data, prob)
+    for (head, comparison), fit in zip(comparisons, own, strict=True):
+        if "beta" in fit.posterior:
+            printed.print_slopes(fit, prob)
+        if by := getattr(options, "by", None):
+            printed.print_levels(fit, by, prob)
+        if fit.data.factors is not None:
+            printed.print_components(fit, prob)
+        caring = None if head else getattr(options, "caring", None) or None
+        printed.print_differences(fit, prob, caring, comparison.verdict, head)
+        if fit.family.treatment:
+            printed.print_arms(fit, prob)
     if board is not None:
-        printed.print_choice(board, partial.data)
+        printed.print_choice(board, fits["partial"].data)
+
+
+def _parts(fits: Mapping[str, Whole]) -> dict[str, dict[str, Fit]]:
+    """Return the fits of each of the models that they consist of, by what these are about."""
+    from hierstan.fit.trust import parts
+    from hierstan.fit.two_part import PART_WORDS
+
+    found: dict[str, dict[str, Fit]] = {}
+    for name, fit in fits.items():
+        for key, part in parts(fit).items():
+            found.setdefault(PART_WORDS.get(key, "").capitalize(), {})[name] = part
+    return found
+
+
+def _partial(fits: Mapping[str, Whole]) -> list[Fit]:
+    return [own["partial"] for own in _parts(fits).values()]
 
 
 def _write(
-    fits: Mapping[str, Fit],
+    fits: Mapping[str, Whole],
     table: pd.DataFrame,
     choice: Mapping[str, Any] | None,
     options: Namespace,
 ) -> None:
     by = getattr(options, "by", None)
-    draw = partial(written.write_picture, fits["partial"], by=by)
+    draw = partial(written.write_picture, fits["partial"], by=by, title=options.title)
     for what, path, write in (
         ("table of the groups", options.output, lambda path: written.write_table(table, path)),
         ("picture of the shrinkage", options.plot, draw),
@@ -203,13 +203,13 @@ def _write(
 
 
 def _report(
-    fits: Mapping[str, Fit], path: str, choice: Mapping[str, Any] | None, options: Namespace
+    fits: Mapping[str, Whole], path: str, choice: Mapping[str, Any] | None, options: Namespace
 ) -> None:
     more = {"unit": options.unit, "prob": options.prob, **(choice or {})}
     written.write_page(fits, path, options.title, more)
 
 
-def _choice(data: GroupedData, options: Namespace) -> dict[str, Any] | None:
+def _choice(data: GroupedData | TwoPartData, options: Namespace) -> dict[str, Any] | None:
     """Return what a group is to be chosen by, where one is; the control as its label."""
     control, caring, smaller = (
         getattr(options, name, None) for name in ("control", "caring", "smaller_is_better")
@@ -222,7 +222,7 @@ def _choice(data: GroupedData, options: Namespace) -> dict[str, Any] | None:
     return choice if control is None else choice | {"control": written.label(data, control)}
 
 
-def _board(fit: Fit, choice: Mapping[str, Any] | None, options: Namespace) -> pd.DataFrame | None:
+def _board(fit: Whole, choice: Mapping[str, Any] | None, options: Namespace) -> pd.DataFrame | None:
     if choice is None:
         return None
     from hierstan.answers.decisions.decision_table import decision_table

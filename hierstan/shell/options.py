@@ -115,6 +115,11 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         help="numbers that describe the groups, such as a trial's latitude",
     )
     parser.add_argument(
+        "--two-part",
+        action="store_true",
+        help="outcomes are 0 or an amount: who buys, and how much; --family is then the amounts'",
+    )
+    parser.add_argument(
         "--family",
         metavar="FAMILY",
         help="how outcomes arise, such as normal (default), lognormal or bernoulli; of events and "
@@ -197,5 +202,5 @@ def _add_written(parser: argparse.ArgumentParser) -> None:
         ("--plot", "PICTURE", values.picture, "the shrinkage: .png, .svg or .pdf"),
     ):
         written.add_argument(option, metavar=metavar, type=kind, help=text)
-    written.add_argument("--title", metavar="TEXT", help="what the page and the output are called")
+    written.add_argument("--title", metavar="TEXT", help="what page, picture and output are called")
     written.add_argument("--quiet", action="store_true", help="print nothing")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from hierstan.answers.comparison.comparison import Comparison
     from hierstan.data.grouped_data import GroupedData
+    from hierstan.data.two_part import TwoPartData
     from hierstan.fit.fit import Fit
+    from hierstan.fit.two_part import TwoPartFit
 
 WIDTH = 79
 MOST_GROUPS = 60
@@ -42,10 +44,14 @@ IN_WORDS_OF_THE_SHELL = (
 )
 
 
-def described(data: GroupedData) -> str:
+def described(data: GroupedData | TwoPartData) -> str:
     """Say what kind of data these are, and how many."""
+    from hierstan.data.two_part import TwoPartData, describe
     from hierstan.families import FAMILIES
 
+    if isinstance(data, TwoPartData):
+        family = FAMILIES[data.amount.family].distribution or data.amount.family
+        return f"who buys, and how much: {describe(data)}; {family} amounts"
     rows = "" if data.n_rows == len(data.groups) else f" in {data.n_rows:,} rows"
     kind = next(words for role, words in KIND_WORDS.items() if role in data.columns)
     kind += " in two arms" * ("arm" in data.columns)
@@ -61,19 +67,21 @@ def print_filled(text: str) -> None:
     sys.stdout.flush()
 
 
-def print_comparison(comparison: Comparison) -> None:
+def print_comparison(comparison: Comparison, head: str = "") -> None:
     """Print the table of leave-one-out and what it supports."""
     page = comparison.page()
-    print(page.title + "\n")
+    print((f"{head}. {page.title}" if head else page.title) + "\n")
     indent = 2 + max(len(name) for name, _ in page.facts)
     for name, words in page.facts:
         first = name.ljust(indent)
         print(textwrap.fill(words, WIDTH, initial_indent=first, subsequent_indent=" " * indent))
     print(f"\n{page.tables[0].text(WIDTH)}\n")
     print_filled(comparison.verdict)
+    if head:
+        print()
 
 
-def print_diagnoses(fits: Mapping[str, Fit]) -> None:
+def print_diagnoses(fits: Mapping[str, Fit | TwoPartFit]) -> None:
     """Print why draws are not to be trusted, if they are not."""
     from hierstan.answers.diagnose import diagnose
     from hierstan.text.wording import pooling_words
@@ -84,20 +92,20 @@ def print_diagnoses(fits: Mapping[str, Fit]) -> None:
             print_filled(f"\n{pooling_words(name).capitalize()}: {' '.join(diagnosis.messages)}")
 
 
-def print_groups(table: pd.DataFrame, data: GroupedData, prob: float) -> None:
+def print_groups(table: pd.DataFrame, data: GroupedData | TwoPartData, prob: float) -> None:
     """Print each group's raw estimate, its means, and what partial pooling did to it."""
     from hierstan.text.tables import numbers, percent, places
 
     decimals = max(places(table["sd"]) - 1, 0)
-    names = {"raw_se": "se", "pooling_factor": "pooled"}
-    names |= {"lower": percent((1 - prob) / 2), "upper": percent((1 + prob) / 2)}
+    names = {str(name): _pooled(str(name)) for name in table} | {"raw_se": "se"}
     columns = {
         names.get(str(name), str(name)): numbers(
-            values.to_numpy(), 2 if name == "pooling_factor" else decimals
+            values.to_numpy(), 2 if str(name).startswith("pooling_factor") else decimals
         )
         for name, values in table.items()
     }
-    what = f"Effects ({data.effect.link_words})" if data.effect else ""
+    effect = getattr(data, "effect", None)  # two parts have none
+    what = f"Effects ({effect.link_words})" if effect else ""
     print()
     print_filled(
         f"{what or 'Group means'}: raw and under each pooling. Of partial pooling also the "
@@ -115,7 +123,7 @@ def print_arms(fit: Fit, prob: float) -> None:
     print(f"\n{absolute_effects(fit, prob=prob)!r}")
 
 
-def print_choice(table: pd.DataFrame, data: GroupedData) -> None:
+def print_choice(table: pd.DataFrame, data: GroupedData | TwoPartData) -> None:
     """Print the table to decide by, and what to do."""
     from hierstan.text.tables import numbers, places
 
@@ -145,23 +153,24 @@ def print_slopes(fit: Fit, prob: float) -> None:
     from hierstan.text.tables import Table, numbers, percent, places, printable
 
     found = coefficients(fit, prob=prob)
-    header = ("for one unit of", "mean", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2))
+    header = ("for one unit of", "mean", "sd", "lower", "upper")
     rows = tuple(
         (printable(str(name), None), *numbers(line, places(line[1])))
         for name, *line in found[["mean", "sd", "lower", "upper"]].itertuples()
     )
-    print("\nHow group means change with the predictors, by partial pooling.\n")
+    print("\nHow group means change with the predictors, by partial pooling, and")
+    print(f"{percent(prob)} intervals.\n")
     print(Table(header, rows, longest=None).text())
 
 
 def print_levels(fit: Fit, factor: str, prob: float) -> None:
     """Print what each level of a factor adds to the groups that have it."""
     from hierstan.answers.differences.components import effects
-    from hierstan.text.tables import Table, numbers, percent, places, plain_labels
+    from hierstan.text.tables import Table, numbers, places, plain_labels
 
     found = effects(fit, factor, prob=prob)
     shown = found[:MOST_GROUPS]
-    header = (factor, "adds", "sd", percent((1 - prob) / 2), percent((1 + prob) / 2), "pooled")
+    header = (factor, "adds", "sd", "lower", "upper", "pooled")
     decimals = places(found["sd"])
     rows = tuple(
         (label, *numbers(line[:4], decimals), *numbers(line[4:], 2))
@@ -182,7 +191,9 @@ def print_components(fit: Fit, prob: float) -> None:
     print_filled(components(fit, prob=prob).verdict)
 
 
-def print_differences(fit: Fit, prob: float, caring: float | None, said: str) -> None:
+def print_differences(
+    fit: Fit, prob: float, caring: float | None, said: str, head: str = ""
+) -> None:
     """Print how different the groups are, without the sentences that were `said` already."""
     from hierstan.answers.differences.heterogeneity import heterogeneity
 
@@ -191,7 +202,10 @@ def print_differences(fit: Fit, prob: float, caring: float | None, said: str) ->
     )
     more = [sentence for sentence in sentences if sentence not in said]
     print()
-    print_filled(in_words_of_the_shell(" ".join(more)))
+    words = " ".join(more)
+    if head:  # what one cares for is in units of both parts together
+        words = f"{head}: {words}".replace(" caring= sets another limit.", "")
+    print_filled(in_words_of_the_shell(words))
 
 
 def in_words_of_the_shell(message: str) -> str:
@@ -211,9 +225,14 @@ def stage(words: str, *, shown: bool) -> None:
 # internals ------------------------------------------------------------------------------------
 
 
+def _pooled(name: str) -> str:
+    """Return what the shell calls a column, pooling factors ``pooled`` for short."""
+    return name.replace("pooling_factor", "pooled").replace("_", " ")
+
+
 def _print_by_group(
     table: pd.DataFrame,
-    data: GroupedData,
+    data: GroupedData | TwoPartData,
     columns: Mapping[str, list[str]],
     words: tuple[str, ...] = (),
 ) -> None:

@@ -20,6 +20,8 @@ examples:
   hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
   hierstan compare segments.csv --group age --group channel --factor region --by region \\
       --successes sold --trials seen
+  hierstan compare visitors.csv --group variant --outcome spent --two-part \\
+      --control A --caring 0.05
   gunzip -c orders.csv.gz | hierstan compare - --group shop --outcome amount --family lognormal
 
 """

@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hierstan.data.grouped_data import GroupedData
+    from hierstan.data.two_part import TwoPartData
     from hierstan.fit.fit import Fit
+    from hierstan.fit.two_part import TwoPartFit
 
 
-def groups_table(fits: Mapping[str, Fit], prob: float) -> pd.DataFrame:
+def groups_table(fits: Mapping[str, Fit | TwoPartFit], prob: float) -> pd.DataFrame:
     """Tabulate each group's raw estimate, its mean under each pooling, and the partially pooled.
 
     Returns
     -------
     pandas.DataFrame
         By group label: ``raw``, ``raw_se``; a posterior mean under the name of each pooling; of
-        partial pooling also ``sd``, ``lower``, ``upper`` and ``pooling_factor``.
+        partial pooling also ``sd``, ``lower``, ``upper`` and ``pooling_factor`` (one of each part,
+        where there are two).
     """
     from hierstan.answers.differences.shrinkage import group_means, shrinkage
 
@@ -31,12 +34,13 @@ def groups_table(fits: Mapping[str, Fit], prob: float) -> pd.DataFrame:
     table = moved[["raw", "raw_se"]].copy()
     for name, fit in fits.items():
         table[name] = group_means(fit, prob=prob)["mean"]
-    more = ["sd", "lower", "upper", "pooling_factor"]
+    factors = [name for name in map(str, moved) if name.startswith("pooling_factor")]
+    more = ["sd", "lower", "upper", *factors]
     table[more] = moved[more]
     return table
 
 
-def label(data: GroupedData, text: str) -> Any:
+def label(data: GroupedData | TwoPartData, text: str) -> Any:
     """Return the label of the group that is written so."""
     from hierstan.errors import DataError
     from hierstan.text.tables import plain_labels
@@ -81,16 +85,18 @@ def write_table(table: pd.DataFrame, path: str) -> None:
             ) from None
 
 
-def write_picture(fit: Fit, path: str, *, by: str | None = None) -> None:
+def write_picture(
+    fit: Fit | TwoPartFit, path: str, *, by: str | None = None, title: str | None = None
+) -> None:
     """Draw the shrinkage, perhaps by the levels of a factor."""
     os.environ.setdefault("MPLBACKEND", "Agg")  # a file needs no screen
     from hierstan.plots import plot_shrinkage
 
-    plot_shrinkage(fit, by=by).savefig(path)
+    plot_shrinkage(fit, by=by, title=title).savefig(path)
 
 
 def write_page(
-    fits: Mapping[str, Fit], path: str, title: str | None, options: Mapping[str, Any]
+    fits: Mapping[str, Fit | TwoPartFit], path: str, title: str | None, options: Mapping[str, Any]
 ) -> None:
     """Write the report."""
     os.environ.setdefault("MPLBACKEND", "Agg")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,25 @@ def test_summary_and_diagnosis_have_both_parts() -> None:
     found, parts = hs.diagnose(fit), [hs.diagnose(fit.rate), hs.diagnose(fit.amount)]
     assert found.ok == all(one.ok for one in parts)
     assert len(found.messages) == sum(len(one.messages) for one in parts)
-    assert "rate" in str(found)
+    assert f"rate, R-hat  {hs.diagnose(fit.rate).table.loc['R-hat', 'worst']:.3f}" in re.sub(
+        r" {2,}", "  ", str(found)
+    )
+
+
+def test_what_is_of_one_part_names_both() -> None:
+    _, fit = fitted()
+    with pytest.raises(hs.HierstanError, match=r"prior_sensitivity\(fit.rate\) for who buys"):
+        hs.prior_sensitivity({"partial": fit})
+    with pytest.raises(hs.HierstanError, match=r"hs.compare\(\{name: fit.rate for name, fit"):
+        hs.compare({"a": fit, "b": fit})
+
+
+def test_it_prints_with_the_columns_that_tables_have() -> None:
+    _, fit = fitted()
+    header = ["segment", "customers", "buyers", "rate", "amount", "raw", *["mean", "sd"]]
+    lines = [line.split() for line in str(fit).splitlines()]
+    assert [*header, "lower", "upper"] in lines
+    assert "lower and upper: equal-tailed 90% intervals." in str(fit)
 
 
 @pytest.mark.parametrize("amounts", ["gamma", "lognormal"])

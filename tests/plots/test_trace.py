@@ -88,3 +88,27 @@ def test_a_prior_can_be_traced() -> None:
 def test_an_unknown_variable_lists_those_there_are(wrong: str | list[str]) -> None:
     with pytest.raises(hs.HierstanError, match="It has mu, tau, theta, theta_new"):
         hs.plot_trace(fit_of("schools"), wrong)
+
+
+def test_traces_go_into_axes_of_the_users() -> None:
+    import matplotlib.pyplot as plt
+
+    fit = fit_of("schools")
+    figure, (_, ax) = plt.subplots(1, 2)
+    assert hs.plot_trace(fit, ax=ax, title="Mixed?", labels={"mu": "mean"}) is figure
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["mean", "tau"]
+    lines = [line for line in ax.lines if len(line.get_xdata()) == 1000]
+    assert len(lines) == 2 * 4
+    draws = fit.posterior["tau"].to_numpy()[3]
+    inside = (draws > np.quantile(draws, 0.2)) & (draws < np.quantile(draws, 0.8))
+    drawn = lines[-1].get_ydata()
+    assert np.corrcoef(draws[inside], drawn[inside])[0, 1] == pytest.approx(-1)  # y goes down
+    assert ax.get_title(loc="left") == "Mixed?"
+    with pytest.raises(hs.HierstanError, match="which theta is not"):
+        hs.plot_trace(fit, "theta", ax=ax)
+
+
+def test_traced_variables_are_called_as_the_user_says() -> None:
+    figure = figure_of(hs.plot_trace(fit_of("schools"), labels=["population mean", "spread"]))
+    told = {text.get_text() for ax in figure.axes for text in (ax.title, ax.xaxis.label)}
+    assert {"population mean", "spread"} <= told

@@ -89,6 +89,15 @@ class Written:
         return Page(self.file.read_text(encoding="utf-8"))
 
 
+def without_advice(verdict: str) -> str:
+    for advice in (
+        " caring= sets another limit.",
+        " prior_sensitivity(fit) shows what other priors would say.",
+    ):
+        verdict = verdict.replace(advice, "")
+    return verdict
+
+
 @pytest.fixture(scope="module")
 def schools(tmp_path_factory: pytest.TempPathFactory) -> Written:
     frame = hs.load_dataset("eight_schools")
@@ -131,6 +140,8 @@ def test_it_has_all_the_answers(schools: Written) -> None:
         "What partial pooling did to each group",
         "How different are the groups?",
         "Which groups are highest, which lowest?",
+        "Does the model make data like these?",
+        "Would other priors say something else?",
         "Priors",
         "The Stan programs",
         "How to get these numbers again",
@@ -138,7 +149,10 @@ def test_it_has_all_the_answers(schools: Written) -> None:
     whole = page.said("main")[0]
     assert hs.compare(schools.fits).verdict in whole
     spread = hs.heterogeneity(schools.fits["partial"]).verdict
-    assert spread.replace(" caring= sets another limit.", "") in whole
+    assert without_advice(spread) in whole
+    assert hs.winners_curse(schools.fits["partial"]).verdict in whole
+    assert hs.prior_sensitivity(schools.fits["partial"], progress=False).verdict in whole
+    assert "Partial pooling is the safer choice" in page.said("dl")[0]
     for fit in schools.fits.values():
         assert " ".join(fit.stan_code.split()) in whole
         assert all(str(prior) in whole for prior in fit.priors.values())
@@ -198,6 +212,74 @@ def test_structure_is_told_and_made_again(tmp_path: Path) -> None:
     assert "PartialPooling(factors=['age', 'sex'])" in said
 
 
+def test_shares_are_percentages_in_the_words_of_the_user(players: Written) -> None:
+    page = players.page
+    rows = [row.split() for row in page.said("tr")]
+    best = hs.decision_table(players.fits["partial"]).iloc[0]
+    expected = [f"{100 * best[name]:.1f}" for name in ("mean", "lower", "upper")]
+    row = next(row for row in rows if "best choice" in " ".join(row))
+    assert [cell.strip("[],") for cell in row[-5:-2]] == expected
+    assert {"hits", "at_bats", "hits / at_bats (%)"} <= set(page.said("th"))
+    assert not {"successes", "trials", "rate"} & set(page.said("th"))
+
+
+@pytest.fixture(scope="module")
+def segments(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Return a report of what customers spent, in two parts, with a segment that bought nothing."""
+    rng = np.random.default_rng(1)
+    segment = np.repeat(["north", "south", "east", "west"], [90, 60, 30, 12])
+    bought = rng.random(192) < np.repeat([0.3, 0.5, 0.4, 0.0], [90, 60, 30, 12])
+    spent = np.where(bought, rng.gamma(2, 10, 192).round(2), 0.0)
+    frame = pd.DataFrame({"segment": segment, "paid": spent})
+    quick = {"seed": 1, "engine": "stanli"}
+    given = {"rate": {"tau": hs.HalfNormal(0.7)}}
+    models = [hs.TwoPart("gamma", hs.NoPooling), hs.TwoPart("gamma", priors=given)]
+    fits = {m.name: m.fit(frame, group="segment", outcome="paid", **quick) for m in models}
+    file = tmp_path_factory.mktemp("segments") / "report.html"
+    return Written(frame, fits, hs.report(fits, file, control="north", caring=0.5))
+
+
+def test_fits_of_two_parts_are_told_part_by_part(segments: Written) -> None:
+    page, fit = segments.page, segments.fits["partial"]
+    assert page.said("h1") == ["Paid per customer by segment"]
+    assert page.said("h3").count("Who buys") == page.said("h3").count("How much they spend") == 4
+    assert page.said("main")[0].count("hs.prior_sensitivity(fit) does") == 2
+    whole = page.said("main")[0]
+    for part in ("rate", "amount"):
+        fits = {name: getattr(one, part) for name, one in segments.fits.items()}
+        assert hs.compare(fits, progress=False).verdict in whole
+        assert without_advice(hs.heterogeneity(fits["partial"]).verdict) in whole
+        assert " ".join(fits["partial"].stan_code.split()) in whole
+    assert page.said("dd")[0] == hs.decision_table(fit, "north", caring=0.5).attrs["advice"]
+    assert "frame, group='segment', outcome='paid', **run)" in whole
+    assert "TwoPart(amounts='gamma', pooling=hs.PartialPooling, priors={'rate': {'tau': " in whole
+    row = next(row.split() for row in page.said("tr") if row.startswith("west 12 0 "))
+    assert row == ["west", "12", "0", "0.00"]
+
+
+def test_fits_of_either_kind_do_not_go_together(
+    schools: Written, segments: Written, tmp_path: Path
+) -> None:
+    fits = {"partial": segments.fits["partial"], "none": schools.fits["none"]}
+    with pytest.raises(hs.HierstanError, match="'none' is of another kind"):
+        hs.report(fits, tmp_path / "a.html")
+
+
+def test_effects_of_a_treatment_are_reported(tmp_path: Path) -> None:
+    arms = [(site, arm) for site in "abcdef" for arm in ("drug", "placebo")]
+    frame = pd.DataFrame(arms, columns=["site", "arm"])
+    frame["ill"], frame["given"] = [9, 12, 8, 14, 11, 13, 7, 9, 10, 15, 6, 9], 40
+    data = hs.GroupedData.from_trial(
+        frame, group="site", arm="arm", control="placebo", successes="ill", trials="given"
+    )
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=500, adapt_delta=0.95)
+    page = Page(hs.report(fit, tmp_path / "a.html").read_text(encoding="utf-8"))
+    assert page.said("h1") == ["Log odds ratio by site"]
+    script = page.said("code")[-1]
+    assert "arm='arm', successes='ill', trials='given', control='placebo')" in script
+    assert "hs.prior_sensitivity(fit) does" in page.said("main")[0]
+
+
 def test_draws_that_cannot_be_trusted_come_first(schools: Written, tmp_path: Path) -> None:
     data = schools.fits["partial"].data
     poor = hs.fit_poolings(data, seed=1, engine="stanli", draws=50)
@@ -213,8 +295,13 @@ def test_a_choice_is_made_where_one_is_asked_for(schools: Written, tmp_path: Pat
     file = hs.report(schools.fits, tmp_path / "choice.html", control="C", caring=1.0)
     table = hs.decision_table(schools.fits["partial"], "C", caring=1.0)
     page = Page(file.read_text(encoding="utf-8"))
-    assert "Which group to choose" in page.said("h2")
-    assert table.attrs["advice"] in page.said("dd")
+    assert page.said("h2")[:2] == ["In short", "Which group to choose"]
+    assert page.said("dd")[0] == table.attrs["advice"]
+    assert page.said("a")[1] == "Choice"
+    whole = page.said("main")[0]
+    assert hs.winners_curse(schools.fits["partial"], control="C").verdict in whole
+    assert "difference from C" in whole
+    assert any("its difference from the control" in image["alt"] for image in page.all("img"))
     assert "control='C', caring=1.0, larger_is_better=True" in page.said("main")[0]
     with pytest.raises(hs.HierstanError, match="C1"):
         hs.report(schools.fits, file, control="C1")
@@ -236,6 +323,7 @@ def test_many_groups_are_cut_short_and_it_says_so(tmp_path: Path) -> None:
     fits = {"a <fit>": hs.PartialPooling().fit(data, seed=1, engine="stanli")}
     page = Page(hs.report(fits, tmp_path / "a.html").read_text(encoding="utf-8"))
     assert "The first 200 of 400 groups are shown." in page.said("p")
+    assert any("hs.prior_sensitivity(fit) does" in text for text in page.said("p"))
     assert "a <fit>" in page.said("summary")[0]
     assert any(image["src"].startswith("data:image/png;") for image in page.all("img"))
     assert len(page.text) < 2_000_000
@@ -276,7 +364,7 @@ def test_tables_and_pictures_are_described(written: Written) -> None:
     assert len(page.said("caption")) == len(page.all("table")) >= 7
     assert all(page.said("caption"))
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
-    assert len(page.all("img")) == 3
+    assert len(page.all("img")) == 6
     assert all(len(image["alt"]) > 40 for image in page.all("img"))
     assert all(page.said("figcaption"))
 
@@ -368,7 +456,7 @@ def test_the_shell_writes_it(
 # the browser ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_it(written: Written, tmp_path: Path, width: int) -> None:
     from matplotlib import image
 
@@ -380,7 +468,7 @@ def test_a_browser_shows_it(written: Written, tmp_path: Path, width: int) -> Non
     assert (np.ptp(pixels.reshape(8, -1), axis=1) > 0.5).all(), "every part of it shows something"
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_the_page_never_scrolls_sideways(written: Written, tmp_path: Path, width: int) -> None:
     script = """
       const wide = [...document.querySelectorAll('main *')].filter((e) => !e.closest('.scroll, pre')
@@ -394,6 +482,35 @@ def test_the_page_never_scrolls_sideways(written: Written, tmp_path: Path, width
         "wide": [],
         "images": 0,
     }
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_verdict_on_each_group_is_in_sight(
+    players: Written, tmp_path: Path, width: int
+) -> None:
+    script = """
+      const inside = (e) => { const box = e.getBoundingClientRect();
+        return box.width > 20 && box.height > 8 && box.left >= 0 && box.right <= innerWidth; };
+      const cells = [...document.querySelectorAll('#decisions-table tbody td')];
+      const verdicts = cells.filter((e) => e.dataset.head == 'verdict');
+      tell({rows: document.querySelectorAll('#decisions-table tbody tr').length,
+        verdicts: verdicts.filter(inside).length, cut: cells.filter((e) => !inside(e)).length,
+        first: verdicts[0].getBoundingClientRect().top < 3 * innerHeight});
+    """
+    assert evaluate(players.file, tmp_path, script, width=width) == {
+        "rows": 18,
+        "verdicts": 18,
+        "cut": 0,
+        "first": True,
+    }
+
+
+def test_figures_shrink_to_a_phone(written: Written, tmp_path: Path) -> None:
+    script = """
+      tell([...document.images].map((i) => [i.getBoundingClientRect().width <= innerWidth,
+        Math.abs(i.width / i.height - i.naturalWidth / i.naturalHeight) < 0.1]));
+    """
+    assert evaluate(written.file, tmp_path, script, width=390) == [[True, True]] * 6
 
 
 def test_on_paper_the_programs_are_open(schools: Written, tmp_path: Path) -> None:
@@ -410,7 +527,7 @@ def test_on_paper_the_programs_are_open(schools: Written, tmp_path: Path) -> Non
     assert pages[0] < 15
 
 
-@pytest.mark.parametrize("width", [1280, 360])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_it_is_accessible(written: Written, tmp_path: Path, width: int) -> None:
     found = find_spec("axe_core_python")
     if found is None or found.origin is None:

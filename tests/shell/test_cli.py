@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,6 +22,7 @@ import hierstan as hs
 from hierstan.shell import cli, printed
 from hierstan.shell.arguments import parse
 from hierstan.shell.cli import main
+from hierstan.shell.taken import take
 from hierstan.shell.written import write_picture
 
 COMMAND = [shutil.which("hierstan", path=str(Path(sys.executable).parent)) or "hierstan"]
@@ -94,8 +96,7 @@ def test_compare_says_what_the_library_says(
     shown = [float(text) for text in line.split()[1:]]
     wanted = mean.loc["A", ["raw", "raw_se", "mean", "sd", "lower", "upper", "pooling_factor"]]
     assert [*shown[:2], *shown[4:]] == pytest.approx(wanted.to_list(), abs=0.06)
-    assert "25%" in output
-    assert "75%" in output
+    assert "the 50% interval" in output
 
 
 @pytest.mark.parametrize(
@@ -129,15 +130,15 @@ def test_ratings_are_numbers_or_labels_in_an_order(tmp_path: Path) -> None:
     frame = pd.DataFrame({"store": list("aabbcc") * 4, "stars": [1, 2, 3, 3, 2, 2] * 4})
     command = ["compare", str(file), "--group", "store", "--rating", "stars", "--order"]
     frame.to_csv(file, index=False)
-    numbers = cli._read(parse([*command, "1,2,3"]))
+    numbers = take(parse([*command, "1,2,3"])).data
     with pytest.raises(hs.DataError, match="ratings are numbers"):
-        cli._read(parse([*command, "poor,fair,good"]))
+        take(parse([*command, "poor,fair,good"]))
     frame.assign(stars=frame["stars"].map(words)).to_csv(file, index=False)
-    labels = cli._read(parse([*command, "poor, fair,good"]))
+    labels = take(parse([*command, "poor, fair,good"])).data
     pd.testing.assert_frame_equal(labels.cells, numbers.cells)
     assert printed.described(labels) == "ratings of 3 groups in 24 rows, ordinal family"
     with pytest.raises(hs.DataError) as caught:
-        cli._read(parse([*command, "poor,fair,great"]))
+        take(parse([*command, "poor,fair,great"]))
     assert "what is missing to --order." in printed.in_words_of_the_shell(str(caught.value))
     assert (
         parse([*command, "1,2", "--prior", "cutpoint=Dirichlet(2)"]).prior[0][1].concentration == 2
@@ -292,6 +293,61 @@ def test_priors_probability_and_title_reach_the_answers(schools: Path) -> None:
     assert "HalfNormal(0.01)" in text
 
 
+def test_the_title_stands_on_the_picture(schools: Path) -> None:
+    picture = schools.with_name("a.svg")
+    options = ["--plot", str(picture), "--quiet", "--title"]
+    drawn = []
+    for title in ("What coaching adds", "Else"):
+        assert main(["compare", str(schools), *SCHOOLS, *options, title]) == 0
+        drawn.append(picture.read_text(encoding="utf-8"))
+    assert "What coaching adds" in drawn[0]  # as a comment beside the outlines of its letters
+    assert "Partial pooling" not in drawn[0]
+    assert drawn[0] != drawn[1]
+
+
+def test_customers_are_taken_in_two_parts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(1)
+    variant = np.repeat(list("AB"), [120, 100])
+    spent = np.where(rng.random(220) < 0.4, rng.gamma(4, 5, 220).round(2), 0)
+    file, out, picture = (tmp_path / name for name in ("a.csv", "out.csv", "a.svg"))
+    pd.DataFrame({"variant": variant, "spent": spent}).to_csv(file, index=False)
+    columns = ["--group", "variant", "--outcome", "spent", "--two-part", "--family", "gamma"]
+    line = ["compare", str(file), *columns, "--engine", "stanli"]
+    more = ["--control", "A", "--caring", "0.5", "--output", str(out), "--plot", str(picture)]
+    assert main([*line, *more]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    data = pd.read_csv(file)
+    fit = hs.TwoPart("gamma").fit(data, group="variant", outcome="spent", seed=1, engine="stanli")
+    assert "Who buys. Leave one observation out" in said
+    assert "How much they spend. Leave one observation out" in said
+    assert "caring sets another limit" not in said
+    board = hs.decision_table(fit, "A", caring=0.5)
+    assert board.attrs["advice"] in said
+    table = pd.read_csv(out).set_index("variant")
+    means = hs.group_means(fit)["mean"]
+    assert table["partial"].to_dict() == pytest.approx(means.to_dict())
+    assert {"pooling_factor_rate", "pooling_factor_amount"} <= set(table)
+    assert picture.stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        (["--estimate", "y", "--se", "s"], "--two-part goes with --outcome, not with --estimate"),
+        (["--outcome", "y", "--factor", "f"], "--factor does not go with --two-part"),
+        (["--outcome", "y", "--group", "f"], "--group more than once does not go"),
+        (["--outcome", "y", "--family", "poisson"], "poisson does not go with --two-part"),
+    ],
+)
+def test_what_does_not_go_with_two_parts_is_said(
+    more: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "a.csv", "--group", "g", "--two-part", *more]) == 2
+    assert why in capsys.readouterr().err
+
+
 def test_choosing_a_group(schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--control", "C", "--caring", "50", "--smaller-is-better", "--report"]
     page, out = schools.with_name("page.html"), schools.with_name("out.csv")
@@ -318,7 +374,7 @@ def test_several_columns_make_the_groups(tmp_path: Path) -> None:
     rows = ["a,web,30,7", "a,app,40,4", "b,web,20,1", "b,app,25,5"]
     file.write_text("\n".join(["variant,device,visits,bought", *rows]))
     line = f"compare {file} --group variant --group device --successes bought --trials visits"
-    data = cli._read(parse(line.split()))
+    data = take(parse(line.split())).data
     assert data.groups.names == ["variant", "device"]
     assert data.groups.to_list() == [("a", "web"), ("a", "app"), ("b", "web"), ("b", "app")]
 
@@ -334,13 +390,13 @@ def test_factors_are_told_level_by_level(
     frame.to_csv(tmp_path / "shops.csv", index=False)
     line = f"compare {tmp_path / 'shops.csv'} --group shop --factor zone --by zone"
     options = parse(f"{line} --estimate sales --se se".split())
-    data = cli._read(options)
+    data = take(options).data
     assert data.levels["zone"].tolist() == ["01", "02", "NA"]
     fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=500, progress=False)
     printed.print_levels(fit, options.by, 0.9)
     printed.print_components(fit, 0.9)
     said = capsys.readouterr().out
-    assert re.search(r"^zone +adds +sd +5% +95% +pooled$", said, re.MULTILINE)
+    assert re.search(r"^zone +adds +sd +lower +upper +pooled$", said, re.MULTILINE)
     assert re.search(r"^02 +\d", said, re.MULTILINE)
     assert "The levels of zone" in said
     assert max(map(len, said.splitlines())) < 80
@@ -600,7 +656,7 @@ def experiment(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("kind", GIVEN)
 def test_two_arms_from_a_long_table(kind: str, experiment: Path) -> None:
     columns = [*ARMS, *GIVEN[kind]]
-    data = cli._read(parse(["compare", str(experiment), *columns]))
+    data = take(parse(["compare", str(experiment), *columns])).data
     assert data.groups.tolist() == ["007", "8", "9", "10", "11"]
     frame = pd.read_csv(experiment, dtype={"shop": str, "page": str})
     given = dict(zip((name[2:] for name in columns[::2]), columns[1::2], strict=True))
@@ -622,7 +678,7 @@ def test_what_a_treatment_changes_is_printed_and_written(
     assert "Overall the rate is 0." in told
     assert "the log odds ratio is" in told  # how effects go with baselines
     table = pd.read_json(file)
-    data = cli._read(parse(line[:-2]))
+    data = take(parse(line[:-2])).data
     fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
     found = hs.absolute_effects(fit)
     assert table["difference"].to_list() == pytest.approx(found.table["mean"].to_list())

@@ -14,6 +14,7 @@ from hierstan.answers.comparison.loo import loo
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.trust import doubts, first
+from hierstan.fit.two_part import TwoPartFit
 
 
 def compare(
@@ -79,6 +80,12 @@ def _check_same(fits: Any, unit: str) -> None:
             '{"complete": fit, "partial": fit} or what fit_poolings(data) returns.'
         )
     for name, fit in fits.items():
+        if isinstance(fit, TwoPartFit):
+            raise HierstanError(
+                "compare takes fits of one part, and these have two: hs.compare({name: fit.rate "
+                "for name, fit in fits.items()}) for who buys, and so with fit.amount for how much "
+                "they spend."
+            )
         if not isinstance(fit, Fit):
             raise HierstanError(f"compare: {name!r} is no fit but a {type(fit).__name__}.")
     (first, reference), *others = fits.items()

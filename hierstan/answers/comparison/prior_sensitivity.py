@@ -22,6 +22,7 @@ from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
+from hierstan.fit.taken import refuse_two_part
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import expected_means, normal_approximation
 from hierstan.text.answer import tables_of
@@ -126,6 +127,8 @@ def prior_sensitivity(
     'HalfNormal(15.71)'
     """
     fits = dict(fit) if isinstance(fit, Mapping) else {"partial": fit}
+    for one in fits.values():
+        refuse_two_part(one, "prior_sensitivity")
     partial = next((one for one in fits.values() if _is_partial(one)), None)
     if partial is None:
         raise HierstanError(

@@ -17,7 +17,7 @@ from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
-from hierstan.fit.two_part import TwoPartFit
+from hierstan.fit.two_part import PART_WORDS, TwoPartFit
 from hierstan.text.answer import answer
 from hierstan.text.numbers import chance
 from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
@@ -94,13 +94,16 @@ class HeterogeneityOfBoth(Printed):
         """Return what is printed."""
         tables = tuple(
             replace(_shown(part.table), header=(name, *part.table.columns))
-            for name, part in (("who buys", self.rate), ("how much", self.amount))
+            for name, part in self._parts()
         )
         return Page(str(self.rate.table.attrs["caption"]), (), tables, tuple(self.verdicts()))
 
     def verdicts(self) -> list[str]:
         """Return what either part means, in plain words."""
-        return [f"Who buys: {self.rate.verdict}", f"How much they spend: {self.amount.verdict}"]
+        return [f"{name.capitalize()}: {part.verdict}" for name, part in self._parts()]
+
+    def _parts(self) -> list[tuple[str, Heterogeneity]]:
+        return [(words, getattr(self, name)) for name, words in PART_WORDS.items()]
 
 
 @overload
