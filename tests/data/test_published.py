@@ -98,7 +98,7 @@ def test_intervals_of_ratios_are_taken_on_the_log_scale() -> None:
         ({"lower": "high", "upper": "low"}, "2 of 2 do not: 0.8 in .1.0667, 0.6.*swapped"),
         ({"prob": 95}, "prob must lie between 0 and 1, such as 0.95; got 95"),
         ({"ratios": True, "measure": "MD"}, "mean difference .measure='MD'. is not a ratio"),
-        ({"measure": "odds"}, "no measure 'odds'.*Valid measures: HR, IRR"),
+        ({"measure": "odds"}, "no measure 'odds'.*Valid measures: HR, IRD, IRR"),
         ({"lower": None, "upper": None, "se": "n", "ratios": True}, "ratios=True goes with lower="),
     ],
 )
