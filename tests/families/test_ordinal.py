@@ -178,7 +178,7 @@ def test_a_group_that_gives_but_one_rating_has_a_finite_estimate() -> None:
     assert np.isfinite(raw.to_numpy()).all()
     assert (raw["link_se"] > 0).all()
     fit = hs.PartialPooling().fit(data, **QUICK)
-    assert hs.diagnose(fit).ok
+    assert fit.convergence().divergences == 0
 
 
 def test_predictions_have_the_shares() -> None:
@@ -265,7 +265,7 @@ def test_trials_have_proportional_odds() -> None:
     data = hs.GroupedData.from_trial(frame, **columns, family="ordinal", order=range(1, 6))
     assert (data.family, data.measure) == ("ordinal_treatment", "OR")
     fit = hs.PartialPooling().fit(data, **QUICK)
-    assert hs.diagnose(fit).ok
+    assert fit.convergence().divergences == 0
     mu = fit.draws("mu")
     assert abs(mu.mean() - 0.8) < 4 * mu.std()
     arms = frame.groupby(["site", "arm"])["score"].mean().unstack()
