@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def show(value: object) -> str:
     """Return a short, readable form of a value for a message."""
+    import numpy as np  # the shell's help does without
+
     text = repr(value.item() if isinstance(value, np.generic) else value)
     text = " ".join(text.splitlines())
     return text if len(text) <= 60 else text[:57] + "..."
@@ -42,6 +45,8 @@ def broken_by(
 
 def marked(labels: Any, which: np.ndarray, texts: Sequence[str], limit: int = 5) -> str:
     """Name the first of the labels that are marked, each with what there is to say about it."""
+    import numpy as np
+
     told = [f"{show(labels[i])} ({texts[i]})" for i in np.flatnonzero(which).tolist()]
     more = f" and {len(told) - limit} more" if len(told) > limit else ""
     return ", ".join(told[:limit]) + more
