@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from hierstan.answers.comparison.elpd import ANEW, GOOD_K
+from hierstan.answers.comparison.elpd import ANEW, GOOD_K, HARD
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.marks import name_points
@@ -126,7 +126,7 @@ def _title(unit: str, k: np.ndarray, method: np.ndarray) -> str:
     if failed:
         return f"Not to be relied on, for a Pareto k above {GOOD_K}: {failed:,} of {total}"
     if anew:
-        return f"Left out without importance weights, which do not hold there: {anew:,} of {total}"
+        return f"Left out without importance weights, {HARD}: {anew:,} of {total}"
     if not np.isfinite(k).any():
         return f"No importance weights were needed for any of {total}"
     return f"Importance weights can be trusted for all of {total}"
