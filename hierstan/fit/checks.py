@@ -87,13 +87,11 @@ def misleading(fit: Any) -> tuple[str, ...]:
     fit : Fit
         Not of the prior alone.
     """
+    if not _material(fit, _at_first_sight(fit)):
+        return ()
     lines = _within(fit)
+    wrong = _material(fit, {name: _excess(line) for name, line in lines.items()})
     found = messages(fit, _table(lines), "")
-    wrong = set()
-    if "dispersion" in lines and _excess(lines["dispersion"]) > MOST_DISPERSION:
-        wrong |= {"dispersion", "zeros", "lump"}
-    if "unequal" in lines and _sd_of_log_sds(fit, lines["unequal"]) > MOST_UNEQUAL:
-        wrong |= {"unequal"}
     return tuple(text for name, text in found.items() if name in wrong)
 
 
@@ -113,14 +111,45 @@ def _excess(line: Mapping[str, float]) -> float:
     return line["observed"] / max(line["replicated"], 1e-9)
 
 
-def _sd_of_log_sds(fit: Any, line: Mapping[str, float]) -> float:
-    """Return how much the groups' true log standard deviations differ, by moments.
+def _material(fit: Any, excess: Mapping[str, float]) -> set[str]:
+    """Return the checks that fail by enough to make intervals wrong.
 
-    A group's own log variance has variance 2 / freedom beside 4 times that of its log sd.
+    A group's own log variance varies by 2 / freedom beside 4 times the variance of its log sd.
     """
-    freedom = np.bincount(fit.data.rows["group"]) - 1.0
-    excess = max(_excess(line) - 1, 0)
-    return float(np.sqrt(excess / (2 * freedom[freedom > 0].mean())))
+    wrong: set[str] = set()
+    if excess.get("dispersion", 0) > MOST_DISPERSION:
+        wrong |= {"dispersion", "zeros", "lump"}
+    if excess.get("unequal", 0) > 1:
+        freedom = np.bincount(fit.data.rows["group"]) - 1.0
+        variance = (excess["unequal"] - 1) / (2 * freedom[freedom > 0].mean())
+        wrong |= {"unequal"} if variance > MOST_UNEQUAL**2 else set()
+    return wrong
+
+
+def _at_first_sight(fit: Any) -> dict[str, float]:
+    """Return the excess over 1, which both statistics are about on average, and a little more.
+
+    Replications take seconds of tens of thousands of rows, and most data do not need them.
+    """
+    rows = fit.data.rows
+    names = {"dispersion", "unequal"} & set(fit.family.checks)
+    if rows is None or not names or not _several(rows):
+        return {}
+    y, own = _scaled(fit, rows["y"].to_numpy(float)[None])[0], Rows.of(rows, len(fit.data.groups))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return {name: float(STATISTICS[name](y, own)[0]) / 0.9 for name in names}
+
+
+def _scaled(fit: Any, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+    """Return outcomes as the statistics take them: logarithms, or in a unit that cannot matter."""
+    both = [y, *others]
+    if fit.family.positive:
+        with np.errstate(divide="ignore"):
+            both = [np.log(np.maximum(values, 1e-300)) for values in both]
+    if fit.family.columns["y"] == "real":  # where the unit must not matter, nor overflow
+        center, unit = np.mean(both[0]), np.std(both[0]) or 1.0
+        both = [(values - center) / unit for values in both]
+    return both
 
 
 def _within(fit: Any) -> dict[str, dict[str, float]]:
@@ -152,13 +181,7 @@ def _compared(fit: Any, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
         raise HierstanError(
             "y_rep of this program is not a number at some draws: no data to check."
         )
-    y = rows["y"].to_numpy(float)[None]
-    if fit.family.positive:
-        with np.errstate(divide="ignore"):
-            y, y_rep = np.log(y), np.log(np.maximum(y_rep, 1e-300))
-    if fit.family.columns["y"] == "real":  # where the unit must not matter, nor overflow
-        center, unit = np.mean(y), np.std(y) or 1.0
-        y, y_rep = (y - center) / unit, (y_rep - center) / unit
+    y, y_rep = _scaled(fit, rows["y"].to_numpy(float)[None], y_rep)
     own = Rows.of(rows, J)
     found = {}
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

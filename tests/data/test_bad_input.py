@@ -7,8 +7,8 @@ hierstan's. Whether it should be refused is decided here, from the finished fram
 out once more in plain Python. A case is made from its number alone, so a failure says how to see it
 again: ``make(number)``.
 
-    pytest tests/test_bad_input.py -s               # 500 cases, 40 of them fitted
-    pytest -m slow tests/test_bad_input.py -s       # 10,000 (HIERSTAN_BAD_INPUT_CASES), 400 fitted
+    pytest tests/data/test_bad_input.py -s   # 500 cases, 40 of them fitted
+    pytest -m campaign tests/data/test_bad_input.py -s   # 10,000, 400 fitted
 """
 
 from __future__ import annotations
@@ -936,12 +936,8 @@ def test_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
     campaign(range(CASES), fitted=40)
 
 
-@pytest.mark.slow
-def test_many_frames_end_in_right_data_or_in_an_error_that_helps(
-    request: pytest.FixtureRequest,
-) -> None:
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("minutes: pytest -m slow tests/test_bad_input.py -s")
+@pytest.mark.campaign
+def test_many_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
     campaign(range(MANY), fitted=400)
 
 

@@ -612,13 +612,9 @@ def test_intervals_hold_what_they_promise(amounts: str) -> None:
     assert abs(held.mean() - 0.90) < 3 * np.sqrt(0.09 / held.size)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("amounts", FAMILIES)
-def test_intervals_hold_what_they_promise_in_many_shops(
-    amounts: str, request: pytest.FixtureRequest
-) -> None:
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("two minutes: pytest -m slow tests/test_two_part.py")
+def test_intervals_hold_what_they_promise_in_many_shops(amounts: str) -> None:
     held = covered(150, amounts)
     assert abs(held.mean() - 0.90) < 3 * np.sqrt(0.09 / held.size) + 0.005
     assert (np.abs(held.mean(axis=0) - 0.90) < 4 * np.sqrt(0.09 / len(held)) + 0.01).all()

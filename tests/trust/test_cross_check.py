@@ -81,12 +81,10 @@ def test_what_is_not_a_model_is_refused() -> None:
         hs.cross_check("partial", EIGHT)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.cmdstan
 @pytest.mark.parametrize("recipe", PROGRAMS, ids=str)
-def test_the_engines_agree_on_every_program(recipe: Recipe, request: pytest.FixtureRequest) -> None:
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("compiles every program: pytest -m slow tests/test_cross_check.py -s")
+def test_the_engines_agree_on_every_program(recipe: Recipe) -> None:
     plan = recipe.plan()
     checked = compare_engines(plan.program, plan.inputs(pointwise=True), _points(plan, 1))
     print(f"| {recipe} | {checked.error:.1e} |")

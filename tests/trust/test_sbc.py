@@ -408,11 +408,9 @@ def test_a_few_replicates_with_factors(model: type[Any], family: str) -> None:
     assert ranked <= set(result.ranks)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_program_is_calibrated(case: Case, request: pytest.FixtureRequest) -> None:
-    if "slow" not in request.config.getoption("markexpr"):
-        pytest.skip("hours: pytest -m slow tests/test_calibration.py -s")
+def test_every_program_is_calibrated(case: Case) -> None:
     replicates = int(os.environ.get("HIERSTAN_SBC_REPLICATES", "500"))
     # one in a hundred correct programs gives p < 0.01; one in ten thousand does so twice
     for seed in (1, 2):
