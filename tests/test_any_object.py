@@ -118,6 +118,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     plt.close("all")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(functions()))
 def test_any_object_is_answered_or_refused_in_our_words(name: str, tmp_path: Path) -> None:
     function, wrong = functions()[name], []

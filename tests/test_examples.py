@@ -81,6 +81,7 @@ def test_every_example_is_tested_and_in_the_gallery() -> None:
     assert names == set(re.findall(r"\((\w+\.py)\)", page))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", printed.EXAMPLES, ids=lambda script: script.stem)
 def test_an_example_runs_and_prints_what_the_gallery_shows(script: Path, tmp_path: Path) -> None:
     output = printed.run_example(script, tmp_path)

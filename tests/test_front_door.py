@@ -143,6 +143,7 @@ def test_the_front_door_opens_quickly() -> None:
     assert min(times) < SECONDS
 
 
+@pytest.mark.slow
 def test_a_users_script_has_real_types_and_its_mistakes_are_seen(tmp_path: Path) -> None:
     wrong = "\n".join(["import hierstan as hs", *MISTAKES, ""])
     said = mypy(tmp_path, user=SCRIPT, wrong=wrong)
@@ -167,6 +168,7 @@ def test_the_front_door_is_copied_by_name() -> None:
     assert pickle.loads(pickle.dumps(hs)) is hs
 
 
+@pytest.mark.slow
 def test_a_function_that_uses_hs_is_sent_to_workers(tmp_path: Path) -> None:
     # as cloudpickle sends what a script or notebook defines: by value, the module by its name
     joblib = pytest.importorskip("joblib")
@@ -184,6 +186,7 @@ def test_a_function_that_uses_hs_is_sent_to_workers(tmp_path: Path) -> None:
     assert done.stdout.split() == results[:1] == results[1:] == ["A"]
 
 
+@pytest.mark.slow
 def test_results_come_back_from_workers() -> None:
     frame = hs.load_dataset("baseball")
     data = hs.GroupedData.from_counts(frame, group="player", successes="hits", trials="at_bats")

@@ -112,6 +112,7 @@ def test_folders_stand_on_floors() -> None:
     assert set(floors) == {*FOLDERS, "errors", "priors", "whole_file"}
 
 
+@pytest.mark.slow
 def test_rooms_import_what_their_folder_says() -> None:
     wrong = [line for room, file in ROOMS.items() for line in forbidden(room, file.read_text())]
     assert wrong == []
@@ -125,6 +126,7 @@ def test_folders_say_no_more_than_they_import() -> None:
     assert {name: may - used[name] for name, may in FOLDERS.items() if may - used[name]} == {}
 
 
+@pytest.mark.slow
 def test_imports_never_run_in_circles() -> None:
     graph = {room: others_imported(room, file.read_text()) for room, file in ROOMS.items()}
     graphlib.TopologicalSorter(graph).prepare()
@@ -206,6 +208,7 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "\n"
 
 
+@pytest.mark.slow
 def test_every_room_behind_the_front_door_is_there() -> None:
     code = "import hierstan; [getattr(hierstan, name) for name in hierstan.__all__]"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -32,6 +32,7 @@ def test_the_front_page_is_a_page() -> None:
     assert page.count("\n") <= 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [printed.README, printed.GUIDE], ids=lambda file: file.stem)
 def test_the_python_prints_what_is_shown(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -44,6 +45,7 @@ def test_the_python_prints_what_is_shown(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_the_edits_that_the_templates_page_shows(tmp_path: Path) -> None:
     page = (printed.ROOT / "stan" / "README.md").read_text(encoding="utf-8")
     heavy, nu, free, mixture, new, density = (

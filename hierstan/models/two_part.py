@@ -205,7 +205,14 @@ class TwoPart:
         return TwoPartFit(model=model, data=data, rate=rate, amount=amount)
 
     def candidates(self) -> list[str]:
-        """Return the families that amounts may have, the heaviest tail first."""
+        """Return the families that amounts may have, the heaviest tail first.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.TwoPart().candidates(), hs.TwoPart("gamma").candidates()
+        (['lognormal', 'gamma'], ['gamma'])
+        """
         if self.amounts != AUTO:
             return [self.amounts]
         positive = sorted((name for name in AMOUNTS if FAMILIES[name].positive), key=_lightness)

@@ -49,6 +49,7 @@ def counts(phi: float, seed: int) -> hs.GroupedData:
 RIGHT = ("normal", "student_t", "lognormal", "gamma", "poisson", "bernoulli", "neg_binomial")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", RIGHT)
 def test_the_right_family_is_seldom_blamed(family: str) -> None:
     """At a level of 0.005 for each of at most four checks; 4 of 20 have a chance below 1e-5."""
@@ -68,6 +69,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "family", "says", "cure"), WRONG)
 def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) -> None:
     for seed in (1, 2, 3):
@@ -84,6 +86,7 @@ def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) 
         assert "Model" in str(fit)
 
 
+@pytest.mark.slow
 def test_successes_that_vary_more_than_trials_allow() -> None:
     for seed in (1, 2, 3):
         options = {"seed": 1, "engine": "stanli", "progress": False}

@@ -155,6 +155,7 @@ def apart(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]
     return np.abs(one[0] - two[0]) / np.hypot(one[1], two[1])
 
 
+@pytest.mark.slow
 @seed(20261129)
 @settings(
     max_examples=CASES,

@@ -932,6 +932,7 @@ def fit(case: Case, data: hs.GroupedData) -> str:
     return "fitted, with predictors"
 
 
+@pytest.mark.slow
 def test_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
     campaign(range(CASES), fitted=40)
 
@@ -941,11 +942,13 @@ def test_many_frames_end_in_right_data_or_in_an_error_that_helps() -> None:
     campaign(range(MANY), fitted=400)
 
 
+@pytest.mark.slow
 def test_a_case_is_the_same_each_time() -> None:
     first, again = ([str(make(number)) for number in range(60)] for _ in range(2))
     assert first == again
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_seen() -> None:
     found: Counter[str] = Counter()
     for number in range(600):
@@ -1066,6 +1069,7 @@ LEGAL: dict[str, tuple[Callable[[], hs.GroupedData], float, float]] = {  # and m
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", LEGAL)
 def test_extreme_data_are_fitted(case: str) -> None:
     make_data, middle, error = LEGAL[case]

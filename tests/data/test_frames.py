@@ -147,6 +147,7 @@ for hierstan.data.intake.MAX_ROWS in (2, 9):
 """
 
 
+@pytest.mark.slow
 def test_pyarrow_is_not_needed() -> None:
     require("duckdb")
     require("polars")

@@ -141,8 +141,8 @@ def test_gamma_rows_collapse_to_mean_and_mean_log() -> None:
 def test_an_unknown_family_lists_the_valid_ones(family: Any) -> None:
     with pytest.raises(
         DataError,
-        match="Valid families of rows: bernoulli, gamma, lognormal, neg_binomial, normal, poisson, "
-        "student_t, zero_inflated_neg_binomial, zero_inflated_poisson.",
+        match="Valid families of rows: bernoulli, gamma, lognormal, neg_binomial, normal, "
+        "normal_unequal, poisson, student_t, zero_inflated_neg_binomial, zero_inflated_poisson.",
     ):
         rows(family)
 
@@ -274,6 +274,7 @@ LABELS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore:.*differ by case or spaces alone")
 @given(
@@ -295,6 +296,7 @@ def test_counts_come_back_from_stan_data_as_they_went_in(table: list[tuple[Any, 
 FINITE = st.floats(-1e145, 1e145, allow_nan=False)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(FINITE, st.floats(1e-145, 1e145)), min_size=1))
 def test_estimates_come_back_bit_for_bit(table: list[tuple[float, float]]) -> None:
@@ -305,6 +307,7 @@ def test_estimates_come_back_bit_for_bit(table: list[tuple[float, float]]) -> No
     assert stan["group"].tolist() == list(range(1, len(table) + 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), min_size=1, max_size=30))
 def test_cells_of_counts_hold_all_of_the_rows(table: list[tuple[str, int]]) -> None:

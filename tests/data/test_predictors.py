@@ -87,6 +87,7 @@ def exact_of(data: hs.GroupedData, rows: np.ndarray) -> Posterior:
 # posteriors ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
 @pytest.mark.parametrize("way", ["auto", "centered", "noncentered"])
 def test_a_meta_regression_is_exact(way: str, engine: str) -> None:
@@ -109,7 +110,11 @@ def test_the_slope_is_the_published_one() -> None:
     assert 0.3 < explained["mean"] < 0.9
 
 
-UNLIKE = [name for name, family in FAMILIES.items() if not (family.marginal or family.treatment)]
+UNLIKE = [
+    name
+    for name, family in FAMILIES.items()
+    if not (family.marginal or family.treatment or family.adjusted)
+]
 
 
 @pytest.mark.parametrize("family", UNLIKE)
@@ -127,6 +132,7 @@ def test_complete_pooling_is_the_limit_of_small_tau(family: str) -> None:
     assert (apart < 4 * np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])).all()
 
 
+@pytest.mark.slow
 def test_no_pooling_has_no_use_for_predictors() -> None:
     data = bcg(["latitude"])
     fits = hs.fit_poolings(data, priors={"beta": hs.Normal(0, 1)}, **QUICK)
@@ -145,6 +151,7 @@ def test_no_pooling_has_no_use_for_predictors() -> None:
 # leave-one-out ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_leave_one_group_out_is_exact() -> None:
     data = bcg(["latitude"])
     fit = hs.PartialPooling(priors=PRIORS).fit(data, **QUICK)
@@ -158,6 +165,7 @@ def test_leave_one_group_out_is_exact() -> None:
     assert abs(found.elpd - np.sum(wanted)) < 4 * found.mcse
 
 
+@pytest.mark.slow
 def test_predictors_that_explain_the_groups_are_preferred() -> None:
     rng = np.random.default_rng(2)
     x = rng.normal(size=60)
@@ -272,6 +280,7 @@ def test_labels_of_other_groups_are_refused(index: list[str], match: str) -> Non
         hs.predict(fit, new_groups=["a", "b"], se=table["latitude"])
 
 
+@pytest.mark.slow
 def test_words_say_what_the_predictors_are_for() -> None:
     fits = hs.fit_poolings(bcg(["latitude", "year"]), **QUICK)
     found = hs.heterogeneity(fits["partial"])
@@ -283,6 +292,7 @@ def test_words_say_what_the_predictors_are_for() -> None:
     assert "beta[latitude]" in hs.summary(fits["partial"]).index
 
 
+@pytest.mark.slow
 def test_pooling_factors_leave_room_for_the_slopes() -> None:
     # var(theta | y, tau) averaged over the draws against the posterior's, which adds that of tau
     fit = hs.PartialPooling(priors=PRIORS).fit(bcg(["latitude"]), **QUICK, draws=4000)
@@ -293,6 +303,7 @@ def test_pooling_factors_leave_room_for_the_slopes() -> None:
     assert (left * V < fit.draws("theta").var(axis=0) * (1 + noise)).all()
 
 
+@pytest.mark.slow
 def test_a_fit_with_predictors_is_kept(tmp_path: Path) -> None:
     fit = hs.PartialPooling().fit(bcg(["latitude"]), **QUICK)
     fit.save(tmp_path / "fit.nc")
@@ -303,6 +314,7 @@ def test_a_fit_with_predictors_is_kept(tmp_path: Path) -> None:
     hs.predict(loaded, new_groups=1, predictors={"latitude": [10.0]})
 
 
+@pytest.mark.slow
 def test_an_edited_population_keeps_its_line(tmp_path: Path) -> None:
     folder = hs.copy_templates(tmp_path / "stan")
     file = folder / "structured_pooling.stan"
@@ -319,6 +331,7 @@ def test_an_edited_population_keeps_its_line(tmp_path: Path) -> None:
         hs.simulate(fit.data, model=model, seed=1, population="template")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["normal_known", "poisson"])
 def test_ranks_are_calibrated(family: str) -> None:
     data = small_data(family, predictors=True)

@@ -351,6 +351,7 @@ def wait_for(condition: Any, seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["killed", "interrupted"])
 def test_a_compilation_cut_short_leaves_nothing_usable(how: signal.Signals, tmp_path: Path) -> None:
@@ -474,6 +475,7 @@ def processes_with(word: str) -> list[str]:
     return [line for line in lines if word in line]
 
 
+@pytest.mark.slow
 @ENGINES
 @pytest.mark.parametrize("whom", ["group", "process"])
 def test_an_interrupt_stops_at_once_and_leaves_nothing(
@@ -540,6 +542,7 @@ def test_a_wrong_clock_changes_nothing(program: float, source: float, compiled: 
     assert in_cache(compiled.parent) == [compiled.name]
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_cmdstan_that_was_moved_or_upgraded_compiles_anew(
     compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -602,6 +605,7 @@ def test_a_damaged_program_is_an_error_of_ours(how: str, compiled: Path) -> None
     assert in_cache(compiled.parent) == [compiled.name]
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_a_folder_that_lost_its_program_is_built_again(compiled: Path) -> None:
     (compiled / "tiny").unlink()
@@ -658,6 +662,7 @@ def alone(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_a_disk_that_fills_up_while_sampling_is_an_error_of_ours(
     compiled: Path, tmp_path: Path
@@ -671,6 +676,7 @@ def test_a_disk_that_fills_up_while_sampling_is_an_error_of_ours(
     assert run_tiny("cmdstan").variables["mu"].shape == (2, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_a_chain_that_is_killed_is_an_error_of_ours(compiled: Path, tmp_path: Path) -> None:
     # as the kernel does when memory runs out
@@ -688,6 +694,7 @@ def test_a_chain_that_is_killed_is_an_error_of_ours(compiled: Path, tmp_path: Pa
     assert processes_with(str(folder)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_a_fit_killed_while_sampling_leaves_a_cache_that_works(
     compiled: Path, tmp_path: Path
@@ -705,6 +712,7 @@ def test_a_fit_killed_while_sampling_leaves_a_cache_that_works(
     assert in_cache(compiled.parent) == [compiled.name]
 
 
+@pytest.mark.slow
 @ENGINES
 def test_without_a_home_folder(engine: str, tmp_path: Path) -> None:
     nowhere = {"HOME": "/dev/null/home", "XDG_CACHE_HOME": "", "HIERSTAN_CACHE": ""}
@@ -737,6 +745,7 @@ def test_a_template_that_renames_a_parameter_ends_in_errors_that_name_it(
             answer(fit)
 
 
+@pytest.mark.slow
 def test_fits_in_threads_leave_standard_output_alone() -> None:
     data = hs.GroupedData.from_estimates(
         hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"

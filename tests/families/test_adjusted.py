@@ -120,6 +120,7 @@ def agree(fit: hs.Fit, name: str, truth: tuple[Any, Any], times: float = 4.5) ->
 # normal -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pooling", "engine"),
     [
@@ -139,6 +140,7 @@ def test_ancova_is_that_of_dense_algebra(pooling: str, engine: str) -> None:
         agree(fit, name, truth[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameterization", ["noncentered", "centered"])
 def test_the_page_as_it_stands_says_the_same(parameterization: str) -> None:
     frame = patients()
@@ -150,6 +152,7 @@ def test_the_page_as_it_stands_says_the_same(parameterization: str) -> None:
         agree(fit, name, truth[name], 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_loo_is_that_of_dense_algebra(pooling: str, unit: str) -> None:
@@ -179,6 +182,7 @@ def test_raw_estimates_are_means_at_the_mean_of_the_covariates() -> None:
     np.testing.assert_allclose(raw["raw_se"], sd / np.sqrt(Z.sum(axis=0)), rtol=0.02)
 
 
+@pytest.mark.slow
 def test_slopes_are_in_the_users_units_and_units_do_not_matter() -> None:
     frame = patients(300)
     other = frame.assign(age=12e3 * frame["age"] + 7e5, y=1e-4 * frame["y"] + 3)
@@ -240,6 +244,7 @@ def test_cells_hold_all_that_the_likelihood_of_their_rows_depends_on() -> None:
         assert "gamma" in fit.parameters
 
 
+@pytest.mark.slow
 def test_a_trial_is_adjusted_within_its_arms() -> None:
     frame = patients(300, seed=3)
     data = hs.GroupedData.from_trial(
@@ -291,6 +296,7 @@ def by_quadrature(
     return float(log_marginal + np.log(step)), moments
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outcome", LOG_LIK)
 def test_counts_and_binary_rows_are_those_of_quadrature(outcome: str) -> None:
     frame = patients(48, 4).assign(age=lambda f: f["age"].round(-1))
@@ -310,6 +316,7 @@ def test_counts_and_binary_rows_are_those_of_quadrature(outcome: str) -> None:
         assert found.elpd_i[u] == pytest.approx(whole - without, abs=5 * found.mcse_i[u] + 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "outcome"),
     [
@@ -352,6 +359,7 @@ def test_days_of_a_page_are_adjusted_too() -> None:
 # what else is there -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_answers_predictions_files_and_simulations_hold(tmp_path: Any) -> None:
     data = rows(patients(120))
     fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 2, "draws": 300})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,7 @@ def days(frame: pd.DataFrame = DAYS, family: str = "beta_binomial") -> hs.Groupe
     return hs.GroupedData.from_counts(frame, **columns, family=family)
 
 
+@pytest.mark.slow
 @ENGINES
 def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     group = DAYS["site"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
@@ -56,6 +59,7 @@ def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     assert far_off(fit, exact) == []
 
 
+@pytest.mark.slow
 def test_log_lik_is_the_density_also_where_it_is_nearly_binomial() -> None:
     tight = {"phi": hs.LogNormal(np.log(1e14), 0.001)}
     fit = hs.NoPooling(priors=tight).fit(
@@ -82,6 +86,7 @@ def without_a_difference(repetition: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["site", "y", "n"])
 
 
+@pytest.mark.slow
 def test_days_that_differ_do_not_make_two_equal_variants_differ() -> None:
     best: dict[str, list[float]] = {"binomial": [], "beta_binomial": []}
     for repetition in range(20):
@@ -90,12 +95,15 @@ def test_days_that_differ_do_not_make_two_equal_variants_differ() -> None:
             fit = hs.PartialPooling().fit(
                 data, seed=1, engine="stanli", chains=2, warmup=400, draws=400, progress=False
             )
-            found.append(float(hs.prob_best(fit).max()))
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Do not rely on this: the model misses something")
+                found.append(float(hs.prob_best(fit).max()))
     sure = {family: np.mean(np.array(found) > 0.95) for family, found in best.items()}
     assert sure["binomial"] > 0.3
     assert sure["beta_binomial"] <= 0.25  # 10% and less are expected; 6 of 20 have 1% or less
 
 
+@pytest.mark.slow
 def test_one_row_per_group_tells_that_phi_and_tau_are_not_told_apart() -> None:
     once = DAYS.groupby("site", as_index=False).sum()
     quick = {"seed": 1, "engine": "stanli", "progress": False, "draws": 200}

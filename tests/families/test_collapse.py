@@ -88,6 +88,7 @@ ROWS = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(ROWS, st.sampled_from([0.0, 1e8, -1e12]))
 @example([(0, 0.1), (0, 0.1), (0, 0.1)], 0.0)
@@ -107,6 +108,7 @@ def test_moments_are_those_of_exact_arithmetic(rows: list[tuple[int, float]], fa
         assert cell.squares >= 0
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.floats(1e-100, 1e100)), min_size=1, max_size=30),
@@ -172,6 +174,7 @@ def test_a_rough_mean_is_corrected(engine: str, monkeypatch: pytest.MonkeyPatch)
         assert amounts.loc[label, "mean_log"] == pytest.approx(np.log(y).mean(), rel=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["int32", "category", "str"])
 def test_dask_in_many_partitions(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dd = require("dask.dataframe")

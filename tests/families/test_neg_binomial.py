@@ -32,6 +32,7 @@ def claims(frame: pd.DataFrame = YEARS, family: str = "neg_binomial") -> hs.Grou
     return hs.GroupedData.from_events(frame, **columns, family=family)
 
 
+@pytest.mark.slow
 @ENGINES
 def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     group = YEARS["site"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
@@ -70,6 +71,7 @@ def test_information_and_raw_estimates_follow_the_exposures() -> None:
     np.testing.assert_allclose(raw_estimates(other)["link_se"], raw["link_se"], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_raw_standard_errors_are_those_of_repetitions() -> None:
     rng = np.random.default_rng(1)
     size = np.tile([1.0, 2.0, 5.0, 8.0], 25)
@@ -93,6 +95,7 @@ def test_rows_are_events_over_an_exposure_of_one() -> None:
     pd.testing.assert_frame_equal(raw_estimates(rows), raw_estimates(events))
 
 
+@pytest.mark.slow
 def test_predictions_take_an_exposure() -> None:
     fit = hs.PartialPooling().fit(claims(), **QUICK | {"draws": 1000})
     drawn = hs.predict(fit, exposure=10).draws

@@ -115,6 +115,7 @@ def agree(fit: hs.Fit, name: str, truth: tuple[np.ndarray, np.ndarray]) -> None:
 ENGINES = ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_partial_pooling_is_that_of_dense_algebra(engine: str) -> None:
     frame = effects()
@@ -128,6 +129,7 @@ def test_partial_pooling_is_that_of_dense_algebra(engine: str) -> None:
         agree(fit, name, value)
 
 
+@pytest.mark.slow
 def test_means_of_a_study_go_together_in_the_draws_as_in_dense_algebra() -> None:
     """Given tau: what is drawn together is what contrasts between effects of a study rest on."""
     frame, tau = effects(), 0.15
@@ -141,6 +143,7 @@ def test_means_of_a_study_go_together_in_the_draws_as_in_dense_algebra() -> None
     assert np.abs(truth[1, 2]) > 20 * error[1, 2]  # a test that can fail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameterization", ["noncentered", "marginal"])
 def test_three_levels_are_those_of_dense_algebra(parameterization: str) -> None:
     frame = effects()
@@ -246,6 +249,7 @@ def test_units_that_weights_cannot_leave_out_are_integrated_given_the_others() -
     assert found.elpd_i[3] == pytest.approx(truth, abs=4 * found.mcse_i[3] + 0.02)
 
 
+@pytest.mark.slow
 def test_a_level_is_left_out_with_all_of_its_correlated_errors() -> None:
     """As many refits as studies: few draws, against a grid."""
     frame = effects().head(10)
@@ -307,6 +311,7 @@ def test_matrices_say_the_same_as_a_correlation() -> None:
             np.testing.assert_allclose(np.sort(theirs[name]), np.sort(first[name]), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_units_and_zero_do_not_matter() -> None:
     frame = effects()
     other = frame.assign(y=1e4 + 1e3 * frame["y"], se=1e3 * frame["se"])
@@ -328,6 +333,7 @@ def test_saved_and_loaded_data_are_the_same(tmp_path: Any) -> None:
     np.testing.assert_allclose(again.theta(), fit.theta())
 
 
+@pytest.mark.slow
 def test_answers_and_simulated_data_hold() -> None:
     data = taken(effects(), factors=["study"])
     fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 2, "draws": 300})

@@ -70,6 +70,7 @@ def log_total(y: np.ndarray, mu: float, tau: float, middle: float, sd: float) ->
     return float(special.logsumexp(density + stats.norm.logpdf(log, middle, sd)) + np.log(step))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "engine"),
     [
@@ -142,6 +143,7 @@ def test_the_prior_of_a_fold_moves_with_it_without_pooling() -> None:
         assert found[row] == pytest.approx(log_total(y.to_numpy(), *place) - rest, abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [hs.PartialPooling(), hs.CompletePooling()], ids=str)
 def test_leaving_a_group_out_agrees_with_an_integral_and_a_refit(model: hs.PartialPooling) -> None:
     fit = model.fit(grouped(rows(4)), **QUICK | {"draws": 1000})
@@ -153,6 +155,7 @@ def test_leaving_a_group_out_agrees_with_an_integral_and_a_refit(model: hs.Parti
         assert loo.elpd_i[j] == pytest.approx(value, abs=5 * (loo.mcse_i[j] + error))
 
 
+@pytest.mark.slow
 def test_check_names_it_and_compare_prefers_it_where_groups_vary_differently() -> None:
     rng = np.random.default_rng(5)
     sigma = np.repeat([0.5, 6.0, 0.4, 0.6], 12)
@@ -182,6 +185,7 @@ def test_groups_of_one_row_take_their_standard_deviation_from_the_others() -> No
     assert np.log(sigma[:, :20]).std(axis=0).min() > np.log(sigma[:, 20:]).std(axis=0).max()
 
 
+@pytest.mark.slow
 def test_a_new_group_draws_its_own_standard_deviation() -> None:
     fit = hs.PartialPooling(priors=known("partial")).fit(grouped(rows()), **QUICK)
     rng = np.random.default_rng(1)
@@ -231,6 +235,7 @@ def test_what_it_cannot_take_is_refused() -> None:
         hs.TwoPart(amounts="normal_unequal")
 
 
+@pytest.mark.slow
 def test_factors_and_predictors_go_with_it() -> None:
     frame = rows().assign(region=lambda f: f["g"].map(dict(zip(LABELS, "nnssw", strict=True))))
     frame["size"] = frame["g"].map(dict(zip(LABELS, [1.0, 4, 2, 7, 3], strict=True)))

@@ -49,6 +49,7 @@ def test_raw_estimates_are_weighted_means_and_the_variance_within_all_states() -
     assert raw["n"].tolist() == [12] * 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
 @pytest.mark.parametrize("parameterization", ["marginal", "noncentered"])
 def test_premiums_are_those_published(engine: str, parameterization: str) -> None:
@@ -94,6 +95,7 @@ def test_log_lik_of_rows_and_of_whole_states_is_the_density() -> None:
     np.testing.assert_allclose(whole, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_leaving_a_state_out_predicts_all_of_its_quarters() -> None:
     fit = hs.PartialPooling().fit(hachemeister(), **QUICK)
     loo = hs.loo(fit, unit="group", progress=False)

@@ -64,6 +64,7 @@ def density_of_half_width(d: float) -> float:
     return 4 * integrate.quad(lambda s: logistic(s - d) * logistic(s + d), -40, 40)[0]
 
 
+@pytest.mark.slow
 @ENGINES
 def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     y = COUNTS.to_numpy()
@@ -92,6 +93,7 @@ def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     np.testing.assert_allclose(fit.draws("cutpoint").sum(axis=1), 0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_prior_of_cut_points_is_a_density_and_its_draws_have_it() -> None:
     for concentration in (0.5, 1.0, 4.0):
         prior = hs.Dirichlet(concentration)

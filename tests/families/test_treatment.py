@@ -22,8 +22,9 @@ from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.fit.information import sampling_variance
 from hierstan.models.plan import make_plan
 from hierstan.shell.arguments import parse
-from hierstan.shell.cli import _read, main
+from hierstan.shell.cli import main
 from hierstan.shell.printed import described
+from hierstan.shell.taken import take
 
 BCG = {
     "events_treatment": "vaccinated_positive", "total_treatment": "vaccinated_total",
@@ -140,6 +141,7 @@ def test_both_dimensions_are_integrated_out(pooling: str) -> None:
             assert of["observation"][s, row] == pytest.approx(rest, abs=1e-2, rel=1e-4), (s, j, arm)
 
 
+@pytest.mark.slow
 def test_an_arm_without_events_under_a_wide_prior() -> None:
     data = trials([0, 3, 0], [9, 20, 300], [1, 4, 0], [12, 22, 250])
     priors = {"theta": hs.Normal(0, 10)}
@@ -255,6 +257,7 @@ def reference() -> Reference:
     return Reference(P, log_weight + log_lik.sum(axis=1), log_lik, *moments)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
 def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     import arviz_stats as azs
@@ -292,6 +295,7 @@ def test_the_engines_compute_the_same(pooling: type[hs.PartialPooling]) -> None:
     assert checked.ok, str(checked)
 
 
+@pytest.mark.slow
 def test_leaving_trials_out_is_that_of_quadrature() -> None:
     short = hs.PartialPooling(priors=PRIORS).fit(bcg(), **{**FAST, "draws": 500})
     exact, loo = reference(), hs.loo(short, unit="group", progress=False)
@@ -340,6 +344,7 @@ def test_the_correlation_is_recovered() -> None:
     assert inside.mean() > 0.8
 
 
+@pytest.mark.slow
 def test_it_is_calibrated() -> None:
     data = trials([2, 5, 0], [200, 90, 100], [4, 9, 1], [220, 91, 99])
     priors = {**PRIORS, "intercept": hs.Normal(-1, 1), "spread": hs.HalfNormal(1)}
@@ -426,6 +431,7 @@ def test_a_fit_is_kept(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(hs.arms(kept), hs.arms(fit))
 
 
+@pytest.mark.slow
 def test_the_other_poolings_know_their_parameters() -> None:
     data = small_data("binomial_treatment")
     for model in (hs.CompletePooling(), hs.NoPooling()):
@@ -442,7 +448,8 @@ def test_the_shell_takes_both_arms(tmp_path: Path, capsys: pytest.CaptureFixture
     pd.DataFrame(rows, columns=["g", "y", "n", "c", "m"]).to_csv(file, index=False)
     given = {"group": "g", **SHORT}
     words = [part for role, name in given.items() for part in (f"--{role.replace('_', '-')}", name)]
-    data = _read(parse(["compare", str(file), *words]))
+    data = take(parse(["compare", str(file), *words])).data
+    assert isinstance(data, hs.GroupedData)
     assert described(data) == "events in two arms of 5 groups in 10 rows, binomial_treatment family"
     assert wide(data)["control"].tolist() == [4, 6, 2, 9, 3]
     assert main(["compare", str(file), *words[:-2]]) == 2

@@ -86,6 +86,7 @@ def test_rows_counts_and_wide_tables_of_the_same_trials_agree() -> None:
     np.testing.assert_allclose(found[2] + choose, found[0], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
 def test_effects_on_events_are_calibrated(pooling: type[hs.PartialPooling]) -> None:
     priors = {"mu": hs.Normal(0, 0.7), "theta": hs.Normal(0, 0.7), "tau": hs.LogNormal(-0.5, 0.4),

@@ -42,6 +42,7 @@ def log_density(y: np.ndarray, mean: np.ndarray, odds: np.ndarray, phi: np.ndarr
     return np.logaddexp(np.where(y == 0, np.log(share), -np.inf), np.log1p(-share) + lp)
 
 
+@pytest.mark.slow
 @ENGINES
 def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
     group = YEARS["site"].map({"a": 0, "b": 1, "c": 2}).to_numpy()
@@ -110,6 +111,7 @@ def test_predictions_have_the_means_and_the_zeros(family: str) -> None:
     assert np.isfinite(sampling_variance(fit)).all()
 
 
+@pytest.mark.slow
 def test_equal_regions_with_many_zeros_do_not_differ() -> None:
     taus: dict[str, list[float]] = {"poisson": [], "zero_inflated_poisson": []}
     for repetition in range(4):

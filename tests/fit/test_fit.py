@@ -220,7 +220,7 @@ def test_labels_of_any_kind_are_printable() -> None:
         pd.Timestamp("2026-01-02"),
     ]
     text = str(quick(of_labels(labels)))
-    lines = text.split("\n\n")[-1].split("\n")
+    lines = text.split("\n\n")[-2].split("\n")
     assert len(lines) == 1 + len(labels)
     assert "line\\nbreak" in text
     assert "\x1b" not in text

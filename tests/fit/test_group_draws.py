@@ -80,6 +80,7 @@ def test_both_ways_say_the_same(pair: tuple[hs.Fit, hs.Fit]) -> None:
             assert (np.abs(one[end] - other[end]) < 12 * error).all()
 
 
+@pytest.mark.slow
 @each_integrated
 def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, hs.Fit]) -> None:
     _, made = pair
@@ -96,6 +97,7 @@ def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, 
     assert abs(apart) < 0.35  # tiles have seeds of their own
 
 
+@pytest.mark.slow
 @each
 def test_every_answer_works(pair: tuple[hs.Fit, hs.Fit], tmp_path: Path) -> None:
     kept, made = pair
@@ -172,6 +174,7 @@ def test_quantiles_of_mixtures() -> None:
     np.testing.assert_allclose(same, stats.norm.ppf(0.9, 2, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
 def test_a_sample_of_groups_stands_for_all(
@@ -193,6 +196,7 @@ def test_a_sample_of_groups_stands_for_all(
     assert found.reliable
 
 
+@pytest.mark.slow
 def test_checks_of_draws_that_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "MAX_THETA", 1)
     data = known(8)

@@ -33,7 +33,7 @@ def test_every_answer_takes_the_probability_that_is_set() -> None:
         with hs.options(prob=0.5):
             table = answer(fit)
             assert "50%" in table.attrs["caption"]
-            assert "25%" in str(fit)
+            assert "equal-tailed 50% intervals" in str(fit)
         pd.testing.assert_frame_equal(table, answer(fit, prob=0.5))
         assert (answer(fit)["upper"] > table["upper"]).all()
 

@@ -107,6 +107,7 @@ def test_a_model_that_misses_nothing_does_not(family: str, extra: float) -> None
     assert MISSES not in hs.heterogeneity(days(family, extra)).verdict
 
 
+@pytest.mark.slow
 def test_a_comparison_of_families_names_the_one_that_misses_it() -> None:
     fits = {name: days(name, 0.02) for name in ("binomial", "beta_binomial")}
     with pytest.warns(hs.HierstanWarning, match=re.escape(MISSES) + "binomial: "):
@@ -114,6 +115,7 @@ def test_a_comparison_of_families_names_the_one_that_misses_it() -> None:
     assert "beta_binomial: " not in found.verdict.split("Use family=")[0]
 
 
+@pytest.mark.slow
 def test_standard_deviations_that_differ_a_little_are_not_worth_the_words() -> None:
     rng = np.random.default_rng(2)
     shop = np.repeat(list("abcdefgh"), 400)

@@ -54,13 +54,13 @@ generated quantities {
   if (describe_theta) {
     // what each group's own estimate says, given the errors of its study
     vector[J] along = 1 ./ (square(tau) + variance);
-    vector[J] share = within_study(along, square(from_axes), other);
-    vector[J] left = within_study(variance .* along, square(from_axes),
-                                  other);
+    matrix[N, W] weight = square(from_axes);
+    vector[J] share = within_study(along, weight, other);
+    vector[J] left = within_study(variance .* along, weight, other);
     vector[J] error = sqrt(left ./ share);
     vector[J] off = within_study(y - center, to_axes, other) .* along;
-    vector[J] estimate = center
-                         + within_study(off, from_axes, other) ./ share;
+    vector[J] ahead = within_study(off, from_axes, other) ./ share;
+    vector[J] estimate = center + ahead;
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

@@ -115,6 +115,7 @@ def check_layout(recipe: Recipe, tree: xr.DataTree) -> None:
     assert tree["constant_data"]["group_index"].to_numpy().tolist() == data.rows["group"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", SAMPLED, ids=str)
 def test_the_embedded_engine_samples_every_program(recipe: Recipe) -> None:
     check_layout(recipe, tree_of(recipe, "stanli"))
@@ -140,6 +141,7 @@ def compare_engines(recipe: Recipe) -> None:
     assert (np.abs(one.mean((0, 1)) - other.mean((0, 1))) < 5 * spread + 1e-12).all()
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 @pytest.mark.parametrize("recipe", REPRESENTATIVE, ids=str)
 def test_both_engines_agree(recipe: Recipe) -> None:
@@ -287,6 +289,7 @@ def test_the_normal_approximation_matches_the_likelihood_where_it_is_made(family
 # the prior alone --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_prior_alone_has_the_priors_quantiles(family: str, pooling: str) -> None:
@@ -447,6 +450,7 @@ EXTREMES = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", POOLINGS)
 @pytest.mark.parametrize("case", EXTREMES)
 def test_extreme_data_are_fitted(case: str, pooling: str) -> None:

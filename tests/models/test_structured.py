@@ -37,6 +37,7 @@ LABELS = {"age": "abc", "channel": "wxyz"}
 HALF = {"tau": hs.HalfNormal(0.5), "tau_district": hs.HalfNormal(0.5)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
 def test_studies_in_districts_are_exact(engine: str) -> None:
     fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 1), **HALF}).fit(
@@ -90,6 +91,7 @@ def exact_of(frame: pd.DataFrame) -> Posterior:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["auto", "centered", "noncentered"])
 def test_crossed_factors_are_exact(way: str) -> None:
     frame = crossed(noise=0.25 if way == "centered" else 1.0)  # which needs a tau that is known
@@ -105,6 +107,7 @@ def test_crossed_factors_are_exact(way: str) -> None:
     assert far_off(fit, Posterior(split["mean"], split["sd"], 0.0)) == []
 
 
+@pytest.mark.slow
 def test_leaving_out_groups_and_levels_is_exact() -> None:
     frame = crossed()
     fit = hs.PartialPooling(priors=PRIORS).fit(
@@ -179,6 +182,7 @@ def test_any_name_and_label_survives_a_file(name: Any, labels: list[Any], tmp_pa
     assert str(again) == str(fit)
 
 
+@pytest.mark.slow
 def test_a_new_group_has_the_levels_it_is_said_to_have() -> None:
     frame = crossed()
     fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)
@@ -205,6 +209,7 @@ def test_a_new_group_has_the_levels_it_is_said_to_have() -> None:
     np.testing.assert_allclose(by_age.attrs["draws"][:, 0], expected)
 
 
+@pytest.mark.slow
 def test_words_name_what_differs() -> None:
     frame = crossed()
     fit = hs.PartialPooling(priors=PRIORS).fit(cells(frame), seed=5, adapt_delta=0.98, **QUICK)

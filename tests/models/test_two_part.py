@@ -606,6 +606,7 @@ def covered(repeats: int, amounts: str) -> np.ndarray:
     return np.array(held)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amounts", FAMILIES)
 def test_intervals_hold_what_they_promise(amounts: str) -> None:
     held = covered(8, amounts)
@@ -690,6 +691,7 @@ def test_totals_say_as_much_as_rows() -> None:
     assert "580 customers" in str(summed)
 
 
+@pytest.mark.slow
 def test_what_totals_and_refunds_need_is_said(tmp_path: Path) -> None:
     frame = net()
     with pytest.raises(hs.DataError, match="amounts='normal'"):

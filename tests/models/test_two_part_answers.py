@@ -101,6 +101,7 @@ def test_it_prints_with_the_columns_that_tables_have() -> None:
     assert "lower and upper: equal-tailed 90% intervals." in str(fit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("amounts", ["gamma", "lognormal"])
 def test_what_was_saved_comes_back(amounts: str, tmp_path: Path) -> None:
     _, fit = fitted(amounts)
@@ -116,6 +117,7 @@ def test_what_was_saved_comes_back(amounts: str, tmp_path: Path) -> None:
     assert hs.heterogeneity(back).verdict == hs.heterogeneity(fit).verdict
 
 
+@pytest.mark.slow
 def test_damage_is_named(tmp_path: Path) -> None:
     import xarray as xr
 

@@ -25,6 +25,7 @@ def comparison_of(name: str) -> Comparison:
     return hs.compare({pooling: fit_of(name, pooling) for pooling in poolings}, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["schools", "baseball", "pumps", "branches"])
 def test_every_comparison_gives_a_clean_picture(name: str, tmp_path: Path) -> None:
     check_picture(hs.plot_compare(comparison_of(name)), tmp_path)
@@ -57,6 +58,7 @@ def test_poolings_have_their_colours_and_weights() -> None:
     assert f"{comparison.table['weight'].iloc[0]:.2f}" in words(figure)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["schools", "branches", "pumps"])
 def test_the_title_is_the_verdicts_first_clause(name: str) -> None:
     comparison = comparison_of(name)

@@ -267,6 +267,7 @@ def test_meta_sorts_by_raw_estimate() -> None:
     assert [label.get_text() for label in labels[:8]] == list("AGHBDFEC")
 
 
+@pytest.mark.slow
 def test_meta_of_many_groups_the_extremes_are_named() -> None:
     figure = hs.plot_forest(fit_of("thousand"), style="meta")
     raw = raw_estimates(data_of("thousand"))["raw"].sort_values(ascending=False, kind="stable")

@@ -37,6 +37,7 @@ def _closed() -> Iterator[None]:
     close()
 
 
+@pytest.mark.slow
 def test_a_forest_for_a_journal(tmp_path: Path) -> None:
     trials = hs.load_dataset("bcg").set_index("trial")
     beside = pd.DataFrame(
@@ -72,6 +73,7 @@ def test_raw_numbers_of_counts_stand_beside_them_and_rates_are_percentages() -> 
     assert {"mean", "sd", "n", "16"} <= set(words(hs.plot_forest(fit, style="meta")))
 
 
+@pytest.mark.slow
 def test_numbers_of_both_arms_stand_beside_the_studies(tmp_path: Path) -> None:
     figure = hs.plot_forest(fit_of("vaccines"), style="meta")
     check_picture(figure, tmp_path)

@@ -145,6 +145,7 @@ def test_labels_that_no_font_has_are_named() -> None:
         hs.plot_forest(fit_of("schools"), labels=labels)
 
 
+@pytest.mark.slow
 def test_rates_are_percentages_and_their_differences_points() -> None:
     fit = fit_of("baseball")
     forest = hs.plot_forest(fit)
@@ -186,6 +187,7 @@ def test_poolings_stand_side_by_side_on_one_scale() -> None:
         hs.plot_shrinkage({"a": fit_of("schools"), "b": fit_of("pumps")})
 
 
+@pytest.mark.slow
 def test_both_parts_in_pictures(tmp_path: Any) -> None:
     fit = two_part()
     shrinkage = hs.plot_shrinkage(fit)

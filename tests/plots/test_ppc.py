@@ -22,6 +22,7 @@ def _closed() -> Iterator[None]:
 NAMES = ["schools", "baseball", "pumps", "branches", "thousand", "ugly", "baskets", "scores"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_data_set_gives_a_clean_picture(name: str, tmp_path: Path) -> None:
     check_picture(hs.plot_ppc(fit_of(name)), tmp_path)
@@ -120,6 +121,7 @@ def many_rows(n: int) -> hs.Fit:
     return hs.PartialPooling().fit(data, **OPTIONS)
 
 
+@pytest.mark.slow
 def test_replications_that_were_not_kept_are_drawn_again(tmp_path: Path) -> None:
     fit = many_rows(2600)
     assert "posterior_predictive" not in fit.idata.children

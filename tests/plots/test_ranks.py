@@ -73,6 +73,7 @@ def test_shades_are_the_rank_probabilities() -> None:
     assert corners[-1, -1].tolist() == [8.5, 7.5]
 
 
+@pytest.mark.slow
 def test_of_many_groups_the_intervals_alone_are_drawn() -> None:
     fit = fit_of("thousand")
     figure = hs.plot_ranks(fit)

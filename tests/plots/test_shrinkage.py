@@ -98,6 +98,7 @@ def test_a_raw_estimate_far_out_is_cut_and_the_caption_says_so(tmp_path: Path) -
     check_picture(figure, tmp_path)
 
 
+@pytest.mark.slow
 def test_rates_over_a_wide_range_get_a_log_axis() -> None:
     ax = hs.plot_shrinkage(fit_of("pumps")).axes[0]
     assert ax.get_xscale() == "log"

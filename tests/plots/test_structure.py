@@ -47,6 +47,7 @@ def stores() -> hs.Fit:
     return hs.PartialPooling().fit(data, **OPTIONS, chains=2, warmup=300, draws=250)
 
 
+@pytest.mark.slow
 def test_components_are_sds_and_shares(tmp_path: Path) -> None:
     fit = crossed()
     figure = hs.plot_components(fit, prob=0.8)

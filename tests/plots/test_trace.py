@@ -25,6 +25,7 @@ def figure_of(plots: PlotCollection) -> Figure:
     return plots.viz["figure"].item()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "variables"),
     [("schools", ["mu", "tau"]), ("scores", ["mu", "tau", "sigma"]), ("ugly", ["mu", "tau"])],
@@ -67,12 +68,14 @@ def test_divergences_are_marked_and_counted(tmp_path: Path) -> None:
     check_picture(figure, tmp_path)
 
 
+@pytest.mark.slow
 def test_no_pooling_shows_its_groups(tmp_path: Path) -> None:
     plots = hs.plot_trace(fit_of("schools", "none"))
     assert plots.viz["plot"]["theta"].sizes["group"] == 8
     check_picture(figure_of(plots), tmp_path)
 
 
+@pytest.mark.slow
 def test_many_groups_share_a_panel(tmp_path: Path) -> None:
     plots = hs.plot_trace(fit_of("baseball"), ["mu", "theta"])
     assert len(figure_of(plots).axes) == 4

@@ -44,6 +44,7 @@ def test_nothing_steers_the_templates() -> None:
         assert not any(mark in file.read_text() for mark in ("//%", "{%", "{#")), file.name
 
 
+@pytest.mark.slow
 def test_there_are_no_other_golden_copies() -> None:
     names = {recipe.program().name for recipe in RECIPES}
     assert {path.stem for path in GOLDEN.iterdir()} == names
@@ -62,6 +63,7 @@ def test_a_program_follows_the_style_guide(file: Path) -> None:
     assert not any(mark in code for mark in ("{{", "}}", "//%", "//@", "<lower=0, >"))
 
 
+@pytest.mark.slow
 @pytest.mark.cmdstan
 def test_cmdstan_accepts_every_program(tmp_path: Path) -> None:
     from cmdstanpy.utils.cmdstan import stanc_path
@@ -84,6 +86,7 @@ def test_golden_copies_are_formatted_by_a_recent_stanc(pytestconfig: pytest.Conf
             assert formatted(file.read_text(), stanc, width) == file.read_text(), file.name
 
 
+@pytest.mark.slow
 def test_every_kind_of_prior_is_spelled_as_stan_wants_it(tmp_path: Path) -> None:
     data = small_data("normal")
     kinds = {
@@ -272,6 +275,7 @@ def test_a_block_without_a_slot_names_both_files(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_population_that_is_not_stated_can_be_written_out(tmp_path: Path) -> None:
     density = "target += normal_lpdf(theta | mu, tau);"
     folder = edited(tmp_path, POOLING, "theta ~ normal(mu, tau);", density)
@@ -404,6 +408,7 @@ EDITS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", EDITS)
 def test_an_edit_changes_the_fit_its_log_lik_and_its_loo_alike(case: str, tmp_path: Path) -> None:
     file, old, new, likelihood, population = EDITS[case]
@@ -432,6 +437,7 @@ def test_an_edit_changes_the_fit_its_log_lik_and_its_loo_alike(case: str, tmp_pa
     assert len(far_off(unedited, posterior)) > 4
 
 
+@pytest.mark.slow
 def test_an_edited_count_family_is_integrated_as_edited(tmp_path: Path) -> None:
     # a beta-binomial: the chance of a success differs between the trials of a group too
     size = 20

@@ -19,6 +19,8 @@ from browser import chromium, evaluate, visit
 import hierstan as hs
 from hierstan.shell.cli import main
 
+pytestmark = pytest.mark.slow  # its pages take seconds each
+
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -128,6 +130,7 @@ def written(request: pytest.FixtureRequest) -> Written:
 # what it says -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_has_all_the_answers(schools: Written) -> None:
     page = schools.page
     assert page.said("h1") == ["Effect by school"]
@@ -181,6 +184,7 @@ def test_ranks_are_in_either_direction(schools: Written) -> None:
     assert line[-2:] == [f"{high:.0%}", f"{low:.0%}"]
 
 
+@pytest.mark.slow
 def test_slopes_of_predictors_are_told_and_made_again(tmp_path: Path) -> None:
     frame = hs.load_dataset("eight_schools").assign(size=[3.0, 1, 4, 1, 5, 9, 2, 6])
     data = hs.GroupedData.from_estimates(
@@ -193,6 +197,7 @@ def test_slopes_of_predictors_are_told_and_made_again(tmp_path: Path) -> None:
     assert "Beyond what size can explain" in text
 
 
+@pytest.mark.slow
 def test_structure_is_told_and_made_again(tmp_path: Path) -> None:
     frame = pd.DataFrame({"age": list("aabbcc"), "way": list("xyxyxy"), "sex": list("fmmffm")})
     frame["y"], frame["se"] = [1.0, 2, 4, 5, 7, 9], 0.5
@@ -212,6 +217,7 @@ def test_structure_is_told_and_made_again(tmp_path: Path) -> None:
     assert "PartialPooling(factors=['age', 'sex'])" in said
 
 
+@pytest.mark.slow
 def test_shares_are_percentages_in_the_words_of_the_user(players: Written) -> None:
     page = players.page
     rows = [row.split() for row in page.said("tr")]
@@ -239,6 +245,7 @@ def segments(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return Written(frame, fits, hs.report(fits, file, control="north", caring=0.5))
 
 
+@pytest.mark.slow
 def test_fits_of_two_parts_are_told_part_by_part(segments: Written) -> None:
     page, fit = segments.page, segments.fits["partial"]
     assert page.said("h1") == ["Paid per customer by segment"]
@@ -265,6 +272,7 @@ def test_fits_of_either_kind_do_not_go_together(
         hs.report(fits, tmp_path / "a.html")
 
 
+@pytest.mark.slow
 def test_effects_of_a_treatment_are_reported(tmp_path: Path) -> None:
     arms = [(site, arm) for site in "abcdef" for arm in ("drug", "placebo")]
     frame = pd.DataFrame(arms, columns=["site", "arm"])
@@ -280,6 +288,7 @@ def test_effects_of_a_treatment_are_reported(tmp_path: Path) -> None:
     assert "hs.prior_sensitivity(fit) does" in page.said("main")[0]
 
 
+@pytest.mark.slow
 def test_draws_that_cannot_be_trusted_come_first(schools: Written, tmp_path: Path) -> None:
     data = schools.fits["partial"].data
     poor = hs.fit_poolings(data, seed=1, engine="stanli", draws=50)
@@ -291,6 +300,7 @@ def test_draws_that_cannot_be_trusted_come_first(schools: Written, tmp_path: Pat
     assert hs.diagnose(poor["partial"]).messages[0] in page.said("main")[0]
 
 
+@pytest.mark.slow
 def test_a_choice_is_made_where_one_is_asked_for(schools: Written, tmp_path: Path) -> None:
     file = hs.report(schools.fits, tmp_path / "choice.html", control="C", caring=1.0)
     table = hs.decision_table(schools.fits["partial"], "C", caring=1.0)
@@ -307,6 +317,7 @@ def test_a_choice_is_made_where_one_is_asked_for(schools: Written, tmp_path: Pat
         hs.report(schools.fits, file, control="C1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [["complete"], ["partial"], ["complete", "none"]])
 def test_fewer_fits_make_a_shorter_page(schools: Written, tmp_path: Path, names: list[str]) -> None:
     fits = {name: schools.fits[name] for name in names}
@@ -316,6 +327,7 @@ def test_fewer_fits_make_a_shorter_page(schools: Written, tmp_path: Path, names:
     assert ("How different are the groups?" in heads) == ("partial" in names)
 
 
+@pytest.mark.slow
 def test_many_groups_are_cut_short_and_it_says_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({0: [(n, "a") for n in range(400)] * 3, 1: rng.normal(size=1200)})
@@ -332,6 +344,7 @@ def test_many_groups_are_cut_short_and_it_says_so(tmp_path: Path) -> None:
 # the same again ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_its_script_gives_the_same_page(written: Written, tmp_path: Path) -> None:
     written.frame.to_csv(tmp_path / "data.csv", index=False)
     script = re.findall(
@@ -394,6 +407,7 @@ def test_nothing_is_loaded_from_elsewhere(written: Written) -> None:
 # the file ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_existing_file_is_replaced_when_the_new_one_is_complete(
     schools: Written, tmp_path: Path
 ) -> None:
@@ -411,6 +425,7 @@ def test_an_existing_file_is_replaced_when_the_new_one_is_complete(
     assert sorted(tmp_path.iterdir()) == [link, file]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_said(schools: Written, tmp_path: Path) -> None:
     with pytest.raises(hs.HierstanError, match="is a folder"):
         hs.report(schools.fits, tmp_path)
@@ -439,6 +454,7 @@ def test_what_cannot_be_reported_is_refused(schools: Written, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_shell_writes_it(
     schools: Written, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -456,6 +472,7 @@ def test_the_shell_writes_it(
 # the browser ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_browser_shows_it(written: Written, tmp_path: Path, width: int) -> None:
     from matplotlib import image
@@ -484,6 +501,7 @@ def test_the_page_never_scrolls_sideways(written: Written, tmp_path: Path, width
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_verdict_on_each_group_is_in_sight(
     players: Written, tmp_path: Path, width: int
@@ -505,6 +523,7 @@ def test_the_verdict_on_each_group_is_in_sight(
     }
 
 
+@pytest.mark.slow
 def test_figures_shrink_to_a_phone(written: Written, tmp_path: Path) -> None:
     script = """
       tell([...document.images].map((i) => [i.getBoundingClientRect().width <= innerWidth,
@@ -513,6 +532,7 @@ def test_figures_shrink_to_a_phone(written: Written, tmp_path: Path) -> None:
     assert evaluate(written.file, tmp_path, script, width=390) == [[True, True]] * 6
 
 
+@pytest.mark.slow
 def test_on_paper_the_programs_are_open(schools: Written, tmp_path: Path) -> None:
     chromium()
     without = tmp_path / "without.html"
@@ -527,6 +547,7 @@ def test_on_paper_the_programs_are_open(schools: Written, tmp_path: Path) -> Non
     assert pages[0] < 15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_is_accessible(written: Written, tmp_path: Path, width: int) -> None:
     found = find_spec("axe_core_python")

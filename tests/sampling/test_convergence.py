@@ -134,6 +134,7 @@ def test_chains_of_different_width_are_seen() -> None:
     assert parameter_table(dataset(values))["r_hat"].item() > 1.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.6])
 def test_the_largest_of_many_r_hats_is_allowed_more(rho: float) -> None:
     # 10,000 parameters whose chains agree, with 4,000 to 1,000 effective draws; and one that does
@@ -239,6 +240,7 @@ def test_quantiles_stand_in_the_order_of_the_table() -> None:
     assert found[0, 0] > 5
 
 
+@pytest.mark.slow
 def test_a_thousand_groups_take_seconds() -> None:
     draws = dataset(autoregressive(4, 1000, 1000, 0.3))
     start = time.perf_counter()

@@ -103,6 +103,7 @@ def test_variances_by_moments_are_near_the_truth() -> None:
     np.testing.assert_allclose(levels, 0.49, rtol=0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[3, 2], [30, 25], [150]])
 def test_levels_and_mu_are_measured_from_where_they_are(sizes: list[int]) -> None:
     data = many(12 if max(sizes) < 4 else 400, sizes, 4)

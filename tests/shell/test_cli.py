@@ -54,6 +54,7 @@ def refused(
 # what it does -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
     done = subprocess.run(
         [*COMMAND, "demo", "--engine", "stanli"],
@@ -72,6 +73,7 @@ def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["hierstan-demo.png"]
 
 
+@pytest.mark.slow
 def test_compare_prints_the_same_again(schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(schools), *SCHOOLS]) == 0
     first = capsys.readouterr().out
@@ -99,6 +101,7 @@ def test_compare_says_what_the_library_says(
     assert "the 50% interval" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "columns"),
     [
@@ -145,6 +148,7 @@ def test_ratings_are_numbers_or_labels_in_an_order(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_standard_input_and_labels_as_they_stand() -> None:
     table = "\ufeffsite,effect,se\r\n007,28,15\r\nNA,8,10\r\n\r\nZürich,-3,16\r\n"
     done = subprocess.run(
@@ -193,6 +197,7 @@ def test_templates_are_copied_once(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.startswith("hierstan: ")
 
 
+@pytest.mark.slow
 def test_edited_templates_reach_the_shell(
     schools: Path,
     tmp_path: Path,
@@ -221,6 +226,7 @@ def test_alone_it_prints_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.err == ""
 
 
+@pytest.mark.slow
 def test_the_demo_ends_by_what_to_do_with_a_table_of_ones_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +254,7 @@ def written(file: Path, *more: str, name: str = "out.csv") -> pd.DataFrame:
     return read[out.suffix](out)
 
 
+@pytest.mark.slow
 def test_every_format_is_read_and_written_alike(
     schools: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,6 +286,7 @@ def test_every_format_is_read_and_written_alike(
     assert "Leave --sep" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_priors_probability_and_title_reach_the_answers(schools: Path) -> None:
     page = schools.with_name("page.html")
     prior = ["--prior", "tau=HalfNormal(scale=0.01)", "--prior", "mu=Normal(0, 10)"]
@@ -293,6 +301,7 @@ def test_priors_probability_and_title_reach_the_answers(schools: Path) -> None:
     assert "HalfNormal(0.01)" in text
 
 
+@pytest.mark.slow
 def test_the_title_stands_on_the_picture(schools: Path) -> None:
     picture = schools.with_name("a.svg")
     options = ["--plot", str(picture), "--quiet", "--title"]
@@ -305,6 +314,7 @@ def test_the_title_stands_on_the_picture(schools: Path) -> None:
     assert drawn[0] != drawn[1]
 
 
+@pytest.mark.slow
 def test_customers_are_taken_in_two_parts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -348,6 +358,7 @@ def test_what_does_not_go_with_two_parts_is_said(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_choosing_a_group(schools: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--control", "C", "--caring", "50", "--smaller-is-better", "--report"]
     page, out = schools.with_name("page.html"), schools.with_name("out.csv")
@@ -382,6 +393,7 @@ def test_several_columns_make_the_groups(tmp_path: Path) -> None:
 # how quick it is --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_factors_are_told_level_by_level(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -522,6 +534,7 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.startswith("hierstan: ")
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_written(
     schools: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -539,6 +552,7 @@ def test_an_impossible_seed(seed: str, schools: Path, capsys: pytest.CaptureFixt
     assert "hierstan: seed must be" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bernoulli_rows_of_true_and_false(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -554,6 +568,7 @@ def test_bernoulli_rows_of_true_and_false(
 # the process ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_is_no_error(schools: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "compare", str(schools), *SCHOOLS],
@@ -569,6 +584,7 @@ def test_a_reader_that_leaves_is_no_error(schools: Path) -> None:
     assert process.wait() == 141
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="has other signals")
 def test_ctrl_c_stops_quietly() -> None:
     process = subprocess.Popen(
@@ -585,6 +601,7 @@ def test_ctrl_c_stops_quietly() -> None:
     assert error == b"hierstan: interrupted\n"
 
 
+@pytest.mark.slow
 def test_no_pictures_are_loaded_for_numbers_and_any_terminal_shows_them(schools: Path) -> None:
     code = (
         "import sys; from hierstan.shell.cli import main; code = main(sys.argv[1:]);"
@@ -615,6 +632,7 @@ def test_warnings_are_one_line(
     assert capsys.readouterr().err == "hierstan: warning: mind this\n"
 
 
+@pytest.mark.slow
 def test_predictors_are_used_and_their_slopes_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -665,6 +683,7 @@ def test_two_arms_from_a_long_table(kind: str, experiment: Path) -> None:
     assert " in two arms of 5 groups" in printed.described(data)
 
 
+@pytest.mark.slow
 def test_what_a_treatment_changes_is_printed_and_written(
     experiment: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,6 +88,7 @@ def test_separate_groups_against_closed_forms() -> None:
     np.testing.assert_allclose(found.mean["mu"], first / mass, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_normal_rows_against_other_quadrature() -> None:
     # sigma is integrated over a grid of its own: complete pooling has two dimensions
     data = small_data("normal")

@@ -114,6 +114,7 @@ def test_both_means_are_integrated_out_as_matrices_do(pooling: str, family: str)
             np.testing.assert_allclose(ours[s], exact, rtol=1e-8, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_quadrature_of_the_program_says_the_same() -> None:
     fit = fitted("partial")
     hyper = {name: fit.draws(name)[:4] for name in (*fit.priors,)}
@@ -123,6 +124,7 @@ def test_quadrature_of_the_program_says_the_same() -> None:
         np.testing.assert_allclose(ours, integral, rtol=1e-3, atol=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["group", "observation"])
 def test_the_prior_of_effects_may_differ_by_the_unit_left_out(unit: str) -> None:
     fit = fitted("none")
@@ -138,6 +140,7 @@ def test_the_prior_of_effects_may_differ_by_the_unit_left_out(unit: str) -> None
         assert ours[u] == pytest.approx(exact[0 if unit == "group" else 1][u], abs=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_what_is_left_out_is_predicted_as_refits_do(pooling: str) -> None:
     fit = fitted(pooling)

@@ -76,6 +76,7 @@ def test_a_page_that_says_the_same_gives_the_same(pooling: str, unit: str, tmp_p
         np.testing.assert_allclose(ours, theirs, atol=5e-3, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_integrands_are_found_whatever_the_draws(tmp_path: Path) -> None:
     folder = edited(tmp_path, PAGES["partial"].treatment_page)
     plan = make_plan(hs.PartialPooling(template_dir=folder), counts())
@@ -120,6 +121,7 @@ def test_the_population_and_the_means_are_those_of_the_page(tmp_path: Path) -> N
             assert found["observation"][s, row] == pytest.approx(whole - rest, abs=3e-2)
 
 
+@pytest.mark.slow
 def test_leave_one_out_is_that_of_a_refit(tmp_path: Path) -> None:
     folder = edited(tmp_path, "treatment_pooling", eta=TWICE)
     fit = hs.PartialPooling(template_dir=folder).fit(counts(), **FAST)

@@ -81,6 +81,7 @@ def exact_elpd(log_density, pooling: str) -> np.ndarray:
     return logsumexp(joint) - logsumexp(left_out, axis=(0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize("case", CASES)
 def test_loo_of_one_row_per_group_is_exact(case, unit):
@@ -135,6 +136,7 @@ def log_density_of_row(family: str, y: float, fit: hs.Fit, theta: np.ndarray) ->
     return stats.bernoulli.logpmf(y, 1 / (1 + np.exp(-theta)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [hs.PartialPooling, hs.NoPooling])
 @pytest.mark.parametrize("family", ["normal", "gamma", "bernoulli", "neg_binomial"])
 def test_loo_of_rows_in_groups_matches_refits(family, model):
@@ -156,6 +158,7 @@ def test_loo_of_rows_in_groups_matches_refits(family, model):
         ), index
 
 
+@pytest.mark.slow
 def test_loo_of_whole_groups_matches_refits():
     data = rows("normal")
     fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli")
@@ -230,6 +233,7 @@ def test_waic_is_near_loo_where_it_can_be_trusted_and_warns_where_not():
         hs.waic(bad)
 
 
+@pytest.mark.slow
 def test_the_table_holds_differences_and_their_standard_errors():
     data, _ = counts()
     fits = hs.fit_poolings(data, priors=PRIORS, seed=SEED, engine="stanli")
@@ -260,6 +264,7 @@ def test_stacking_weights_maximise_the_score_of_the_mixture(seed: int, sd: float
     assert gain.max() < 1 + 1e-5
 
 
+@pytest.mark.slow
 def test_what_is_no_finite_number_has_no_rank_no_weight_and_no_verdict() -> None:
     data, _ = counts()
     fits = hs.fit_poolings(data, priors=PRIORS, seed=SEED, engine="stanli")
@@ -327,6 +332,7 @@ def scores(theta: np.ndarray, n: int, sd: float, seed: int) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="g", outcome="y")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize(
     ("kind", "preferred"),
@@ -343,6 +349,7 @@ def test_each_verdict_is_the_right_one_on_its_own_data(kind, preferred, seed):
     assert comparison.preferred == preferred, comparison
 
 
+@pytest.mark.slow
 def test_registries_of_millions_differ_whatever_leave_one_out_finds() -> None:
     frame = pd.DataFrame(
         {
@@ -358,6 +365,7 @@ def test_registries_of_millions_differ_whatever_leave_one_out_finds() -> None:
     assert comparison.preferred == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize(("J", "tau"), [(3, 0.0), (8, 1.0), (8, 10.0), (30, 0.5), (30, 3.0)])
 def test_compare_and_heterogeneity_say_the_same_of_rows_and_estimates(

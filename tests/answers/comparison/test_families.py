@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ def fitted(family: str, outcome: str) -> hs.Fit:
     return hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("families", "outcome", "best"),
     [
@@ -36,7 +38,10 @@ def fitted(family: str, outcome: str) -> hs.Fit:
 def test_the_family_that_made_the_rows_predicts_best(
     families: tuple[str, ...], outcome: str, best: str
 ) -> None:
-    found = hs.compare({name: fitted(name, outcome) for name in families}, progress=False)
+    fits = {name: fitted(name, outcome) for name in families}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Do not rely on this: the model misses something")
+        found = hs.compare(fits, progress=False)
     assert found.table.index[0] == best
     assert f"{best} predicts best" in found.verdict
 

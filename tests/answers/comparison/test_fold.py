@@ -82,6 +82,7 @@ def test_leave_one_out_is_right_whatever_the_data(case: str, seed: int) -> None:
         assert ranked[0] == ("partial" if ahead > 0 else "complete")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize(
     ("events", "trials"), [((5, 116), (119, 170)), ((0, 3), (10, 40)), ((900, 20), (1000, 25))]
@@ -136,6 +137,7 @@ def test_complete_pooling_of_millions_is_right() -> None:
     assert result.reliable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["normal", "neg_binomial"])
 @pytest.mark.parametrize("unit", ["observation", "group"])
 def test_integrals_agree_with_importance_weights_where_these_hold(family: str, unit: str) -> None:

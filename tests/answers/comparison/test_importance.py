@@ -54,6 +54,7 @@ def test_blocks_and_repeated_units_add_up_to_the_whole() -> None:
         np.testing.assert_allclose(getattr(both, name)[place], getattr(whole, name), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_elpd_varies_with_the_seed_as_its_monte_carlo_error_says() -> None:
     trials = np.array([47, 148, 119, 810, 211, 196, 148, 215, 207, 97, 256, 360])
     deaths = np.array([0, 18, 8, 46, 8, 13, 9, 31, 14, 8, 29, 24])

@@ -10,7 +10,7 @@ from scipy import special, stats
 from scipy.special import logsumexp
 
 import hierstan as hs
-from hierstan.answers.comparison import left_out
+from hierstan.answers.comparison import unit_likelihood
 from hierstan.answers.comparison.left_out import fold_priors, hyper_draws, priors_without
 
 THETA = np.linspace(-120, 120, 600_001)
@@ -24,9 +24,9 @@ def test_closed_forms_are_what_the_program_says(
 ) -> None:
     fit = model().fit(small_data(family), seed=1, engine="stanli", draws=50, progress=False)
     hyper, shift = hyper_draws(fit, 50), fold_priors(fit, unit).shift()
-    exactly = left_out.log_lik_of_units(fit, hyper, unit, shift=shift)
-    monkeypatch.setattr(left_out, "has_closed_form", lambda fit: False)
-    by_nodes = left_out.log_lik_of_units(fit, hyper, unit, shift=shift)
+    exactly = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
+    monkeypatch.setattr(unit_likelihood, "has_closed_form", lambda fit: False)
+    by_nodes = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
     np.testing.assert_allclose(by_nodes, exactly, atol=1e-6)
 
 
@@ -38,7 +38,7 @@ def test_closed_forms_do_not_cancel() -> None:
     hyper = {"mu": np.array([1e6, 1e6 + 1]), "tau": np.array([1e-3, 1e5])}
     expected = stats.norm.logpdf(y, hyper["mu"][:, None], np.hypot(hyper["tau"][:, None], se))
     for unit in ("observation", "group"):
-        found = left_out.log_lik_of_units(fit, hyper, unit)
+        found = unit_likelihood.log_lik_of_units(fit, hyper, unit)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -91,7 +91,7 @@ def test_rows_with_the_same_outcome_in_a_group_have_the_same_number() -> None:
     data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family="bernoulli")
     fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
     hyper = {"mu": np.array([-0.5, 0.3]), "tau": np.array([0.4, 1.2])}
-    found = left_out.log_lik_of_units(fit, hyper, "observation")
+    found = unit_likelihood.log_lik_of_units(fit, hyper, "observation")
     curve = -np.logaddexp(0, np.where(np.array([0, 1]) == 1, -1, 1) * THETA[:, None])
     for s in (0, 1):
         prior = stats.norm.logpdf(THETA, hyper["mu"][s], hyper["tau"][s])

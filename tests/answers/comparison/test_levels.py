@@ -10,6 +10,7 @@ import hierstan as hs
 from hierstan.answers.comparison import levels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [hs.PartialPooling(), hs.CompletePooling()])
 def test_copies_of_a_level_are_as_one_at_a_time(
     model: hs.PartialPooling | hs.CompletePooling, monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import hierstan as hs
 
@@ -30,6 +31,7 @@ def fits() -> dict[str, hs.Fit]:
     }
 
 
+@pytest.mark.slow
 def test_the_verdict_says_which_factors_matter() -> None:
     found = hs.compare(fits(), unit="group", progress=False)
     assert "Age matters: its levels" in found.verdict
@@ -42,6 +44,7 @@ def test_the_verdict_says_which_factors_matter() -> None:
     assert legend["without device"].endswith("those alike in age, without device")
 
 
+@pytest.mark.slow
 def test_two_fits_answer_for_one_factor() -> None:
     pair = {"part": fits()["without age"], "whole": fits()["all"]}
     found = hs.compare(pair, unit="group", progress=False)

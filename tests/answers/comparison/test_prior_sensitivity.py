@@ -42,6 +42,7 @@ def exact_tau(data: hs.GroupedData, mu: hs.Normal, tau: hs.HalfNormal) -> tuple[
     return mean, float(np.sqrt(weights @ (grid - mean) ** 2))
 
 
+@pytest.mark.slow
 def test_the_sweep_matches_quadrature_under_every_prior():
     data = schools()
     fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 10)}).fit(data, seed=SEED, engine="stanli")
@@ -65,6 +66,7 @@ def test_the_sweep_matches_quadrature_under_every_prior():
     assert "stays A" in sensitivity.verdict or "stays G" in sensitivity.verdict
 
 
+@pytest.mark.slow
 def test_a_prior_that_the_draws_do_not_cover_is_fitted():
     data = schools()
     fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 10)}).fit(data, seed=SEED, engine="stanli")
@@ -116,6 +118,7 @@ def test_the_picture_shows_the_sweep():
         hs.plot_prior_sensitivity(fit)
 
 
+@pytest.mark.slow
 def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,6 +22,7 @@ def rows(family: str) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize("family", ["normal", "poisson", "bernoulli"])
 @pytest.mark.parametrize("model", [hs.NoPooling, hs.PartialPooling, hs.CompletePooling])
@@ -42,6 +43,7 @@ def test_blocks_of_groups_give_what_all_groups_at_once_give(
     assert parts.p_loo == pytest.approx(whole.p_loo, abs=77 * close)
 
 
+@pytest.mark.slow
 def test_equal_rows_of_a_group_have_equal_numbers_however_they_came_about() -> None:
     frame = pd.DataFrame({"g": np.repeat(list("abc"), [40, 3, 3]), "y": [0] * 40 + [1, 1, 0] * 2})
     data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family="bernoulli")

@@ -19,6 +19,7 @@ def variants() -> hs.GroupedData:
     return hs.GroupedData.from_counts(frame, group="page", successes="sold", trials="seen")
 
 
+@pytest.mark.slow
 def test_a_single_lucky_visitor_is_seen_through(variants: hs.GroupedData) -> None:
     fit = hs.PartialPooling().fit(variants, seed=1, engine="stanli")
     audit = hs.winners_curse(fit)
@@ -34,6 +35,7 @@ def test_a_single_lucky_visitor_is_seen_through(variants: hs.GroupedData) -> Non
     assert hs.prob_best(naive).idxmax() == "lucky"
 
 
+@pytest.mark.slow
 def test_against_a_control(variants: hs.GroupedData) -> None:
     fit = hs.PartialPooling().fit(variants, seed=1, engine="stanli")
     audit = hs.winners_curse(fit, control="lucky")
@@ -54,6 +56,7 @@ def test_the_chance_to_replicate_is_exact() -> None:
     assert audit.exaggeration == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family", ["normal", "student_t", "lognormal", "gamma", "poisson", "neg_binomial", "bernoulli"]
 )

@@ -222,6 +222,7 @@ def test_a_threshold_gives_the_chances_of_a_new_group() -> None:
     assert "below" not in hs.heterogeneity(fit).new_group
 
 
+@pytest.mark.slow
 def test_simulated_groups_give_back_tau_and_i2() -> None:
     found = [hs.heterogeneity(fitted(drawn(200, 1.5, seed), draws=500)) for seed in range(4)]
     assert sum(h.tau["lower"] < 1.5 < h.tau["upper"] for h in found) >= 3
@@ -237,6 +238,7 @@ def verdict(data: hs.GroupedData, tau: object = None, seed: int = 1, **arguments
     return hs.heterogeneity(fitted(data, model, seed=seed), **arguments).verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_groups_that_do_not_differ(seed: int) -> None:
     words = verdict(drawn(800, 0, seed), seed=seed)

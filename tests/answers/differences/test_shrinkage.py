@@ -225,6 +225,7 @@ def test_a_group_with_one_row_is_pooled_most(family: str) -> None:
 # a known truth ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_simulated_groups_get_the_pooling_factor_of_the_truth(seed: int) -> None:
     rng = np.random.default_rng(seed)

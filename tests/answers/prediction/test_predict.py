@@ -103,6 +103,7 @@ def test_seeds() -> None:
     assert not first.equals(other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["complete", "none", "partial"])
 def test_predictions_have_random_numbers_of_their_own(pooling: str) -> None:
     # given the groups' means, two outcomes are independent: so are two calls, of one group or of

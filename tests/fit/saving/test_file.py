@@ -249,6 +249,7 @@ LABELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_labels_keep_their_type(tmp_path: Path, kind: str) -> None:
     labels = LABELS[kind]
@@ -310,6 +311,7 @@ def saved(fit: hs.Fit, tmp_path: Path) -> Path:
     return tmp_path / "fit.nc"
 
 
+@pytest.mark.slow
 def test_arviz_alone_reads_the_file(saved: Path, fit: hs.Fit) -> None:
     code = f"""
 import sys, xarray as xr, arviz_stats as azs
@@ -365,6 +367,7 @@ def test_a_link_is_followed(saved: Path, fit: hs.Fit, tmp_path: Path) -> None:
     assert hs.load(saved).model.name == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", [500, 40_000, 0.9, -1])
 def test_a_disk_that_is_full_leaves_the_old_file(saved: Path, room: float) -> None:
     pytest.importorskip("resource")
@@ -537,6 +540,7 @@ CHANGES: dict[str, Callable[[dict], Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_record_that_was_changed(saved: Path, name: str) -> None:
     changed(saved, CHANGES[name])
@@ -576,6 +580,7 @@ def test_an_unknown_dtype_of_labels_falls_back(saved: Path, fit: hs.Fit) -> None
     assert hs.load(saved).data.groups.tolist() == fit.data.groups.tolist()
 
 
+@pytest.mark.slow
 def test_loading_unpickles_nothing(saved: Path) -> None:
     code = f"""
 import sys
