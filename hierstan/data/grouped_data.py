@@ -765,6 +765,24 @@ class GroupedData:
         """
         return GroupedData(*subsets.only_groups(self._parts(), positions))
 
+    def without_arm(self, label: Hashable, *, treated: bool) -> GroupedData:
+        """Return the data of a trial without one arm of a group, given by the group's label.
+
+        A group that has no other arm vanishes.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"site": ["A", "A", "B", "B"], "arm": ["old", "new"] * 2,
+        ...                       "died": [9, 5, 7, 8], "patients": [40, 41, 38, 40]})
+        >>> data = hs.GroupedData.from_trial(frame, group="site", arm="arm", control="old",
+        ...                                  successes="died", trials="patients")
+        >>> data.without_arm("B", treated=True).n_rows
+        3
+        """
+        return GroupedData(*subsets.without_arm(self._parts(), label, treated))
+
     def without_rows(self, positions: Iterable[int]) -> GroupedData:
         """Return the data without some observations, given by their 0-based positions in `rows`.
 

@@ -12,6 +12,7 @@ from hierstan.data.intake import MAX_ROWS, Intake
 from hierstan.data.labels import position
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import arm_of
 from hierstan.text.wording import listed, show
 
 
@@ -28,6 +29,18 @@ def only_groups(data: Intake, codes: np.ndarray) -> Intake:
     """Return the data of some groups, given by their positions."""
     rows = None if data.rows is None else data.rows[data.rows["group"].isin(codes)]
     return _rest(data, data.cells[data.cells["group"].isin(codes)], rows)
+
+
+def without_arm(data: Intake, label: Hashable, treated: bool) -> Intake:
+    """Return the data without one arm of a group; of a group with that arm alone, without it."""
+    if not FAMILIES[data.family].treatment:
+        raise DataError(f"These data have no arms, but {data.family} outcomes of groups.")
+    arm = 2 * position(data.groups, label) + int(treated)
+    cells = data.cells[arm_of(data.cells) != arm]
+    if cells.empty:
+        raise DataError("Without this arm no row would be left.")
+    rows = None if data.rows is None else data.rows[arm_of(data.rows) != arm]
+    return _rest(data, cells, rows)
 
 
 def without_rows(data: Intake, positions: Iterable[int]) -> Intake:
@@ -66,12 +79,16 @@ def rows_per_group(data: Intake) -> np.ndarray:
     J = len(data.groups)
     if data.rows is not None:
         return np.bincount(data.rows["group"], minlength=J)
-    # rows that were not kept have collapsed, and a column of the cells counts them
-    name = next(n for n in ("count", "trials", "weight", "exposure") if n in data.cells)
-    return np.bincount(data.cells["group"], data.cells[name], J).astype(np.int64)
+    return np.bincount(data.cells["group"], _counted(data.cells), J).astype(np.int64)
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _counted(cells: pd.DataFrame) -> np.ndarray:
+    """Return how many rows each cell stands for, where these were not kept since they collapse."""
+    name = next(n for n in ("count", "trials", "weight", "exposure") if n in cells)
+    return cells[name].to_numpy()
 
 
 def _rest(data: Intake, cells: pd.DataFrame, rows: pd.DataFrame | None) -> Intake:
@@ -87,7 +104,7 @@ def _rest(data: Intake, cells: pd.DataFrame, rows: pd.DataFrame | None) -> Intak
         groups=groups.remove_unused_levels() if isinstance(groups, pd.MultiIndex) else groups,
         cells=left,
         rows=None if rows is None else left if data.rows is data.cells else recoded(rows),
-        n_rows=int(rows_per_group(data)[present].sum()) if rows is None else len(rows),
+        n_rows=int(_counted(cells).sum()) if rows is None else len(rows),
         predictors=None if data.predictors is None else data.predictors[present],
         factors=None if data.factors is None else structure.of_some(data.factors, present),
     )

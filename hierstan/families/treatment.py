@@ -93,11 +93,11 @@ class Treatment(Family):
 
     def collapsed(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Reduce the rows of each arm of each group."""
-        arms = self.base.collapsed(rows.assign(group=_code(rows)))
+        arms = self.base.collapsed(rows.assign(group=arm_of(rows)))
         return self.typed(_decoded(arms))
 
     def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
-        """Turn what the base's `collapse` made of each arm, coded by `_code`, into cells."""
+        """Turn what the base's `collapse` made of each arm, coded by `arm_of`, into cells."""
         return self.typed(_decoded(self.base.finished(raw)))
 
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +106,7 @@ class Treatment(Family):
 
     def slopes(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return those of the covariates within the arms of groups."""
-        _, code = np.unique(_code(cells), return_inverse=True)
+        _, code = np.unique(arm_of(cells), return_inverse=True)
         assert isinstance(self.base, Adjusted)
         return self.base.slopes(cells.assign(group=code))
 
@@ -140,7 +140,7 @@ class Treatment(Family):
 
         An arm that a group lacks has estimate 0 with an infinite standard error.
         """
-        present, codes = np.unique(_code(cells), return_inverse=True)
+        present, codes = np.unique(arm_of(cells), return_inverse=True)
         found = self.base.raw_estimates(cells.assign(group=codes), len(present))
         found.index = pd.Index(present)
         every = found.reindex(np.arange(2 * J))
@@ -189,7 +189,12 @@ class Treatment(Family):
         return np.atleast_2d(self.base.to_link(means, own)) - self.base.mean_offset(own)
 
     def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
-        return np.bincount(_code(cells), minlength=2 * J).reshape(J, 2) == 0
+        return np.bincount(arm_of(cells), minlength=2 * J).reshape(J, 2) == 0
+
+
+def arm_of(cells: pd.DataFrame) -> np.ndarray:
+    """Return the number of each cell's arm: a group's come together, the control first."""
+    return 2 * cells["group"].to_numpy() + cells[TREATED].to_numpy().astype(np.int64)
 
 
 def of_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -248,11 +253,6 @@ def effects_on(base: Family) -> Treatment:
 
 def _arm(cells: pd.DataFrame, treated: int) -> pd.DataFrame:
     return cells[cells[TREATED] == treated]
-
-
-def _code(cells: pd.DataFrame) -> np.ndarray:
-    """Return a number for each arm: a group's one after the other, the control first."""
-    return 2 * cells["group"].to_numpy() + cells[TREATED].to_numpy().astype(np.int64)
 
 
 def _decoded(arms: pd.DataFrame) -> pd.DataFrame:

@@ -137,7 +137,7 @@ def _add_sampling(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--unit",
-        choices=("observation", "group"),
+        choices=("observation", "arm", "group"),
         default="observation",
         help="what is left out to compare predictions (default: %(default)s)",
     )

@@ -32,7 +32,7 @@ from hierstan.answers.comparison.integral import (
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import TREATED
+from hierstan.families.treatment import arm_of
 from hierstan.priors import Normal, Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import arms_near
@@ -54,7 +54,7 @@ class ArmsIntegral:
         others, ``theta``.
     priors : mapping of str to Prior
     data : GroupedData
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
     log_ratio : callable, optional
         See `hierstan.answers.comparison.integral.GroupIntegral`.
     """
@@ -70,21 +70,22 @@ class ArmsIntegral:
         if isinstance(priors.get("theta"), Uniform):
             raise HierstanError(BOUNDED)
         self._program, self._priors, self._data, self._ratio = program, priors, data, log_ratio
-        self._by_row = unit == "observation"
+        self._unit, self._by_row = unit, unit == "observation"
         frame = data.rows if self._by_row else data.cells
         assert frame is not None
-        self._frame = frame
+        self._frame, self._arms = frame, np.unique(arm_of(frame))
         self._shared = not FAMILIES[data.family].parameters
         self._center, self._width = whereabouts(data)
         self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
         self._lopsided: dict[tuple[bool, bool], np.ndarray] = {}  # by group; -1 where not known
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return it at draws of every parameter but those of groups, (S, ...): (S, J) or (S, N)."""
+        """Return it at draws of every parameter but those of groups, (S, ...): (S, units)."""
         S, J = len(hyper["intercept"]), len(self._data.groups)
         population = _population(self._data, self._priors, hyper)
         group = self._frame["group"].to_numpy()
-        found = np.empty((S, len(self._frame) if self._by_row else J))
+        units = {"observation": len(self._frame), "arm": len(self._arms), "group": J}
+        found = np.empty((S, units[self._unit]))
         knots = KNOTS[self._shared] * (1 if self._shared else S)
         width = max(1, MAX_VALUES // (2 * knots))
         for start in range(0, J, width):
@@ -93,6 +94,9 @@ class ArmsIntegral:
             both = self._both(groups, rows, hyper, population)
             if self._by_row:
                 found[:, rows] = self._of_rows(both, rows, start, hyper)
+            elif self._unit == "arm":
+                arms = np.flatnonzero(np.isin(self._arms // 2, groups))
+                found[:, arms] = self._of_arms(both, arms, start)
             else:
                 found[:, groups] = self._log_integral(both, groups, groups)
         return found
@@ -110,7 +114,7 @@ class ArmsIntegral:
         key = int(groups[0])
         if key not in self._kept:
             frame, codes = self._frame.iloc[rows], np.arange(2 * key, 2 * groups[-1] + 2)
-            curves = self._curves(frame, _arm(frame) - 2 * key, codes, hyper)
+            curves = self._curves(frame, arm_of(frame) - 2 * key, codes, hyper)
             of_arm = (
                 curves.take(np.arange(0, len(codes), 2)),
                 curves.take(np.arange(1, len(codes), 2)),
@@ -150,12 +154,23 @@ class ArmsIntegral:
         center, width = self._center[codes], self._width[codes]
         return Curves.tabulated(log_lik, center, width, KNOTS[self._shared])
 
+    def _of_arms(self, both: Arms, units: np.ndarray, start: int) -> np.ndarray:
+        """Return the log density of all rows of an arm given those of the other one."""
+        code = self._arms[units]
+        group, rest = code // 2, np.zeros((both.size, len(units)))
+        for a in (0, 1):
+            mine = np.flatnonzero((code % 2 == a) & np.isin(code ^ 1, code))
+            if mine.size:
+                left = both.take(group[mine] - start).only(1 - a)
+                rest[:, mine] = self._log_integral(left, group[mine], units[mine])
+        return self._log_integral(both.take(group - start), group, units) - rest
+
     def _of_rows(
         self, both: Arms, rows: np.ndarray, start: int, hyper: Mapping[str, np.ndarray]
     ) -> np.ndarray:
         """Return the log density of each row given the others of its group."""
         frame = self._frame.iloc[rows]
-        code = _arm(frame) - 2 * start
+        code = arm_of(frame) - 2 * start
         group, treated = code // 2, code % 2
         count = np.bincount(code, minlength=2 * len(both.population.center[0]))
         whole, rest = (np.empty((both.size, len(rows))) for _ in range(2))
@@ -247,7 +262,7 @@ class ArmsIntegral:
 
 
 def whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
-    """Return about where each arm's data put its mean, and how well, (2 J,): see `_arm`."""
+    """Return about where each arm's data put its mean, and how well, (2 J,): see `arm_of`."""
     arms = arms_near(data)
     estimate, precision = (
         np.column_stack([arms[name][part] for name in ("control", "treatment")]).ravel()
@@ -284,8 +299,3 @@ def _population(
     root = np.array([[slope * tau, spread], [(1 + slope) * tau, spread]])
     fixed = "theta" not in priors and "tau" not in priors
     return Population(means, root[:, 1:] if fixed else root, np.array([center, tau]), prior)
-
-
-def _arm(frame: pd.DataFrame) -> np.ndarray:
-    """Return a number for each arm: a group's one after the other, the control first."""
-    return 2 * frame["group"].to_numpy() + frame[TREATED].to_numpy().astype(np.int64)

@@ -17,7 +17,7 @@ from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.normal_integral import LOG_2PI, Shift, Sums
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import TREATED
+from hierstan.families.treatment import TREATED, arm_of
 from hierstan.fit.fit import Fit
 
 
@@ -32,7 +32,7 @@ def arms_log_lik(
 
     Parameters as those of `hierstan.answers.comparison.normal_integral.normal_log_lik`.
     """
-    frame = data.cells if unit == "group" else data.rows
+    frame = data.rows if unit == "observation" else data.cells
     assert frame is not None
     family, J = FAMILIES[data.family], len(data.groups)
     own = {name: hyper[name][:, None] for name in family.parameters}
@@ -48,13 +48,20 @@ def arms_log_lik(
     if shift is not None:
         away = shift.location - fit.priors["theta"].numbers()["location"]
         means = replace(means, away=away[None], tau=shift.scale[None])
-    if unit == "group":
+    if unit != "observation":
         mean = pull / np.where(precision > 0, precision, 1.0)
         within = rest - 0.5 * (
             np.log(variance) + LOG_2PI + (off - mean[:, sums.of]) ** 2 / variance
         )
-        of_group = sums(np.broadcast_to(within, off.shape)).reshape(-1, J, 2).sum(axis=2)
-        return of_group + means.log_ratio(precision.reshape(-1, J, 2), mean.reshape(-1, J, 2))
+        each = sums(np.broadcast_to(within, off.shape))
+        precision, mean = precision.reshape(-1, J, 2), mean.reshape(-1, J, 2)
+        if unit == "group":
+            return each.reshape(-1, J, 2).sum(axis=2) + means.log_ratio(precision, mean)
+        code = np.unique(arm_of(frame))
+        precision, mean = precision[:, code // 2], mean[:, code // 2]
+        other = np.where(np.arange(2) == code[:, None] % 2, 0.0, precision)
+        gained = means.log_ratio(precision, mean) - means.log_ratio(other, mean)
+        return np.asarray(each[:, code] + gained)
     others = np.where(sums.alone, 0.0, np.maximum(precision[:, sums.of] - 1 / variance, 0.0))
     left = np.where(sums.alone, 0.0, pull[:, sums.of] - off / variance)
     across = 2 * group + 1 - arm

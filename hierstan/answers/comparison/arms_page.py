@@ -29,7 +29,7 @@ from hierstan.answers.comparison.integral import (
 )
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
-from hierstan.families.treatment import TREATED
+from hierstan.families.treatment import TREATED, arm_of
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.program import Program
 
@@ -54,15 +54,22 @@ class PageIntegral:
         if isinstance(priors.get("theta"), Uniform):
             raise HierstanError(BOUNDED)
         self._ratio, self._by_row, self._nodes = log_ratio, unit == "observation", 0
+        self._arms = np.unique(arm_of(data.cells)) if unit == "arm" else None
+        self._others: dict[int, Cells] = {}
         frame, times = data.cells, np.ones(len(data.cells))
         if self._by_row:
             frame, self._place = distinct_rows(data)
             _, self._first, counts = np.unique(self._place, return_index=True, return_counts=True)
             times = counts.astype(float)
         self._cells = Cells(program, priors, data, frame, times)
+        for a in (0, 1) if unit == "arm" else ():
+            other = frame[frame[TREATED] == 1 - a].reset_index(drop=True)
+            self._others[a] = Cells(program, priors, data, other, np.ones(len(other)))
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return it at draws of every parameter but those of groups, (S, ...): (S, J) or (S, N)."""
+        """Return it at draws of every parameter but those of groups, (S, ...): (S, units)."""
+        if self._arms is not None:
+            return self._of_arms(hyper, self._arms)
         integrand = _Integrand(self._cells, hyper)
         normal = integrand.mode(integrand.start())
         if not self._nodes:
@@ -86,6 +93,27 @@ class PageIntegral:
             nodes = part.nodes_needed(its)
             rest[:, moved] = part.integrate(its, nodes, self._ratio, self._first[moved])[0]
         return np.asarray((whole - rest)[:, self._place])
+
+    # internals ----------------------------------------------------------------------------------
+
+    def _of_arms(self, hyper: Mapping[str, np.ndarray], code: np.ndarray) -> np.ndarray:
+        """Return the log density of all rows of an arm given those of the other one."""
+        found = np.empty((len(hyper["intercept"]), len(code)))
+        for a, other in self._others.items():
+            mine = np.flatnonzero(code % 2 == a)
+            units = np.zeros(len(self._cells.data.groups), dtype=int)
+            units[code[mine] // 2] = mine
+            whole, rest = (self._of_groups(cells, hyper, units) for cells in (self._cells, other))
+            rest[:, other.group_rows == 0] = 0.0
+            found[:, mine] = (whole - rest)[:, code[mine] // 2]
+        return found
+
+    def _of_groups(
+        self, cells: Cells, hyper: Mapping[str, np.ndarray], units: np.ndarray
+    ) -> np.ndarray:
+        integrand = _Integrand(cells, hyper)
+        normal = integrand.mode(integrand.start())
+        return integrand.integrate(normal, integrand.nodes_needed(normal), self._ratio, units)[0]
 
 
 # internals ------------------------------------------------------------------------------------

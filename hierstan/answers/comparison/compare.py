@@ -26,7 +26,7 @@ def compare(
     ----------
     fits : mapping of str to Fit
         Such as `fit_poolings` returns.
-    unit : {"observation", "group"} or a factor, such as "region"
+    unit : {"observation", "arm", "group"} or a factor, such as "region"
         What is left out, see `loo`.
     refit, progress : bool
         See `loo`.

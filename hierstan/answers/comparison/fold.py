@@ -23,6 +23,7 @@ from hierstan.answers.comparison.left_out import (
     hyper_draws,
     priors_without,
     with_its_group,
+    without_unit,
 )
 from hierstan.answers.comparison.log_integral import Integral, log_integral
 from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
@@ -46,7 +47,7 @@ class Folds:
     Parameters
     ----------
     fit : Fit
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
     """
 
     def __init__(self, fit: Fit, unit: str) -> None:
@@ -159,8 +160,8 @@ class _Joint:
             )
         left = None
         if (codes == code).sum() > 1:
-            mine, column = with_its_group(data, index)
-            left = UnitLikelihood(self._fit, "group", data=mine.without_rows([column]))
+            mine, column = with_its_group(data, unit, index)
+            left = UnitLikelihood(self._fit, "group", data=without_unit(mine, unit, column))
 
         def rest(hyper: Mapping[str, np.ndarray]) -> np.ndarray:
             others = np.asarray(np.delete(self._groups(hyper), code, axis=1).sum(axis=1))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hierstan.answers.comparison.left_out import hyper_draws
+from hierstan.answers.comparison.left_out import hyper_draws, units_of
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
@@ -16,7 +16,6 @@ from hierstan.sampling.run import keeps_pointwise
 if TYPE_CHECKING:
     import xarray as xr
 
-UNITS = ("observation", "group")
 NAME = "y_integrated"
 
 
@@ -31,7 +30,7 @@ def integrated_log_likelihood(fit: Fit, *, unit: str = "observation") -> xr.Data
     ----------
     fit : Fit
         Of at most 10 million draws times units.
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
         What is to be left out.
 
     Returns
@@ -65,8 +64,8 @@ def integrated_log_likelihood(fit: Fit, *, unit: str = "observation") -> xr.Data
     import arviz_base as azb
 
     check_fit(fit, "integrated_log_likelihood")
-    if unit not in UNITS:
-        raise HierstanError(f"unit= must be one of {', '.join(UNITS)}; got {unit!r}.")
+    if unit not in units_of(fit.data):
+        raise HierstanError(f"unit= is one of {', '.join(units_of(fit.data))}; got {unit!r}.")
     if fit.prior_only:
         raise HierstanError(
             "This fit has prior_only=True and never saw the data, so there is no likelihood to "

@@ -16,6 +16,7 @@ from hierstan.answers.comparison.normal_integral import Shift
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import arm_of
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior, log_density_of_each
@@ -119,7 +120,7 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     by next to nothing, but for outliers.
     """
     full = _used_defaults(fit)
-    U = fit.data.n_rows if unit == "observation" else len(fit.data.groups)
+    U = len(group_of_units(fit.data, unit))
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
     defaults = _defaults_without(fit.data, unit)
@@ -152,8 +153,7 @@ def _used_defaults(fit: Fit) -> dict[str, Prior]:
 
 def _without(data: GroupedData, unit: str, index: int) -> dict[str, Prior]:
     """Return the default priors for the data without a unit."""
-    rest = data.without(data.groups[index]) if unit == "group" else data.without_rows([index])
-    return FAMILIES[data.family].default_priors(rest.cells)
+    return FAMILIES[data.family].default_priors(without_unit(data, unit, index).cells)
 
 
 @lru_cache(maxsize=8)
@@ -161,11 +161,9 @@ def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
     """Return the default priors without each unit; the three poolings share them."""
     family = FAMILIES[data.family]
     if family.correlated and data.rows is not data.cells:
-        units = range(len(data.groups) if unit == "group" else data.n_rows)
-        return [_without(data, unit, u) for u in units]
-    if unit == "group" or data.rows is data.cells:
-        place = np.arange(len(data.cells))
-        place = data.cells["group"].to_numpy() if unit == "group" else place
+        return [_without(data, unit, u) for u in range(len(group_of_units(data, unit)))]
+    if unit != "observation" or data.rows is data.cells:
+        place = unit_of_cells(data, unit)
         return [family.default_priors(data.cells[place != u]) for u in range(place.max() + 1)]
     # rows collapse: the cells without a row are those of the other groups and of what is left
     rows, place = distinct_rows(data)
@@ -194,9 +192,9 @@ def _is_used(name: str, prior: Prior, program: Program) -> bool:
 
 def can_refit(fit: Fit, unit: str, index: int) -> bool:
     """Whether what is left can be fitted: partial pooling takes two groups."""
-    data = fit.data
-    alone = unit == "group" or np.bincount(group_of_units(data))[group_of_units(data)[index]] == 1
-    return len(data.groups) - int(alone) >= (2 if "tau" in fit.priors else 1)
+    codes = group_of_units(fit.data, unit)
+    alone = (codes == codes[index]).sum() == 1
+    return len(fit.data.groups) - int(alone) >= (2 if "tau" in fit.priors else 1)
 
 
 def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
@@ -204,13 +202,8 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
 
     The error is that of the mean density over all draws, with their autocorrelation.
     """
-    if unit == "group":
-        label = fit.data.groups[index]
-        rest = fit.data.without(label)
-        mine, column = fit.data.only(label), 0
-    else:
-        rest = fit.data.without_rows([index])
-        mine, column = with_its_group(fit.data, index)
+    rest = without_unit(fit.data, unit, index)
+    mine, column = with_its_group(fit.data, unit, index)
     if fit.family.correlated:  # predicted given the others, of its group and of its study
         mine, column = fit.data, index
     refit = fit.model.fit(
@@ -236,25 +229,62 @@ def log_mean_and_error(log_lik: np.ndarray, chains: int) -> tuple[float, float]:
     return value, float(density.std(ddof=1) / np.sqrt(size) / density.mean())
 
 
-def with_its_group(data: GroupedData, index: int) -> tuple[GroupedData, int]:
-    """Return the data of an observation's group, and its position there."""
-    codes = group_of_units(data)
+def without_unit(data: GroupedData, unit: str, index: int) -> GroupedData:
+    """Return the data without one unit."""
+    if unit == "observation":
+        return data.without_rows([index])
+    label = data.groups[group_of_units(data, unit)[index]]
+    if unit == "group":
+        return data.without(label)
+    return data.without_arm(label, treated=bool(np.unique(arm_of(data.cells))[index] % 2))
+
+
+def with_its_group(data: GroupedData, unit: str, index: int) -> tuple[GroupedData, int]:
+    """Return the data of a unit's group, and its position there."""
+    codes = group_of_units(data, unit)
     code = codes[index]
     return data.only(data.groups[code]), int((codes[:index] == code).sum())
+
+
+def units_of(data: GroupedData) -> tuple[str, ...]:
+    """Return what can be left out one at a time, besides the levels of factors."""
+    arms = ("arm",) * FAMILIES[data.family].treatment
+    return ("observation", *arms, "group")
 
 
 def group_of_units(data: GroupedData, unit: str = "observation") -> np.ndarray:
     """Return the position of the group that each unit belongs to."""
     if unit == "group":
         return np.arange(len(data.groups))
+    if unit == "arm":
+        return np.unique(arm_of(data.cells)) // 2
     assert data.rows is not None
     return data.rows["group"].to_numpy()
 
 
+def unit_of_cells(data: GroupedData, unit: str) -> np.ndarray:
+    """Return the number of the unit that each cell belongs to, where units are cells or more."""
+    if unit == "group":
+        return data.cells["group"].to_numpy()
+    if unit == "arm":
+        return np.unique(arm_of(data.cells), return_inverse=True)[1]
+    return np.arange(len(data.cells))
+
+
 def unit_labels(fit: Fit, unit: str) -> pd.Index:
-    """Return the names of the units: group labels, or positions of observations."""
+    """Return the names of the units: of groups, of their arms, or positions of observations."""
     if unit == "group":
         return fit.data.groups
+    if unit == "arm":
+        code = np.unique(arm_of(fit.data.cells))
+        groups = fit.data.groups[code // 2].to_frame(index=False)
+        arms = pd.Index(["control", "treated"]) if fit.data.arms is None else fit.data.arms
+        column = fit.data.columns["group"]
+        names = [*(column if isinstance(column, tuple) else [column])]
+        names.append(fit.data.columns.get("arm", "arm"))
+        return pd.MultiIndex.from_arrays(
+            [*(groups[name] for name in groups), arms[code % 2]], names=names
+        )
     if fit.data.rows is fit.data.cells and len(fit.data.groups) == fit.data.n_rows:
         return fit.data.groups[fit.data.cells["group"]]
     return pd.RangeIndex(fit.data.n_rows, name="observation")

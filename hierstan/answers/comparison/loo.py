@@ -13,9 +13,11 @@ from hierstan.answers.comparison.importance import LeftOut, log_mean
 from hierstan.answers.comparison.left_out import (
     can_refit,
     fold_priors,
+    group_of_units,
     hyper_draws,
     refit_without,
     unit_labels,
+    units_of,
 )
 from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
@@ -25,7 +27,6 @@ from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 
-UNITS = ("observation", "group")
 LEVEL_DRAWS = 500  # at which a level left out is predicted
 WAIC_LIMIT = 0.4
 
@@ -46,9 +47,10 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     Parameters
     ----------
     fit : Fit
-    unit : {"observation", "group"} or a factor, such as "region"
+    unit : {"observation", "arm", "group"} or a factor, such as "region"
         Leave out single observations, keeping the rest of their group, or a whole group at a time:
-        the accuracy for a group not seen before.
+        the accuracy for a group not seen before. Of data with two arms also a whole arm of a group
+        at a time, predicted from the other arm.
     refit : bool
         Whether to do without importance sampling where it fails.
     progress : bool
@@ -83,7 +85,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     if key in fit.cache:
         kept: Elpd = fit.cache[key]
         return kept
-    if unit not in UNITS:
+    if unit not in units_of(fit.data):
         result = fit.cache[key] = loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
         return result
     many = len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated
@@ -91,7 +93,8 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
         result = fit.cache[key] = subsampled(fit, unit, progress=progress)
         return result
     first, place = distinct_units(fit, unit)
-    hyper = hyper_draws(fit, draws_to_use(fit, len(first)))
+    cost = max(len(first), len(fit.data.cells))
+    hyper = hyper_draws(fit, draws_to_use(fit, cost))
     priors = fold_priors(fit, unit)
     left_out = left_out_by_weights(fit, unit, hyper, priors, progress=progress)
     drawn = len(left_out.influence) > 1
@@ -122,7 +125,7 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
     Parameters
     ----------
     fit : Fit
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
 
     Returns
     -------
@@ -171,22 +174,24 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
 def _check(fit: Any, unit: str, verb: str) -> None:
     check_fit(fit, verb)
     factors = list(fit.data.levels)
-    if unit not in [*UNITS, *factors]:
-        known = ", ".join(map(str, [*UNITS, *factors]))
+    units = units_of(fit.data)
+    if unit not in [*units, *factors]:
+        known = ", ".join(map(str, [*units, *factors]))
         raise HierstanError(f"unit must be one of {known}; got {unit!r}.")
     if fit.prior_only:
         raise HierstanError(
             "This fit has prior_only=True: it has seen no outcomes, so there is nothing to leave "
             "out. Fit without prior_only."
         )
-    units = len(fit.data.groups) if unit == "group" else fit.data.n_rows
-    if units < 2:
-        raise HierstanError(f"Leaving one {unit} out needs at least two; these data have {units}.")
     if unit == "observation" and fit.data.rows is None:
+        others = " or ".join(f"unit={other!r}" for other in units[1:])
         raise HierstanError(
             f"The {fit.data.n_rows:,} observations came as summaries, or are too many to leave out "
-            "one at a time. Use unit='group'."
+            f"one at a time. Use {others}."
         )
+    many = len(group_of_units(fit.data, unit if unit in units else "group"))
+    if many < 2:
+        raise HierstanError(f"Leaving one {unit} out needs at least two; these data have {many}.")
 
 
 def _anew(fit: Fit, unit: str, hard: np.ndarray, progress: bool) -> list[tuple[float, float, str]]:

@@ -42,7 +42,7 @@ class UnitLikelihood:
     ----------
     fit : Fit
         Whose pooling, program and priors these are.
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
     data : GroupedData, optional
         Whose units; by default those of the fit.
     shift : Shift, optional

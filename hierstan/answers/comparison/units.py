@@ -30,8 +30,8 @@ def draws_to_use(fit: Fit, units: int) -> int:
 
 def distinct_units(fit: Fit, unit: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the first of each kind of equal units in a group, (D,), and each unit's kind, (U,)."""
-    if unit == "group":
-        both = np.arange(len(fit.data.groups))
+    if unit != "observation":
+        both = np.arange(len(group_of_units(fit.data, unit)))
         return both, both
     _, place = distinct_rows(fit.data)
     return np.unique(place, return_index=True)[1], place
@@ -51,7 +51,7 @@ def left_out_by_weights(
     Parameters
     ----------
     fit : Fit
-    unit : {"observation", "group"}
+    unit : {"observation", "arm", "group"}
     hyper : mapping of str to numpy.ndarray
         Draws of what is no group's own parameter.
     priors : FoldPriors

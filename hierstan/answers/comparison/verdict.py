@@ -8,6 +8,7 @@ import numpy as np
 
 from hierstan.answers.comparison.elpd import Elpd
 from hierstan.data.predictors import predictor_words
+from hierstan.families.treatment import arm_of
 from hierstan.fit.fit import Fit
 from hierstan.fit.tau_evidence import spread_of
 from hierstan.fit.tau_words import headline
@@ -60,14 +61,18 @@ def judge_poolings(
 
 
 def scores_its_prior(fit: Fit, unit: str) -> bool:
-    """Whether leaving out a unit leaves its group to the prior of no pooling, and no data."""
+    """Whether leaving out a unit leaves a group to the prior of no pooling, and no data.
+
+    An effect takes data of both arms.
+    """
     if fit.model.name != "none":
         return False
-    if unit == "group":
+    if unit != "observation":
         return True
     rows = fit.data.rows
     assert rows is not None
-    return bool(np.bincount(rows["group"]).min() == 1)
+    own = arm_of(rows) if fit.family.treatment else rows["group"].to_numpy()
+    return bool(np.unique(own, return_counts=True)[1].min() == 1)
 
 
 def how_well(results: Mapping[str, Elpd], name: str, best: str) -> str:
@@ -91,8 +96,12 @@ def _predicts(fits: Mapping[str, Fit], results: Mapping[str, Elpd], name: str, b
 
 
 def _unranked(fit: Fit, unit: str) -> str:
-    why = "a group that is left out" if unit == "group" else "a group's only observation, left out,"
+    arms = fit.family.treatment
+    whose = "an arm" if arms else "a group"
+    units = {"observation": f"{whose}'s only observation, left out,", "arm": "an arm left out"}
+    prior = "the prior of the effect" if arms else "the prior of its mean"
     return (
-        f"No pooling is not ranked: {why} leaves nothing but the prior of its mean, so that "
+        f"No pooling is not ranked: {units.get(unit, 'a group that is left out')} leaves nothing "
+        f"but {prior}, so that "
         "leave-one-out would score how wide that prior is."
     )

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from monte_carlo import TIMES
+from programs import small_data
 from scipy import stats
 
 import hierstan as hs
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
-from hierstan.answers.comparison.left_out import refit_without
+from hierstan.answers.comparison.left_out import group_of_units, refit_without
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 
@@ -21,6 +22,7 @@ FAST: dict[str, Any] = {
     "seed": 3, "engine": "stanli", "progress": False, "chains": 2, "warmup": 400, "draws": 300,
 }  # fmt: skip
 FAMILIES = ("normal", "lognormal")
+UNITS = ("group", "observation", "arm")
 POOLINGS = {
     "complete": hs.CompletePooling, "none": hs.NoPooling, "partial": hs.PartialPooling,
 }  # fmt: skip
@@ -63,8 +65,8 @@ def fitted(pooling: str, family: str = "normal") -> hs.Fit:
 
 def dense(
     data: hs.GroupedData, h: dict[str, float], theta: tuple[float, float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return log p(group) of each and log p(row | others of its group), by matrices."""
+) -> tuple[np.ndarray, ...]:
+    """Return log p(group), log p(row | others of its group) and log p(arm | the other one)."""
     rows = data.rows
     assert rows is not None
     lognormal = data.family.startswith("lognormal")
@@ -72,7 +74,7 @@ def dense(
     jacobian = -y if lognormal else np.zeros(len(y))
     (center, tau), slope = theta, h.get("slope", 0.0)
     group, treated = rows["group"].to_numpy(), rows["treated"].to_numpy()
-    of_group, of_row = np.empty(len(data.groups)), np.empty(len(y))
+    of_group, of_row, of_arm = np.empty(len(data.groups)), np.empty(len(y)), []
     covariance = np.array(
         [[(slope * tau) ** 2 + h["spread"] ** 2, slope * tau**2], [slope * tau**2, tau**2]]
     )
@@ -94,7 +96,11 @@ def dense(
         of_group[j] = density(every) + jacobian[mine].sum()
         for k in every:
             of_row[mine[k]] = density(every) - density(np.delete(every, k)) + jacobian[mine[k]]
-    return of_group, of_row
+        for arm in np.unique(treated[mine]):
+            other = np.flatnonzero(treated[mine] != arm)
+            own = jacobian[mine[treated[mine] == arm]].sum()
+            of_arm.append(density(every) - density(other) + own)
+    return of_group, of_row, np.array(of_arm)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -106,7 +112,7 @@ def test_both_means_are_integrated_out_as_matrices_do(pooling: str, family: str)
         "sigma": np.array([0.8, 0.3]),
     }  # fmt: skip
     assert has_closed_form(fit)
-    found = [log_lik_of_units(fit, hyper, unit) for unit in ("group", "observation")]
+    found = [log_lik_of_units(fit, hyper, unit) for unit in UNITS]
     for s in range(2):
         h = {name: float(values[s]) for name, values in hyper.items()}
         theta = (0.3, 1.2) if pooling == "none" else (h["mu"], h.get("tau", 0.0))
@@ -118,35 +124,67 @@ def test_both_means_are_integrated_out_as_matrices_do(pooling: str, family: str)
 def test_quadrature_of_the_program_says_the_same() -> None:
     fit = fitted("partial")
     hyper = {name: fit.draws(name)[:4] for name in (*fit.priors,)}
-    for unit in ("group", "observation"):
+    for unit in UNITS:
         integral = ArmsIntegral(fit.conditional, fit.priors, fit.data, unit)(hyper)
         ours = log_lik_of_units(fit, hyper, unit)
         np.testing.assert_allclose(ours, integral, rtol=1e-3, atol=2e-3)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unit", ["group", "observation"])
+@pytest.mark.parametrize("unit", UNITS)
 def test_the_prior_of_effects_may_differ_by_the_unit_left_out(unit: str) -> None:
     fit = fitted("none")
     hyper = {
         "intercept": np.array([0.3]), "spread": np.array([0.4]), "sigma": np.array([0.8]),
     }  # fmt: skip
-    U = len(fit.data.groups) if unit == "group" else fit.data.n_rows
+    U = len(group_of_units(fit.data, unit))
     shift = Shift(np.linspace(-1, 1, U), np.linspace(0.5, 3, U))
     ours = log_lik_of_units(fit, hyper, unit, shift=shift)[0]
     h = {name: float(values[0]) for name, values in hyper.items()}
     for u in range(U):
         exact = dense(fit.data, h, (shift.location[u], shift.scale[u]))
-        assert ours[u] == pytest.approx(exact[0 if unit == "group" else 1][u], abs=1e-8)
+        assert ours[u] == pytest.approx(exact[UNITS.index(unit)][u], abs=1e-8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_what_is_left_out_is_predicted_as_refits_do(pooling: str) -> None:
     fit = fitted(pooling)
-    for unit, some in (("group", (1, 4)), ("observation", (0, 2, 11, 40))):
+    for unit, some in (("group", (1, 4)), ("observation", (0, 2, 11, 40)), ("arm", (3, 6))):
         found = hs.loo(fit, unit=unit, progress=False)
         for index in some:
             again, error = refit_without(fit, unit, index)
             off = abs(found.elpd_i[index] - again)
             assert off < TIMES * np.hypot(error, found.mcse_i[index]), (unit, index)
+
+
+def test_arms_have_names_and_need_no_rows() -> None:
+    fit = fitted("partial")
+    found = hs.loo(fit, unit="arm", progress=False)
+    assert found.labels.names == ["site", "arm"]
+    assert found.labels.tolist()[:4] == [("a", "old"), ("a", "new"), ("b", "old"), ("b", "new")]
+    assert ("c", "old") not in found.labels
+    assert "Leave one arm out" in str(found)
+    means = patients().to_frame().xs("b")
+    summary = pd.DataFrame({"s": ["b"] * 2, "arm": ["old", "new"], "n": [4, 6],
+                            "mean": [means["mean_control"], means["mean_treatment"]],
+                            "sd": [means["sd_control"], means["sd_treatment"]]})  # fmt: skip
+    summary = pd.concat([summary, summary.assign(s="z", mean=[0.1, 0.3])])
+    data = hs.GroupedData.from_trial(
+        summary, group="s", arm="arm", control="old", mean="mean", sd="sd", n="n"
+    )
+    few = hs.PartialPooling().fit(data, **FAST)
+    assert len(hs.loo(few, unit="arm", refit=False, progress=False).elpd_i) == 4
+    with pytest.raises(hs.HierstanError, match="Use unit='arm' or unit='group'"):
+        hs.loo(few)
+    assert data.without_arm("b", treated=False).n_rows == 16
+    with pytest.raises(hs.DataError, match="no arms"):
+        small_data("poisson").without_arm("a", treated=True)
+    with pytest.raises(hs.HierstanError, match="observation, group"):
+        hs.loo(hs.CompletePooling().fit(small_data("poisson"), **FAST), unit="arm")
+
+
+def test_an_arm_left_out_leaves_no_pooling_to_its_prior() -> None:
+    fits = {name: fitted(name) for name in ("none", "partial")}
+    words = hs.compare(fits, unit="arm", refit=False, progress=False).verdict
+    assert "No pooling is not ranked: an arm left out leaves nothing but the prior" in words

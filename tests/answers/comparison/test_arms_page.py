@@ -60,7 +60,7 @@ def edited(folder: Path, page: str, **change: tuple[str, str]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("unit", ["group", "observation"])
+@pytest.mark.parametrize("unit", ["group", "observation", "arm"])
 @pytest.mark.parametrize("pooling", PAGES)
 def test_a_page_that_says_the_same_gives_the_same(pooling: str, unit: str, tmp_path: Path) -> None:
     folder = edited(tmp_path, PAGES[pooling].treatment_page)
