@@ -142,7 +142,8 @@ def _variances(
             shared = np.bincount(place, w)
             a, b = sums[f][both // len(sums[g])], sums[g][both % len(sums[g])]
             expected[f, g] = shared @ (shared - 2 * a * b / W) + own * (sums[g] @ sums[g]) / W**2
-    scale = np.diag(expected)[:, None]
+    diagonal = np.diag(expected)[:, None]
+    scale = np.where(diagonal > 0, diagonal, 1.0)  # 0 for a factor of which one level is left
     found = nnls(expected / scale, observed / scale[:, 0])[0]
     least = 0.1 * np.array([np.median(1 / s[s > 0]) for s in (precision, *sums[1:])])
     found = found + least

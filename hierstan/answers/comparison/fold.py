@@ -58,10 +58,12 @@ class Folds:
     def without(self, index: int) -> tuple[float, float]:
         """Return the log predictive density of a unit and its error, NaN where none was found.
 
-        None is looked for where fitting again costs less.
+        None is looked for where fitting again costs less: with many parameters, and with levels of
+        factors, whose sds make a funnel of them.
         """
         width = sum(int(np.prod(values.shape[1:])) for values in self._draws.values())
-        if width > MOST or (self._fit.family.treatment and self._fit.conditional.edited):
+        edited = self._fit.family.treatment and self._fit.conditional.edited
+        if width > MOST or edited or "u" in self._draws:
             return np.nan, np.nan
         priors = priors_without(self._fit, self._unit, index)
         joint, whole = self._with(priors)
