@@ -12,7 +12,7 @@ from programs import POOLINGS, small_data
 from scipy import integrate, special, stats
 
 import hierstan as hs
-from hierstan.priors import PRIORS, Prior, log_density_of_each
+from hierstan.priors import PRIORS, Prior, log_density_of_each, normal_quantile
 
 # Each prior's density, written out as in the Stan Functions Reference.
 DENSITIES = {
@@ -94,6 +94,13 @@ def test_ends_and_far_tails_are_those_of_the_support(prior: Prior) -> None:
     beyond = prior.log_density([-np.inf, np.inf, np.nan])
     assert (beyond[:2] == -np.inf).all()
     assert not beyond[2] > -np.inf
+
+
+def test_normal_quantiles_are_those_of_scipy() -> None:
+    q = np.concatenate([np.geomspace(1e-300, 0.5, 200), 1 - np.geomspace(1e-16, 0.5, 200)])
+    np.testing.assert_allclose(normal_quantile(q), stats.norm.ppf(q), rtol=1e-13, atol=1e-15)
+    assert normal_quantile(np.array([0.0, 1.0])).tolist() == [-np.inf, np.inf]
+    assert np.isnan(normal_quantile(np.array([-0.1, 1.1, np.nan]))).all()
 
 
 def test_medians_that_the_docs_promise() -> None:

@@ -154,17 +154,24 @@ class Evaluator:
         return self._free(flat)
 
     def _free(self, flat: np.ndarray) -> np.ndarray:
+        """Let the model unconstrain each row."""
+        point, free = np.empty(flat.shape[1]), np.empty(self._model.param_unc_num())
+        result = np.empty((len(flat), len(free)))
+        place, into = _places(point, free)
         with _translated(self._program):
-            return np.array([self._model.param_unconstrain(row) for row in flat])
+            for row, values in enumerate(flat):
+                point[:] = values
+                self._model.param_unconstrain(place, out=into)
+                result[row] = free
+        return result
 
     def written_at(self, points: np.ndarray, wanted: Sequence[str]) -> dict[str, np.ndarray]:
         """Return what the program writes at points of the unconstrained space, see `written`."""
         result = {name: np.empty((len(points), _length(self._columns[name]))) for name in wanted}
         columns = [(result[name], self._columns[name]) for name in wanted]
         with _translated(self._program):
-            # pointers, since what BridgeStan checks of an array takes longer than a small program
             point, everything = np.empty(points.shape[1]), np.empty(self._width)
-            place, into = (array.ctypes.data_as(_POINTER) for array in (point, everything))
+            place, into = _places(point, everything)
             for row, values_at in enumerate(points):
                 point[:] = values_at
                 self._model.param_constrain(
@@ -203,7 +210,7 @@ class Evaluator:
     def log_density_at(self, points: np.ndarray) -> np.ndarray:
         """Return the same at points of the unconstrained space, (S, P)."""
         result, point = np.empty(len(points)), np.empty(points.shape[1])
-        place = point.ctypes.data_as(_POINTER)
+        (place,) = _places(point)
         with _translated(self._program):
             for row, values in enumerate(points):
                 point[:] = values
@@ -235,6 +242,11 @@ def inverse_metric(places: Mapping[str, slice], variances: Mapping[str, np.ndarr
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _places(*arrays: np.ndarray) -> list[Any]:
+    """Point to arrays: what BridgeStan checks of one takes longer than a small program."""
+    return [array.ctypes.data_as(_POINTER) for array in arrays]
 
 
 def _grouped(names: Sequence[str]) -> dict[str, slice]:

@@ -18,11 +18,11 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import part_of, stan_data
+from hierstan.sampling.theta import TILE, theta_of_tile
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
 
-TILE = (200, 2000)  # draws and groups that are made at a time, always from the same seed
 CONDITIONALS = 400  # draws of the other parameters over which conditionals are averaged
 
 
@@ -49,9 +49,9 @@ class GroupDraws:
         seed: int,
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
-        self._data, self._priors, self._family = data, priors, FAMILIES[data.family]
+        self._data, self._priors = data, priors
         # groups whose errors go together are made together
-        self._width = len(data.groups) if self._family.correlated else TILE[1]
+        self._width = len(data.groups) if FAMILIES[data.family].correlated else TILE[1]
         self._entries = {**stan_data(data, priors), "describe_theta": 1}
         self.size = len(next(iter(hyper.values()))), len(data.groups)
         self._evaluator = lru_cache(maxsize=256)(self._made_evaluator)
@@ -89,12 +89,8 @@ class GroupDraws:
         draws = slice(part * TILE[0], (part + 1) * TILE[0])
         points = {name: values[draws] for name, values in self._hyper.items()}
         mean, sd = self._described(tile, points)
-        noise = np.random.default_rng([self._seed, part, tile]).standard_normal(mean.shape)
-        if "tau" in points:
-            spread = points["tau"]
-        else:
-            spread = np.full(len(mean), self._priors["theta"].numbers()["scale"])
-        return mean + self._family.deviations(self._data.cells, noise, sd, spread)
+        seed = [self._seed, part, tile]
+        return theta_of_tile(self._data, self._priors, mean, sd, points.get("tau"), seed)
 
     def _described(
         self, tile: int, points: Mapping[str, np.ndarray]

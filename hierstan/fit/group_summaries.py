@@ -7,7 +7,7 @@ import pandas as pd
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_draws import TILE
+from hierstan.sampling.theta import TILE
 
 SCALES = ("response", "link")
 COLUMNS = ("mean", "sd", "lower", "upper")

@@ -14,6 +14,7 @@ from hierstan.fit import cures
 from hierstan.fit.cures import Setup
 from hierstan.sampling.convergence import (
     MAX_AT_DEPTH,
+    MAX_R_HAT,
     MIN_DRAWS,
     MIN_E_BFMI,
     MIN_ESS_PER_CHAIN,
@@ -125,6 +126,8 @@ def _divergences(found: Convergence, setup: Setup) -> str:
 
 def _r_hat(found: Convergence, setup: Setup) -> str:
     table = found.parameters
+    if not (table["r_hat"] > MAX_R_HAT).any():
+        return ""
     most = max_r_hat(len(table), found.chains)
     bad = table[table["r_hat"] > most]
     if bad.empty:

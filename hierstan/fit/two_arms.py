@@ -11,9 +11,9 @@ import numpy as np
 from hierstan.errors import HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_draws import TILE
 from hierstan.fit.new_outcomes import new_baselines, new_means
 from hierstan.fit.streams import stream
+from hierstan.sampling.theta import TILE
 from hierstan.text.wording import show
 
 BLOCK = 2**21  # draws x groups at a time, 16 MB

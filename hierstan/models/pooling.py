@@ -272,7 +272,8 @@ class Pooling:
             prior_only=prior_only,
             note=note,
         )
-        if plan.integrated and run.keeps_theta(plan, settings.chains * settings.draws):
+        kept = run.keeps_theta(plan, settings.chains * settings.draws)
+        if plan.integrated and kept and not fit.keeps_theta:
             fit.keep_theta()
         return fit
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
+START = "{{ "  # of a slot; a text without one stays as it is
 _SLOT = re.compile(r"\{\{ (.*?) \}\}")
 _BLOCK_SLOT = re.compile(r"^( +)\{\{ (prior\.data|family\.\w+) \}\}", re.MULTILINE)
 
@@ -46,11 +47,14 @@ def check_slots(piece: Piece, valid: Iterable[str]) -> None:
 
 def fill(piece: Piece, context: Context) -> str:
     """Fill the slots of a piece and tag its lines, giving every error a file and a line."""
+    check_slots(piece, names(context))
+    text = _indented(piece.tagged)
+    if START not in text:
+        return text
     import jinja2
 
-    check_slots(piece, names(context))
     try:
-        return _compiled(_indented(piece.tagged)).render(context)
+        return _compiled(text).render(context)
     except jinja2.TemplateSyntaxError as error:
         line, words = error.lineno, error.message or ""
         cause: Exception = error
@@ -88,7 +92,7 @@ def _environment() -> SandboxedEnvironment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     return ImmutableSandboxedEnvironment(
-        variable_start_string="{{ ",
+        variable_start_string=START,
         variable_end_string=" }}",
         block_start_string="\0{",
         block_end_string="}\0",

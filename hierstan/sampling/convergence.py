@@ -11,12 +11,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hierstan.engines import MAX_TREE_DEPTH
+from hierstan.priors import normal_quantile
 from hierstan.text.tables import plain_labels
 
 if TYPE_CHECKING:
@@ -219,10 +221,17 @@ def _split(draws: np.ndarray) -> np.ndarray:
 
 def _z_scores(draws: np.ndarray) -> np.ndarray:
     """Replace draws by the normal scores of their ranks among all chains (Blom 1958)."""
-    from scipy.special import ndtri
-
     ranks = _ranks(draws.reshape(len(draws), -1))
-    return ndtri((ranks - 0.375) / (ranks.shape[1] + 0.25)).reshape(draws.shape)
+    known = ~np.isnan(ranks)
+    halves = np.where(known, 2 * ranks, 2).astype(int)  # equal draws share a mean of ranks
+    return np.where(known, _scores(ranks.shape[1])[halves], np.nan).reshape(draws.shape)
+
+
+@lru_cache(maxsize=8)
+def _scores(size: int) -> np.ndarray:
+    """Return the normal scores of the ranks 0, 1/2, 1, ... among so many."""
+    ranks = np.arange(2 * size + 1) / 2
+    return normal_quantile((ranks - 0.375) / (size + 0.25))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

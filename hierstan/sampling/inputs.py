@@ -54,9 +54,10 @@ class Plan:
     prior_only: bool = False
     one_mean: bool = False
 
-    def inputs(self, *, pointwise: bool = False) -> dict[str, Any]:
-        """Return the data of the program that is sampled."""
+    def inputs(self, *, pointwise: bool = False, describe: bool = False) -> dict[str, Any]:
+        """Return the data of the program that is sampled; with `describe` it describes theta."""
         entries = stan_data(self.data, self.priors, pointwise=pointwise)
+        entries["describe_theta"] = int(describe)
         entries |= coordinates(
             self.program,
             self.data,

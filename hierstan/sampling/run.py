@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Uniform
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
+from hierstan.sampling.theta import TILE, theta_of_tile
 from hierstan.sampling.tree import tree
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y
 MENDING = 0.99  # adapt_delta of a second attempt
 MIN_BFMI = 0.3
 MAX_THETA = 20_000_000  # draws x groups, 160 MB; above, theta is drawn when it is asked for
+MAX_DESCRIBED = 400_000  # draws x groups of which the program that is sampled describes theta
 WRITTEN = (
     "eta", "log_lik", "y_rep", "log_population", "theta_mean", "theta_sd",
 )  # fmt: skip
@@ -55,6 +58,14 @@ def keeps_theta(plan: Plan, draws: int) -> bool:
     return not can_wait or draws * len(plan.data.groups) <= MAX_THETA
 
 
+def describes_theta(plan: Plan, draws: int) -> bool:
+    """Whether the program that is sampled says what theta is given all else, at every draw."""
+    J = len(plan.data.groups)
+    few = TILE[1] >= J and draws * J <= MAX_DESCRIBED
+    kept = few and keeps_theta(plan, draws)
+    return kept and plan.integrated is not None and not plan.prior_only
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -79,7 +90,8 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         and "pointwise" in plan.program.data
         and keeps_pointwise(plan.data, size)
     )
-    entries = plan.inputs(pointwise=in_passing)
+    described = describes_theta(plan, size)
+    entries = plan.inputs(pointwise=in_passing, describe=described)
     draws = engine.sample(
         plan.program, entries, settings, _starts(plan, settings), _variances(plan)
     )
@@ -90,7 +102,31 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
         theta = draws.variables.pop("theta")
         if keeps_theta(plan, size):
             draws.variables["theta"] = np.broadcast_to(theta, (*theta.shape[:2], J))
+    if described and {"theta_mean", "theta_sd"} <= set(written):
+        draws.variables["theta"] = _theta(plan, draws.variables, written, settings.seed)
     return tree(plan, draws, written)
+
+
+def _theta(
+    plan: Plan, draws: Mapping[str, np.ndarray], written: Mapping[str, np.ndarray], seed: int
+) -> np.ndarray:
+    """Draw theta, which was integrated out, from what the program says of it."""
+    shape = written["theta_mean"].shape
+    mean, sd = (written[name].reshape(-1, shape[-1]) for name in ("theta_mean", "theta_sd"))
+    tau = draws["tau"].ravel() if "tau" in draws else None
+    parts = [slice(start, start + TILE[0]) for start in range(0, len(mean), TILE[0])]
+    made = [
+        theta_of_tile(
+            plan.data,
+            plan.priors,
+            mean[part],
+            sd[part],
+            None if tau is None else tau[part],
+            [seed, number, 0],
+        )
+        for number, part in enumerate(parts)
+    ]
+    return np.concatenate(made).reshape(shape)
 
 
 def _in_order(plan: Plan, variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

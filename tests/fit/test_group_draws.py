@@ -80,6 +80,20 @@ def test_both_ways_say_the_same(pair: tuple[hs.Fit, hs.Fit]) -> None:
             assert (np.abs(one[end] - other[end]) < 12 * error).all()
 
 
+@pytest.mark.parametrize("of", INTEGRATED)
+def test_theta_drawn_in_passing_is_what_is_drawn_when_it_is_asked_for(
+    of: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pooling, family = of.split("-")
+    data, few = DATA[family](), {"warmup": 200, "draws": 150, **QUICK}  # 600: three parts of tiles
+    fit = POOLINGS[pooling]().fit(data, **few)
+    np.testing.assert_allclose(fit.group_draws().at(np.arange(600), np.arange(60)), fit.theta())
+    monkeypatch.setattr(run, "MAX_DESCRIBED", 0)
+    other = POOLINGS[pooling]().fit(data, **few)
+    assert list(other.posterior) == list(fit.posterior)
+    np.testing.assert_allclose(other.theta(), fit.theta())
+
+
 @pytest.mark.slow
 @each_integrated
 def test_theta_is_the_same_every_time_whatever_is_asked_for(pair: tuple[hs.Fit, hs.Fit]) -> None:

@@ -17,10 +17,10 @@ from hierstan.data.labels import position
 from hierstan.data.own_estimates import group_sizes, raw_estimates
 from hierstan.errors import HierstanError, warn
 from hierstan.fit.fit import Fit
-from hierstan.fit.group_draws import TILE
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.trust import doubts, parts
 from hierstan.fit.two_part import CURE, TwoPartFit
+from hierstan.sampling.theta import TILE
 from hierstan.text.answer import AnswerColumn
 from hierstan.text.wording import show
 
