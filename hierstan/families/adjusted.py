@@ -151,6 +151,7 @@ def adjusted_by_rows(base: Family) -> Family:
         "parameters": (*base.parameters, "gamma"),
         "lower_bounds": {**base.lower_bounds, "gamma": -np.inf},
         "marginal": False,
+        "explicit": False,
         "additive": False,
         "checks": {},
     }

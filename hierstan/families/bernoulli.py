@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from hierstan.families import collapse
-from hierstan.families.binomial import Binomial
+from hierstan.families.binomial import Binomial, log_lik_in_order
 from hierstan.families.collapse import Frame
 from hierstan.families.family import Role
 
@@ -18,6 +19,10 @@ class Bernoulli(Binomial):
     takes = {"rows": {"outcome": Role("y", "binary")}}
     unit = "rows"
     collapses = True
+
+    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+        """Return the log probabilities of the rows behind each cell."""
+        return log_lik_in_order(cells, theta)
 
     def collapse(self, frame: Frame) -> Frame:
         """Successes and rows of each group."""

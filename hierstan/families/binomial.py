@@ -24,6 +24,7 @@ class Binomial(Family):
     natural = True
     mean_words = "rate"
     shares = True
+    explicit = True
     curved = True
     bounded = True
     checks = {"dispersion": ("beta_binomial",)}
@@ -40,6 +41,14 @@ class Binomial(Family):
         """Rates."""
         return raw_rates(cells, J)
 
+    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+        """Return the logarithms of binomial probabilities at log-odds."""
+        from scipy.special import gammaln
+
+        y, n = (cells[name].to_numpy(float) for name in ("y", "trials"))
+        ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
+        return np.asarray(ways + log_lik_in_order(cells, theta))
+
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n p (1 - p)``, with ``p = inv_logit(theta)``."""
         return weights * p_times_q(theta)
@@ -53,6 +62,13 @@ def log_odds(cells: pd.DataFrame) -> float:
     """Log-odds of the overall rate, with half a success and half a failure added."""
     successes = float(cells["y"].sum()) + 0.5
     return float(np.log(successes / (float(cells["trials"].sum()) + 1 - successes)))
+
+
+def log_lik_in_order(cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+    """Return the log probability of successes and failures in the order they came in."""
+    y, n = (cells[name].to_numpy(float) for name in ("y", "trials"))
+    size = np.abs(theta)  # against the likelier outcome, so that nothing large is subtracted
+    return np.asarray(-np.where(theta < 0, y, n - y) * size - n * np.log1p(np.exp(-size)))
 
 
 def rates(cells: pd.DataFrame, J: int, y_name: str, of_name: str, rate: str) -> pd.DataFrame:

@@ -96,6 +96,8 @@ class Family(ABC):
         groups: log-odds and logarithms of means. Else the data give the unit.
     marginal : bool
         Whether group means can be integrated out in closed form.
+    explicit : bool
+        Whether `log_lik` says what the Stan program does, given group means alone.
     curved : bool
         Whether the likelihood of a group is far from normal on the link scale, so that
         `information_near` says what it is at another mean.
@@ -158,6 +160,7 @@ class Family(ABC):
     replicated: ClassVar[tuple[str, ...]] = ("y",)
     natural: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
+    explicit: ClassVar[bool] = False
     curved: ClassVar[bool] = False
     mean_words: ClassVar[str] = "mean"
     shares: ClassVar[bool] = False
@@ -387,6 +390,10 @@ class Family(ABC):
             Value (N,), variance and rest, (S, N) or (1, N).
         """
         raise NotImplementedError(f"{self.name} is not normal in theta")
+
+    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+        """Return the log likelihood of N cells at means (..., N), of `explicit` families."""
+        raise NotImplementedError(f"the likelihood of {self.name} is its Stan program's alone")
 
     def deviations(
         self, cells: pd.DataFrame, noise: np.ndarray, sd: np.ndarray, spread: np.ndarray

@@ -12,12 +12,12 @@ from hierstan.answers.comparison.arms_integral import ArmsIntegral
 from hierstan.answers.comparison.arms_normal import arms_log_lik
 from hierstan.answers.comparison.arms_page import PageIntegral
 from hierstan.answers.comparison.correlated_integral import correlated_log_lik
-from hierstan.answers.comparison.integral import GroupIntegral
+from hierstan.answers.comparison.integral import GroupIntegral, distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, normal_log_lik
 from hierstan.answers.comparison.own_integral import own_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
-from hierstan.fit.centers import with_levels
+from hierstan.fit.centers import centers, with_levels
 from hierstan.fit.fit import Fit
 
 if TYPE_CHECKING:
@@ -70,12 +70,27 @@ class UnitLikelihood:
             return correlated_log_lik(self._fit, self._data, hyper, "all")[:, 0]
         return self(hyper).sum(axis=1)
 
-    def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return it at draws of every parameter that is no group's own, (S, U)."""
+    def __call__(
+        self, hyper: Mapping[str, np.ndarray], some: np.ndarray | slice = slice(None)
+    ) -> np.ndarray:
+        """Return it for some units, at draws of every parameter that is no group's own, (S, U)."""
         if has_closed_form(self._fit):
-            return self._closed_form(self._fit, self._data, hyper, self._unit, self._shift)
+            found = self._closed_form(self._fit, self._data, hyper, self._unit, self._shift)
+            return found[:, some]
         if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
-            return self._integral(hyper)
+            integral = self._integral
+            if isinstance(integral, GroupIntegral):
+                return integral(hyper, some)
+            return integral(hyper)[:, some]
+        return self._given_center(hyper)[:, some]
+
+    def _given_center(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return it where nothing else is any group's own."""
+        if self._unit == "observation" and self._explicit:
+            frame, place = distinct_rows(self._data)
+            center = centers(self._data, hyper)
+            center = center if center.shape[1] == 1 else center[:, frame["group"].to_numpy()]
+            return self._fit.family.log_lik(frame, center)[:, place]
         log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
         if self._unit == "observation":
             return log_lik
@@ -91,6 +106,10 @@ class UnitLikelihood:
         if family.of_group:
             return own_log_lik
         return arms_log_lik if family.treatment else normal_log_lik
+
+    @property
+    def _explicit(self) -> bool:
+        return self._fit.family.explicit and not self._fit.conditional.edited
 
     @cached_property
     def _integral(self) -> GroupIntegral | ArmsIntegral | PageIntegral:
@@ -120,9 +139,10 @@ def log_lik_of_units(
     *,
     data: GroupedData | None = None,
     shift: Shift | None = None,
+    some: np.ndarray | slice = slice(None),
 ) -> np.ndarray:
     """Return the log predictive density of each unit at each draw, (S, U), without group means."""
-    return UnitLikelihood(fit, unit, data=data, shift=shift)(hyper)
+    return UnitLikelihood(fit, unit, data=data, shift=shift)(hyper, some)
 
 
 def log_lik_together(

@@ -15,7 +15,7 @@ from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.fit import Fit
 
 MAX_VALUES = 1_000_000  # draws x units at a time, 8 MB an array
-CLOSED, INTEGRATED = 2_000_000, 300_000  # draws x units that take about a second
+CLOSED, EXPLICIT, INTEGRATED = 2_000_000, 1_000_000, 300_000  # draws x units: about a second
 OVERHEAD = 70  # of evaluating a program once, in units
 LEAST_DRAWS = 500
 NO_PRIORS = FoldPriors({}, {})
@@ -25,6 +25,8 @@ def draws_to_use(fit: Fit, units: int) -> int:
     """Return how many draws leaving out so many distinct units can use: a second's worth."""
     if has_closed_form(fit):
         return max(LEAST_DRAWS, CLOSED // max(units, 1))
+    if fit.family.explicit and not fit.conditional.edited:
+        return max(LEAST_DRAWS, EXPLICIT // max(units, 1))
     return max(LEAST_DRAWS, INTEGRATED // (OVERHEAD + units))
 
 
@@ -81,7 +83,8 @@ def left_out_by_weights(
             fit, hyper, unit,
             data=fit.data if whole else fit.data.only_groups(block),
             shift=priors.take(units).shift(),
-        )[:, column]  # fmt: skip
+            some=column,
+        )  # fmt: skip
         kinds.append(kind)
         if len(log_lik) == 1:
             parts.append(exactly(log_lik[0]))

@@ -100,3 +100,33 @@ def test_rows_with_the_same_outcome_in_a_group_have_the_same_number() -> None:
             rest = prior + curve[:, 1] * y[others].sum() + curve[:, 0] * (1 - y[others]).sum()
             exact = logsumexp(rest + curve[:, y[i]]) - logsumexp(rest)
             assert found[s, i] == pytest.approx(exact, abs=1e-5)
+
+
+@pytest.mark.parametrize("unit", ["observation", "group"])
+@pytest.mark.parametrize("family", ["binomial", "poisson", "bernoulli"])
+@pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
+def test_counts_are_left_out_as_the_program_says_and_without_asking_it(
+    model: type, family: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = model().fit(small_data(family), seed=1, engine="stanli", draws=50, progress=False)
+    hyper, shift = hyper_draws(fit, 20), fold_priors(fit, unit).shift()
+    found = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
+    monkeypatch.setattr(type(fit.family), "explicit", False)
+    program = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
+    np.testing.assert_allclose(found, program, atol=1e-8)
+    some = np.array([2, 0])
+    few = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift, some=some)
+    np.testing.assert_array_equal(few, program[:, some])
+
+
+def test_leaving_out_rows_of_counts_does_not_run_the_program_draw_by_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fits = hs.fit_poolings(small_data("bernoulli"), seed=1, engine="stanli", progress=False)
+
+    def asked(*arguments: object) -> None:
+        raise AssertionError("the program was asked")
+
+    monkeypatch.setattr("hierstan.engines.stanli.Evaluator.written_at", asked)
+    for fit in fits.values():
+        assert np.isfinite(hs.loo(fit, refit=False).elpd)
