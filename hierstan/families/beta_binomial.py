@@ -8,7 +8,8 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import raw
 from hierstan.families.binomial import log_odds, rates
-from hierstan.families.family import Draws, Family, Role, p_times_q
+from hierstan.families.family import Draws, Family, Role
+from hierstan.families.links import p_times_q
 from hierstan.priors import Prior
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import raw
-from hierstan.families.family import Draws, Family, Role, p_times_q
+from hierstan.families.family import Draws, Family, Role
+from hierstan.families.links import p_times_q
 
 
 class Binomial(Family):

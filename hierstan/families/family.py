@@ -8,7 +8,7 @@ asks for its name.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import narwhals as nw
@@ -17,6 +17,7 @@ import pandas as pd
 
 from hierstan import priors
 from hierstan.families.collapse import Frame
+from hierstan.families.links import INVERSES, LINKS
 from hierstan.priors import Prior
 
 Draws = Mapping[str, np.ndarray]  # of the family's own parameters, by name
@@ -471,28 +472,3 @@ def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, f
     J = len(link)
     between = max(float(np.std(link, ddof=1)) if J > 1 else 0.0, float(np.median(se)))
     return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)
-
-
-LINKS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], ...]] = {  # and their derivatives
-    "identity": (lambda theta: theta, np.ones_like),
-    "logit": (lambda theta: expit(theta), lambda theta: p_times_q(theta)),
-    "log": (lambda theta: np.exp(np.minimum(theta, 700)),) * 2,
-}
-
-INVERSES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "identity": lambda mean: mean,
-    "logit": lambda mean: np.log(mean) - np.log1p(-mean),
-    "log": np.log,
-}
-
-
-def expit(theta: np.ndarray) -> np.ndarray:
-    """Return p at log-odds."""
-    from scipy import special
-
-    return np.asarray(special.expit(theta))
-
-
-def p_times_q(theta: np.ndarray) -> np.ndarray:
-    """Return p (1 - p) at log-odds, without cancelling where p is near 0 or 1."""
-    return expit(theta) * expit(-np.asarray(theta))

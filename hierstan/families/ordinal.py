@@ -12,7 +12,8 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Family, Role, expit, p_times_q
+from hierstan.families.family import Draws, Family, Role
+from hierstan.families.links import expit, p_times_q
 from hierstan.priors import Prior
 
 STEPS = 50  # of Newton's method for a group's own estimate; a handful do

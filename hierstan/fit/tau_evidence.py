@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.family import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
+from hierstan.fit.tau_likelihood import MANY, TauLikelihood
 from hierstan.priors import HalfNormal, Prior
 from hierstan.sampling.coordinates import normal_approximation
 
@@ -30,6 +31,7 @@ WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the 
 NEAR = 0.75  # of the draws, the smallest, tell the density at 0
 POINTS = 200  # there
 SLOPE = 0.2  # sd of how far the log likelihood may be from that of normal approximations
+PANEL = 6  # nodes between two quantiles of tau
 GRID = np.concatenate([np.geomspace(1e-9, 5e-4, 200)[:-1], np.linspace(5e-4, 0.9995, 2000)])
 
 
@@ -104,7 +106,9 @@ class Spread:
     def bayes_factor(self) -> float:
         """How much likelier the data are under partial than under complete pooling.
 
-        The prior over the posterior density of tau at 0 (Dickey 1971,
+        By quadrature, where `hierstan.fit.tau_likelihood` knows the likelihood of tau: counts,
+        estimates with known standard errors, normal and lognormal rows. Elsewhere from the draws:
+        the prior over the posterior density of tau at 0 (Dickey 1971,
         doi:10.1214/aoms/1177693507). The posterior over the prior density is the likelihood of tau.
         It is nearly that of normal approximations of the groups' likelihoods; what it differs from
         it by is smooth in ``tau^2``, and a parabola in it is fitted to the draws by local
@@ -113,6 +117,8 @@ class Spread:
         wider than the default of estimates with known standard errors is judged as if it were that,
         so that the same data speak alike in every form.
         """
+        if (exactly := self._by_quadrature()) is not None:
+            return exactly
         near = float(np.quantile(self.tau, NEAR))
         below = self.tau[self.tau <= near]
         points = near * (np.arange(POINTS) + 0.5) / POINTS
@@ -152,11 +158,34 @@ class Spread:
         lower, upper = self.fit.to_response(ends, draws=None)
         return float(lower), float(upper)
 
-    def _to_reference(self) -> float:
-        """Marginal likelihood under the reference prior of tau over that under this prior."""
+    def _by_quadrature(self) -> float | None:
+        """Return the Bayes factor without any noise of the draws, where that can be done."""
+        fit = self.fit
+        if self.name != "tau" or fit.conditional.edited or not TauLikelihood.takes(fit.data):
+            return None
+        if "tau likelihood" not in fit.cache:
+            tau, step = _panels(fit.draws("tau"), len(fit.data.groups))
+            likelihood = TauLikelihood(fit.data, fit.priors, _whereabouts(fit))
+            found = likelihood(np.append(0.0, tau))
+            fit.cache["tau likelihood"] = tau, np.log(step) + found[1:] - found[0]
+        tau, relative = fit.cache["tau likelihood"]
+        judged = self._reference or self.prior
+        terms = relative + judged.log_density(tau)
+        if not np.isfinite(relative).all():
+            return None
+        best = float(terms.max())
+        return float(np.exp(np.clip(best + np.log(np.exp(terms - best).sum()), -700, 700)))
+
+    @property
+    def _reference(self) -> Prior | None:
+        """The prior of tau by which a wider one is judged; None where this is not wider."""
         between, _, few = between_groups(self.fit.family, self.fit.data.cells)
         reference = HalfNormal(between * few)
-        if self.prior.quantile(0.5) <= reference.quantile(0.5):
+        return reference if self.prior.quantile(0.5) > reference.quantile(0.5) else None
+
+    def _to_reference(self) -> float:
+        """Marginal likelihood under the reference prior of tau over that under this prior."""
+        if (reference := self._reference) is None:
             return 1.0
         ratio = reference.log_density(self.tau) - self.prior.log_density(self.tau)
         return float(np.exp(ratio).mean())
@@ -233,6 +262,23 @@ def sums_of(fit: Fit) -> ByDraw:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _panels(draws: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes of Gauss-Legendre rules between quantiles of some draws, and their weights."""
+    few = J >= MANY
+    inner = np.quantile(draws, (0.0, 0.5, 1.0) if few else (0.0, 0.05, 0.3, 0.7, 0.95, 1.0))
+    beyond = inner[-1] + (inner[-1] - inner[0]) / 4
+    edges = np.unique([0.0, *inner, beyond])
+    nodes, weights = np.polynomial.legendre.leggauss(PANEL)
+    half = np.diff(edges)[:, None] / 2
+    return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
+
+
+def _whereabouts(fit: Fit) -> dict[str, tuple[float, float]]:
+    """Return where the logarithms of the family's own parameters are, and how wide."""
+    logs = {name: np.log(fit.draws(name)) for name in fit.family.parameters}
+    return {name: (float(values.mean()), float(values.std())) for name, values in logs.items()}
 
 
 def _log_likelihood(

@@ -20,7 +20,6 @@ from hierstan.answers.comparison.integral import (
     APART,
     BOUNDED,
     DOMINANT,
-    NEWTON_STEPS,
     PROBES,
     WIDENING,
     Cells,
@@ -30,6 +29,7 @@ from hierstan.answers.comparison.integral import (
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families.treatment import TREATED, arm_of
+from hierstan.fit.nodes import NEWTON_STEPS
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.program import Program
 

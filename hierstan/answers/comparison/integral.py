@@ -22,6 +22,7 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.fit.centers import centers
+from hierstan.fit.nodes import mode_of, nodes_around
 from hierstan.priors import Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import stan_data
@@ -35,7 +36,6 @@ BOUNDED = (
 )
 NODES = 15
 MANY_NODES = 61  # where they cost next to nothing: no draws, or single rows of few groups
-NEWTON_STEPS = 30  # mostly two or three do; more where a group's own data are far from the mode
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which a row gets nodes of its own
 APART = 0.7  # and how many standard deviations leaving it out may move the mode at most
@@ -235,21 +235,7 @@ class Integrand:
 
     def mode(self, theta: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each integrand's mode and the sd of the normal that fits it there, by Newton."""
-        move = np.zeros_like(theta)
-        for _ in range(NEWTON_STEPS):
-            step = 0.3 * scale
-            here, ahead, behind = (self(theta + shift)[0] for shift in (0, step, -step))
-            slope = (ahead - behind) / (2 * step)
-            curvature = (ahead - 2 * here + behind) / step**2
-            with np.errstate(divide="ignore", invalid="ignore"):
-                newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * scale)
-            newton = np.clip(newton, scale / 5, scale * 5)
-            reach = np.maximum(3 * newton, 2 * np.abs(move))
-            move = np.clip(slope * newton**2, -reach, reach)
-            theta, scale = theta + move, newton
-            if float(np.abs(move / newton).max()) < 0.2:
-                break
-        return theta, scale
+        return mode_of(lambda at: self(at)[0], theta, scale)
 
     def integrate(
         self,
@@ -326,6 +312,4 @@ def _nodes(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the nodes of the rule around `center`, and the logs of their weights."""
     count = MANY_NODES if len(center) == 1 else count
-    for node, weight in zip(*np.polynomial.hermite.hermgauss(count), strict=True):
-        wide = np.sqrt(2) * scale
-        yield center + wide * node, np.log(weight) + node**2 + np.log(wide)
+    yield from nodes_around(center, scale, count)
