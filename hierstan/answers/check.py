@@ -8,6 +8,7 @@ import pandas as pd
 
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
+from hierstan.text.numbers import figure
 from hierstan.text.tables import Page, Table
 from hierstan.text.wording import pooling_words
 
@@ -51,7 +52,7 @@ class Check:
         rows = tuple(
             (
                 str(check),
-                *(f"{line[name]:.3g}" for name in ("observed", "replicated", "lower", "upper")),
+                *(figure(line[name]) for name in ("observed", "replicated", "lower", "upper")),
                 f"{line['p']:.3f}",
                 "ok" if line["ok"] else "NOT OK",
             )

@@ -14,6 +14,7 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
+from hierstan.text.numbers import figure
 from hierstan.text.wording import show
 
 ROUNDING = 16 * np.finfo(float).eps  # relative: what adding and subtracting a few numbers leaves
@@ -53,7 +54,7 @@ def _check_equal(data: GroupedData) -> None:
     if within > limit or (not several and between > limit):
         return
     if between <= limit:
-        found = f"is the same in all {int(count.sum()):,} rows: {y[0]:.6g}"
+        found = f"is the same in all {int(count.sum()):,} rows: {figure(y[0], 6)}"
     else:
         order = np.argsort(-count, kind="stable")
         found = "does not vary within any group: " + _told(
@@ -116,7 +117,7 @@ def _variation(data: GroupedData) -> tuple[float, float, float]:
 
 def _told(groups: pd.Index, count: np.ndarray, value: np.ndarray, code: np.ndarray) -> str:
     lines = [
-        f"{int(n):,} × {v:.6g} in {show(groups[g])}"
+        f"{int(n):,} × {figure(v, 6)} in {show(groups[g])}"
         for n, v, g in zip(count[:3], value[:3], code[:3], strict=True)
     ]
     return ", ".join(lines) + (", …" if len(count) > 3 else "")
@@ -136,7 +137,7 @@ def _check_ties(data: GroupedData) -> None:
         if 2 * tied.sum() < N + J + 1:
             continue
         if tied.sum() == N:
-            found = f"is the same in all {N:,} rows: {value[0]:.6g}"
+            found = f"is the same in all {N:,} rows: {figure(value[0], 6)}"
             if J > 1:
                 found = (
                     f"does not vary within any group: {_told(groups, tied, value, np.arange(J))}"
@@ -145,7 +146,7 @@ def _check_ties(data: GroupedData) -> None:
         size = np.bincount(of)
         where = [f" in {show(groups[j])}" if len(groups) == J else "" for j in range(J)]
         told = [
-            f"{tied[j]:,} of {size[j]:,} rows{where[j]} are {value[j]:.6g}"
+            f"{tied[j]:,} of {size[j]:,} rows{where[j]} are {figure(value[j], 6)}"
             for j in np.argsort(-tied, kind="stable")[:3]
         ]
         raise DataError(

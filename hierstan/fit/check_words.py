@@ -10,6 +10,7 @@ import pandas as pd
 
 from hierstan.families import FAMILIES
 from hierstan.fit.statistics import Rows
+from hierstan.text.numbers import figure
 
 COLUMNS = ["observed", "replicated", "lower", "upper", "p"]
 
@@ -52,20 +53,20 @@ def messages(fit: Any, table: pd.DataFrame, label: str) -> dict[str, str]:
 
 def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
     seen, usual, low, high = (line[column] for column in COLUMNS[:4])
-    among = f"({low:.3g} to {high:.3g} in data like the model's)"
+    among = f"({figure(low)} to {figure(high)} in data like the model's)"
     family = fit.data.family
     if name == "dispersion":
         noun = "the binomial's" if fit.family.link == "logit" else "the mean"
         return (
-            f"The variance within groups is {seen:.2g} times {noun} {among}: intervals are too "
-            "narrow and groups seem too different."
+            f"The variance within groups is {figure(seen, 2)} times {noun} {among}: intervals are "
+            "too narrow and groups seem too different."
         )
     if name == "zeros":
         return f"{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's."
     if name == "lump":
         return (
-            f"All rows vary {seen:.2g} times as much as those above 0 do {among}: zeros stand "
-            "apart, as if some rows could be nothing else."
+            f"All rows vary {figure(seen, 2)} times as much as those above 0 do {among}: zeros "
+            "stand apart, as if some rows could be nothing else."
         )
     if name == "unequal":
         spread = _sds(fit)
@@ -81,11 +82,14 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
         )
     if name == "tails":
         return (
-            f"There are more extreme rows than {family} has: kurtosis within groups is {seen:.3g} "
-            f"{among}. A few of them may decide their groups' means."
+            f"There are more extreme rows than {family} has: kurtosis within groups is "
+            f"{figure(seen)} {among}. A few of them may decide their groups' means."
         )
     if name == "skew":
-        return f"Rows are skewed: skewness of their logarithms within groups is {seen:.2g} {among}."
+        return (
+            "Rows are skewed: skewness of their logarithms within groups is "
+            f"{figure(seen, 2)} {among}."
+        )
     if name == "below":
         scale = " logarithm" if fit.family.positive else ""
         return (
@@ -93,16 +97,16 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
             f"({low:.0%} to {high:.0%} in data like the model's)."
         )
     return (
-        f"Group {label} lies {seen:.2g} standard deviations from the population of the others "
-        f"(at most {high:.2g} in data like the model's): the normal population does not fit it, "
-        "and it widens tau for all. Look at its data, fit without it (data.without(...)) to see "
-        "what it changes, or explain it by a predictor."
+        f"Group {label} lies {figure(seen, 2)} standard deviations from the population of the "
+        f"others (at most {figure(high, 2)} in data like the model's): the normal population does "
+        "not fit it, and it widens tau for all. Look at its data, fit without it "
+        "(data.without(...)) to see what it changes, or explain it by a predictor."
     )
 
 
 def _sds(fit: Any) -> str:
     sd = fit.data.to_frame().filter(regex="^sd").iloc[:, 0].dropna()
-    return f"sd {sd.min():.3g} to {sd.max():.3g}"
+    return f"sd {figure(sd.min())} to {figure(sd.max())}"
 
 
 def _advice(fit: Any, name: str) -> str:

@@ -21,6 +21,7 @@ from hierstan.sampling.convergence import (
     Convergence,
     max_r_hat,
 )
+from hierstan.text.numbers import figure
 from hierstan.text.tables import percent
 
 STUCK_R_HAT = 1.1  # above it, chains are in different places rather than not long enough
@@ -102,8 +103,8 @@ def _stuck(found: Convergence, setup: Setup) -> str:
     if still.empty or found.draws < MIN_DRAWS:
         return ""
     return (
-        f"{_names(still)} did not move: every draw is {still['mean'].iloc[0]:.4g}. These draws "
-        f"cannot be used. Fit with another seed and warmup={cures.more(setup.warmup)}; "
+        f"{_names(still)} did not move: every draw is {figure(still['mean'].iloc[0], 4)}. These "
+        f"draws cannot be used. Fit with another seed and warmup={cures.more(setup.warmup)}; "
         "if that changes nothing, look at the priors and at an edited template."
     )
 
@@ -142,7 +143,7 @@ def _r_hat(found: Convergence, setup: Setup) -> str:
     if value <= STUCK_R_HAT:
         steps = (f"draw longer ({longer})", cures.other_parameterization(setup))
         return start + "do not agree well enough. " + cures.in_turn(*steps)
-    means = ", ".join(f"{mean:.3g}" for mean in found.chain_means[table.index.get_loc(worst)][:6])
+    means = ", ".join(figure(mean) for mean in found.chain_means[table.index.get_loc(worst)][:6])
     start += f"are in different places (means of {worst}: {means}). These draws cannot be used. "
     anew = f"fit longer and from other starting points ({longer}, another seed)"
     return start + cures.in_turn(

@@ -12,6 +12,7 @@ from hierstan.families.adjusted import SLOPES
 from hierstan.fit import baselines
 from hierstan.fit.judgement import headline
 from hierstan.fit.settings import check_prob, interval_words
+from hierstan.text.numbers import figure
 from hierstan.text.tables import (
     ROWS_SHOWN,
     Page,
@@ -172,7 +173,7 @@ def _parameterization(fit: Any) -> str:
 def _of_groups(fit: Any) -> str:
     """Say between what the groups' own standard deviations lie, and how they are estimated."""
     means, labels = fit.draws(fit.family.of_group).mean(axis=0), plain_labels(fit.data.groups)
-    ends = [f"{means[j]:.3g} ({labels[j]})" for j in (int(means.argmin()), int(means.argmax()))]
+    ends = [f"{figure(means[j])} ({labels[j]})" for j in (int(means.argmin()), int(means.argmax()))]
     return (
         f"sd in the groups between {ends[0]} and {ends[1]}; partially pooled, whatever the pooling "
         "of the means"

@@ -26,6 +26,7 @@ from hierstan.plots.groups import (
 )
 from hierstan.plots.picture import Look, picture
 from hierstan.plots.point_names import name_points
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -218,7 +219,7 @@ def _keys(fit: Fit, ellipse: bool, prob: float) -> list[Any]:
         Line2D([], [], color=style.INK, lw=0.9, label="no effect"),
     ]
     if ellipse:
-        words = f"{style.percent(prob)} of new groups"
+        words = f"{percent(prob)} of new groups"
         keys.append(Patch(facecolor=style.BAND, edgecolor=style.PRIOR, label=words))
     return keys
 

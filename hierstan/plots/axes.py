@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hierstan.plots.picture import height_of
+from hierstan.plots.picture import height_of, is_narrow
 from hierstan.plots.style import INK, QUIET, SMALL_SIZE, decimals_of, number
+from hierstan.text.tables import cut_apart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +20,7 @@ CROWDED = 80  # groups, from which rows are too thin for marks of their own
 EXTREMES = 6  # named at either end
 LOG_FROM = 20.0  # ratio of the largest to the smallest value, from which rates get a log axis
 LOG_TICKS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+LONGEST_ON_PHONE = 22  # columns of a label
 LINE_HEIGHT = 11.0  # points that a name takes
 
 
@@ -44,6 +46,8 @@ def name_rows(
     `height` is that of the axes, in inches; `below` names rows that follow the groups after a gap.
     """
     rows, height = len(labels), height_of(ax, height)
+    if is_narrow():
+        labels, below = (cut_apart(texts, LONGEST_ON_PHONE) for texts in (labels, below))
     places = rows_below(rows, len(below))
     bottom = leave_unnamed(ax, places[-1] + 1 if places else rows)
     every = list(range(rows)) if rows <= named else list(headings)
@@ -160,10 +164,12 @@ def write_columns(
     color: str | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> None:
-    """Write columns of figures right of the axes, each under its header.
+    """Write columns of figures right of the axes, each under its header, if there is room for them.
 
     With the `sizes` (in characters) of columns that are there already: more lines of these.
     """
+    if is_narrow():
+        return
     options: dict[str, Any] = {
         "textcoords": "offset points",
         "ha": "right",

@@ -12,7 +12,7 @@ from hierstan.answers.comparison.verdict import CLEAR
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.axes import write_columns
-from hierstan.plots.picture import Look, named, picture
+from hierstan.plots.picture import Look, is_narrow, named, picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,8 +68,8 @@ def plot_compare(
         fig, axes = style.new_figure(8.0, 0.42 * len(table) + 1.9, 2)
         for ax, value, error in zip(axes, ("elpd", "elpd_diff"), ("se", "dse"), strict=True):
             _draw(ax, table[value].to_numpy(float), table[error].to_numpy(float), colors)
-        axes[0].set_yticks(range(len(table)), labels=names, fontsize=style.TEXT_SIZE)
-        axes[1].set_yticks([])
+        for ax in axes[: 2 if is_narrow() else 1]:
+            ax.set_yticks(range(len(table)), labels=names, fontsize=style.TEXT_SIZE)
         axes[0].set_xlabel("elpd (higher predicts better)")
         axes[1].set_xlabel("difference in elpd from the best")
         axes[1].axvspan(-CLEAR, 0, color=style.BAND, lw=0, zorder=0)
@@ -100,6 +100,7 @@ def _draw(ax: Axes, values: np.ndarray, errors: np.ndarray, colors: list[str]) -
     ax.scatter(values, ys, color=colors, s=46, edgecolor="white", lw=0.6, zorder=3)
     ax.set_ylim(len(values) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
+    ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     style.grid_lines(ax)
 

@@ -30,6 +30,7 @@ from hierstan.plots.groups import (
 )
 from hierstan.plots.meta_forest import draw_meta
 from hierstan.plots.picture import Look, picture
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -235,7 +236,7 @@ def _write_figures(
     means, intervals = layout.figures(rows, unit(fit, scale))
     columns = {
         "median" if fit.prior_only else "mean": means,
-        f"{style.percent(prob)} interval": intervals,
+        f"{percent(prob)} interval": intervals,
     }
     layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
@@ -261,7 +262,7 @@ def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, scale: str) -> str:
 def _caption(fit: Fit | TwoPartFit, prob: float, told: list[str]) -> str:
     means = "prior medians" if fit.prior_only else "posterior means"
     parts = [
-        f"Dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
+        f"Dots are {means}, thick lines 50% and thin lines {percent(prob)} intervals",
         *([] if fit.prior_only else ["hollow circles are raw estimates"]),
         *(
             ["upright lines are where what is known of a group puts it"]

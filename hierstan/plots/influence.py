@@ -14,7 +14,8 @@ from hierstan.fit.settings import check_prob
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, interval, labels, mean_words
-from hierstan.plots.picture import Look, picture
+from hierstan.plots.picture import Look, is_narrow, picture
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def plot_influence(
         fig, axes = style.new_figure(2.0 + 3.3 * len(names), height + 1.7, len(names))
         axes = np.atleast_1d(axes)
         for ax, name in zip(axes, names, strict=True):
-            texts = list(table["label"]) if ax is axes[0] else [""] * len(table)
+            texts = list(table["label"]) if ax is axes[0] or is_narrow() else [""] * len(table)
             layout.name_rows(ax, texts, height, NAMED)
             _draw(ax, fit, table, name, prob)
         if len(table) <= NAMED:
@@ -115,7 +116,7 @@ def _title(fit: Fit, table: pd.DataFrame) -> str:
 def _caption(fit: Fit, table: pd.DataFrame, prob: float) -> str:
     failed = int((table["pareto_k"] > GOOD_K).sum())
     weights = f"hollow dots ({failed:,}) rest on weights that do not hold: fit without these"
-    held, group = style.percent(prob), group_word(fit.data)
+    held, group = percent(prob), group_word(fit.data)
     parts = [
         f"Dots are posterior means and lines {held} intervals without the {group}",
         "line and band are those with all",

@@ -14,6 +14,7 @@ from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.plots import style
 from hierstan.plots.groups import on_scale, summaries
+from hierstan.text.tables import percent
 from hierstan.text.wording import listed
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def heterogeneity_words(fit: Fit, prob: float, new: str) -> list[str]:
         return f"{mean}{unit} [{low}, {high}]"
 
     words = f"Differences between studies: tau {told('tau', 1, 2)}, I² {told('i2', 100, 0, '%')}"
-    return [f"{words}, {style.percent(prob)} prediction interval {new}"]
+    return [f"{words}, {percent(prob)} prediction interval {new}"]
 
 
 def write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> None:

@@ -28,6 +28,7 @@ from hierstan.plots.meta_studies import (
     ratio_words,
     studies_of,
 )
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -248,7 +249,7 @@ def _write_figures(
     means, spans = _figures(fit, lines, below, scale)
     weights = ["" if np.isnan(weight) else f"{100 * weight:.1f}%" for weight in lines["weight"]]
     weights += ["100%" if name == "mu" else "" for name in below.index]
-    interval = f"{style.percent(prob)} interval"
+    interval = f"{percent(prob)} interval"
     blank = [""] * len(below)
     columns = {name: [*column, *blank] for name, column in beside.items()}
     columns |= {"estimate": means, interval: spans, "weight": weights}
@@ -294,6 +295,6 @@ def _caption(fit: Fit, prob: float) -> list[str]:
     new = "the bar at the bottom is where the effect of a new one would lie"
     return [
         "squares are what each study says alone, their areas the weights in the overall effect",
-        f"intervals have {style.percent(prob)}",
+        f"intervals have {percent(prob)}",
         *([new] if fit.model.name == "partial" else []),
     ]

@@ -26,6 +26,7 @@ from hierstan.plots.groups import (
     name_axis,
     require_posterior,
 )
+from hierstan.plots.picture import is_narrow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +77,8 @@ def draw_side_by_side(given: TwoPartFit | Mapping[str, Any], scale: str) -> Figu
         axes = np.atleast_1d(axes)
         names = list(whole["label"][order])
         for ax in axes:
-            layout.name_rows(ax, names if ax is axes[0] else [""] * len(names), height, NAMED)
+            texts = names if ax is axes[0] or is_narrow() else [""] * len(names)
+            layout.name_rows(ax, texts, height, NAMED)
         pairs = list(zip(axes, panels, strict=True))
         for together in [[pair] for pair in pairs] if parts else [pairs]:
             _limit(together, scale)

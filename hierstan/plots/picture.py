@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+PHONE = 4.0  # inches, of a picture for a narrow screen
 AROUND = 1.7  # inches that title, caption and the like take
 
 SHORT = "    **look\n        As of every picture.\n"
@@ -61,6 +63,22 @@ class Canvas:
 
 
 _CANVAS: ContextVar[Canvas | None] = ContextVar("canvas", default=None)
+_NARROW: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextmanager
+def narrow() -> Iterator[None]:
+    """Draw for a narrow screen: panels below each other, and no columns of figures beside them."""
+    token = _NARROW.set(True)
+    try:
+        yield
+    finally:
+        _NARROW.reset(token)
+
+
+def is_narrow() -> bool:
+    """Whether pictures are drawn for a narrow screen, where each panel names its rows."""
+    return _NARROW.get()
 
 
 def canvas() -> Canvas:
@@ -122,10 +140,15 @@ def new_axes(width: float, height: float, rows: int, columns: int, **options: An
             )
         ax.spines[["top", "right"]].set_visible(False)
         return np.array([[ax]], dtype=object)
+    stacked = is_narrow() and rows == 1
+    if is_narrow():
+        width, height = min(width, PHONE), height * (columns if stacked else 1)
     if figure is None:
         figure = plt.figure(figsize=size or (width, height))
     if whole(figure).get_layout_engine() is None:
         whole(figure).set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
+    if stacked:  # widths and gaps of panels beside each other mean nothing here
+        return figure.subplots(columns, 1, squeeze=False).T
     return figure.subplots(rows, columns, squeeze=False, **options)
 
 

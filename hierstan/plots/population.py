@@ -24,6 +24,7 @@ from hierstan.plots.groups import (
 )
 from hierstan.plots.picture import Look, picture
 from hierstan.priors import Prior
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -79,7 +80,7 @@ def plot_population(
             _draw_parameter(ax, fit, name)
         if whole:
             _draw_population(axes[-1], fit)
-        held = style.percent(check_prob(None))
+        held = percent(check_prob(None))
         told = f"Dots are posterior means; bars and dark areas, like all ranges, hold {held}."
         return style.finish(fig, _title(fit), told)
 
@@ -146,7 +147,7 @@ def _draw_population(ax: Axes, fit: Fit) -> None:
     where = style.span(*ends, relative=fit.family.link == "log", unit=unit(fit, "response"))
     _head(
         ax,
-        f"{style.percent(check_prob(None))} of new groups in {where}",
+        f"{percent(check_prob(None))} of new groups in {where}",
         f"marks: means of the {len(means):,} groups there are",
     )
 

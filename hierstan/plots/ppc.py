@@ -17,6 +17,8 @@ from hierstan.plots.groups import group_word, interval, labels, outcome_word, ra
 from hierstan.plots.marks import name_points
 from hierstan.plots.picture import Look, picture
 from hierstan.plots.replicated import Replicated, replicated, statistic_of
+from hierstan.text.numbers import share
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -213,7 +215,7 @@ def _draw_statistic(
     """Draw a statistic's distribution over replicated data sets, and its value for the data."""
     observed = float(function(data.y))
     values = np.array([function(one) for one in data.y_rep], dtype=float)
-    share = float((values >= observed).mean())
+    as_large = float((values >= observed).mean())
     lower, upper = interval(values, prob)
     color = style.POOLING_COLORS[fit.model.name]
     fig, ax = style.new_figure(6.0, 3.6)
@@ -225,8 +227,8 @@ def _draw_statistic(
     value = style.number(observed, style.decimals_of(upper - lower))
     told = f"{value} observed, {style.span(lower, upper)} replicated"
     caption = (
-        f"The line is the data's; bars are replicated data sets, {style.percent(share)} of them at "
-        f"least as large. The range holds {style.percent(prob)}."
+        f"The line is the data's; bars are replicated data sets, {share(as_large)} of them at "
+        f"least as large. The range holds {percent(prob)}."
     )
     return style.finish(fig, f"{name} of {data.words}: {told}", caption)
 
@@ -236,15 +238,15 @@ def _title(fit: Fit, outside: np.ndarray, prob: float) -> str:
     inside = int((~outside).sum())
     return (
         f"{inside:,} of {len(outside):,} {group_word(fit.data)} means lie within their "
-        f"{style.percent(prob)} {kind} predictive interval"
+        f"{percent(prob)} {kind} predictive interval"
     )
 
 
 def _caption(data: Replicated, prob: float, rows: int) -> str:
-    left = "bars" if data.discrete else "the dark line"
+    left = "Bars" if data.discrete else "The dark line"
     blue = "dots and lines" if data.discrete else "light lines"
     named = "" if rows <= NAMED else f"; of {rows:,} groups, those farthest outside are named"
     return (
-        f"Left: {left}, the data; {blue}, replications. Right: dots, the data; thick lines 50% and "
-        f"thin lines {style.percent(prob)} intervals of replications; diamonds, outside{named}."
+        f"{left}: the data; {blue}: replications. Of the means, dots are the data; thick lines 50% "
+        f"and thin lines {percent(prob)} intervals of replications; diamonds, outside{named}."
     )

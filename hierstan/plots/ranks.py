@@ -17,6 +17,8 @@ from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import group_word, labels, mean_words
 from hierstan.plots.picture import Look, picture
+from hierstan.text.numbers import figure, share
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,13 +176,11 @@ def _keys(fit: Fit | TwoPartFit, shares: np.ndarray | None, prob: float) -> list
         return [
             Line2D([], [], ls="", marker="o", ms=3, color=color, label="median"),
             Line2D([], [], color=style.tint(color, 0.6), lw=2, label="50% interval"),
-            Line2D(
-                [], [], color=style.tint(color, 0.25), lw=2, label=f"{style.percent(prob)} interval"
-            ),
+            Line2D([], [], color=style.tint(color, 0.25), lw=2, label=f"{percent(prob)} interval"),
         ]
     most = float(shares.max())
     shades = [
-        Patch(color=_shades(color)(np.sqrt(share)), label=f"{100 * share * most:.2g}%")
+        Patch(color=_shades(color)(np.sqrt(share)), label=f"{figure(100 * share * most, 2)}%")
         for share in ((1.0,) if fit.model.name == "complete" else (0.1, 0.4, 1.0))
     ]
     shades[0].set_label(f"probability of a rank: {shades[0].get_label()}")
@@ -192,8 +192,8 @@ def _write_figures(ax: Axes, table: pd.DataFrame, prob: float) -> None:
     ends = zip(table["lower"], table["upper"], strict=True)
     columns = {
         "median": [f"{median}" for median in table["median"]],
-        f"{style.percent(prob)} interval": [f"{low} to {high}" for low, high in ends],
-        "P(best)": [style.chance(best) for best in table["best"]],
+        f"{percent(prob)} interval": [f"{low} to {high}" for low, high in ends],
+        "P(best)": [share(best) for best in table["best"]],
     }
     layout.write_columns(ax, range(len(table)), columns)
 
@@ -207,8 +207,8 @@ def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, prob: float) -> str:
     first = table.iloc[int(table["best"].to_numpy().argmax())]
     typical = int((table["upper"] - table["lower"] + 1).median())
     return (
-        f"{what}: {first['label']} is best with probability {style.chance(first['best'])}; "
-        f"{style.percent(prob)} intervals typically span {typical:,} of {len(table):,} ranks"
+        f"{what}: {first['label']} is best with probability {share(first['best'])}; "
+        f"{percent(prob)} intervals typically span {typical:,} of {len(table):,} ranks"
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from hierstan.errors import HierstanError
 from hierstan.plots import style
 from hierstan.plots.picture import Look, named, new_axes, picture
+from hierstan.text.tables import percent
 from hierstan.trust.sbc_result import SBCResult
 from hierstan.trust.uniformity import bands
 
@@ -116,7 +117,7 @@ def _ecdf(result: SBCResult, prob: float) -> Figure:
         ax.step(z, below - z, where="mid", color=_color(result, name), linewidth=1.2)
     caption = (
         "Distribution function of the ranks minus that of uniform ones, by rank / draws. The band "
-        f"holds all of the line with probability {style.percent(prob)} if posteriors are "
+        f"holds all of the line with probability {percent(prob)} if posteriors are "
         "calibrated."
     )
     return style.finish(fig, _title(result), caption)
@@ -135,6 +136,6 @@ def _hist(result: SBCResult, prob: float) -> Figure:
         ax.stairs(counts, edges, color=_color(result, name), linewidth=1.2)
     caption = (
         f"Histograms of ranks from 0 to {top}. Shaded: where each bar lies with probability "
-        f"{style.percent(prob)} if posteriors are calibrated."
+        f"{percent(prob)} if posteriors are calibrated."
     )
     return style.finish(fig, _title(result), caption)

@@ -30,6 +30,7 @@ from hierstan.plots.groups import (
 )
 from hierstan.plots.moves import NAMED, draw_moves, draw_side_by_side
 from hierstan.plots.picture import Look, picture
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -157,7 +158,7 @@ def _keys(centers: bool) -> list[Any]:
         dot(partial, partial, "partially pooled"),
         Line2D([], [], color=style.INK, lw=0.9, ls="-" if centers else (0, (4, 3)), label=middle),
         Patch(color=style.CORE, label="two thirds of groups"),
-        Patch(color=style.BAND, label=f"{style.percent(check_prob(None))} of new groups"),
+        Patch(color=style.BAND, label=f"{percent(check_prob(None))} of new groups"),
     ]
 
 

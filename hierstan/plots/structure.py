@@ -15,7 +15,9 @@ from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.groups import LINK_WORDS, labels, mean_words, require
-from hierstan.plots.picture import Look, named, picture
+from hierstan.plots.picture import Look, is_narrow, named, picture
+from hierstan.text.numbers import share
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,16 +80,16 @@ def plot_components(fit: Fit, *, prob: float | None = None, **look: Unpack[Look]
         ends = np.minimum(priors, widest)
         left.hlines(rows, ends[:, 0], ends[:, 1], color=style.PRIOR, lw=1.1)
         left.set_xlim(0, widest)
-        left.set_yticks(range(len(table)), labels=names)
         link = LINK_WORDS[fit.family.link]
         left.set_xlabel(f"sd between levels of {link}{mean_words(fit, 'response')}")
         right.set_xlim(0, 1)
         right.set_xlabel("share of the variance between groups")
-        right.set_yticks([])
-        shares = [style.chance(share) for share in table["share"]]
+        for ax in (left, right)[: 2 if is_narrow() else 1]:
+            ax.set_yticks(range(len(table)), labels=names)
+        shares = [share(float(part)) for part in table["share"]]
         layout.write_columns(right, range(len(table)), {"share": shares})
         caption = (
-            f"Dots are posterior means, thick lines 50% and thin lines {style.percent(prob)} "
+            f"Dots are posterior means, thick lines 50% and thin lines {percent(prob)} "
             "intervals; grey lines are intervals of the prior."
         )
         return style.finish(fig, _title(table), caption)
@@ -164,12 +166,12 @@ def plot_effects(
         if len(table) <= NAMED:
             means, intervals = layout.figures(table)
             pooled = [style.number(value, 2) for value in table["pooling_factor"]]
-            columns = {"mean": means, f"{style.percent(prob)} interval": intervals}
+            columns = {"mean": means, f"{percent(prob)} interval": intervals}
             layout.write_columns(ax, range(len(table)), {**columns, "pooling factor": pooled})
         name = style.literal(factor)
         ends = style.span(table["mean"].min(), table["mean"].max())
         what = "adds" if scale == "link" else "has, all else average"
-        held = style.percent(prob)
+        held = percent(prob)
         parts = [
             f"Dots are posterior means, thick lines 50% and thin lines {held} intervals",
             "the dashed line is an average level",
@@ -183,11 +185,11 @@ def plot_effects(
 
 
 def _title(table: pd.DataFrame) -> str:
-    share = style.chance(float(table["share"].max()))
+    most = share(float(table["share"].max()))
     largest = table["share"].idxmax()
     if largest == table.index[-1]:
-        return f"{share} of the variance between groups is left to the groups themselves"
-    return f"Of the variance between groups, {share} goes with {style.literal(largest)}"
+        return f"{most} of the variance between groups is left to the groups themselves"
+    return f"Of the variance between groups, {most} goes with {style.literal(largest)}"
 
 
 def _draw_components(ax: Axes, table: pd.DataFrame, inner: pd.DataFrame, kind: str) -> None:
@@ -196,6 +198,7 @@ def _draw_components(ax: Axes, table: pd.DataFrame, inner: pd.DataFrame, kind: s
         ax.hlines(rows, source[f"{kind}_lower"], source[f"{kind}_upper"], color=color, lw=width)
     ax.plot(table[kind], rows, "o", color=color, ms=5.5, mec="white", mew=0.5)
     ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_yticks([])
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     style.grid_lines(ax)

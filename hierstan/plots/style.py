@@ -91,6 +91,7 @@ def finish(fig: Figure, title: str, caption: str = "") -> Figure:
             color=QUIET,
             linespacing=1.35,
         )
+    _wrap_names(fig)
     return settle(fig)
 
 
@@ -197,18 +198,6 @@ def span(lower: float, upper: float, *, relative: bool = False, unit: str = "") 
     return " to ".join(f"{text}{unit}" for text in dict.fromkeys(texts))
 
 
-def percent(share: float) -> str:
-    """Return a probability as a percentage, without needless digits."""
-    return f"{100 * share:.3g}%"
-
-
-def chance(probability: float) -> str:
-    """Return a probability as a whole percentage; what is not certain never looks like it."""
-    if 0 < probability < 0.005:
-        return "<1%"
-    return ">99%" if 0.995 <= probability < 1 else f"{100 * probability:.0f}%"
-
-
 # internals ------------------------------------------------------------------------------------
 
 
@@ -259,6 +248,22 @@ def _finish_axes(ax: Axes, title: str) -> None:
         text.set_parse_math(False)
 
 
+def _wrap_names(fig: Figure) -> None:
+    """Break names of value axes that are longer than the axes are wide."""
+    long = [ax for ax in fig.axes if len(ax.get_xlabel()) > _characters(_width(fig), TEXT_SIZE) / 3]
+    if not long:
+        return
+    settle(fig)
+    for ax in long:
+        widest = max(20, _characters(1.1 * _width(ax), TEXT_SIZE))
+        lines = ax.get_xlabel().split("\n")
+        ax.set_xlabel("\n".join(part for line in lines for part in _broken(line, widest)))
+
+
+def _broken(text: str, widest: int) -> list[str]:
+    return textwrap.wrap(text, widest, break_on_hyphens=False)
+
+
 def _width(part: Any) -> float:
     """Return the width in inches of a figure, a part of one, or axes."""
     box = part.bbox if hasattr(part, "dpi") else part.get_window_extent()
@@ -272,9 +277,9 @@ def _characters(width: float, size: float) -> int:
 
 def _balanced(text: str, widest: int) -> str:
     """Break a text into as few lines as it needs, of like length."""
-    needed = len(textwrap.wrap(text, widest, break_on_hyphens=False))
+    needed = len(_broken(text, widest))
     for width in range(max(1, len(text) // max(needed, 1)), widest):
-        lines = textwrap.wrap(text, width, break_on_hyphens=False)
+        lines = _broken(text, width)
         if len(lines) <= needed:
             return "\n".join(lines)
     return textwrap.fill(text, widest, break_on_hyphens=False)

@@ -18,6 +18,8 @@ from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.picture import Look, picture
 from hierstan.plots.uplift_tables import POINTS, Comparison, against_control, of_arms
+from hierstan.text.numbers import share
+from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -186,11 +188,11 @@ def _write_figures(ax: Axes, found: Comparison, prob: float) -> None:
         means = [f"{text}%" for text in means]
     columns = found.beside | {
         unit if unit == POINTS else "mean": means,
-        f"{style.percent(prob)} interval": spans,
+        f"{percent(prob)} interval": spans,
     }
     for column, header in CHANCES.items():
         if column in table:
-            columns[header] = [style.chance(chance) for chance in table[column]]
+            columns[header] = [share(chance) for chance in table[column]]
     layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
 
@@ -203,7 +205,7 @@ def _title(fit: Fit | TwoPartFit, found: Comparison, caring: Any) -> str:
     worse = int((worst > SURE).sum())
     clearly = f"{better:,} of {len(table):,} clearly better"
     clearly = clearly.replace(" of ", "\N{NO-BREAK SPACE}of ")
-    return f"{what}: {clearly}, {worse:,} clearly worse (P > {style.percent(SURE)})"
+    return f"{what}: {clearly}, {worse:,} clearly worse (P > {percent(SURE)})"
 
 
 def _caption(
@@ -217,7 +219,7 @@ def _caption(
     means = "prior means" if fit.prior_only else "posterior means"
     parts = [
         f"{'Larger' if larger_is_better else 'Smaller'} is better, best on top",
-        f"dots are {means}, thick lines 50% and thin lines {style.percent(prob)} intervals",
+        f"dots are {means}, thick lines 50% and thin lines {percent(prob)} intervals",
         *(["differences inside the band do not matter"] if caring is not None else []),
         *layout.told(cut, len(found.table), NAMED),
     ]

@@ -56,7 +56,8 @@ def trust_grid(runs: Sequence[tuple[str, Fit]], found: Sequence[Diagnosis]) -> G
         (name, *(_checked(check, row) for check, row in _lines(one.table)))
         for (name, _), one in zip(runs, found, strict=True)
     )
-    return Grid("checks", "Checks of the draws: the worst value of each fit", tuple(header), rows)
+    caption = "Checks of the draws: the worst value of each fit"
+    return Grid("checks", caption, tuple(header), rows, whole=True)
 
 
 def poolings_grid(fits: Mapping[str, Whole], ledger: pd.DataFrame, prob: float) -> Grid:
@@ -138,7 +139,18 @@ def sensitivity_grid(found: PriorSensitivity, key: str) -> Grid:
     header = ("prior of tau", *(head.replace("_", " ") for head in table.header[1:]))
     words = frozenset(i for i, how in enumerate(table.align) if i and how == "<")
     caption = "Under other priors of tau: its posterior mean and 90% interval, and what follows"
-    return Grid(f"priors-of-tau{key}", caption, header, table.rows, words)
+    return Grid(f"priors-of-tau{key}", caption, header, table.rows, words, whole=True)
+
+
+def power_grid(power: pd.DataFrame, key: str) -> Grid:
+    """Tabulate what slightly stronger and weaker priors and likelihoods would do."""
+    rows = tuple(
+        (str(name), *numbers(line[:2], 2), "" if line[2] == "✓" else str(line[2]))
+        for name, *line in power.itertuples()
+    )
+    header = ("parameter", "moved by its prior", "moved by the data", "diagnosis")
+    caption = "Power-scaling: what moves by more than 0.05 is sensitive"
+    return Grid(f"power{key}", caption, header, rows, frozenset({3}), whole=True)
 
 
 def priors_grid(runs: Sequence[tuple[str, Fit]]) -> Grid:

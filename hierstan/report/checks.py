@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hierstan.answers.check import check
-from hierstan.answers.comparison.prior_sensitivity import prior_sensitivity
+from hierstan.answers.comparison.prior_sensitivity import (
+    power_scaling,
+    prior_sensitivity,
+    words_of_power,
+)
 from hierstan.answers.diagnose import Diagnosis
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
@@ -17,8 +21,8 @@ from hierstan.report.subject import Part
 
 MOST_FITTED_AGAIN = 100  # groups; more, or with factors, arms or parts, may take minutes
 LONG = (
-    "This page does not fit the model again with other priors, which would take long. "
-    "hs.prior_sensitivity(fit) does."
+    "This is computed from the draws there are; fitting again with other priors of tau would take "
+    "long here, and hs.prior_sensitivity(fit) does it."
 )
 Section = dict[str, Any]
 
@@ -62,17 +66,21 @@ def likeness(part: Part) -> Section:
         "head": part.head,
         "verdict": verdict,
         "messages": found.messages,
-        "shown": attempt(lambda: {"picture": picture(plot_ppc(fit), alt, J)}),
+        "shown": attempt(lambda: {"picture": picture(lambda: plot_ppc(fit), alt, J)}),
     }
 
 
 def sensitivity(part: Part, unit: str) -> Section:
-    """Say whether the conclusions depend on the priors, where it takes no longer than the rest."""
+    """Say whether the conclusions depend on the priors.
+
+    The model is fitted with other priors of tau where that takes no longer than the rest; elsewhere
+    the draws there are tell what slightly stronger and weaker priors would do.
+    """
     fit = part.partial
     assert fit is not None
     known = fit.data.factors is not None or fit.family.treatment
     if part.head or known or len(fit.data.groups) > MOST_FITTED_AGAIN:
-        return {"head": part.head, "refused": LONG}
+        return {"head": part.head, **attempt(lambda: _reweighted(fit, part.key))}
     alt = (
         "A dot with a line for each of several priors of tau, the fitted one on top: the posterior "
         "mean of tau and its 90% interval. The table has the numbers."
@@ -83,10 +91,17 @@ def sensitivity(part: Part, unit: str) -> Section:
         return {
             "verdict": sweep.verdict,
             "grid": answers.sensitivity_grid(sweep, part.key),
-            "picture": picture(plot_prior_sensitivity(sweep), alt, 1),
+            "picture": picture(lambda: plot_prior_sensitivity(sweep), alt, 1),
         }
 
     return {"head": part.head, **attempt(found)}
+
+
+def _reweighted(fit: Fit, key: str) -> Section:
+    """Say what slightly stronger and weaker priors would do."""
+    power = power_scaling(fit)
+    verdict = f"{words_of_power(power)} {LONG}"
+    return {"verdict": verdict, "grid": answers.power_grid(power, key), "picture": None}
 
 
 def attempt(make: Callable[[], Section]) -> Section:

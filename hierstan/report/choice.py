@@ -15,11 +15,11 @@ from hierstan.report.grid import (
     group_grid,
     in_units,
     percent_sign,
-    share,
     text_of,
     what,
 )
 from hierstan.report.subject import Whole
+from hierstan.text.numbers import share
 from hierstan.text.tables import numbers, percent, places, plain_labels
 
 POINTS = "percentage points"

@@ -8,9 +8,11 @@ from hierstan.answers.differences.heterogeneity import Heterogeneity
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import COLUMNS
 from hierstan.plots.groups import group_word, mean_words, shares
-from hierstan.report.grid import MOST_ROWS, Grid, percent_sign, share, text_of
+from hierstan.report.grid import MOST_ROWS, Grid, percent_sign, text_of
+from hierstan.text.numbers import share
 from hierstan.text.tables import numbers, percent, places, plain_labels
 
+FEW = 12  # levels, told in whole on a phone too
 LINKS = {"identity": "", "logit": ", in log-odds", "log": ", as a logarithm"}
 
 
@@ -31,7 +33,7 @@ def spread_grid(fit: Fit, found: Heterogeneity, prob: float, key: str) -> Grid:
         rows.append((text, *numbers(line, places(line[1]))))
     header = ("quantity", *COLUMNS)
     caption = f"Differences between groups: posterior and equal-tailed {percent(prob)} interval"
-    return Grid(f"spread{key}", caption, header, tuple(rows))
+    return Grid(f"spread{key}", caption, header, tuple(rows), whole=True)
 
 
 def slopes_grid(fit: Fit, prob: float) -> Grid:
@@ -46,7 +48,7 @@ def slopes_grid(fit: Fit, prob: float) -> Grid:
         f"Change of a group's mean{LINKS[fit.family.link]} for one unit of a predictor; together "
         f"they explain {explained} of the variance between groups"
     )
-    return Grid("slopes", caption, ("predictor", *COLUMNS, "above 0"), tuple(rows))
+    return Grid("slopes", caption, ("predictor", *COLUMNS, "above 0"), tuple(rows), whole=True)
 
 
 def components_grid(found: Components) -> Grid:
@@ -58,7 +60,7 @@ def components_grid(found: Components) -> Grid:
         for name, line in zip(table.index, table.to_numpy(float), strict=True)
     )
     header = ("component", "sd", "from", "to", "share of the variance", "from", "to")
-    return Grid("components", str(table.attrs["caption"]), header, rows)
+    return Grid("components", str(table.attrs["caption"]), header, rows, whole=True)
 
 
 def levels_grid(fit: Fit, number: int, prob: float) -> Grid:
@@ -74,4 +76,4 @@ def levels_grid(fit: Fit, number: int, prob: float) -> Grid:
     header = (text_of(factor), "adds", *COLUMNS[1:], "pooling factor")
     more = f"The first {MOST_ROWS} of {len(table):,} levels." if len(table) > MOST_ROWS else ""
     caption = text_of(str(table.attrs["caption"]), None)
-    return Grid(f"levels-{number}", caption, header, rows, more=more)
+    return Grid(f"levels-{number}", caption, header, rows, more=more, whole=len(rows) <= FEW)

@@ -104,11 +104,6 @@ def estimates(means: pd.DataFrame, decimals: int, *names: str) -> list[str]:
     return [f"{mean} [{low}, {high}]" for mean, low, high in zip(*columns, strict=True)]
 
 
-def share(value: float) -> str:
-    """Return a probability as a percentage, but for what it cannot be told from."""
-    return "<1%" if 0 < value < 0.005 else ">99%" if 0.995 < value < 1 else f"{value:.0%}"
-
-
 def in_units(fit: Fit | TwoPartFit, table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the means of groups as people read them: shares as percentages."""
     if not shares(fit, "response"):

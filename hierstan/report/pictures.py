@@ -7,8 +7,11 @@ import io
 import re
 import struct
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from hierstan.plots.picture import narrow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +24,23 @@ NAMELESS: dict[str, dict] = {"png": {"Software": None}, "svg": {"Date": None, "C
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image within the page.
+
+    Attributes
+    ----------
+    source : str
+        A ``data:`` address.
+    width, height : int
+        In CSS pixels.
+    """
+
+    source: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class Picture:
     """A picture as a page has it.
 
@@ -30,30 +50,38 @@ class Picture:
         What it shows and how to read it, as the figure itself would say.
     alt : str
         What there is to see, for those who don't.
-    source : str
-        A ``data:`` address.
-    width, height : int
-        In CSS pixels.
+    wide, narrow : Image
+        For a desk and for a phone.
     """
 
     title: str
     caption: str
     alt: str
-    source: str
-    width: int
-    height: int
+    wide: Image
+    narrow: Image
 
 
-def picture(figure: Figure, alt: str, groups: int) -> Picture:
-    """Turn a figure of `hierstan.plots` into a picture, its words taken out and given beside it.
+def picture(draw: Callable[[], Figure], alt: str, groups: int) -> Picture:
+    """Draw a picture of `hierstan.plots`, its words taken out and given beside it.
 
-    The picture comes as an image of its own, so that nothing in it can reach into the page: no
-    names, no styles, no scripts. The same figure gives the same bytes.
+    It comes as images of their own, so that nothing in them can reach into the page: no names, no
+    styles, no scripts. The same fits give the same bytes.
     """
+    figure = draw()
+    title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), _below(figure)))
+    wide = _image(figure, groups)
+    with narrow():
+        return Picture(title, caption, alt, wide, _image(draw(), groups))
+
+
+# internals ------------------------------------------------------------------------------------
+
+
+def _image(figure: Figure, groups: int) -> Image:
+    """Turn a figure into an image without the words above and below."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
-    title, caption = (" ".join(text.split()) for text in (figure.get_suptitle(), _below(figure)))
     _without_words(figure)
     kind = "png" if groups > MOST_DRAWN else "svg"
     options: dict[str, Any] = {
@@ -70,10 +98,7 @@ def picture(figure: Figure, alt: str, groups: int) -> Picture:
     plt.close(figure)
     content = buffer.getvalue()
     source = f"data:{TYPES[kind]};base64,{base64.b64encode(content).decode()}"
-    return Picture(title, caption, alt, source, *_size(content, kind))
-
-
-# internals ------------------------------------------------------------------------------------
+    return Image(source, *_size(content, kind))
 
 
 def _without_words(figure: Figure) -> None:

@@ -48,7 +48,8 @@ def data(subject: Subject) -> Section:
         for one in list(part.fits.values())[:1]
     ]
     rows = next(iter(subject.parts[0].fits.values())).data.n_rows
-    columns = [f"{text_of(name)} ({role})" for role, name in fit.data.columns.items()]
+    columns = [f"{text_of(fit.data.grouped_by)} (group)"]
+    columns += [f"{text_of(n)} ({role})" for role, n in fit.data.columns.items() if role != "group"]
     return {
         "groups": f"{len(fit.data.groups):,}",
         "observations": f"{rows:,}",
@@ -77,7 +78,7 @@ def comparison(part: Part, unit: str) -> Section:
     found = compare(part.fits, unit=unit, progress=False)
     alt = (
         f"Two panels with a dot and error bars for each of {len(part.fits)} fits, best on top: its "
-        "elpd on the left, on the right its difference from the best. The table has the numbers."
+        "elpd, and its difference from the best. The table has the numbers."
     )
     preferred = found.preferred
     return {
@@ -86,7 +87,7 @@ def comparison(part: Part, unit: str) -> Section:
         "preferred": name_of(preferred, part.fits[preferred]) if preferred else "",
         "safer": preferred is None and part.partial is not None,
         "grid": answers.comparison_grid(found, part),
-        "picture": picture(plot_compare(found), alt, len(part.fits)),
+        "picture": picture(lambda: plot_compare(found), alt, len(part.fits)),
         "unit": found.unit,
     }
 
@@ -101,7 +102,7 @@ def moves(fit: Whole, prob: float) -> Section:
     )
     return {
         "grid": answers.shrinkage_grid(fit, ledger, prob),
-        "picture": picture(plot_shrinkage(fit), alt, J),
+        "picture": picture(lambda: plot_shrinkage(fit), alt, J),
         "forest": forest(fit, prob),
         "unit": answers.column_of(fit, str(ledger.attrs["unit"])),
         "borrowed": "borrowed" in ledger,
@@ -114,7 +115,7 @@ def forest(fit: Whole, prob: float) -> Any:
         f"A dot with a thick and a thin line for each of {len(fit.data.groups):,} groups: its mean "
         "and two intervals. The table has the numbers."
     )
-    return picture(plot_forest(fit, prob=prob), alt, len(fit.data.groups))
+    return picture(lambda: plot_forest(fit, prob=prob), alt, len(fit.data.groups))
 
 
 def spread(part: Part, prob: float) -> Section:
@@ -132,7 +133,7 @@ def spread(part: Part, prob: float) -> Section:
         "verdict": for_readers(found.verdict),
         "grid": differences.spread_grid(fit, found, prob, part.key),
         "slopes": differences.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
-        "picture": picture(plot_population(fit), alt, 1),
+        "picture": picture(lambda: plot_population(fit), alt, 1),
     }
 
 
@@ -151,7 +152,7 @@ def structure(part: Part, prob: float) -> Section | None:
     return {
         "verdict": found.verdict,
         "grid": differences.components_grid(found),
-        "picture": picture(plot_components(fit, prob=prob), alt, 1),
+        "picture": picture(lambda: plot_components(fit, prob=prob), alt, 1),
         "levels": [differences.levels_grid(fit, at, prob) for at in levels],
     }
 
@@ -179,7 +180,7 @@ def decisions(subject: Subject) -> Section | None:
             f"A dot with a thick and a thin line for each of {J - 1:,} groups: its difference from "
             "the control and two intervals. The table has the numbers."
         )
-        uplift = picture(plot_uplift(fit, prob=subject.prob, **given), alt, J)
+        uplift = picture(lambda: plot_uplift(fit, prob=subject.prob, **given), alt, J)
     return {
         "advice": for_readers(str(table.attrs["advice"])),
         "grid": choice.decision_grid(fit, table, control),

@@ -30,6 +30,43 @@ def short(value: float) -> str:
     return numbers([value], decimals_of(value))[0] if value else "0"
 
 
+def figure(value: float, digits: int = 3) -> str:
+    """Return so many significant digits, or all before the decimal point; no needless zeros.
+
+    Examples
+    --------
+    >>> figure(0.04), figure(1234.5), figure(999.96), figure(1.25e12), figure(2.5e6, 2)
+    ('0.04', '1,234', '1,000', '1.25e+12', '2,500,000')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
+
+
+def points(difference: float, digits: int = 3) -> str:
+    """Return a difference between shares in words.
+
+    Examples
+    --------
+    >>> points(0.0123), points(0.01), points(-0.00004)
+    ('1.23 percentage points', '1 percentage point', '-0.004 percentage points')
+    """
+    text = figure(100 * difference, digits)
+    return f"{text} percentage point{'s' * (text != '1')}"
+
+
+def share(probability: float) -> str:
+    """Return a probability as a whole percentage; what is not certain never looks like it.
+
+    Examples
+    --------
+    >>> share(0.001), share(0.29), share(0.996), share(1.0)
+    ('<1%', '29%', '>99%', '100%')
+    """
+    if 0 < probability < 0.005:
+        return "<1%"
+    return ">99%" if 0.995 <= probability < 1 else f"{100 * probability:.0f}%"
+
+
 def decimals_of(size: float) -> int:
     """Return the decimals that show two significant digits of a number."""
     return max(places(abs(size)) - 1, 0)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.text.wording import show
+
 WIDTH = 88
 LONGEST_LABEL = 32
 ROWS_SHOWN = 10
@@ -147,6 +149,19 @@ def plain_labels(labels: pd.Index) -> list[str]:
     if len(set(texts)) == len(texts):
         return texts
     return [repr(label) for label in labels]  # 1 and "1", say
+
+
+def called(label: object) -> str:
+    """Return what a sentence calls a group: texts in quotes, everything else as people write it.
+
+    Examples
+    --------
+    >>> called("B"), called(("young", "web")), called(7), called(pd.Timestamp("2026-03-01"))
+    ("'B'", "'young, web'", '7', '2026-03-01')
+    """
+    if isinstance(label, tuple):
+        return called(", ".join(map(_plain, label)))
+    return show(label) if isinstance(label, (str, bytes)) else _plain(label)
 
 
 def printable(text: str, limit: int | None = LONGEST_LABEL) -> str:

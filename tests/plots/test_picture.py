@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from pictures import check_picture, close, fit_of, words
 
 import hierstan as hs
+from hierstan.plots.picture import narrow
 
 ONE_PANEL: dict[str, Callable[..., Any]] = {
     "forest": lambda **look: hs.plot_forest(fit_of("schools"), **look),
@@ -53,6 +55,28 @@ def two_part() -> Any:
 def _closed() -> Iterator[None]:
     yield
     close()
+
+
+@pytest.mark.parametrize(
+    "name", ["forest", "ranks", "population", "ppc", "side by side", "compare"]
+)
+def test_on_a_narrow_screen_panels_are_below_each_other_and_name_their_rows(name: str) -> None:
+    pair = both() | {"partial": fit_of("schools")}
+    draw = {"compare": lambda: hs.plot_compare(hs.compare(pair))} | ONE_PANEL | MORE
+    wide = draw[name]()
+    with narrow():
+        figure = draw[name]()
+    assert figure.get_size_inches()[0] <= 4
+    assert len(figure.axes) == len(wide.axes)
+    boxes = [ax.get_window_extent() for ax in figure.axes]
+    assert all(low.y1 <= high.y0 for high, low in itertools.pairwise(boxes))
+    page = figure.bbox
+    for ax in figure.axes:
+        assert ax.get_tightbbox().x1 <= page.x1 + 1, "nothing reaches beyond the right edge"
+        assert ax.xaxis.label.get_window_extent().x0 >= page.x0 - 1
+    if name in {"side by side", "compare"}:
+        named = [[text.get_text() for text in ax.get_yticklabels()] for ax in figure.axes]
+        assert named[0] == named[1] != [""] * len(named[0])
 
 
 def test_every_picture_has_the_same_five_and_documents_them() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import QuadMesh
 from pictures import check_picture, close, column, fit_of, names, segments, words
@@ -59,6 +60,15 @@ def test_figures_are_those_of_the_tables() -> None:
     assert f"{best.idxmax()} is best with probability {100 * best.max():.0f}%" in " ".join(
         words(figure)
     )
+
+
+def test_a_certain_rank_has_a_probability_that_can_be_read() -> None:
+    frame = pd.DataFrame({"v": list("abc"), "y": [0.0, 50.0, 100.0], "se": 1.0})
+    data = hs.GroupedData.from_estimates(frame, group="v", estimate="y", se="se")
+    fit = hs.NoPooling().fit(data, seed=1, engine="stanli", progress=False)
+    said = " ".join(words(hs.plot_ranks(fit)))
+    assert "100%" in said
+    assert "e+" not in said
 
 
 def test_shades_are_the_rank_probabilities() -> None:

@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 from pictures import OPTIONS, check_picture, close, column, data_of, fit_of, names, segments, words
 
 import hierstan as hs
-from hierstan.plots.style import CORE, POOLING_COLORS, chance
+from hierstan.plots.style import CORE, POOLING_COLORS
+from hierstan.text.numbers import share
 
 
 @pytest.fixture(autouse=True)
@@ -177,12 +178,12 @@ def test_a_treatment_has_an_uplift_in_every_group(
     if not relative:
         told = column(figure, "P(better)")
         shares = [*table["prob_positive"], found.overall["prob_positive"]]
-        assert told == [chance(share) for share in shares]
+        assert told == [share(part) for part in shares]
         assert len(column(figure, "treated")) == len(table) + 1
     else:
         draws = found.draws.to_numpy().reshape(-1, len(found.table)) - 1
         same = pd.Series((np.abs(draws) <= 0.1).mean(axis=0), found.table.index)[table.index]
-        assert column(figure, "P(same)")[:-1] == [chance(share) for share in same]
+        assert column(figure, "P(same)")[:-1] == [share(part) for part in same]
 
 
 def test_the_uplift_of_a_treatment_is_absolute() -> None:

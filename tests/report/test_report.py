@@ -21,7 +21,7 @@ from hierstan.shell.cli import main
 
 pytestmark = pytest.mark.slow  # its pages take seconds each
 
-VOID = {"meta", "img", "br", "link", "input", "hr"}
+VOID = {"meta", "img", "br", "link", "input", "hr", "source"}
 HOSTILE = [
     "<script>alert(1)</script>",
     "\"&'><img src=x onerror=alert(2)>",
@@ -524,12 +524,25 @@ def test_the_verdict_on_each_group_is_in_sight(
 
 
 @pytest.mark.slow
-def test_figures_shrink_to_a_phone(written: Written, tmp_path: Path) -> None:
+def test_figures_fit_a_phone_and_can_be_read_there(written: Written, tmp_path: Path) -> None:
     script = """
       tell([...document.images].map((i) => [i.getBoundingClientRect().width <= innerWidth,
-        Math.abs(i.width / i.height - i.naturalWidth / i.naturalHeight) < 0.1]));
+        Math.abs(i.width / i.height - i.naturalWidth / i.naturalHeight) < 0.1,
+        i.getBoundingClientRect().width > 0.85 * i.naturalWidth]));
     """
-    assert evaluate(written.file, tmp_path, script, width=390) == [[True, True]] * 6
+    assert evaluate(written.file, tmp_path, script, width=390) == [[True, True, True]] * 6
+
+
+@pytest.mark.slow
+def test_small_tables_are_whole_on_a_phone(segments: Written, tmp_path: Path) -> None:
+    script = """
+      const cut = (e) => e.getBoundingClientRect().right > innerWidth;
+      tell([...document.querySelectorAll('table')].filter((t) => t.closest('.whole'))
+        .map((t) => [t.id, [...t.querySelectorAll('td')].filter(cut).length]));
+    """
+    found = dict(evaluate(segments.file, tmp_path, script, width=390))
+    assert {"checks-table", "powerrate-table", "spreadamount-table"} <= set(found)
+    assert set(found.values()) == {0}
 
 
 @pytest.mark.slow

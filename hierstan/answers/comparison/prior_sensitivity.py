@@ -26,7 +26,8 @@ from hierstan.fit.taken import refuse_two_part
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import expected_means, normal_approximation
 from hierstan.text.answer import tables_of
-from hierstan.text.tables import Page, Printed, Table
+from hierstan.text.numbers import figure
+from hierstan.text.tables import Page, Printed, Table, called
 
 DRAWS = 1000  # for the means of very many groups
 PROB = 0.9
@@ -42,7 +43,7 @@ class PriorSensitivity(Printed):
     Attributes
     ----------
     power : pandas.DataFrame
-        Power-scaling sensitivity of ``mu`` and ``tau`` (Kallioinen et al. 2024,
+        Power-scaling sensitivity of ``mu``, ``tau`` and every factor's tau (Kallioinen et al. 2024,
         doi:10.1007/s11222-023-10366-5): to the prior, to the likelihood, and a diagnosis. Values
         above 0.05 mean that the quantity moves.
     sweep : pandas.DataFrame
@@ -71,7 +72,7 @@ class PriorSensitivity(Printed):
         header = ("power-scaling", *map(str, self.power))
         tables = (*tables_of(self.sweep), Table(header, tuple(power), align="<..<"))
         return Page(
-            "Other priors of tau, and slightly stronger and weaker ones of mu and tau",
+            "Other priors of tau, and slightly stronger and weaker ones",
             (),
             tables,
             (self.verdict,),
@@ -148,7 +149,7 @@ def prior_sensitivity(
         means.append(of_groups)
         rows.append({**row, "rank_correlation": _rank_correlation(of_groups, means[0])})
     sweep = pd.DataFrame(rows).set_index("prior")
-    power = _power(partial)
+    power = power_scaling(partial)
     changes, words = _judge(sweep, power)
     return PriorSensitivity(power, sweep, changes, words)
 
@@ -170,6 +171,57 @@ def comparable(prior: Prior) -> list[Prior]:
     ends = np.array([0.1, 0.9])
     own = prior.quantile(ends)
     return [other for other in found if not np.allclose(other.quantile(ends), own, rtol=0.02)]
+
+
+def power_scaling(fit: Fit) -> pd.DataFrame:
+    """Power-scaling through ArviZ, with the likelihood of all observations as one term.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``prior, likelihood, diagnosis`` of ``mu``, ``tau`` and the levels' taus.
+    """
+    import arviz_base as azb
+    from arviz_stats import psense_summary  # type: ignore[attr-defined]
+
+    J = len(fit.data.groups)
+    hyper = hyper_draws(fit, len(fit.draws("tau")) if J <= MAX_GROUPS else DRAWS)
+    shape = (fit.posterior.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
+    draws: dict[str, np.ndarray] = {n: hyper[n] for n in ("mu", "tau") if n in fit.priors}
+    draws |= {name: hyper["tau_level"][:, f] for f, name in enumerate(fit.data.tau_names)}
+    total = np.zeros(len(hyper["tau"]))
+    blocks = 1 if fit.family.correlated else -(-J // MAX_GROUPS)
+    for block in np.array_split(np.arange(J), blocks):
+        total += log_lik_together(fit, hyper, fit.data.only_groups(block))
+    tree = azb.from_dict(
+        {
+            "posterior": {name: values.reshape(shape) for name, values in draws.items()},
+            "log_prior": {
+                name: fit.priors[name].log_density(values).reshape(shape)
+                for name, values in draws.items()
+            },
+            "log_likelihood": {"y": total.reshape(shape)[..., None]},
+        }
+    )
+    log = logging.getLogger("arviz_stats")
+    level = log.level
+    log.setLevel(logging.ERROR)  # its advice to read on is what `verdict` says in words
+    try:
+        table: pd.DataFrame = psense_summary(tree, var_names=list(draws), round_to=6)
+    finally:
+        log.setLevel(level)
+    return table
+
+
+def words_of_power(power: pd.DataFrame) -> str:
+    """Say what slightly stronger and weaker priors move."""
+    moved = [str(name) for name in power.index[power["prior"] > SENSITIVE]]
+    if not moved:
+        return f"Slightly stronger or weaker priors move neither {' nor '.join(power.index)}."
+    return (
+        f"Slightly stronger or weaker priors move {' and '.join(moved)}: say in the report which "
+        "prior was used and why."
+    )
 
 
 # internals ------------------------------------------------------------------------------------
@@ -243,38 +295,6 @@ def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _power(fit: Fit) -> pd.DataFrame:
-    """Power-scaling through ArviZ, with the likelihood of all observations as one term."""
-    import arviz_base as azb
-    from arviz_stats import psense_summary  # type: ignore[attr-defined]
-
-    J = len(fit.data.groups)
-    hyper = hyper_draws(fit, len(fit.draws("tau")) if J <= MAX_GROUPS else DRAWS)
-    shape = (fit.posterior.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
-    names = [name for name in ("mu", "tau") if name in fit.priors]
-    total = np.zeros(len(hyper["tau"]))
-    blocks = 1 if fit.family.correlated else -(-J // MAX_GROUPS)
-    for block in np.array_split(np.arange(J), blocks):
-        total += log_lik_together(fit, hyper, fit.data.only_groups(block))
-    tree = azb.from_dict(
-        {
-            "posterior": {name: hyper[name].reshape(shape) for name in names},
-            "log_prior": {
-                name: fit.priors[name].log_density(hyper[name]).reshape(shape) for name in names
-            },
-            "log_likelihood": {"y": total.reshape(shape)[..., None]},
-        }
-    )
-    log = logging.getLogger("arviz_stats")
-    level = log.level
-    log.setLevel(logging.ERROR)  # its advice to read on is what `verdict` says in words
-    try:
-        table: pd.DataFrame = psense_summary(tree, var_names=names, round_to=6)
-    finally:
-        log.setLevel(level)
-    return table
-
-
 def _judge(sweep: pd.DataFrame, power: pd.DataFrame) -> tuple[bool, str]:
     sound = sweep[~sweep.index.str.startswith("Uniform")]
     first = sweep.iloc[0]
@@ -283,23 +303,20 @@ def _judge(sweep: pd.DataFrame, power: pd.DataFrame) -> tuple[bool, str]:
     verdict_moves = "preferred" in sweep and len(set(sound["preferred"].map(str))) > 1
     low, high = sweep["mean"].min(), sweep["mean"].max()
     parts.append(
-        f"Across the priors, the posterior mean of tau runs from {low:.3g} to {high:.3g} "
-        f"(fitted: {first['mean']:.3g})"
+        f"Across the priors, the posterior mean of tau runs from {figure(low)} to {figure(high)} "
+        f"(fitted: {figure(first['mean'])})"
     )
-    parts[-1] += f"; the highest group {'changes' if best_moves else 'stays ' + str(first['best'])}"
+    parts[-1] += (
+        f"; the highest group {'changes' if best_moves else 'stays ' + called(first['best'])}"
+    )
     if "preferred" in sweep:
         parts[-1] += f", and the verdict {'changes' if verdict_moves else 'stays the same'}"
     parts[-1] += "."
-    moved = power.index[power["prior"] > SENSITIVE].tolist()
-    if moved:
-        parts.append(
-            f"Slightly stronger or weaker priors move {' and '.join(map(str, moved))}: say in the "
-            "report which prior was used and why."
-        )
+    parts.append(words_of_power(power))
     uniform = sweep[sweep.index.str.startswith("Uniform")]
     if len(uniform) and uniform["mean"].iloc[0] > 1.1 * sound["mean"].max():
         parts.append(
-            f"The uniform prior pushes tau up to {uniform['mean'].iloc[0]:.3g}, as uniform priors "
-            "on tau do: shown as a warning, not as a choice."
+            f"The uniform prior pushes tau up to {figure(uniform['mean'].iloc[0])}, as uniform "
+            "priors on tau do: shown as a warning, not as a choice."
         )
     return best_moves or bool(verdict_moves), " ".join(parts)

@@ -15,8 +15,8 @@ from hierstan.fit.settings import check_prob
 from hierstan.fit.trust import first
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.answer import answer
-from hierstan.text.tables import percent
-from hierstan.text.wording import pooling_words, show
+from hierstan.text.tables import called, percent
+from hierstan.text.wording import pooling_words
 
 UNTRUSTED = "untrusted: "
 
@@ -110,13 +110,13 @@ def decision_table(
         values.doubt,
         f"Groups by expected loss under {pooling_words(fit.model.name)} ({percent(prob)} "
         f"equal-tailed intervals; {'larger' if larger_is_better else 'smaller'} is better"
-        + (f"; uplift over {show(control)})" if control is not None else ")"),
+        + (f"; uplift over {called(control)})" if control is not None else ")"),
     )
     table.attrs["advice"] = first(
         values.doubt,
         f"Under {pooling_words(fit.model.name)} the groups are the same: any will do."
         if same
-        else _advice(values.groups.tolist()[top], loss[top], caring),
+        else _advice(values, top, loss[top], caring),
     )
     return answer(table, values.group_column)
 
@@ -144,10 +144,14 @@ def _verdicts(values: Values, top: int, loss: float, caring: float | None) -> np
     return words
 
 
-def _advice(label: Any, loss: float, caring: float | None) -> str:
-    choice = f"Choosing {show(label)} is expected to lose {loss:.3g} against the best group"
+def _advice(values: Values, top: int, loss: float, caring: float | None) -> str:
+    label = called(values.groups.tolist()[top])
+    choice = (
+        f"Choosing {label} is expected to lose {values.difference(loss)} against the best group"
+    )
     if caring is None:
         return f"{choice}. Is that little enough not to care? Say so with caring=."
+    limit = values.difference(caring, 6)
     if loss <= caring:
-        return f"Choose {show(label)}. {choice}, no more than the {caring:g} you care for."
-    return f"Keep testing. {choice}, more than the {caring:g} you care for."
+        return f"Choose {label}. {choice}, no more than the {limit} you care for."
+    return f"Keep testing. {choice}, more than the {limit} you care for."

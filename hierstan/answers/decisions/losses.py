@@ -11,7 +11,7 @@ import pandas as pd
 from hierstan.answers.decisions.worth import Values, check_number, warn_if_heavy
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
-from hierstan.text.tables import percent
+from hierstan.text.tables import called, percent
 from hierstan.text.wording import listed, show
 
 
@@ -109,7 +109,7 @@ def differences(
     columns = [*group_summaries.COLUMNS, *names]
     frame = pd.DataFrame(np.vstack([table, chances]).T, index=values.groups, columns=columns)
     frame.attrs["caption"] = (
-        f"{'Relative difference' if relative else 'Difference'} to {show(control)}: posterior "
+        f"{'Relative difference' if relative else 'Difference'} to {called(control)}: posterior "
         f"mean, standard deviation and equal-tailed {percent(prob)} interval"
     )
     return frame
@@ -145,8 +145,8 @@ def equivalent(caring: Any) -> tuple[float, float]:
         size = check_number("caring", caring, least=0.0)
         return -size, size
     if len(caring) != 2:
-        raise HierstanError(f"caring= takes a number or two, (low, high); got {show(caring)}.")
+        raise HierstanError(f"caring= takes a number or two, (low, high); got {called(caring)}.")
     low, high = (check_number("caring", end) for end in caring)
     if low >= high:
-        raise HierstanError(f"caring= takes the lower number first; got {show(caring)}.")
+        raise HierstanError(f"caring= takes the lower number first; got {called(caring)}.")
     return low, high

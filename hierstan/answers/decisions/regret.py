@@ -13,8 +13,8 @@ from hierstan.answers.decisions.worth import check_number, values_of
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.two_part import TwoPartFit
-from hierstan.text.tables import Page, Printed, percent
-from hierstan.text.wording import show
+from hierstan.text.numbers import figure
+from hierstan.text.tables import Page, Printed, called, percent
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,11 +42,12 @@ class ValueRemaining(Printed):
 
     def page(self) -> Page:
         """Return what is printed."""
-        what = f", as a share of what {show(self.chosen)} is worth" * self.relative
+        what = f", as a share of what {called(self.chosen)} is worth" * self.relative
+        mean, upper = figure(self.mean), figure(self.upper)
         facts = (
-            ("chosen", f"{show(self.chosen)}: the group with the smallest expected loss"),
-            ("mean", f"{self.mean:.3g}: what the best group is expected to be better by{what}"),
-            ("upper", f"{self.upper:.3g}: no more than that with probability {percent(self.prob)}"),
+            ("chosen", f"{called(self.chosen)}: the group with the smallest expected loss"),
+            ("mean", f"{mean}: what the best group is expected to be better by{what}"),
+            ("upper", f"{upper}: no more than that with probability {percent(self.prob)}"),
         )
         advice = "Stop once upper is less than you care for."
         return Page("Value remaining: what is still to be gained", facts, (), (advice,))

@@ -19,8 +19,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.answer import answer, tables_of
-from hierstan.text.tables import Page, Printed, percent
-from hierstan.text.wording import show
+from hierstan.text.tables import Page, Printed, called, percent
 
 MAX_REPEATS = 1000
 MAX_VALUES = 20_000_000  # repetitions x observations, 160 MB
@@ -129,7 +128,7 @@ def winners_curse(
     table = pd.DataFrame(lines, columns=[*names, "replicates"], index=fit.data.groups.take([*rows]))
     table = answer(table, values.group_column)
     labels = table.index.tolist()
-    verdict = _verdict(table, labels, control)
+    verdict = _verdict(values, table, control)
     first = table.iloc[0]
     return WinnersCurse(
         labels[0], labels[-1], first["exaggeration"], first["replicates"], table, verdict
@@ -217,14 +216,14 @@ def _ratio(raw_lead: float, lead: float) -> float:
     return float(raw_lead / lead) if lead > 1e-9 * raw_lead else float("nan")
 
 
-def _verdict(table: pd.DataFrame, labels: list[Any], control: Any) -> str:
-    first = table.iloc[0]
-    over = "the average group" if control is None else show(control)
+def _verdict(values: Values, table: pd.DataFrame, control: Any) -> str:
+    labels, first = table.index.tolist(), table.iloc[0]
+    over = "the average group" if control is None else called(control)
     by = first["exaggeration"]
     if first["raw_lead"] > 0:
         lead = (
-            f"Of its lead over {over}, {first['raw_lead']:.3g} in the raw data, the model believes "
-            f"{first['lead']:.3g}"
+            f"Of its lead over {over}, {values.difference(first['raw_lead'])} in the raw data, the "
+            f"model believes {values.difference(first['lead'])}"
         )
         times = f"{by:,.0f}" if by >= 10 else f"{by:.1f}"
         lead += f": it looks {times} times too large." if by > 1.05 else "."
@@ -235,11 +234,11 @@ def _verdict(table: pd.DataFrame, labels: list[Any], control: Any) -> str:
     if control is not None and not table["lead"].iloc[-1] > 0:
         return (
             f"No group beats the control, {over}, which is the model's choice. Of the others "
-            f"{show(labels[0])} looks best. {lead} {chance}"
+            f"{called(labels[0])} looks best. {lead} {chance}"
         )
     if len(table) == 1:
-        return f"{show(labels[0])} looks best and is the model's choice too. {lead} {chance}"
-    start = f"{show(labels[0])} looks best, but the model's choice is {show(labels[1])}."
+        return f"{called(labels[0])} looks best and is the model's choice too. {lead} {chance}"
+    start = f"{called(labels[0])} looks best, but the model's choice is {called(labels[1])}."
     return f"{start} {lead} {chance}"
 
 

@@ -22,6 +22,7 @@ from hierstan.fit.trust import doubts, parts
 from hierstan.fit.two_part import CURE, TwoPartFit
 from hierstan.sampling.theta import TILE
 from hierstan.text.answer import AnswerColumn
+from hierstan.text.numbers import figure, points
 from hierstan.text.wording import show
 
 BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
@@ -100,6 +101,11 @@ class Values:
     def exponential(self) -> bool:
         """Whether the values are exponentials, whose mean a few extreme draws may decide."""
         return bool(self.fit.family.link == "log" and self.scale != "link")
+
+    def difference(self, value: float, digits: int = 3) -> str:
+        """Return a difference between two groups in words; between shares, in points."""
+        shares = isinstance(self.fit, Fit) and self.fit.family.shares and self.scale != "link"
+        return points(value, digits) if shares else figure(value, digits)
 
     def raw(self) -> pd.DataFrame:
         """Return what the data alone say: ``n`` and ``raw``, one line per group."""

@@ -14,6 +14,7 @@ from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.settings import check_prob
+from hierstan.text.numbers import figure
 from hierstan.text.tables import Page, Printed, percent
 
 
@@ -63,7 +64,7 @@ class Score(Printed):
         facts = (
             ("log score", f"{self.log_score:.2f}, {errors}; higher is better"),
             ("coverage", f"{share} of the observations lie in their {interval}"),
-            ("sharpness", f"{self.sharpness:.3g} is the mean width of the intervals"),
+            ("sharpness", f"{figure(self.sharpness)} is the mean width of the intervals"),
         )
         return Page(f"{len(self.table):,} observations kept aside", facts)
 

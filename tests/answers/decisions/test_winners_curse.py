@@ -90,6 +90,24 @@ def test_raw_estimates_have_two_scales() -> None:
         hs.winners_curse(deciding.school_fits()["partial"], scale="mean")
 
 
+def test_leads_of_rates_are_in_points_and_labels_of_two_columns_are_read() -> None:
+    frame = pd.DataFrame({"a": list("xxyy"), "b": [1, 2, 1, 2], "k": [13, 25, 17, 31], "n": 10_000})
+    data = hs.GroupedData.from_counts(frame, group=["a", "b"], successes="k", trials="n")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    audit = hs.winners_curse(fit, control=("x", 1))
+    table = audit.table.iloc[0]
+    assert f"Of its lead over 'x, 1', {100 * table['raw_lead']:.3g} percentage points" in (
+        audit.verdict
+    )
+    assert audit.verdict.startswith("'y, 2' looks best")
+    table = hs.decision_table(fit, caring=1e-5)
+    loss = table["expected_loss"].iloc[0]
+    assert f"lose {100 * loss:.3g} percentage points against" in table.attrs["advice"]
+    assert "the 0.001 percentage points you care for" in table.attrs["advice"]
+    rate = hs.decision_table(fit, scale="link").attrs["advice"]
+    assert "points" not in rate
+
+
 def test_where_the_control_leads_no_group_is_said_to_beat_it() -> None:
     frame = pd.DataFrame({"v": ["ctl", "b", "c"], "k": [130, 100, 104], "n": [1000] * 3})
     data = hs.GroupedData.from_counts(frame, group="v", successes="k", trials="n")
