@@ -115,6 +115,7 @@ __getattr__, __dir__, __all__ = lazy.attach(
             "LogNormal",
             "Normal",
             "StudentT",
+            "TruncatedNormal",
             "Uniform",
         ],
         "answers.decisions.ranks": ["prob_top", "rank_intervals", "rank_probabilities"],

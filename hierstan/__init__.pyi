@@ -78,6 +78,7 @@ from hierstan.priors import InverseGamma as InverseGamma
 from hierstan.priors import LogNormal as LogNormal
 from hierstan.priors import Normal as Normal
 from hierstan.priors import StudentT as StudentT
+from hierstan.priors import TruncatedNormal as TruncatedNormal
 from hierstan.priors import Uniform as Uniform
 from hierstan.programs.files import copy_templates as copy_templates
 from hierstan.report import report as report

@@ -6,10 +6,9 @@ never recompiles a model. The half distributions are the full ones on a paramete
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from statistics import NormalDist
 from typing import Any, ClassVar
 
@@ -55,7 +54,7 @@ class Prior:
         >>> hs.StudentT(3, 0, 2.5).numbers()
         {'df': 3.0, 'location': 0.0, 'scale': 2.5}
         """
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def stan_arguments(self, parameter: str) -> str:
         """Return the arguments of the Stan distribution, named after `parameter`.
@@ -65,8 +64,12 @@ class Prior:
         >>> import hierstan as hs
         >>> hs.Normal(0, 10).stan_arguments("mu")
         'mu_location, mu_scale'
+        >>> hs.HalfStudentT(4, 2.5).stan_arguments("tau")
+        'tau_df, 0, tau_scale'
         """
-        return ", ".join(f"{parameter}_{name}" for name in self.numbers())
+        *first, last = (f"{parameter}_{name}" for name in self.numbers())
+        half = self.positive and self.stan_name in SYMMETRIC and "location" not in self.numbers()
+        return ", ".join([*first, *["0"] * half, last])
 
     def log_density(self, x: Any) -> np.ndarray:
         """Return the log density at `x`, of any shape, up to no constant.
@@ -91,9 +94,10 @@ class Prior:
         """
         (location, scale, *shape), factor = self._standard(), self._folded()
         q = np.asarray(q, dtype=float)
-        q = 1 - (1 - q) / factor if factor != 1 else q
+        q = np.where(q > 0, 1 - (1 - q) / factor, q) if factor != 1 else q
         with np.errstate(divide="ignore"):
-            return np.asarray(location + scale * _QUANTILES[self.stan_name](q, *shape))
+            found = location + scale * _QUANTILES[self.stan_name](q, *shape)
+        return np.maximum(found, 0.0 if self.positive else -np.inf)
 
     def draw(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
         """Draw one value, or so many: those of a vector.
@@ -114,13 +118,14 @@ class Prior:
         return own.get("location", 0.0), scale, *(own[n] for n in ("df", "shape") if n in own)
 
     def _folded(self) -> float:
-        """Return what folding the distribution at 0 multiplies its density by."""
-        return 2.0 if self.positive and self.stan_name in SYMMETRIC else 1.0
+        """Return what folding or cutting the distribution at 0 multiplies its density by."""
+        around, (location, scale, *_) = self.stan_name in SYMMETRIC, self._standard()
+        return 2 / math.erfc(-location / scale / math.sqrt(2)) if self.positive and around else 1.0
 
     def __str__(self) -> str:
+        """Return its call, the location with as many digits as its scale lets one see."""
         numbers = self.numbers()
         apart = abs(numbers.get("location", 0.0)) / numbers.get("scale", 1.0)
-        # as many digits of a location as its scale lets one see
         digits = {"location": min(max(4, math.ceil(math.log10(apart or 1.0)) + 3), 17)}
         shown = ", ".join(f"{value:.{digits.get(name, 4)}g}" for name, value in numbers.items())
         return f"{type(self).__name__}({shown})"
@@ -213,9 +218,7 @@ class Uniform(Prior):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.lower < self.upper:
-            raise PriorError(
-                f"Uniform: lower must be below upper, got lower={self.lower}, upper={self.upper}."
-            )
+            raise PriorError(f"Uniform: lower must be below upper, got {self.lower}, {self.upper}.")
 
     def _standard(self) -> tuple[float, ...]:
         return self.lower, self.upper - self.lower
@@ -241,16 +244,30 @@ class HalfNormal(Prior):
     stan_name: ClassVar[str] = "normal"
     positive: ClassVar[bool] = True
 
-    def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`.
 
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> hs.HalfNormal(5).stan_arguments("tau")
-        '0, tau_scale'
-        """
-        return f"0, {parameter}_scale"
+@dataclass(frozen=True)
+class TruncatedNormal(Prior):
+    """Normal prior of a positive parameter, cut at 0: a spread that is known about.
+
+    Parameters
+    ----------
+    location, scale : float
+        Mean and standard deviation of the normal before cutting; with location 0 that is
+        `HalfNormal`.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> print(hs.TruncatedNormal(1.2, 0.5))
+    TruncatedNormal(1.2, 0.5)
+    >>> hs.TruncatedNormal(1.2, 0.5).quantile([0.05, 0.5, 0.95]).round(2)
+    array([0.42, 1.21, 2.02])
+    """
+
+    location: float
+    scale: float
+    stan_name: ClassVar[str] = "normal"
+    positive: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -273,17 +290,6 @@ class HalfStudentT(Prior):
     stan_name: ClassVar[str] = "student_t"
     positive: ClassVar[bool] = True
 
-    def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> hs.HalfStudentT(4, 2.5).stan_arguments("tau")
-        'tau_df, 0, tau_scale'
-        """
-        return f"{parameter}_df, 0, {parameter}_scale"
-
 
 @dataclass(frozen=True)
 class HalfCauchy(Prior):
@@ -304,17 +310,6 @@ class HalfCauchy(Prior):
     scale: float
     stan_name: ClassVar[str] = "cauchy"
     positive: ClassVar[bool] = True
-
-    def stan_arguments(self, parameter: str) -> str:
-        """Return the arguments of the Stan distribution, named after `parameter`.
-
-        Examples
-        --------
-        >>> import hierstan as hs
-        >>> hs.HalfCauchy(5).stan_arguments("tau")
-        '0, tau_scale'
-        """
-        return f"0, {parameter}_scale"
 
 
 @dataclass(frozen=True)
@@ -510,7 +505,7 @@ def log_density_of_each(priors: Sequence[Prior], x: np.ndarray) -> np.ndarray:
         location, scale, *shape = np.array(numbers).T
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             density = _LOG_DENSITIES[one.stan_name]((x[:, None] - location) / scale, *shape)
-        density += math.log(one._folded()) - np.log(scale)
+        density += np.log([priors[column]._folded() for column in columns]) - np.log(scale)
         nowhere = (~(x >= 0) & one.positive)[:, None] | np.isnan(density) & ~np.isnan(x)[:, None]
         result[:, columns] = np.where(nowhere, -np.inf, density)
     return result

@@ -25,6 +25,7 @@ DENSITIES = {
     ),
     hs.Cauchy(1, 0.5): lambda x: 1 / (math.pi * 0.5 * (1 + ((x - 1) / 0.5) ** 2)),
     hs.HalfNormal(3): lambda x: math.sqrt(2 / math.pi) / 3 * np.exp(-((x / 3) ** 2) / 2),
+    hs.TruncatedNormal(1.5, 2): lambda x: stats.norm.pdf(x, 1.5, 2) / stats.norm.sf(0, 1.5, 2),
     hs.HalfStudentT(4, 2): lambda x: (
         2
         * special.gamma(2.5)

@@ -26,7 +26,7 @@ class ZeroInflatedPoisson(NegBinomial):
     parameters = ("zero_odds",)
     within = "zero_odds"
     power_of_mean = ""
-    checks = {"dispersion": ("zero_inflated_neg_binomial",)}
+    checks = {"above": ("zero_inflated_neg_binomial",)}
 
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return the prior of the odds of an extra zero: 90 % of shares in 3 % to 81 %."""

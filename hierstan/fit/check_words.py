@@ -61,6 +61,11 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
             f"The variance within groups is {figure(seen, 2)} times {noun} {among}: intervals are "
             "too narrow and groups seem too different."
         )
+    if name == "above":
+        return (
+            f"Rows above 0 vary {seen:.2g} times as much as their mean {among}: intervals are too "
+            "narrow and groups seem too different."
+        )
     if name == "zeros":
         return f"{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's."
     if name == "lump":

@@ -31,6 +31,7 @@ FEWEST_GROUPS = 5  # fewer show no population that one of them could lie outside
 
 WORDS = {  # of each statistic: its name, and which side of the replicated values is wrong
     "dispersion": ("variance within groups, relative", "above"),
+    "above": ("variance of rows above 0, relative", "above"),
     "zeros": ("share of zeros", "above"),
     "lump": ("variance of all rows against that of rows above 0", "above"),
     "unequal": ("inequality of variances", "above"),
@@ -119,6 +120,8 @@ def _material(fit: Any, excess: Mapping[str, float]) -> set[str]:
     wrong: set[str] = set()
     if excess.get("dispersion", 0) > MOST_DISPERSION:
         wrong |= {"dispersion", "zeros", "lump"}
+    if excess.get("above", 0) > MOST_DISPERSION:
+        wrong |= {"above"}
     if excess.get("unequal", 0) > 1:
         freedom = np.bincount(fit.data.rows["group"]) - 1.0
         variance = (excess["unequal"] - 1) / (2 * freedom[freedom > 0].mean())
@@ -127,12 +130,12 @@ def _material(fit: Any, excess: Mapping[str, float]) -> set[str]:
 
 
 def _at_first_sight(fit: Any) -> dict[str, float]:
-    """Return the excess over 1, which both statistics are about on average, and a little more.
+    """Return the excess over 1, about which these statistics are at most, and a little more.
 
     Replications take seconds of tens of thousands of rows, and most data do not need them.
     """
     rows = fit.data.rows
-    names = {"dispersion", "unequal"} & set(fit.family.checks)
+    names = {"dispersion", "above", "unequal"} & set(fit.family.checks)
     if rows is None or not names or not _several(rows):
         return {}
     y, own = _scaled(fit, rows["y"].to_numpy(float)[None])[0], Rows.of(rows, len(fit.data.groups))

@@ -18,6 +18,7 @@ from hierstan.priors import (
     InverseGamma,
     Prior,
     StudentT,
+    TruncatedNormal,
     Uniform,
 )
 
@@ -38,8 +39,8 @@ def infinite_because(
     On a log link the mean of a new group is ``exp(mu + tau z)``, whose expectation given ``tau``
     grows with ``exp(tau^2 / 2)``; that of a lognormal row grows with ``exp(sigma^2 / 2)``. The data
     make the posterior of ``tau`` and ``sigma`` fall like a power only, so the prior has to fall
-    faster: a `HalfNormal` with a scale below 1 does, and a `Uniform`, which is bounded; all others
-    do not.
+    faster: a `HalfNormal` or `TruncatedNormal` with a scale below 1 does, and a `Uniform`, which is
+    bounded; all others do not.
 
     Parameters
     ----------
@@ -206,7 +207,7 @@ def _outweighs(prior: Prior, needed: float, power: int) -> bool:
 
 def _fall(prior: Prior) -> float:
     """Return c if a prior of a positive x falls like exp(-c x^2 / 2), 0 if slower."""
-    if isinstance(prior, HalfNormal):
+    if isinstance(prior, HalfNormal | TruncatedNormal):
         return 1 / prior.scale**2
     return np.inf if isinstance(prior, Uniform) else 0.0
 

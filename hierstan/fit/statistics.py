@@ -72,6 +72,11 @@ def dispersion(y: np.ndarray, rows: Rows, kept: np.ndarray | None = None) -> np.
     return off.sum(axis=1) / np.maximum(freedom, 1)
 
 
+def above(y: np.ndarray, rows: Rows) -> np.ndarray:
+    """Dispersion of outcomes above 0, which extra zeros have no part in."""
+    return dispersion(y, rows, y > 0)
+
+
 def zeros(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Share of outcomes that are 0."""
     return (y == 0).mean(axis=1)
@@ -79,7 +84,7 @@ def zeros(y: np.ndarray, rows: Rows) -> np.ndarray:
 
 def lump(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Dispersion of all outcomes over that of those above 0, which extra zeros make large."""
-    return dispersion(y, rows) / np.maximum(dispersion(y, rows, y > 0), 0.1)
+    return dispersion(y, rows) / np.maximum(above(y, rows), 0.1)
 
 
 def unequal(y: np.ndarray, rows: Rows) -> np.ndarray:
@@ -126,6 +131,7 @@ def skew(y: np.ndarray, rows: Rows) -> np.ndarray:
 
 STATISTICS: dict[str, Callable[[np.ndarray, Rows], np.ndarray]] = {
     "dispersion": dispersion,
+    "above": above,
     "zeros": zeros,
     "lump": lump,
     "unequal": unequal,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hierstan.errors import TemplateError
+from hierstan.families import FAMILIES
+from hierstan.families.ordinal import Ordinal
 from hierstan.priors import Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import Plan, stan_data, with_observations
 from hierstan.sampling.starts import starting_points
+
+if TYPE_CHECKING:
+    from hierstan.engines.stanli import Evaluator
 
 
 def check_consistency(plan: Plan) -> None:
@@ -53,11 +58,37 @@ def check_consistency(plan: Plan) -> None:
                 np.diff(population.sum(axis=1))[0],
                 plan.conditional,
             )
+    base = getattr(FAMILIES[plan.data.family], "base", FAMILIES[plan.data.family])
+    if isinstance(base, Ordinal):
+        _check_categories(base, plan, evaluator, inits)
     if plan.integrated:
         _check_integrated(plan, plan.integrated, entries, inits)
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _check_categories(
+    family: Ordinal, plan: Plan, evaluator: Evaluator, inits: list[dict[str, Any]]
+) -> None:
+    """Make sure that the categories have the shares that answers about ratings make of `eta`.
+
+    Mean scores and top boxes are no parameters: they are worked out from the cut points.
+    """
+    points = {name: np.array([one[name] for one in inits]) for name in evaluator.parameters}
+    points["cutpoint"] = points["cutpoint"] + np.arange(len(inits))[:, None]  # not around 0
+    written = evaluator.written(points, ["eta", "log_lik"])
+    shares = family.category_shares(written["eta"], {"cutpoint": points["cutpoint"][:, None]})
+    cells = plan.data.cells
+    rated = shares[:, np.arange(len(cells)), cells["y"].to_numpy() - 1]
+    expected = cells["weight"].to_numpy() * np.log(rated)
+    if not np.allclose(written["log_lik"], expected, rtol=1e-6, atol=1e-6):
+        raise TemplateError(
+            f"In {plan.conditional.name}, log_lik is not that of P(y > c) = inv_logit(eta - "
+            "(cutpoint[c] - mean(cutpoint))), by which mean scores, top boxes and distributions of "
+            "ratings are worked out from the draws: they would be of another model. Keep this "
+            f"part of families/{family.name}.stan as it is; priors and populations may change."
+        )
 
 
 def _check_integrated(

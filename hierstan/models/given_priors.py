@@ -51,5 +51,5 @@ def check_prior(parameter: str, prior: object) -> None:
     elif not prior.positive:
         raise PriorError(
             f"{parameter!r} is positive, but {prior} allows any value. Use HalfNormal, HalfCauchy, "
-            "HalfStudentT, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
+            "HalfStudentT, TruncatedNormal, Exponential, Gamma, InverseGamma, LogNormal or Uniform."
         )

@@ -15,7 +15,7 @@ from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.models.pooling import Pooling
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
-from hierstan.priors import HalfNormal, Prior
+from hierstan.priors import HalfNormal, Prior, TruncatedNormal
 from hierstan.text.wording import did_you_mean, show
 
 AMOUNTS = sorted(
@@ -29,8 +29,9 @@ POOLINGS: tuple[type[Pooling], ...] = (CompletePooling, NoPooling, PartialPoolin
 
 # On the log scale. Mean and variance are finite for any data, for groups without a buyer too: see
 # hierstan.fit.infinite_means.
-# They need scales below 1 / 2 and, of sigma, below 1 / sqrt(2).
-AMOUNT_PRIORS: dict[str, Prior] = {"tau": HalfNormal(0.45), "sigma": HalfNormal(0.65)}
+# They need scales below 1 / 2 and, of sigma, below 1 / sqrt(2). Where sigma lies is up to the data:
+# around 0 the prior would hold that of heavy tails, and with it the mean, far below.
+TAU, SIGMA_SCALE = HalfNormal(0.45), 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +64,11 @@ class TwoPart:
     assumption in this is that a group's rate says nothing about its amounts.
 
     The default priors are those of the families, but for the spread of amounts above 0: ``tau ~
-    HalfNormal(0.45)`` between the groups and, of lognormal amounts, ``sigma ~ HalfNormal(0.65)``
-    within them, both on the log scale. They are as wide as leaves the mean and the variance of
-    every group's revenue finite with room to spare, whatever the data (`hierstan.moments`). Where
-    more spread is expected than they allow, a `Uniform` from 0 does too.
+    HalfNormal(0.45)`` between the groups and, of lognormal amounts, ``sigma ~ TruncatedNormal(s,
+    0.5)`` within them, both on the log scale, with `s` the standard deviation of the logarithms of
+    all amounts. They are as wide as leaves the mean and the variance of every group's revenue
+    finite, whatever the data. Where more spread is expected than they allow, a `Uniform` from 0
+    does too.
 
     References
     ----------
@@ -223,8 +225,19 @@ class TwoPart:
         given = dict((self.priors or {}).get(part, {}))
         if part == "amount" and FAMILIES[data.family].link == "log":
             names = (*self.pooling.own_parameters, *FAMILIES[data.family].parameters)
-            given = {name: p for name, p in AMOUNT_PRIORS.items() if name in names} | given
+            given = {name: p for name, p in amount_priors(data).items() if name in names} | given
         return self.pooling(priors=given)
+
+
+def amount_priors(data: GroupedData) -> dict[str, Prior]:
+    """Return the default priors of how much amounts above 0 vary, between groups and within.
+
+    The second lies around 0 where no group has two different amounts.
+    """
+    family = FAMILIES[data.family]
+    vary = np.isfinite(family.best_log_lik(data.cells))
+    spread = family.location_scale(data.cells)[1] if vary else 0.0
+    return {"tau": TAU, "sigma": TruncatedNormal(spread, SIGMA_SCALE)}
 
 
 def _lightness(name: str) -> bool:

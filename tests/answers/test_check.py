@@ -27,6 +27,9 @@ def rows(kind: str, seed: int) -> pd.DataFrame:
         "poisson": lambda: rng.poisson(2 * mean),
         "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-theta))),
         "neg_binomial": lambda: rng.negative_binomial(1.5, 1.5 / (1.5 + 2 * mean)),
+        "both": lambda: (
+            rng.binomial(1, 0.5, len(g)) * rng.negative_binomial(2, 2 / (2 + 30 * mean))
+        ),
         "zeros": lambda: np.where(rng.random(len(g)) < 0.6, 0, rng.poisson(4 * mean)),
     }[kind]()
     return pd.DataFrame({"g": g, "y": y})
@@ -65,6 +68,7 @@ WRONG = [
     ("zeros", "poisson", "rows are 0|variance within groups is", "zero_inflated_poisson"),
     ("heavy", "gamma", "skewed|extreme", "lognormal"),
     ("lognormal", "gamma", "skewed", "lognormal"),
+    ("both", "zero_inflated_poisson", "Rows above 0 vary", "zero_inflated_neg_binomial"),
     ("zeros", "neg_binomial", "zeros stand apart|rows are 0", "zero_inflated_poisson"),
 ]
 

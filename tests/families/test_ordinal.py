@@ -326,3 +326,28 @@ def test_divided_groups_are_told_of() -> None:
     counts.iloc[2] = [0, 0, 40, 0, 0]
     found = hs.check(hs.PartialPooling().fit(ratings(counts), **QUICK))
     assert "of one mind, or divided" in found.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("vector[C - 1] cut = cutpoint - mean(cutpoint);", "vector[C - 1] cut = cutpoint;"),
+        ("log_inv_logit(eta - bottom[y])", "log_inv_logit(1.1 * (eta - bottom[y]))"),
+    ],
+)
+def test_an_edit_that_ratings_do_not_follow_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    folder = hs.copy_templates(tmp_path)
+    file = folder / "families" / "ordinal.stan"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    model = hs.PartialPooling(template_dir=folder)
+    with pytest.raises(hs.TemplateError, match="mean scores, top boxes"):
+        model.fit(ratings(stores()), **QUICK)
+
+
+def test_the_population_of_ratings_may_be_edited(tmp_path: Path) -> None:
+    folder = hs.copy_templates(tmp_path)
+    page = folder / "partial_pooling.stan"
+    page.write_text(page.read_text().replace("theta ~ normal(", "theta ~ student_t(4, "))
+    fit = hs.PartialPooling(template_dir=folder).fit(ratings(stores()), **QUICK)
+    assert hs.ratings(fit)["mean"].between(1, 5).all()

@@ -30,6 +30,8 @@ def quick(model, data, **options: bool) -> hs.Fit:
         (LIGHT, True),
         (EDGE, True),
         (WIDE, False),
+        (hs.TruncatedNormal(2, 0.9), True),
+        (hs.TruncatedNormal(0.5, 1.1), False),
         (hs.HalfCauchy(0.1), False),
         (hs.HalfStudentT(10, 0.1), False),
         (hs.Exponential(10), False),

@@ -176,6 +176,7 @@ def test_a_loaded_model_fits_to_the_same_draws(tmp_path: Path) -> None:
 PRIORS = (
     hs.HalfNormal(1.1), hs.HalfStudentT(3, 1.1), hs.HalfCauchy(1.1), hs.Exponential(1.1),
     hs.Gamma(2, 0.3), hs.InverseGamma(3, 1.1), hs.LogNormal(0.1, 1.1),
+    hs.TruncatedNormal(1.2, 0.5),
 )  # fmt: skip
 
 
