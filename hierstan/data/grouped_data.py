@@ -297,9 +297,8 @@ class GroupedData:
         GroupedData(beta_binomial: 2 groups, 4 rows)
         """
         family = intake.valid(family, "counts")
-        columns = column_roles(
-            group, predictors, factors, adjust, successes=successes, trials=trials
-        )
+        own = {"successes": successes, "trials": trials}
+        columns = column_roles(group, predictors, factors, adjust, **own)
         return cls(*intake.take(open_table(frame, columns), "counts", family))
 
     @classmethod
@@ -358,6 +357,7 @@ class GroupedData:
         arm: Hashable,
         control: Hashable,
         outcome: Hashable | None = None,
+        weights: Hashable | None = None,
         successes: Hashable | None = None,
         trials: Hashable | None = None,
         events: Hashable | None = None,
@@ -390,6 +390,8 @@ class GroupedData:
             The arm without the treatment.
         outcome : str
             Raw outcomes, of a family of `from_rows`; or ratings, with ``family="ordinal"``.
+        weights : str, optional
+            What each outcome weighs, with the normal family; see `from_rows`.
         successes, trials : str
             In place of `outcome`: counts, as `from_counts` takes them.
         events, exposure : str
@@ -430,9 +432,21 @@ class GroupedData:
         GroupedData(binomial_treatment: 2 groups, 4 rows)
         >>> data.to_frame()["total_treatment"].astype(int).to_dict()
         {'DE': 910, 'FR': 390}
+
+        Patients, whose effects are compared at the mean of their age, and as many of either sex:
+
+        >>> patients = pd.DataFrame({"site": ["A", "B"] * 6,
+        ...                          "arm": ["old", "old", "new", "new"] * 3,
+        ...                          "age": [50, 61, 47, 39, 70, 65, 58, 44, 52, 63, 49, 57],
+        ...                          "sex": list("ffmmmfffmmff"),
+        ...                          "pain": [4, 6, 3, 2, 7, 6, 4, 3, 5, 5, 3, 4]})
+        >>> data = hs.GroupedData.from_trial(patients, group="site", arm="arm", control="old",
+        ...                                  outcome="pain", adjust=["age", "sex"])
+        >>> data.covariates["mean"].round(2).to_dict()
+        {'age': 54.58, 'sex: m': 0.42}
         """
         given = {"outcome": outcome, "successes": successes, "trials": trials, "events": events}
-        given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n}
+        given |= {"exposure": exposure, "mean": mean, "sd": sd, "n": n, "weights": weights}
         about = predictors, factors, order, adjust
         return cls(*trial.take(frame, group, arm, control, given, family, *about))
 
@@ -445,6 +459,7 @@ class GroupedData:
         events: Hashable,
         exposure: Hashable | None = None,
         family: str = default("events"),
+        adjust: Sequence[Hashable] = (),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -463,6 +478,8 @@ class GroupedData:
             How events arise around their group's rate: "poisson", "neg_binomial" where the rows of
             a group vary more than that, or one of these with extra zeros, "zero_inflated_poisson"
             and "zero_inflated_neg_binomial".
+        adjust : sequence of str
+            Columns that describe rows, by which their rates differ; see `from_rows`.
         predictors : sequence of str
             Columns with predictors of the groups; see `from_estimates`.
         factors : sequence of str
@@ -487,7 +504,7 @@ class GroupedData:
         """
         family = intake.valid(family, "events")
         own = {"events": events} if exposure is None else {"events": events, "exposure": exposure}
-        table = open_table(frame, column_roles(group, predictors, factors, **own))
+        table = open_table(frame, column_roles(group, predictors, factors, adjust, **own))
         return cls(*intake.take(table, "events", family))
 
     @classmethod

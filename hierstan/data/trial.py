@@ -23,12 +23,18 @@ from hierstan.families.treatment import TREATED, Treatment
 from hierstan.text.wording import did_you_mean, listed, show
 
 KINDS = {  # what is given of each row: the constructor that takes such rows, and what may be given
-    "outcome": ("rows", ("outcome",)),
+    "outcome": ("rows", ("outcome", "weights")),
     "successes": ("counts", ("successes", "trials")),
     "events": ("events", ("events", "exposure")),
     "mean": ("means", ("mean", "sd", "n")),
 }
-OPTIONAL = ("exposure",)
+UNADJUSTED = {  # constructors without covariates of rows: why, and what to do instead
+    "means": "they say nothing of single rows. Give the rows (outcome=), or means of groups whose "
+    "rows are alike; numbers that describe groups go to predictors=.",
+    "ratings": "their cut points are those of groups. Take the score of each rating as outcome= "
+    "with family='normal', or make the covariate's levels groups, with group=[…].",
+}
+OPTIONAL = ("exposure", "weights")
 
 
 def take(
@@ -45,6 +51,9 @@ def take(
 ) -> Intake:
     """Check and take the outcomes of two arms in every group; see `GroupedData.from_trial`."""
     constructor, own = _kind(given)
+    if "weights" in own:
+        chosen = default("rows") if family is None else family
+        constructor, family, own = intake.kind_of_rows(chosen, own["outcome"], own["weights"])
     if constructor == "rows" and family in accepted_by("ratings"):
         constructor, own = "ratings", {"rating": own["outcome"]}
     elif order is not None:
@@ -56,8 +65,8 @@ def take(
     several = {f"group {number}": name for number, name in enumerate(sites.values(), 1)}
     rows_of = {**own, **column_roles((), (), (), adjust)}
     del rows_of["group"]
-    if adjust and constructor in ("means", "ratings"):
-        raise DataError(f"adjust= goes with rows (outcome=) or counts, but not with {constructor}.")
+    if adjust and constructor in UNADJUSTED:
+        raise DataError(f"adjust= does not go with {constructor}: {UNADJUSTED[constructor]}")
     table = open_table(frame, {**several, ARM: arm, **rows_of})
     taken = _taken(table, constructor, family, order)
     groups, rows, about = _groups(open_table(frame, described), taken.n_rows)
@@ -79,8 +88,8 @@ def _kind(given: Mapping[str, Hashable | None]) -> tuple[str, dict[str, Hashable
             return constructor, own
     got = " and ".join(f"{role}=" for role in own) or "none of them"
     raise DataError(
-        "from_trial takes outcome= (rows), successes= and trials=, events= (perhaps with "
-        f"exposure=), or mean=, sd= and n= of each group and arm; got {got}."
+        "from_trial takes outcome= (rows, perhaps with weights=), successes= and trials=, events= "
+        f"(perhaps with exposure=), or mean=, sd= and n= of each group and arm; got {got}."
     )
 
 
@@ -92,7 +101,7 @@ def _taken(table: Table, constructor: str, family: str | None, order: Any) -> In
     _with_arms(family)
     if constructor == "ratings":
         return ratings.take(table, order, describe=False)
-    if constructor == "rows":
+    if constructor in ("rows", "weighted"):
         return intake.take_rows(table, constructor, family, describe=False)
     return intake.take(table, constructor, family, describe=False)
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
 from hierstan.data.intake import Intake
 from hierstan.data.measures import MEASURES
 from hierstan.families import FAMILIES
+
+MOST = 4  # covariates that a line names
+
+
+def at_mean_of(covariates: pd.DataFrame | None) -> str:
+    """Say where the covariates of rows stand in what is told of groups; nothing without any."""
+    if covariates is None:
+        return ""
+    lines = covariates[["level", "mean"]].head(MOST).itertuples()
+    told = [f"{name} {mean:.3g}" if level is None else f"{name} {mean:.0%}"
+            for name, level, mean in lines]  # fmt: skip
+    more = [f"{len(covariates) - MOST} more"] * (len(covariates) > MOST)
+    return f"at the mean of the covariates ({', '.join(told + more)})"
 
 
 def of_data(data: Intake) -> list[str]:

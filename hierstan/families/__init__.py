@@ -51,7 +51,8 @@ FAMILIES: dict[str, Family] = {
     )
 }
 ADJUSTABLE = (
-    Bernoulli, BetaBinomial, Binomial, Gamma, NegBinomial, Poisson, StudentT,
+    Bernoulli, BetaBinomial, Binomial, Gamma, Lognormal, NegBinomial, NormalWeighted, Poisson,
+    StudentT,
 )  # fmt: skip
 FAMILIES |= {
     family.name: family

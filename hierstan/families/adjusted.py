@@ -68,7 +68,8 @@ class Adjusted(Family):
         told = raw["link"].to_numpy()
         target = self.to_response(told)
         moved = told - np.bincount(group, weight * offset, J) / total
-        for _ in range(STEPS):  # so that the mean over the group's rows is what was seen
+        steps = 0 if self.medians else STEPS
+        for _ in range(steps):  # so that the mean over the group's rows is what was seen
             at = moved[group] + offset
             mean = np.bincount(group, weight * self.to_response(at), J) / total
             slope = np.bincount(group, weight * self.slope(at), J) / total

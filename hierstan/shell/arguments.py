@@ -19,6 +19,7 @@ KINDS = {  # what is observed in each group: the options that must, and that may
     "rating": ((), ("order",)),
 }
 NO_COLUMNS = ("family", "order")
+ADJUSTED = ("successes", "events", "outcome")  # kinds whose rows may have covariates
 IN_ARMS = ("successes", "events", "outcome", "mean")  # kinds of which --arm takes a long table
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",
@@ -69,6 +70,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         _check_family(options)
         _check_by(options)
         _check_arm(options)
+        _check_adjust(options)
     if options.command != "templates":
         _check_written(options)
     return options
@@ -120,9 +122,14 @@ def _check_arm(options: argparse.Namespace) -> None:
         options.parser.error("--two-part does not go with --arm")
     if options.control is None:
         options.parser.error("--arm needs --control beside it, the arm without the treatment")
-    for role, given in (("weights", options.weights), ("smaller_is_better", None)):
-        if given is not None or getattr(options, role) is True:
-            options.parser.error(f"{flag(role)} does not go with --arm")
+    if options.smaller_is_better:
+        options.parser.error("--smaller-is-better does not go with --arm")
+
+
+def _check_adjust(options: argparse.Namespace) -> None:
+    if options.adjust and options.kind not in ADJUSTED:
+        kinds = ", ".join(map(flag, ADJUSTED))
+        options.parser.error(f"--adjust goes with {kinds}, not with {flag(options.kind)}")
 
 
 def _check_two_part(options: argparse.Namespace) -> None:
@@ -133,6 +140,7 @@ def _check_two_part(options: argparse.Namespace) -> None:
     unheeded = {
         "--weights": options.weights,
         "--predictors": options.predictors,
+        "--adjust": options.adjust,
         "--factor": options.factors,
         "--prior": options.prior,
         "--group more than once": options.group[1:],

@@ -155,6 +155,8 @@ def _tell(
     for (head, comparison), fit in zip(comparisons, own, strict=True):
         if "beta" in fit.posterior:
             printed.print_slopes(fit, prob)
+        if fit.data.covariates is not None:
+            printed.print_covariates(fit, prob)
         if by := getattr(options, "by", None):
             printed.print_levels(fit, by, prob)
         if fit.data.factors is not None:

@@ -101,6 +101,14 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
     ):
         where.add_argument(flag(option), metavar="COLUMN", help=text)
     names.add_argument(
+        "--adjust",
+        metavar="COLUMN",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="numbers or labels that describe rows, by which their outcomes differ, such as age",
+    )
+    names.add_argument(
         "--order",
         metavar="LABELS",
         type=values.labels,

@@ -38,7 +38,9 @@ IN_WORDS_OF_THE_SHELL = (
     (r"(go to|for) from_rows with family='bernoulli'", r"\1 --outcome with --family bernoulli"),
     (r"go to from_rows", "go to --outcome"),
     (r"Use CompletePooling, or data with more groups\.", "Give data with more groups."),
+    (r"[Uu]se unit='arm' or unit='group'", "Use --unit arm or --unit group"),
     (r"[Uu]se unit='group'", "Use --unit group"),
+    (r"\badjust=", "--adjust"),
     (r"caring= sets another limit", "--caring sets another limit"),
     (r"Say so with caring=\.", "Say so with --caring."),
 )
@@ -160,6 +162,28 @@ def print_slopes(fit: Fit, prob: float) -> None:
     )
     print("\nHow group means change with the predictors, by partial pooling, and")
     print(f"{percent(prob)} intervals.\n")
+    print(Table(header, rows, longest=None).text())
+
+
+def print_covariates(fit: Fit, prob: float) -> None:
+    """Print how outcomes change with what is known of single rows."""
+    from hierstan.families.adjusted import SLOPES
+    from hierstan.fit.group_summaries import summarise
+    from hierstan.text.tables import Table, numbers, percent, places, printable
+
+    known = fit.data.covariates
+    assert known is not None
+    four = summarise(fit.draws(SLOPES) / known["sd"].to_numpy(), prob)
+    names = [
+        printable(str(name) if level is None else f"{name} vs {reference}", None)
+        for name, level, reference in known[["level", "reference"]].itertuples()
+    ]
+    rows = tuple(
+        (name, *numbers(line, places(line[1]))) for name, line in zip(names, four.T, strict=True)
+    )
+    print("\nHow outcomes change with the covariates of rows, on the scale of the model, and")
+    print(f"{percent(prob)} intervals. Groups are compared where these are average.\n")
+    header = ("for one unit of", "mean", "sd", "lower", "upper")
     print(Table(header, rows, longest=None).text())
 
 

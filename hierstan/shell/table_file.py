@@ -27,7 +27,7 @@ SURPLUS = (
     "rows have more values than the header has names. Put values that hold the separator in double "
     "quotes"
 )
-RATING = "--rating"  # whose values may be text, with an order
+AS_THEY_ARE = ("--rating", "--adjust")  # options of columns that may hold labels or numbers
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A"]
 
 
@@ -86,7 +86,7 @@ def read_columns(
     frame = frame[list(dict.fromkeys(wanted.values()))]
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     for option, column in wanted.items():
-        if column not in labels and option != RATING:
+        if column not in labels and option.split()[0] not in AS_THEY_ARE:
             _check_numbers(frame[column], column, option, dialect)
     return frame
 

@@ -55,7 +55,8 @@ def _read(options: Namespace) -> pd.DataFrame:
     from hierstan.shell.table_file import Dialect, read_columns
 
     columns: dict[str, Any] = options.columns
-    several = {"group": options.group, "factor": options.factors, "predictors": options.predictors}
+    several = {"group": options.group, "factor": options.factors}
+    several |= {"predictors": options.predictors, "adjust": options.adjust}
     wanted = {flag(role): name for role, name in columns.items() if role != "group"}
     for role, names in several.items():
         wanted |= {f"{flag(role)} {number}": name for number, name in enumerate(names, 1)}
@@ -68,6 +69,8 @@ def _grouped(frame: pd.DataFrame, options: Namespace) -> Taken:
     from hierstan.data.grouped_data import GroupedData
 
     more = {"predictors": options.predictors, "factors": options.factors}
+    if options.adjust:
+        more["adjust"] = options.adjust
     if options.family is not None:
         more["family"] = options.family
     if options.order is not None:

@@ -16,7 +16,8 @@ examples:
       --events-control ill_without --total-control without
   hierstan compare experiment.csv --group country --arm page --control old \\
       --successes bought --trials users
-  hierstan compare patients.csv --group hospital --arm arm --control placebo --outcome pressure
+  hierstan compare patients.csv --group hospital --arm arm --control placebo --outcome pressure \\
+      --adjust age sex
   hierstan compare schools.csv --group school --estimate effect --se se --predictors pupils
   hierstan compare segments.csv --group age --group channel --factor region --by region \\
       --successes sold --trials seen

@@ -430,7 +430,79 @@ def test_a_covariate_that_is_the_arm_is_refused() -> None:
 
 
 def test_families_without_covariates_say_so() -> None:
-    with pytest.raises(hs.DataError, match="does not go with lognormal data"):
-        rows(patients().assign(y=lambda f: np.exp(f["y"])), family="lognormal")
-    with pytest.raises(hs.DataError, match="does not go with normal_weighted data"):
-        rows(patients().assign(w=1.5), weights="w")
+    with pytest.raises(hs.DataError, match="does not go with family='normal_unequal': rows that"):
+        rows(patients(), family="normal_unequal")
+    frame = pd.DataFrame({"site": list("aabb"), "arm": list("xyxy"), "m": 1.0, "s": 1.0, "n": 9})
+    with pytest.raises(hs.DataError, match="does not go with means: they say nothing of single"):
+        hs.GroupedData.from_trial(
+            frame, group="site", arm="arm", control="x", mean="m", sd="s", n="n", adjust=["n"]
+        )
+
+
+def test_amounts_are_adjusted_as_their_logarithms() -> None:
+    frame = patients(40, 4)
+    data = rows(frame.assign(y=np.exp(frame["y"])), family="lognormal")
+    fit = hs.PartialPooling(priors=priors_of("partial")).fit(data, **QUICK)
+    y, (z, Z) = frame["y"].to_numpy(), design(frame, data)
+    whole, truth = dense(y, z, Z, "partial", size=40)
+    for name in ("theta", "gamma", "mu", "sigma"):
+        agree(fit, name, truth[name], 5)
+    found = hs.loo(fit, unit="group", progress=False)
+    kept = Z[:, 2] == 0
+    without = dense(y[kept], z[kept], Z[kept], "partial", size=40)[0]
+    expected = whole - without - y[~kept].sum()
+    assert found.elpd_i[2] == pytest.approx(expected, abs=5 * found.mcse_i[2] + 0.02)
+    table = raw_estimates(data)
+    slopes = np.linalg.lstsq(np.hstack([Z, z]), y, rcond=None)[0]
+    np.testing.assert_allclose(table["link"], slopes[:4], atol=0.02)
+
+
+def test_weighted_rows_are_adjusted_as_rows_of_equal_weight() -> None:
+    frame = patients(40, 4).assign(w=np.resize([0.5, 1.0, 4.0], 40))
+    data = rows(frame, weights="w")
+    assert data.family == "normal_weighted_adjusted"
+    fit = hs.NoPooling(priors=priors_of("none")).fit(data, **QUICK)
+    root = np.sqrt(frame["w"].to_numpy())
+    z, Z = design(frame, data)
+    _, truth = dense(root * frame["y"], root[:, None] * z, root[:, None] * Z, "none")
+    for name in ("theta", "gamma", "sigma"):
+        agree(fit, name, truth[name], 5)
+
+
+def test_events_take_covariates_as_rows_of_counts_do() -> None:
+    frame = patients(80).assign(hours=1.0)
+    options = {"group": "site", "adjust": ["age", "sex"]}
+    events = hs.GroupedData.from_events(frame, events="events", exposure="hours", **options)
+    counts = hs.GroupedData.from_rows(frame, outcome="events", family="poisson", **options)
+    pd.testing.assert_frame_equal(events.covariates, counts.covariates)
+    ours, theirs = raw_estimates(events), raw_estimates(counts)
+    np.testing.assert_allclose(ours["link"], theirs["link"], atol=1e-6)
+
+
+def test_absolute_effects_say_where_the_covariates_stand() -> None:
+    data = hs.GroupedData.from_trial(
+        patients(80), group="site", arm="arm", control="old", outcome="died", family="bernoulli",
+        adjust=["age", "sex"],
+    )  # fmt: skip
+    fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 1, "draws": 50, "warmup": 100})
+    mean = data.covariates["mean"]
+    where = f"at the mean of the covariates (age {mean.iloc[0]:.3g}, sex: m {mean.iloc[1]:.0%})"
+    assert where in " ".join(str(hs.absolute_effects(fit)).split())
+    assert where in hs.arms(fit).attrs["caption"]
+
+
+def test_a_trial_of_weighted_rows_has_the_cells_of_each_arm() -> None:
+    frame = patients(60).assign(w=np.resize([0.5, 1.0, 4.0], 60))
+    data = hs.GroupedData.from_trial(
+        frame, group="site", arm="arm", control="old", outcome="y", weights="w"
+    )
+    for arm in ("old", "new"):
+        part = data.cells[data.cells["treated"] == (arm == "new")].drop(columns="treated")
+        alone = hs.GroupedData.from_rows(
+            frame[frame["arm"] == arm], group="site", outcome="y", weights="w"
+        )
+        order = alone.groups.get_indexer(data.groups[part["group"]])
+        own = alone.cells.iloc[order].drop(columns="group").reset_index(drop=True)
+        pd.testing.assert_frame_equal(part.drop(columns="group").reset_index(drop=True), own)
+    fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 1, "draws": 50, "warmup": 100})
+    assert np.isfinite(hs.loo(fit, unit="arm", refit=False, progress=False).elpd)

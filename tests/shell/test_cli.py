@@ -714,8 +714,8 @@ def test_what_a_treatment_changes_is_printed_and_written(
             "--arm goes with --successes, --events, --outcome, --mean, not with --estimate",
         ),
         (
-            ["--arm", "page", "--control", "1", "--outcome", "spent", "--weights", "users"],
-            "--weights does not go with --arm",
+            ["--mean", "spent", "--sd", "sd", "--n", "users", "--adjust", "page"],
+            "--adjust goes with --successes, --events, --outcome, not with --mean",
         ),
         ([*ARMS[2:], *GIVEN["counts"], "--smaller-is-better"], "--smaller-is-better does not go"),
         (["--mean", "spent", "--sd", "sd"], "--mean needs --n beside it"),
@@ -726,6 +726,27 @@ def test_what_does_not_go_with_arms(
 ) -> None:
     assert main(["compare", str(experiment), "--group", "shop", *more]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_rows_are_adjusted_for_columns(
+    experiment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(experiment, dtype={"shop": str, "page": str})
+    frame = pd.concat([frame, frame.assign(bought=frame["bought"] + 3)], ignore_index=True)
+    frame["k"] = frame["shop"] + frame["page"]
+    frame["day"], frame["age"] = ["Sun"] * 10 + ["Mon"] * 10, [k * k % 13 for k in range(20)]
+    frame.to_csv(experiment, index=False)
+    line = ["compare", str(experiment), *ARMS, *GIVEN["counts"], "--adjust", "day", "age"]
+    data = take(parse(line)).data
+    assert data.covariates is not None
+    assert data.covariates.index.tolist() == ["day: Sun", "age"]
+    options = {"seed": 1, "engine": "stanli", "chains": 1, "draws": 50, "warmup": 100}
+    printed.print_covariates(hs.PartialPooling().fit(data, **options), 0.9)
+    said = capsys.readouterr().out
+    assert re.search(r"^day: Sun vs Mon +-0\.", said, re.MULTILINE)
+    assert parse([*line, "--unit", "arm"]).unit == "arm"
+    assert main([*line[:-1], "k"]) == 1
+    assert "leave it out of --adjust." in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_control_that_is_no_arm(experiment: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from hierstan.answers.differences import needed, population
 from hierstan.answers.differences.population import Population
 from hierstan.data.measures import MEASURES
+from hierstan.data.wording import at_mean_of
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
@@ -162,6 +163,12 @@ def absolute_effects(
         ``overall`` has the same of the population, whose effect is the difference or ratio of its
         two weighted means (standardisation), and not a mean of the groups' ratios.
 
+    Notes
+    -----
+    Of data with covariates of rows (``adjust=``), all of it is said of rows with average
+    covariates, ``data.covariates["mean"]``: a number at its mean, a label at its shares. Where the
+    link is not the identity, rates of rows that differ are not, on average, that of an average row.
+
     Raises
     ------
     HierstanError
@@ -288,9 +295,10 @@ def _caption(fit: Fit, measure: str, people: Population, prob: float) -> str:
         words, how = _words(measure), "/" if _is_ratio(measure) else "-"
         control, treated = map(printable, arm_names(fit) or ("control", "treated"))
         what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} mean, sd and"
+    where = at_mean_of(fit.data.covariates)
     return (
-        f"{what} equal-tailed {percent(prob)} interval, by {pooling_words(fit.model.name)}. "
-        f"Overall: {people.words}. Of a new group: medians"
+        f"{what} equal-tailed {percent(prob)} interval, by {pooling_words(fit.model.name)}"
+        f"{', ' * bool(where)}{where}. Overall: {people.words}. Of a new group: medians"
     )
 
 
@@ -318,9 +326,10 @@ def _verdict(
     chances = table["prob_positive"]
     side, sure = ("higher", above) if above >= 0.5 else ("lower", 1 - above)
     up, down = (int((share >= SURE).sum()) for share in (chances, 1 - chances))
+    where = ", at the mean of the covariates," * (fit.data.covariates is not None)
     return (
-        f"Overall the {what} is {treated} with the treatment and {control} without; {found}. The "
-        f"{what} is {side} with the treatment with probability {chance(sure)}. Of "
+        f"Overall{where} the {what} is {treated} with the treatment and {control} without; "
+        f"{found}. The {what} is {side} with the treatment with probability {chance(sure)}. Of "
         f"{len(table):,} groups, it is higher in {up:,} and lower in {down:,} with a probability "
         f"of at least {percent(SURE)}."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from hierstan.data.wording import at_mean_of
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.baselines import correlation, correlation_words
@@ -65,6 +66,8 @@ def arms(
         groups with the same predictors differ by. Of partial pooling, ``.attrs["advice"]`` says in
         words how effects go with baselines.
 
+        Of data with covariates of rows, both arms are those of rows with average covariates.
+
     Raises
     ------
     HierstanError
@@ -123,10 +126,12 @@ def _groups(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     table = pd.concat(parts).set_axis(fit.data.groups, axis=0)
     words = effect.words if ratio else effect.link_words
     where = "on the link scale" if scale == "link" else "means of their outcomes"
+    at = at_mean_of(fit.data.covariates)
     source = "Prior" if fit.prior_only else "Posterior"
     table.attrs["caption"] = (
         f"{source} of both arms ({where}) and of the effect ({words}) by "
-        f"{pooling_words(fit.model.name)}: means and equal-tailed {percent(prob)} intervals"
+        f"{pooling_words(fit.model.name)}{', ' * bool(at)}{at}: means and equal-tailed "
+        f"{percent(prob)} intervals"
     )
     return table
 
