@@ -20,11 +20,11 @@ FIGURES = {"r_hat": 3} | dict.fromkeys(
 COUNTS = ("ess_bulk", "ess_tail")
 
 
-class AnswerTable(pd.DataFrame):
-    """A pandas DataFrame that prints as a person reads it; what is made from it is a plain one.
+class AnswerPart(pd.DataFrame):
+    """What is made from a table of answers: it prints as whole, without words on what it was.
 
     Numbers are rounded to what their Monte Carlo error supports: those that share a unit to the
-    same decimals. ``.attrs["caption"]`` is printed above, ``.attrs["advice"]`` below.
+    same decimals.
     """
 
     _metadata: ClassVar[list[str]] = ["each_row"]
@@ -32,19 +32,28 @@ class AnswerTable(pd.DataFrame):
 
     @property
     def _constructor(self) -> Any:
-        return pd.DataFrame
+        return AnswerPart
 
     def __repr__(self) -> str:
-        return self._page().text()
+        return self._page(WIDTH).text()
 
     def _repr_html_(self) -> str:
-        return self._page(width=None).html()
+        return self._page(None).html()
 
-    def _page(self, width: int | None = WIDTH) -> Page:
+    def _page(self, width: int | None) -> Page:
+        return Page("", (), tables_of(self, getattr(self, "each_row", False), width))
+
+
+class AnswerTable(AnswerPart):
+    """A pandas DataFrame that prints as a person reads it.
+
+    ``.attrs["caption"]`` is printed above, ``.attrs["advice"]`` below.
+    """
+
+    def _page(self, width: int | None) -> Page:
         advice = str(self.attrs.get("advice", ""))
         caption = str(self.attrs.get("caption", ""))
-        tables = tables_of(self, getattr(self, "each_row", False), width)
-        return Page(caption, (), tables, (advice,) if advice else ())
+        return Page(caption, (), super()._page(width).tables, (advice,) if advice else ())
 
 
 class AnswerColumn(pd.Series):
@@ -98,23 +107,23 @@ def tables_of(
     labels = cut_apart(plain_labels(shown.index), 32)
     columns = _by_row(shown) if each_row else _by_column(shown)
     name = " × ".join(str(name or "") for name in table.index.names)
-    blocks: list[dict[str, list[str]]] = [{}]
+    blocks: list[list[tuple[str, list[str]]]] = [[]]
     room = used = 0
     for head, cells in columns:
         size = 2 + max(map(len, (head, *cells)))
         room = max(map(len, (name, *labels)))
         if width is not None and blocks[-1] and room + used + size > width:
-            blocks.append({})
+            blocks.append([])
             used = 0
-        blocks[-1][head] = cells
+        blocks[-1].append((head, cells))
         used += size
-    words = {str(head) for head in shown.select_dtypes(exclude="number")}
+    words = {_head(name) for name in shown.select_dtypes(exclude="number")}
     return tuple(
         Table(
-            (name, *block),
-            tuple(zip(labels, *block.values(), strict=True)),
+            (name, *(head for head, _ in block)),
+            tuple(zip(labels, *(cells for _, cells in block), strict=True)),
             _more(table) if block is blocks[-1] else "",
-            "<" + "".join("<" if head in words else "." for head in block),
+            "<" + "".join("<" if head in words else "." for head, _ in block),
         )
         for block in blocks
     )
@@ -131,18 +140,28 @@ def _more(table: pd.DataFrame) -> str:
     return f"… and {' and '.join(told)}" if told else ""
 
 
+def _head(name: object) -> str:
+    return ", ".join(map(str, name)) if isinstance(name, tuple) else str(name)
+
+
 def _by_column(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
     common = _common(table)
     found = []
     for name, values in table.items():
         if not pd.api.types.is_numeric_dtype(values) or values.dtype == bool:
-            cells = ["–" if value is pd.NA else str(value) for value in values]
+            cells = [_cell(value) for value in values]
         else:
             cells = numbers(
                 values.to_numpy(float, na_value=np.nan), _decimals(name, values, common)
             )
-        found.append((str(name), cells))
+        found.append((_head(name), cells))
     return found
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (float, np.floating)):
+        return "–" if np.isnan(value) else f"{value:.6g}"
+    return "–" if value is pd.NA else str(value)
 
 
 def _common(table: pd.DataFrame) -> int | None:
@@ -179,5 +198,5 @@ def _by_row(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
             numbers([float(value)], digits if own is None else own)[0]
             for value, digits in zip(values, decimals, strict=True)
         ]
-        found.append((str(name), cells))
+        found.append((_head(name), cells))
     return found

@@ -79,13 +79,30 @@ def test_tables_are_indexed_by_the_users_column(results: dict[str, object]) -> N
         assert len(joined) == len(table), name  # type: ignore[arg-type]
 
 
-def test_what_is_made_from_a_table_is_a_plain_frame(results: dict[str, object]) -> None:
+def test_what_is_made_from_a_table_prints_as_whole_without_its_words(
+    results: dict[str, object],
+) -> None:
     table = results["shrinkage"]
     assert isinstance(table, AnswerTable)
-    for made in (table[["mean"]], table.loc[["A"]], table.copy(), table * 1, table.T):
-        assert type(made) is pd.DataFrame
+    for made in (table.head(3), table.loc[["A"]], table.copy(), table.sort_values("mean"), table.T):
+        assert isinstance(made, pd.DataFrame)
+        text = str(made)
+        assert "..." not in text
+        assert str(table.attrs["caption"])[:20] not in text
+        assert all(str(column) in text for column in made.columns)
+    assert str(table.head(3)).split("\n")[1] in str(table).split("\n")
     assert type(table["mean"]) is pd.Series
     assert repr(pickle.loads(pickle.dumps(table))) == repr(table)
+
+
+def test_tables_side_by_side_keep_all_their_columns(results: dict[str, object]) -> None:
+    table = results["group_means"]
+    assert isinstance(table, AnswerTable)
+    two = pd.concat([table, table], axis=1)
+    several = pd.concat({"one": table, "two": table}, axis=1)
+    for made in (two, several):
+        assert str(made).count("upper") == 2
+        assert made._repr_html_().count("upper") == 2
 
 
 def test_numbers_are_rounded_to_what_they_are_known_to() -> None:
