@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
+from hierstan.families.family import Family
 from hierstan.fit.nodes import mode_of, nodes_around
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import normal_approximation
@@ -85,16 +87,12 @@ class TauLikelihood:
     # internals ----------------------------------------------------------------------------------
 
     @cached_property
-    def _member(self) -> Callable[[np.ndarray], np.ndarray]:
-        """Return the function that adds up the cells of each group."""
-        group, J = self.data.cells["group"].to_numpy(), len(self.data.groups)
-        if len(group) == J and (group == np.arange(J)).all():
-            return lambda values: values
-        from scipy import sparse
+    def _family(self) -> Family:
+        return FAMILIES[self.data.family]
 
-        N = len(group)
-        matrix = sparse.csr_matrix((np.ones(N), (group, np.arange(N))), shape=(J, N))
-        return lambda values: np.asarray((matrix @ values.T).T)
+    @cached_property
+    def _design(self) -> np.ndarray:
+        return self.data.design
 
     @cached_property
     def _about(self) -> tuple[np.ndarray, np.ndarray]:
@@ -102,7 +100,7 @@ class TauLikelihood:
 
     def _start(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return about where the rest is at each tau, (T, d), and roots of its covariance."""
-        (estimate, precision), design = self._about, self.data.design
+        (estimate, precision), design = self._about, self._design
         P, d = design.shape[1], design.shape[1] + len(self.own)
         center, root = np.empty((len(tau), d)), np.zeros((len(tau), d, d))
         for t, one in enumerate(tau):
@@ -160,37 +158,49 @@ class TauLikelihood:
         return np.where(np.isnan(found), -np.inf, found)
 
     def _some(self, tau: np.ndarray, points: np.ndarray) -> np.ndarray:
-        family, cells, P = FAMILIES[self.data.family], self.data.cells, self.data.design.shape[1]
+        family, cells, P = self._family, self.data.cells, self._design.shape[1]
         total = self.priors["mu"].log_density(points[:, 0])
         if P > 1:
             total = total + self.priors["beta"].log_density(points[:, 1:P]).sum(axis=1)
         own = {name: np.exp(points[:, [P + place]]) for place, name in enumerate(self.own)}
         for place, (name, value) in enumerate(own.items()):
             total = total + self.priors[name].log_density(value[:, 0]) + points[:, P + place]
-        center, group = points[:, :P] @ self.data.design.T, cells["group"].to_numpy()
+        center = points[:, :P] @ self._design.T
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             if family.marginal:
                 value, variance, rest = family.as_normal(cells, own)
-                normal = _normal(self._member, group, value, variance, rest, center, tau)
+                normal = _normal(cells["group"].to_numpy(), value, variance, rest, center, tau)
                 return np.asarray(total + normal.sum(axis=1))
-            return np.asarray(total + self._by_nodes(center, tau).sum(axis=1))
+            cells, kinds, times = self._kinds
+            return np.asarray(total + self._by_nodes(cells, center[:, kinds], kinds, tau) @ times)
 
-    def _by_nodes(self, center: np.ndarray, tau: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of each group, (S, J)."""
-        family, cells = FAMILIES[self.data.family], self.data.cells
-        group = cells["group"].to_numpy()
-        result = np.empty(center.shape)
+    @cached_property
+    def _kinds(self) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+        """Return the cells of the first group of each kind, its place, and how many are alike."""
+        cells, J = self.data.cells, len(self.data.groups)
+        if len(cells) > J:
+            return cells, np.arange(J), np.ones(J)
+        table = np.column_stack([cells[list(self._family.columns)].to_numpy(float), self._design])
+        _, first, times = np.unique(table, axis=0, return_index=True, return_counts=True)
+        return cells.iloc[first].assign(group=np.arange(len(first))), first, times.astype(float)
+
+    def _by_nodes(
+        self, cells: pd.DataFrame, center: np.ndarray, kinds: np.ndarray, tau: np.ndarray
+    ) -> np.ndarray:
+        """Return the log likelihood of some groups, (S, K)."""
+        family, group = self._family, cells["group"].to_numpy()
+        added, result = _adder(group, center.shape[1]), np.empty(center.shape)
         flat = tau == 0
-        result[flat] = self._member(family.log_lik(cells, center[flat][:, group]))
+        result[flat] = added(family.log_lik(cells, center[flat][:, group]))
         center, tau = center[~flat], tau[~flat][:, None]
         if not len(tau):
             return result
 
         def log_integrand(theta: np.ndarray) -> np.ndarray:
-            log_lik = self._member(family.log_lik(cells, theta[:, group]))
+            log_lik = added(family.log_lik(cells, theta[:, group]))
             return np.asarray(log_lik - 0.5 * ((theta - center) / tau) ** 2 - np.log(tau))
 
-        estimate, precision = self._about
+        estimate, precision = (values[kinds] for values in self._about)
         share = tau**2 * precision / (1 + tau**2 * precision)
         theta, scale = mode_of(
             log_integrand, center + share * (estimate - center), tau * np.sqrt(1 - share)
@@ -205,8 +215,18 @@ class TauLikelihood:
 # internals ------------------------------------------------------------------------------------
 
 
+def _adder(group: np.ndarray, J: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function that adds up the cells of each group, (S, N) to (S, J)."""
+    if len(group) == J and (group == np.arange(J)).all():
+        return lambda values: values
+    from scipy import sparse
+
+    N = len(group)
+    matrix = sparse.csr_matrix((np.ones(N), (group, np.arange(N))), shape=(J, N))
+    return lambda values: np.asarray((matrix @ values.T).T)
+
+
 def _normal(
-    member: Callable[[np.ndarray], np.ndarray],
     group: np.ndarray,
     value: np.ndarray,
     variance: np.ndarray,
@@ -215,6 +235,7 @@ def _normal(
     tau: np.ndarray,
 ) -> np.ndarray:
     """Return the same in closed form, (S, J)."""
+    member = _adder(group, center.shape[1])
     weight = np.broadcast_to(1 / variance, (len(center), len(group)))
     off = value - center[:, group]
     total, pull = member(weight), member(weight * off)

@@ -134,12 +134,17 @@ def summarised(
     method: np.ndarray,
     labels: pd.Index,
     model: str,
+    kinds: np.ndarray | None = None,
 ) -> Elpd:
-    """Add up the units; the hard ones have errors of their own."""
+    """Add up the units; the hard ones have errors of their own.
+
+    Equal units, of one of the `kinds` (U,), share one number and so its error.
+    """
     elpd_i = left_out.elpd_i
     U = len(elpd_i)
     together = (left_out.influence**2).sum() * autocorrelation(left_out.influence)
-    apart = (left_out.mcse_i[left_out.hard] ** 2).sum()
+    kinds, hard = np.arange(U) if kinds is None else kinds, left_out.hard
+    apart = (np.bincount(kinds[hard], left_out.mcse_i[hard]) ** 2).sum()
     return Elpd(
         elpd=float(elpd_i.sum()),
         se=float(np.sqrt(U * np.var(elpd_i, ddof=1))) if U > 1 else float("nan"),

@@ -112,6 +112,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
         method=method.astype(str),
         labels=unit_labels(fit, unit),
         model=fit.model.name,
+        kinds=place,
     )
     fit.cache[key] = result
     return result

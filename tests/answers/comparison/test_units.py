@@ -62,3 +62,16 @@ def test_as_many_draws_as_a_second_allows() -> None:
     assert units.draws_to_use(counts, 12) >= 3_500
     assert units.draws_to_use(normal, 500) >= 4_000
     assert units.draws_to_use(normal, 10**6) == units.draws_to_use(counts, 10**6) == 500
+
+
+def test_equal_units_share_their_error() -> None:
+    from hierstan.answers.comparison.elpd import summarised
+    from hierstan.answers.comparison.importance import LeftOut
+
+    none, error = np.zeros(3), np.array([0.3, 0.3, 0.4])
+    left_out = LeftOut(none, none, none, error, np.array([True, True, True]), np.zeros(1))
+    told = {"unit": "observation", "method": np.full(3, "integral"), "model": "partial"}
+    alone = summarised(left_out, labels=pd.RangeIndex(3), **told)
+    equal = summarised(left_out, labels=pd.RangeIndex(3), kinds=np.array([0, 0, 1]), **told)
+    assert alone.mcse == pytest.approx(np.sqrt(0.3**2 + 0.3**2 + 0.4**2))
+    assert equal.mcse == pytest.approx(np.sqrt(0.6**2 + 0.4**2))
