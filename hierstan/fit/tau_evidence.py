@@ -23,7 +23,7 @@ from hierstan.sampling.coordinates import normal_approximation
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
-LIKELY = 0.75  # and from which complete pooling is adequate
+LIKELY = 0.8  # and from which complete pooling is adequate
 NEAR_ZERO = 0.9  # the same, where the user said what is negligible
 OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
@@ -82,7 +82,7 @@ class Spread:
         difference between groups, and tau is negligible with a probability below 0.1.
         ``"none"``: so they do, and own data hold over 90% of the weight in the groups' means.
         ``"complete"``: the data are over three times as likely without any difference, and tau is
-        negligible with a probability of at least 0.75. ``"undecided"``: anything else.
+        negligible with a probability of at least 0.8. ``"undecided"``: anything else.
         """
         factor = self.bayes_factor
         if self.negligible < UNLIKELY and factor > TIMES:

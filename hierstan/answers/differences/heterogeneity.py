@@ -188,7 +188,7 @@ def heterogeneity(
       each group alone is then adequate, too, if own data hold over 90% of the weight,
       ``tau^2 / (tau^2 + V)`` on average;
     - they "hardly differ", and complete pooling is adequate, if the factor is below 1/3 and the
-      probability at least 0.75 (of a limit that was given: also from 0.9 on, unless tau is mostly
+      probability at least 0.8 (of a limit that was given: also from 0.9 on, unless tau is mostly
       prior);
     - else "the data cannot tell".
 

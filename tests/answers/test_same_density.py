@@ -1,0 +1,123 @@
+"""What must not matter, in the density itself: order, names, units and zero, of every program.
+
+The same data are told twice; a program's log density at the same places, told in the same way, may
+differ by no more than a constant. That takes no draws, so that every family is looked at on every
+page: its data, default priors and Stan program together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from programs import FAMILIES, POOLINGS, small_data
+
+import hierstan as hs
+from hierstan.engines.stanli import Evaluator
+from hierstan.models.plan import make_plan
+from hierstan.sampling.inputs import stan_data
+from hierstan.sampling.starts import starting_points
+
+SHIFTED = ("normal_known", "normal_correlated", "normal", "normal_unequal", "normal_weighted",
+           "normal_adjusted", "student_t")  # fmt: skip
+SCALED = (*SHIFTED, "lognormal", "gamma")
+UNIT, ZERO = 1024.0, 7.0  # a power of 2, so that next to nothing is rounded
+LOCATIONS, SPREADS = ("mu", "theta"), ("tau", "tau_level", "u", "sigma", "sigma_typical", "gamma")
+CONSTRUCTORS = ("from_rows", "from_estimates", "from_counts", "from_events", "from_ratings",
+                "from_arms")  # fmt: skip
+TOLD = [
+    (name, pooling)
+    for name, family in FAMILIES.items()
+    for pooling in (*POOLINGS, *([] if family.treatment else ["structured"]))
+]
+REGIONS = dict(zip("abcdef", "nnsswe", strict=True))
+
+
+def name_of(label: object) -> tuple[str, int]:
+    """Another name, of another kind, in another order."""
+    return "group", 99 - ord(str(label))
+
+
+def retold(family: str, unit: float, zero: float, monkeypatch: pytest.MonkeyPatch) -> Callable:
+    """Return the function that makes small data of rows in another order and of other units."""
+
+    def told_anew(constructor: Callable) -> Callable:
+        def made(cls: type, frame: pd.DataFrame, **columns: object) -> hs.GroupedData:
+            frame = frame.sample(frac=1, random_state=3).reset_index(drop=True)
+            frame["g"] = [name_of(label) for label in frame["g"]]
+            if family in SCALED:
+                frame["y"] = unit * frame["y"] + unit * zero
+            if "se" in frame:
+                frame["se"] *= unit
+            return constructor(frame, **columns)
+
+        return classmethod(made)
+
+    for name in CONSTRUCTORS:
+        monkeypatch.setattr(hs.GroupedData, name, told_anew(getattr(hs.GroupedData, name)))
+    return small_data.__wrapped__
+
+
+def in_regions(data: hs.GroupedData) -> hs.GroupedData:
+    """Return data whose groups lie in four regions."""
+    old = {name_of(label): region for label, region in REGIONS.items()} | REGIONS
+    regions = pd.DataFrame({"region": [old[label] for label in data.groups]}, data.groups)
+    regions.columns = pd.Index(list(regions), dtype=object, name="factor")
+    return replace(data, factors=regions)
+
+
+@pytest.mark.parametrize(("family", "pooling"), TOLD)
+def test_order_names_units_and_zero_leave_the_density_as_it_is(
+    family: str, pooling: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zero = ZERO if family in SHIFTED else 0.0
+    data, again = small_data(family), retold(family, UNIT, zero, monkeypatch)(family)
+    if pooling == "structured":
+        data, again = in_regions(data), in_regions(again)
+    model = POOLINGS[pooling if pooling in POOLINGS else "partial"]()
+    one, two = make_plan(model, data), make_plan(model, again)
+    evaluators = [
+        Evaluator(plan.conditional, stan_data(plan.data, plan.priors, replicate=False))
+        for plan in (one, two)
+    ]
+    draws = places(evaluators[0], one)
+    first = evaluators[0].log_density(draws)
+    told = {name: told_as(name, values, family, data, again) for name, values in draws.items()}
+    second = evaluators[1].log_density(told)
+    assert np.isfinite(first).all()
+    np.testing.assert_allclose(np.diff(second), np.diff(first), rtol=1e-7, atol=1e-6)
+
+
+def places(evaluator: Evaluator, plan: object) -> dict[str, np.ndarray]:
+    """Values of all parameters, around where chains start."""
+    starts = starting_points(plan.data, plan.priors, chains=5, seed=1)
+    known = evaluator.completed(starts, 1)
+    near = {name: np.array([point[name] for point in known]) for name in evaluator.parameters}
+    points = evaluator.unconstrained(near)
+    points = points + 0.3 * np.random.default_rng(1).normal(size=points.shape)
+    found = evaluator.values_at(points)
+    return {name: np.array([point[name] for point in found]) for name in evaluator.parameters}
+
+
+def told_as(
+    name: str, values: np.ndarray, family: str, data: hs.GroupedData, again: hs.GroupedData
+) -> np.ndarray:
+    """Return values of a parameter in the words of the data told again."""
+    J = len(data.groups)
+    if values.ndim == 2 and values.shape[1] == J and name in ("theta", "baseline", "log_sigma"):
+        back = {name_of(label): place for place, label in enumerate(data.groups)}
+        values = values[:, [back[label] for label in again.groups]]
+    if name == "u":
+        place = {label: at for at, label in enumerate(data.levels["region"])}
+        values = values[:, [place[label] for label in again.levels["region"]]]
+    if family in SHIFTED and name in LOCATIONS:
+        return UNIT * (values + ZERO)
+    if family in SHIFTED and name in SPREADS:
+        return UNIT * values
+    if family in SHIFTED and name == "log_sigma":
+        return values + np.log(UNIT)
+    logs = family in SCALED and name in LOCATIONS
+    return values + np.log(UNIT) if logs else values
