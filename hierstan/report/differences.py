@@ -59,7 +59,15 @@ def components_grid(found: Components) -> Grid:
         (text_of(name), *numbers(line[:3], decimals), *map(share, line[3:6]))
         for name, line in zip(table.index, table.to_numpy(float), strict=True)
     )
-    header = ("component", "sd", "from", "to", "share of the variance", "from", "to")
+    header = (
+        "component",
+        "sd",
+        "its lower",
+        "its upper",
+        "share of the variance",
+        "its lower",
+        "its upper",
+    )
     return Grid("components", str(table.attrs["caption"]), header, rows, whole=True)
 
 

@@ -286,8 +286,10 @@ def _width(text: str) -> int:
 
 
 def _cell(text: str, style: str) -> str:
-    text = text.replace(" ", FIGURE_SPACE) if style == NUMBER_STYLE else text.rstrip()
-    return f'<td style="{style}">{html.escape(text)}</td>'
+    if style == NUMBER_STYLE:
+        before, after = (len(text) - len(cut) for cut in (text.lstrip(), text.rstrip()))
+        text = FIGURE_SPACE * before + text.strip() + FIGURE_SPACE * after
+    return f'<td style="{style};padding:0.1em 0.6em">{html.escape(text.rstrip(" "))}</td>'
 
 
 def _row(*cells: str) -> str:
