@@ -45,9 +45,9 @@ class Lognormal(Family):
         """Count, mean and squared deviations of the logarithms of each group."""
         return collapse.moments(frame, log_y=nw.col("y").cast(nw.Float64).log())
 
-    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+    def finished(self, found: pd.DataFrame) -> pd.DataFrame:
         """Name them as the Stan program does."""
-        cells = raw.rename(columns={"squares_log_y": "squares"})
+        cells = raw.not_negative(found.rename(columns={"squares_log_y": "squares"}))
         cells["y"] = np.exp(cells["mean_log_y"].to_numpy(dtype=float))
         return super().finished(cells)
 

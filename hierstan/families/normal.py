@@ -49,9 +49,10 @@ class Normal(Family):
         """Count, mean and squared deviations of the rows of each group."""
         return collapse.moments(frame, y=nw.col("y").cast(nw.Float64))
 
-    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+    def finished(self, found: pd.DataFrame) -> pd.DataFrame:
         """Name them as the Stan program does."""
-        return super().finished(raw.rename(columns={"mean_y": "y", "squares_y": "squares"}))
+        named = found.rename(columns={"mean_y": "y", "squares_y": "squares"})
+        return super().finished(raw.not_negative(named))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return means and sample standard deviations."""

@@ -41,9 +41,9 @@ class NormalWeighted(Normal):
         """Count, weighted mean and weighted squared deviations of the rows of each group."""
         return collapse.weighted_moments(frame)
 
-    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+    def finished(self, found: pd.DataFrame) -> pd.DataFrame:
         """Return the family's columns, in order."""
-        return self.typed(raw.sort_values("group"))
+        return self.typed(raw.not_negative(found.sort_values("group")))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return weighted means, weights, and standard deviations of a row of weight 1."""

@@ -83,6 +83,11 @@ def with_extra_zeros(
     return above + (other * no_events * information) ** 2 / zero
 
 
+def not_negative(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return cells without what rounding left of sums of squares of rows that are all alike."""
+    return cells.assign(squares=np.maximum(cells["squares"].to_numpy(dtype=float), 0.0))
+
+
 def moments(
     cells: pd.DataFrame, values: pd.Series | np.ndarray, J: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

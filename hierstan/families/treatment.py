@@ -238,6 +238,7 @@ def effects_on(base: Family) -> Treatment:
         "parameters": base.parameters,
         "parameter_dims": base.parameter_dims,
         "within": base.within,
+        "marginal": base.marginal,
         "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
         "natural": base.natural,
         "scored": base.scored,

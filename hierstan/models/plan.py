@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.errors import TemplateError
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
@@ -99,7 +100,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         priors=priors,
         program=program,
         conditional=conditional,
-        integrated=rendered(model, data, priors, marginal=True) if marginal else None,
+        integrated=_integrated(model, data, priors, conditional) if marginal else None,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors),
         own_data=way != "noncentered",
@@ -148,6 +149,24 @@ def _empty(data: GroupedData) -> Collection[str]:
     """Name the vectors that have no elements: measured in units, they would be NaN."""
     known = data.stan_data()
     return [name for name, size in (("beta", "K"), ("u", "L")) if not known.get(size)]
+
+
+def _integrated(
+    model: Model, data: GroupedData, priors: Mapping[str, Prior], conditional: Program
+) -> Program | None:
+    """Return the page with theta integrated out that describes it; that of two arms draws it.
+
+    An edit of the latter alone is refused: nothing would tell it from the model.
+    """
+    page = rendered(model, data, priors, marginal=True)
+    if page.integrates_theta:
+        return page
+    if page.edited:
+        raise TemplateError(
+            f"{page.name} was edited, and {conditional.name}, whose model it samples, was not. "
+            "Edit the page of the model, which is then sampled as it stands."
+        )
+    return None
 
 
 def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.errors import DataError, PriorError
+from hierstan.errors import DataError, PriorError, TemplateError
 from hierstan.families import FAMILIES
 from hierstan.models.fits import Fits
 from hierstan.models.pooling import Pooling, check_data
@@ -230,11 +230,16 @@ class PartialPooling(Pooling):
         """
         marginal = FAMILIES[data.family].marginal
         if self.parameterization == "marginal" and not marginal:
-            able = sorted(name for name, family in FAMILIES.items() if family.marginal)
+            able = sorted(n for n, of in FAMILIES.items() if of.marginal and not of.treatment)
             raise DataError(
                 f"parameterization='marginal' needs a family whose group means can be integrated "
                 f"out in closed form ({', '.join(able)}); these data are {data.family}. "
                 "Use 'auto', 'centered' or 'noncentered'."
+            )
+        if self.parameterization == "marginal" and edited and FAMILIES[data.family].treatment:
+            raise TemplateError(
+                "parameterization='marginal' of two arms samples the page that hierstan ships, and "
+                "these templates are edited. Use parameterization='auto'."
             )
         if prior_only:
             return "noncentered"

@@ -43,6 +43,7 @@ COORDINATES = {  # of several, the one that fits most of a page's parameters
 }
 ADJUSTMENT = "adjustment"
 SUFFIX = "_adjusted"
+WRITTEN = "generated quantities"
 Part = tuple[Mapping[str, Piece], Piece]  # the blocks of a file, and the comment at its top
 
 
@@ -90,12 +91,14 @@ def render(
     files = [source, _file(directory, f"families/{family}.stan")]
     if marginal:
         files.append(_file(directory, f"{MARGINAL}/families/{family}.stan"))
-    parts: list[Part] = [(_family(files[1:]), leading_comment(files[-1]))]
+    estimates = "family.estimates" in slots(source)
+    of_file = _with_estimates if estimates else _family
+    parts: list[Part] = [(of_file(files[1:]), leading_comment(files[-1 - estimates]))]
     if adjusted:
         added = [_file(directory, f"{ADJUSTMENT}.stan")]
         if marginal:
             added.append(_file(directory, f"{MARGINAL}/{ADJUSTMENT}.stan"))
-        parts.insert(0, (_family(added), leading_comment(added[0])))
+        parts.insert(0, (of_file(added), leading_comment(added[0])))
         files += added
     lines = _filled(source, parts, priors, lower_bounds)
     ways = [
@@ -141,6 +144,13 @@ def _family(files: list[Piece]) -> dict[str, Piece]:
     return {**inherited, **rest[0]}
 
 
+def _with_estimates(files: list[Piece]) -> dict[str, Piece]:
+    """Return the blocks of a family, and what its marginal file says of each observation."""
+    first, second = map(family_blocks, files)
+    own = {name: piece for name, piece in first.items() if name != WRITTEN}
+    return {**own, **({"estimates": second[WRITTEN]} if WRITTEN in second else {})}
+
+
 def _filled(
     page: Piece,
     parts: list[Part],
@@ -150,7 +160,7 @@ def _filled(
     """Return the lines of a page with its slots filled, and where each comes from."""
     context = prior_slots(priors, lower_bounds)
     check_slots(page, [*names(context), *FAMILY_NAMES, *POPULATION_NAMES])
-    filled: dict[str, list[str]] = {attribute(block): [] for block in BLOCKS}
+    filled: dict[str, list[str]] = {attribute(block): [] for block in (*BLOCKS, "estimates")}
     for blocks, _ in parts:
         _check_places(page, blocks)
         for name, block in blocks.items():

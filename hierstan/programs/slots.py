@@ -40,6 +40,7 @@ def names(context: Context) -> list[str]:
 
 
 FAMILY_NAMES = ("family.comment", *(f"family.{attribute(block)}" for block in BLOCKS))
+FAMILY_NAMES += ("family.estimates",)  # what a family's marginal file says of each observation
 POPULATION_NAMES = ("population.lpdf", "population.rng")
 
 

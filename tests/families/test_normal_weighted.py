@@ -126,3 +126,11 @@ def test_what_cannot_be_weighted_is_refused() -> None:
         hachemeister(ROWS.assign(w=0.0))
     command = ["compare", "a.csv", "--group", "state", "--outcome", "x", "--weights", "w"]
     assert parse(command).columns == {"group": "state", "outcome": "x", "weights": "w"}
+
+
+def test_a_single_row_of_any_weight_has_no_squares() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": np.arange(300), "y": rng.normal(size=300)})
+    frame["w"] = rng.uniform(1, 4, 300)
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", weights="w")
+    assert (data.cells["squares"] >= 0).all()

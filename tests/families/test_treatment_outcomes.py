@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,9 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
+from hierstan.answers.comparison.left_out import hyper_draws
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
+from hierstan.engines.stanli import Evaluator
 from hierstan.models.plan import make_plan
 
 WIDE = {
@@ -100,3 +105,120 @@ def test_effects_on_events_are_calibrated(pooling: type[hs.PartialPooling]) -> N
     )  # fmt: skip
     assert (checked.table["p_adjusted"] > 0.01).all(), str(checked)
     assert not checked.errors
+
+
+# normal outcomes, both dimensions integrated out --------------------------------------------------
+
+QUICK: dict[str, Any] = {
+    "seed": 3, "engine": "stanli", "progress": False, "chains": 2, "warmup": 300, "draws": 300,
+}  # fmt: skip
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {"outcome": "y"},
+    "lognormal": {"outcome": "amount", "family": "lognormal"},
+    "weighted": {"outcome": "y", "weights": "w"},
+    "adjusted": {"outcome": "y", "adjust": ["age"]},
+    "structured": {"outcome": "y", "factors": ["region"], "predictors": ["size"]},
+}
+TAUS = ("tau", "spread", "sigma", "tau_region")
+
+
+@functools.cache
+def patients(kind: str = "plain") -> hs.GroupedData:
+    """Rows of six sites, of which one has a single patient and two have one arm."""
+    rng = np.random.default_rng(12)
+    arms = {"a": (1, 1), "b": (4, 6), "c": (0, 1), "d": (3, 0), "e": (30, 25), "f": (5, 4)}
+    frame = pd.DataFrame([
+        (name, arm) for name, sizes in arms.items()
+        for arm, size in zip(("old", "new"), sizes, strict=True) for _ in range(size)
+    ], columns=["site", "arm"])  # fmt: skip
+    frame["size"] = frame["site"].map(dict(zip("abcdef", [3, 1, 4, 1, 5, 9], strict=True)))
+    frame["region"] = frame["site"].map(dict(zip("abcdef", "nnsswn", strict=True)))
+    frame["age"], frame["w"] = rng.normal(50, 9, len(frame)), rng.uniform(1, 4, len(frame))
+    frame["y"] = 0.4 * (frame["arm"] == "new") + rng.normal(0, 0.8, len(frame))
+    frame["amount"] = np.exp(frame["y"])
+    with pytest.warns(hs.HierstanWarning, match="of one arm only"):
+        return hs.GroupedData.from_trial(
+            frame, group="site", arm="arm", control="old", **KINDS[kind]
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("pooling", [hs.NoPooling, hs.PartialPooling])
+def test_the_density_is_that_of_dense_algebra(pooling: type[hs.PartialPooling], kind: str) -> None:
+    data = patients(kind)
+    fit = pooling().fit(data, **QUICK)
+    assert fit.parameterization == "marginal"
+    hyper = hyper_draws(fit, 12)
+    own = {**hyper, "theta_new": fit.draws("theta_new")[: len(hyper["intercept"])]}
+    plan = make_plan(pooling(), data)
+    evaluator = Evaluator(plan.program, plan.inputs())
+    empty = np.zeros((len(hyper["intercept"]), 0))
+    points = evaluator.unconstrained({n: own.get(n, empty) for n in plan.program.parameters})
+    log_prior = np.zeros(len(points))
+    for name in plan.program.parameters:
+        if name == "u" and name in own:
+            sd = hyper["tau_level"]
+            log_prior += (-0.5 * (hyper["u"] / sd) ** 2).sum(axis=1)
+        elif name in own:
+            of = {"theta_new": "theta", "tau_level": "tau_region"}.get(name, name)
+            values = own[name].reshape(len(points), -1)
+            log_prior += fit.priors[of].log_density(values).sum(axis=1)
+            log_prior += np.log(values).sum(axis=1) if of in TAUS else 0.0
+    log_lik = log_lik_of_units(fit, hyper, "group").sum(axis=1)
+    off = evaluator.log_density_at(points) - log_prior - log_lik
+    np.testing.assert_allclose(off, off[0], atol=1e-9)
+
+
+@pytest.mark.parametrize("pooling", [hs.NoPooling, hs.PartialPooling])
+def test_baselines_and_effects_are_drawn_from_what_is_known_of_them(
+    pooling: type[hs.PartialPooling],
+) -> None:
+    data = patients()
+    fit = pooling().fit(data, **QUICK)
+    cells, S = data.cells, 600
+    prior = fit.priors["theta"].numbers() if "theta" in fit.priors else {}
+    center = fit.draws("mu") if "mu" in fit.posterior else np.full(S, prior.get("location"))
+    tau = fit.draws("tau") if "tau" in fit.posterior else np.full(S, prior.get("scale"))
+    slope = fit.draws("slope") if "slope" in fit.posterior else np.zeros(S)
+    intercept, spread, sigma = (fit.draws(name) for name in ("intercept", "spread", "sigma"))
+    z = np.empty((S, len(data.groups), 2))
+    for s, j in itertools.product(range(S), range(len(data.groups))):
+        own = cells[cells["group"] == j]
+        Z = np.column_stack([np.ones(len(own)), own["treated"]])  # baseline, effect
+        known = own["count"].to_numpy() / sigma[s] ** 2
+        variance = spread[s] ** 2 + (slope[s] * tau[s]) ** 2
+        prior_covariance = np.array([
+            [variance, slope[s] * tau[s] ** 2], [slope[s] * tau[s] ** 2, tau[s] ** 2]
+        ])  # fmt: skip
+        precision = np.linalg.inv(prior_covariance)
+        total = precision + (Z.T * known) @ Z
+        mean = np.array([intercept[s] + slope[s] * center[s], center[s]])
+        mean = np.linalg.solve(total, precision @ mean + (Z.T * known) @ own["y"].to_numpy())
+        drawn = np.array([fit.draws("baseline")[s, j], fit.theta()[s, j]])
+        z[s, j] = np.linalg.cholesky(total).T @ (drawn - mean)
+    flat = z.reshape(-1, 2)
+    assert (np.abs(flat.mean(axis=0)) < 4.5 / np.sqrt(len(flat))).all()
+    second = flat.T @ flat / len(flat)
+    assert np.abs(second - np.eye(2)).max() < 4.5 * np.sqrt(2 / len(flat))
+
+
+@pytest.mark.cmdstan
+@pytest.mark.slow
+def test_the_engines_agree_on_normal_outcomes() -> None:
+    checked = hs.cross_check(hs.PartialPooling(), patients())
+    assert checked.ok, str(checked)
+
+
+def test_edited_pages_are_sampled_as_they_stand(tmp_path: Path) -> None:
+    page = hs.copy_templates(tmp_path) / "treatment_pooling.stan"
+    page.write_text(page.read_text() + "// edited\n")
+    model = hs.PartialPooling(template_dir=tmp_path)
+    assert make_plan(model, patients()).parameterization == "mixed"
+    marginal = hs.PartialPooling(template_dir=tmp_path, parameterization="marginal")
+    with pytest.raises(hs.TemplateError, match="samples the page that hierstan ships"):
+        make_plan(marginal, patients())
+    other = hs.copy_templates(tmp_path / "other")
+    own = other / "sampling" / "marginal" / "treatment_pooling.stan"
+    own.write_text(own.read_text().replace("tau ~ {{ prior.tau }};", "tau ~ exponential(9);"))
+    with pytest.raises(hs.TemplateError, match="Edit the page of the model"):
+        make_plan(hs.PartialPooling(template_dir=other), patients())

@@ -43,8 +43,8 @@ generated quantities {
   vector[describe_theta ? J : 0] theta_mean;
   vector[describe_theta ? J : 0] theta_sd;
   if (describe_theta) {
-    vector[J] estimate = log(y);
-    vector[J] error = sigma ./ sqrt(count);
+    vector[N] estimate = log(y);
+    vector[N] error = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

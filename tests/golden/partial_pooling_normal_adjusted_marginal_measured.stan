@@ -77,8 +77,8 @@ generated quantities {
   vector[describe_theta ? J : 0] theta_sd;
   if (describe_theta) {
     real center = mu;
-    vector[J] estimate = y - z_row * gamma;
-    vector[J] error = sigma ./ sqrt(count);
+    vector[N] estimate = y - z_row * gamma;
+    vector[N] error = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

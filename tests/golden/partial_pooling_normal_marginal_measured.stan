@@ -56,8 +56,8 @@ generated quantities {
   vector[describe_theta ? J : 0] theta_sd;
   if (describe_theta) {
     real center = mu;
-    vector[J] estimate = y;
-    vector[J] error = sigma ./ sqrt(count);
+    vector[N] estimate = y;
+    vector[N] error = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

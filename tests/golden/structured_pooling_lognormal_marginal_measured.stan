@@ -147,8 +147,8 @@ generated quantities {
   }
   if (describe_theta) {
     vector[J] center = center_of(mu, beta, u, x, level);
-    vector[J] estimate = log(y);
-    vector[J] error = sigma ./ sqrt(count);
+    vector[N] estimate = log(y);
+    vector[N] error = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

@@ -96,8 +96,8 @@ generated quantities {
   }
   if (describe_theta) {
     vector[J] center = center_of(mu, beta, u, x, level);
-    vector[J] estimate = y - z_row * gamma;
-    vector[J] error = sigma ./ sqrt(count);
+    vector[N] estimate = y - z_row * gamma;
+    vector[N] error = sigma ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

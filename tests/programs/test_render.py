@@ -136,10 +136,10 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     source = packaged_directory()
     files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
     assert sorted(path.relative_to(folder) for path in folder.rglob("*.*")) == files
-    marginal = sum(family.marginal for family in FAMILIES.values())
+    marginal = sum(family.marginal for family in FAMILIES.values() if not family.treatment)
     files_of_families = {family.file or family.name for family in FAMILIES.values()}
     measured = sum(bool(family.of_group) for family in FAMILIES.values())
-    pages = 8 + 10 + 2 + 3  # how they are stated and sampled, centered, and marginally
+    pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
     pages += 3  # the same of the adjustment for covariates
     assert len(files) == pages + len(files_of_families) + marginal + measured
     assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)
@@ -506,7 +506,7 @@ INCONSISTENT = {
     ),
     "theta drawn from elsewhere": (
         "lognormal", "partial", "auto", f"{MARGINAL}/families/lognormal.stan",
-        "vector[J] error = sigma ./ sqrt(count);", "vector[J] error = sigma ./ count;",
+        "vector[N] error = sigma ./ sqrt(count);", "vector[N] error = sigma ./ count;",
         "with theta integrated out: theta_mean is",
     ),
     "no pooling, marginal template only": (

@@ -9,6 +9,6 @@ model {
   target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
 }
 generated quantities {
-  vector[J] estimate = log(y);
-  vector[J] error = sigma ./ sqrt(count);
+  vector[N] estimate = log(y);
+  vector[N] error = sigma ./ sqrt(count);
 }

@@ -18,6 +18,6 @@ model {
             - sum(left(squares, zy, zz, gamma)) / (2 * square(sigma));
 }
 generated quantities {
-  vector[J] estimate = y - z_row * gamma;
-  vector[J] error = sigma ./ sqrt(count);
+  vector[N] estimate = y - z_row * gamma;
+  vector[N] error = sigma ./ sqrt(count);
 }

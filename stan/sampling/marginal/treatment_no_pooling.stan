@@ -1,0 +1,99 @@
+// treatment_no_pooling.stan with baselines and effects integrated out, for
+// families that are normal in the mean of an arm, and a prior that is:
+//
+//   estimate[n] ~ normal(eta[n], error[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    ~ normal(theta_location, theta_scale)
+//   baseline[j] ~ normal(intercept, spread)
+//
+// Each theta[j] given all else is normal, and so is each baseline[j] given
+// theta[j]. The likelihood without them is the joint density at their means,
+// over that of the two there: 1 / (2 pi sd_theta sd_baseline).
+//
+{{ family.comment }}
+functions {
+  {{ family.functions }}
+  // mean and sd of each effect given all else but the baselines
+  array[] vector effect(real center, real tau, real intercept, real spread,
+                        array[] vector arm, array[] vector precision) {
+    vector[size(arm[1])] both = square(spread) * precision[1] .* precision[2];
+    vector[size(arm[1])] total = 1
+                                 + square(spread)
+                                   * (precision[1] + precision[2]);
+    vector[size(arm[1])] ahead = precision[2] .* (arm[2] - intercept - center)
+                                 + both .* (arm[2] - arm[1] - center);
+    vector[size(arm[1])] share = total + square(tau) * (precision[2] + both);
+    return {center + square(tau) * ahead ./ share, tau * sqrt(total ./ share)};
+  }
+  // mean and sd of each baseline given all else
+  array[] vector control_mean(vector theta, real intercept, real spread,
+                              array[] vector arm, array[] vector precision) {
+    vector[size(theta)] total = 1
+                                + square(spread)
+                                  * (precision[1] + precision[2]);
+    vector[size(theta)] ahead = precision[1] .* arm[1]
+                                + precision[2] .* (arm[2] - theta);
+    return {(intercept + square(spread) * ahead) ./ total,
+            spread ./ sqrt(total)};
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=1> N; // observations: one summary for each arm of a group
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  {{ family.data }}
+  {{ prior.data }}
+}
+transformed data {
+  array[2, J] int place = rep_array(N + 1, 2, J); // of each arm; N + 1 if absent
+  for (n in 1 : N) {
+    place[treated[n] > 0 ? 2 : 1, group[n]] = n;
+  }
+}
+parameters {
+  // effect in a group not yet seen
+  real<offset=theta_location, multiplier=theta_scale> theta_new;
+  real{{ bounds.intercept }} intercept; // mean of the baselines
+  real{{ bounds.spread }} spread; // their standard deviation
+  {{ family.parameters }}
+}
+model {
+  {{ family.estimates }}
+  vector[N + 1] arm = append_row(estimate, 0);
+  vector[N + 1] precision = append_row(inv_square(error), 0);
+  array[2] vector[J] theta = effect(theta_location, theta_scale, intercept,
+                                    spread, {arm[place[1]], arm[place[2]]},
+                                    {precision[place[1]], precision[place[2]]});
+  array[2] vector[J] baseline = control_mean(theta[1], intercept, spread,
+                                             {arm[place[1]], arm[place[2]]},
+                                             {precision[place[1]],
+                                              precision[place[2]]});
+  vector[N] eta = baseline[1][group] + treated .* theta[1][group];
+  theta_new ~ {{ prior.theta }};
+  theta[1] ~ {{ prior.theta }};
+  intercept ~ {{ prior.intercept }};
+  spread ~ {{ prior.spread }};
+  baseline[1] ~ normal(intercept, spread);
+  target += sum(log(theta[2])) + sum(log(baseline[2]));
+  {{ family.model }}
+}
+generated quantities {
+  real baseline_new = normal_rng(intercept, spread); // of a new group
+  vector[J] theta; // effects
+  vector[J] baseline; // means without the treatment
+  {
+    {{ family.estimates }}
+    vector[N + 1] arm = append_row(estimate, 0);
+    vector[N + 1] precision = append_row(inv_square(error), 0);
+    array[2] vector[J] given = effect(theta_location, theta_scale, intercept,
+                                      spread, {arm[place[1]], arm[place[2]]},
+                                      {precision[place[1]],
+                                       precision[place[2]]});
+    theta = to_vector(normal_rng(given[1], given[2]));
+    given = control_mean(theta, intercept, spread,
+                         {arm[place[1]], arm[place[2]]},
+                         {precision[place[1]], precision[place[2]]});
+    baseline = to_vector(normal_rng(given[1], given[2]));
+  }
+}
