@@ -118,10 +118,16 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=kind, **more)
 
 
-def structured_data(family: str) -> hs.GroupedData:
-    """Return the same six groups in four regions, and by two devices across these."""
+STRUCTURES = {
+    "crossed": {"region": list("nnsswe"), "device": list("xyxyxy")},
+    "nested": {"region": list("nnsswe"), "country": list("iijjjj")},
+}
+
+
+def structured_data(family: str, structure: str = "crossed") -> hs.GroupedData:
+    """Return the same six groups in four regions, with two devices across or in two countries."""
     data = small_data(family)
-    factors = pd.DataFrame({"region": list("nnsswe"), "device": list("xyxyxy")}, data.groups)
+    factors = pd.DataFrame(STRUCTURES[structure], data.groups)
     factors.columns = pd.Index(list(factors), dtype=object, name="factor")
     return replace(data, factors=factors)
 

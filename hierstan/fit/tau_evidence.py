@@ -20,6 +20,7 @@ from hierstan.fit.information import ByDraw, by_draw
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood
 from hierstan.priors import HalfNormal, Prior
 from hierstan.sampling.coordinates import normal_approximation
+from hierstan.sampling.structure import indicators
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
@@ -289,6 +290,8 @@ def _log_likelihood(
     Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
     Groups that say nothing, such as those with one of two arms, are left out.
     """
+    import scipy.sparse as sp
+
     family, known, axes = FAMILIES[data.family], precision > 0, None
     estimate, variance, design = estimate[known], 1 / precision[known], data.design[known]
     if family.correlated:
@@ -302,13 +305,11 @@ def _log_likelihood(
         return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
     entries = data.stan_data()
     scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
-    columns = np.zeros((len(estimate), entries["L"]))
-    for level in entries["level"][:, known]:
-        columns[np.arange(len(estimate)), level - 1] = scale[level - 1]
-    columns = columns if axes is None else axes @ columns
-    columns = np.hstack([columns, design * WIDE * np.ptp(estimate)])
+    levels = indicators(entries["level"][:, known] - 1, entries["L"]) * scale
+    columns = sp.hstack([levels, sp.csr_array(design * WIDE * np.ptp(estimate))]).tocsr()
+    columns = columns if axes is None else sp.csr_array(axes @ columns)
     weighted = columns.T * weights
-    root = np.linalg.cholesky(np.eye(columns.shape[1]) + weighted @ columns)
+    root = np.linalg.cholesky(np.eye(columns.shape[1]) + (weighted @ columns).toarray())
     gained = np.linalg.solve(root, weighted @ rest)
     return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
 

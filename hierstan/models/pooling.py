@@ -209,7 +209,8 @@ class Pooling:
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
             default 0.9, and 0.85, 0.8 and 0.7 above 100, 1,000 and 3,000 groups: the best rate
             falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414). Where
-            the group means are integrated out, 0.7 once the data determine the other parameters.
+            the group means are integrated out, 0.7 once the data determine the other parameters,
+            and 0.6 with more than 100 levels of factors.
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.

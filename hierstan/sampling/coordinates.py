@@ -101,7 +101,7 @@ NAMES = (
     "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
     "gamma_guess", "gamma_unit",
     "P", "E", "near", "near_mean", "near_noise", "near_share",
-    "far", "far_mean", "far_weight", "far_noise", "far_share",
+    "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
 

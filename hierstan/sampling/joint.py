@@ -16,6 +16,7 @@ TOGETHER = 40  # of mu, beta and the levels are all near
 MOST = 100  # near ones, whose matrix is factored at each step
 EXACT = 20_000  # groups times near ones squared: what they say is summed at each step
 SOLVED = 1500  # far ones of several factors that are eliminated at once
+MIXED = 600  # and that are measured together: a matrix of them is data of the program
 
 
 class AsNormal(NamedTuple):
@@ -39,7 +40,8 @@ def joint(
     Given the sds, a normal approximation to the likelihoods makes these jointly normal, with the
     group means integrated out. With few groups, what they say is weighted anew at each value of
     ``tau``; with many, they are summed here at a plausible one, and only the total follows
-    ``tau``. Levels of factors with many are far: each is measured given the near ones alone.
+    ``tau``. Levels of factors with many are far: they are measured given the near ones, those of
+    several factors in directions that do not move together at plausible sds.
 
     Parameters
     ----------
@@ -172,11 +174,13 @@ class _Seen:
         """Return what the groups of each far level say of it, the other far ones as noise."""
         variances = self._found.level_tau2
         present = sorted(set(self._factor))
+        mixed = len(present) > 1 and len(self._factor) <= MIXED
         weight, mean = np.zeros(len(self._factor)), np.zeros(len(self._factor))
         share = np.zeros(len(self._factor))
         lines = np.zeros((len(self._factor), self._near.shape[1]))
         for each in present:
             others = sum(float(variances[other]) for other in present if other != each)
+            others = 0.0 if mixed else others
             v = self._v / (1 + others * self._v)
             mine = self._factor == each
             levels = self._levels[:, mine]
@@ -186,13 +190,28 @@ class _Seen:
             mean[mine] = (levels.T @ (v * self._rest)) / divided
             share[mine] = (levels.T @ v**2) / divided
             lines[mine] = (levels.T @ (self._near * v[:, None])).toarray() / divided[:, None]
+        together = self._together() if mixed else np.zeros((0, 0))
         return {
+            "X": len(together),
+            "together": together,
             "far": lines,
             "far_mean": mean,
             "far_weight": weight,
             "far_noise": self._left(share),
             "far_share": share,
         }
+
+    def _together(self) -> np.ndarray:
+        """Return how the far ones go together, given the near ones and plausible sds, (E, E).
+
+        A root of their covariance, in the units that each has on its own.
+        """
+        units = np.sqrt(self._found.level_tau2)[self._factor]
+        levels = self._levels * units
+        precision = (levels.T @ (levels * self._v[:, None])).toarray() + np.eye(len(units))
+        own = np.sqrt(np.diag(precision))
+        root = np.linalg.cholesky(precision / np.outer(own, own))
+        return np.asarray(np.linalg.inv(root).T)
 
     def _left(self, share: Any) -> Any:
         """Return what is left of a variance of 1 without the share that grows with tau^2."""

@@ -45,6 +45,7 @@ functions {
                        vector far_weight,
                        vector far_noise,
                        vector far_share,
+                       matrix together,
                        array[] int place) {
     int M = rows(near);
     int P = cols(near);
@@ -61,8 +62,13 @@ functions {
     vector[E] noise = far_noise + square(tau) * far_share;
     vector[E] says = far_unit .* far_weight ./ noise;
     vector[E] total = 1 + far_unit .* says;
-    vector[E] rest = says .* (far_mean - far * moved) ./ total;
-    vector[E] beyond = far_unit .* (rest + tail(z, E) ./ sqrt(total));
+    vector[E] one = 1 ./ sqrt(total);
+    vector[E] off = one .* says .* (far_mean - far * moved);
+    vector[E] out = off + tail(z, E);
+    if (rows(together) > 0) {
+      out = together * (together' * off + tail(z, E));
+    }
+    vector[E] beyond = far_unit .* one .* out;
     real stretch = sum(log(scale)) - sum(log(diagonal(root)))
                    - 0.5 * sum(log(total));
     return append_row((middle + append_row(moved, beyond))[place], stretch);
@@ -118,6 +124,8 @@ data {
   vector<lower=0>[E] far_weight;
   vector<lower=0>[E] far_noise;
   vector<lower=0>[E] far_share;
+  int<lower=0> X; // far ones of several factors, which go together; or 0
+  matrix[X, X] together;
   vector[1 + K + L] prior_middle; // of them all, near ones first
   vector<lower=0>[1 + K] prior_width; // of mu and beta
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
@@ -140,7 +148,7 @@ transformed parameters {
                                              prior_middle, near, near_mean,
                                              near_noise, near_share, far,
                                              far_mean, far_weight, far_noise,
-                                             far_share, place);
+                                             far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor
   vector[K] beta = segment(measured, 2, K);

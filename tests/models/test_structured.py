@@ -209,6 +209,20 @@ def test_a_new_group_has_the_levels_it_is_said_to_have() -> None:
     np.testing.assert_allclose(by_age.attrs["draws"][:, 0], expected)
 
 
+def test_a_frame_of_new_groups_has_the_sizes_of_their_observations() -> None:
+    frame = pd.DataFrame({"cell": range(8), "age": list("aabbccdd"), "seen": 40, "sold": range(8)})
+    data = hs.GroupedData.from_counts(
+        frame, group="cell", successes="sold", trials="seen", factors=["age"]
+    )
+    fit = hs.PartialPooling().fit(data, seed=1, warmup=200, draws=50, **QUICK)
+    new = pd.DataFrame({"cell": [0, "x", "y"], "age": ["a", "a", "new"], "seen": [7, 1, 900]})
+    assert hs.predict(fit, new).design["trials"].tolist() == [7, 1, 900]
+    assert hs.predict(fit, new, trials=3).design["trials"].tolist() == [3, 3, 3]
+    assert hs.predict(fit, new[["cell", "age"]]).design["trials"].tolist() == [40, 40, 40]
+    with pytest.raises(hs.HierstanError, match="a whole number of trials, at least 1"):
+        hs.predict(fit, new.assign(seen=[1, 0, 2]))
+
+
 @pytest.mark.slow
 def test_words_name_what_differs() -> None:
     frame = crossed()

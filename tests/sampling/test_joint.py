@@ -21,6 +21,7 @@ PLACES = {
     "summed": {"EXACT": 0},
     "one factor far": {"TOGETHER": 0},
     "both factors far": {"TOGETHER": 0, "MOST": 1},
+    "both factors far, each on its own": {"TOGETHER": 0, "MOST": 1, "MIXED": 0},
     "both factors far, by conjugate gradients": {"TOGETHER": 0, "MOST": 1, "SOLVED": 0},
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from programs import FAMILIES, POOLINGS, small_data, structured_data
+from programs import FAMILIES, POOLINGS, STRUCTURES, small_data, structured_data
 from scipy import stats
 
 import hierstan as hs
@@ -327,6 +327,7 @@ CAMPAIGN_PRIORS = {
     "intercept": hs.Normal(-0.5, 0.7),
     "slope": hs.Normal(0, 0.7),
     "spread": hs.LogNormal(-0.5, 0.4),
+    "tau_level": hs.HalfNormal(1),
 }
 
 
@@ -338,21 +339,27 @@ class Case:
     family: str
     parameterization: str | None = None
     predictors: bool = False
+    structure: str | None = None
 
     def __str__(self) -> str:
-        more = "predictors" if self.predictors else None
+        more = "predictors" if self.predictors else self.structure
         return "-".join(filter(None, (self.pooling, self.family, self.parameterization, more)))
 
-    def result(self, replicates: int, seed: int) -> SBCResult:
+    def result(self, replicates: int, seed: int, **more: Any) -> SBCResult:
         """Run it."""
         data, options = small_data(self.family, self.predictors), {}
+        if self.structure:
+            data = structured_data(self.family, self.structure)
         if self.parameterization:
             options["parameterization"] = self.parameterization
         model = POOLINGS[self.pooling](**options)
-        if self.parameterization != "auto":
-            names = model.prior_names(data)
-            model = replace(model, priors={name: CAMPAIGN_PRIORS[name] for name in names})
-        return hs.sbc(model, data, replicates=replicates, **{**QUICK, "seed": seed, "n_jobs": -1})
+        if self.parameterization != "auto" or self.structure:
+            names = [name for name in model.takes(data) if name not in data.tau_names]
+            known = {name: CAMPAIGN_PRIORS[name] for name in names if name in CAMPAIGN_PRIORS}
+            model = replace(model, priors=known)
+        return hs.sbc(
+            model, data, replicates=replicates, **{**QUICK, "seed": seed, "n_jobs": -1, **more}
+        )
 
 
 CASES = [
@@ -367,6 +374,12 @@ CASES = [
         ("complete", None, True),
         ("none", None, False),
     )
+] + [
+    Case(pooling, family, way, structure=structure)
+    for family in FAMILIES
+    for structure in STRUCTURES
+    for pooling, way in (("partial", "auto"), ("complete", None))
+    if not FAMILIES[family].treatment
 ]
 
 
@@ -397,6 +410,14 @@ OUTCOMES = [
     "normal_weighted",
     "normal_unequal",
 ]
+FEW_WITH_FACTORS = [
+    Case("partial", "normal_known", "auto", structure="crossed"),
+    Case("complete", "poisson", structure="crossed"),
+    Case("partial", "normal", "auto", structure="nested"),
+    Case("partial", "binomial", "auto", structure="nested"),
+    Case("partial", "poisson", "auto", structure="crossed"),
+    Case("partial", "neg_binomial", "auto", structure="nested"),
+]
 
 
 @pytest.mark.slow
@@ -416,15 +437,11 @@ def test_a_few_replicates_of_the_outcomes_people_have(family: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("model", "family"), [(hs.PartialPooling, "normal_known"), (hs.CompletePooling, "poisson")]
-)
-def test_a_few_replicates_with_factors(model: type[Any], family: str) -> None:
-    priors = {"mu": hs.Normal(0, 1), "tau_level": hs.HalfNormal(1)}
-    data = structured_data(family)
-    result = hs.sbc(model(priors=priors), data, replicates=10, **{**QUICK, "draws": 19})
-    assert result.ok, str(result)
-    ranked = {"tau_region", "tau_device", "u_region[n]", "u_region[e]", "u_device[x]", "log_lik"}
+@pytest.mark.parametrize("case", FEW_WITH_FACTORS, ids=str)
+def test_a_few_replicates_with_factors(case: Case) -> None:
+    result = case.result(10, 1, draws=19, n_jobs=1)
+    assert result.table["ok"].all(), str(result)
+    ranked = {"tau_region", "u_region[n]", "u_region[e]", "log_lik"}
     assert ranked <= set(result.ranks)
 
 

@@ -201,6 +201,9 @@ def _of_frame(
     cells, size = pd.DataFrame({"group": codes, **treated}), fit.family.predicted_size
     _check_given(fit, sizes, size)
     if size:
+        column = fit.data.columns.get(size)
+        if column is not None and column in frame:
+            sizes.setdefault(size, frame[column].to_numpy())
         own = typical(fit, size, codes, treated)
         known = fit.data.groups
         cells[size] = spread(size, sizes[size], labels, known) if size in sizes else own

@@ -46,7 +46,8 @@ def predict(
         has not seen count as new. It says all that the arguments up to `rows` say. Or a pandas
         DataFrame with one line per group: its label (in the columns of the groups, or the index)
         and, for groups not yet seen, the columns of factors and predictors. A label of a factor
-        that the fit has not seen is a new level, which groups of the frame can share.
+        that the fit has not seen is a new level, which groups of the frame can share. A column
+        named as that of the data's trials, exposure, se or weight has those of the observations.
     groups : sequence of labels, optional
         Known groups; by default all of them, or none if `new_groups` are asked for.
     new_groups : int or sequence of labels
