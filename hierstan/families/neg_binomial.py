@@ -44,8 +44,8 @@ class NegBinomial(Family):
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Log of the overall rate, with half an event added; scale 1."""
-        total = float((cells["y"] * cells["weight"]).sum()) + 0.5
-        return float(np.log(total / float((cells["exposure"] * cells["weight"]).sum()))), 1.0
+        y, exposure, weight = (cells[name].to_numpy() for name in ("y", "exposure", "weight"))
+        return float(np.log(((y * weight).sum() + 0.5) / (exposure * weight).sum())), 1.0
 
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return the prior of the dispersion."""

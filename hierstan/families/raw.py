@@ -155,8 +155,16 @@ def of_rows(means: pd.Series, count: pd.Series, squares: pd.Series) -> tuple[flo
 
 
 def as_normal(cells: pd.DataFrame, sigma: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return variance of the mean of each cell's rows and the rest of their log density, (S, N)."""
-    count, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
+    """Return variance of the mean of each cell's rows and the rest of their log density, (S, N).
+
+    They are (S, 1) where all cells are alike, as single rows are.
+    """
+    count, squares = (_common(cells[name].to_numpy()) for name in ("count", "squares"))
     log_2pi = np.log(2 * np.pi)
     rest = -(count - 1) * (np.log(sigma) + 0.5 * log_2pi) - 0.5 * np.log(count)
     return sigma**2 / count, rest - squares / (2 * sigma**2)
+
+
+def _common(values: np.ndarray) -> np.ndarray:
+    """Return one value where all are the same."""
+    return values[:1] if (values == values[:1]).all() else values

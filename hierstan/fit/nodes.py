@@ -13,30 +13,36 @@ NEWTON_STEPS = 30  # mostly two or three do; more where a group's own data are f
 
 
 def mode_of(
-    log_integrand: Callable[[np.ndarray], np.ndarray], at: np.ndarray, scale: np.ndarray
+    log_integrand: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    at: np.ndarray,
+    scale: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each integrand's mode and the sd of the normal that fits it there, by Newton.
+
+    Rows in which all are near enough to their modes are left as they are.
 
     Parameters
     ----------
     log_integrand : callable
-        Takes places to values, both of one shape.
+        Takes places (s, K) and which rows these are, (s,), to values of the same shape.
     at, scale : numpy.ndarray
-        About where each mode is, and how wide.
+        About where each mode is, and how wide, (S, K).
     """
-    move = np.zeros_like(at)
+    at, scale, move = at.copy(), scale.copy(), np.zeros_like(at)
+    rows = np.arange(len(at))
     for _ in range(NEWTON_STEPS):
-        step = 0.3 * scale
-        here, ahead, behind = (log_integrand(at + shift) for shift in (0, step, -step))
+        now, wide, step = at[rows], scale[rows], 0.3 * scale[rows]
+        here, ahead, behind = (log_integrand(now + shift, rows) for shift in (0, step, -step))
         slope = (ahead - behind) / (2 * step)
         curvature = (ahead - 2 * here + behind) / step**2
         with np.errstate(divide="ignore", invalid="ignore"):
-            newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * scale)
-        newton = np.clip(newton, scale / 5, scale * 5)
-        reach = np.maximum(3 * newton, 2 * np.abs(move))
-        move = np.clip(slope * newton**2, -reach, reach)
-        at, scale = at + move, newton
-        if float(np.abs(move / newton).max()) < 0.2:
+            newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * wide)
+        newton = np.clip(newton, wide / 5, wide * 5)
+        reach = np.maximum(3 * newton, 2 * np.abs(move[rows]))
+        moved = np.clip(slope * newton**2, -reach, reach)
+        at[rows], scale[rows], move[rows] = now + moved, newton, moved
+        rows = rows[~(np.abs(moved / newton) < 0.2).all(axis=1)]
+        if not rows.size:
             break
     return at, scale
 
@@ -44,7 +50,8 @@ def mode_of(
 def nodes_around(
     center: np.ndarray, scale: np.ndarray, count: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the nodes of the rule, and the logs of their weights."""
-    for node, weight in zip(*np.polynomial.hermite.hermgauss(count), strict=True):
+    """Yield the nodes of the rule, `center` first, and the logs of their weights."""
+    rule = zip(*np.polynomial.hermite.hermgauss(count), strict=True)
+    for node, weight in sorted(rule, key=lambda each: abs(float(each[0]))):
         wide = np.sqrt(2) * scale
         yield center + wide * node, np.log(weight) + node**2 + np.log(wide)

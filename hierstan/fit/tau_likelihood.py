@@ -196,18 +196,19 @@ class TauLikelihood:
         if not len(tau):
             return result
 
-        def log_integrand(theta: np.ndarray) -> np.ndarray:
+        def log_integrand(theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
             log_lik = added(family.log_lik(cells, theta[:, group]))
-            return np.asarray(log_lik - 0.5 * ((theta - center) / tau) ** 2 - np.log(tau))
+            apart = (theta - center[rows]) / tau[rows]
+            return np.asarray(log_lik - 0.5 * apart**2 - np.log(tau[rows]))
 
         estimate, precision = (values[kinds] for values in self._about)
         share = tau**2 * precision / (1 + tau**2 * precision)
         theta, scale = mode_of(
             log_integrand, center + share * (estimate - center), tau * np.sqrt(1 - share)
         )
-        found = np.full(theta.shape, -np.inf)
+        found, every = np.full(theta.shape, -np.inf), np.arange(len(theta))
         for at, log_weight in nodes_around(theta, scale, OF_GROUP):
-            found = np.logaddexp(found, log_integrand(at) + log_weight)
+            found = np.logaddexp(found, log_integrand(at, every) + log_weight)
         result[~flat] = found - 0.5 * np.log(2 * np.pi)
         return result
 

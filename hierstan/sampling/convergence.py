@@ -133,11 +133,15 @@ def parameter_table(draws: xr.Dataset) -> pd.DataFrame:
     """Return the measures of every scalar: numbers first, then ``theta_new``, then ``theta``."""
     parts = []
     for name, labels, values in _flat(draws):
+        alike = values.strides[0] == 0  # one mean that stands for all groups
+        own = values[:1] if alike else values
         blocks = [
-            _measures(np.ascontiguousarray(values[start : start + _BLOCK]))
-            for start in range(0, len(values), _BLOCK)
+            _measures(np.ascontiguousarray(own[start : start + _BLOCK]))
+            for start in range(0, len(own), _BLOCK)
         ]
         part = {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
+        if alike:
+            part = {key: np.broadcast_to(each, len(values)) for key, each in part.items()}
         parts.append(pd.DataFrame({"variable": name, **part}, index=labels))
     return pd.concat(parts).rename_axis("parameter")
 
@@ -240,6 +244,10 @@ def _ranks(values: np.ndarray) -> np.ndarray:
     ordered = np.take_along_axis(values, order, axis=1)
     place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
     differs = ordered[:, 1:] != ordered[:, :-1]
+    if differs.all() and not np.isnan(ordered[:, -1]).any():
+        ranks = np.empty(values.shape)
+        np.put_along_axis(ranks, order, place + 1.0, axis=1)
+        return ranks
     start = np.ones((len(values), 1), dtype=bool)
     first = np.maximum.accumulate(np.where(np.hstack([start, differs]), place, 0), axis=1)
     last = np.where(np.hstack([differs, start]), place, values.shape[1])[:, ::-1]

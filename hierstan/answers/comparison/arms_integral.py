@@ -27,12 +27,12 @@ from hierstan.answers.comparison.integral import (
     DOMINANT,
     PROBES,
     LogRatio,
-    population_means,
 )
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import arm_of
+from hierstan.fit.centers import centers
 from hierstan.priors import Normal, Prior, Uniform
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import arms_near
@@ -291,7 +291,7 @@ def _population(
         if isinstance(prior, Normal):
             center, tau, prior = np.array(prior.location), np.array(prior.scale), None
     else:
-        center = population_means(data, hyper)
+        center = centers(data, hyper)
         tau = hyper["tau"][:, None] if "tau" in priors else np.zeros(1)
     full = [np.broadcast_to(values, shape) for values in (center, tau, slope, intercept, spread)]
     center, tau, slope, intercept, spread = full

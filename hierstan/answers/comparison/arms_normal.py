@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.normal_integral import LOG_2PI, Shift, Sums
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import TREATED, arm_of
+from hierstan.fit.centers import centers
 from hierstan.fit.fit import Fit
 
 
@@ -138,6 +138,6 @@ def _population(
         numbers = fit.priors["theta"].numbers()
         theta, tau = np.array([[numbers["location"]]]), np.array([[numbers["scale"]]])
     else:
-        theta = population_means(data, hyper)
+        theta = centers(data, hyper)
         tau = hyper["tau"][:, None] if "tau" in fit.priors else np.zeros((1, 1))
     return theta, _Means(slope, spread, tau, np.zeros((1, 1)))

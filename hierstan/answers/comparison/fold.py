@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hierstan.answers.comparison.arms_integral import LATENT
-from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.left_out import (
     FoldPriors,
     group_of_units,
@@ -28,7 +27,7 @@ from hierstan.answers.comparison.left_out import (
 from hierstan.answers.comparison.log_integral import Integral, log_integral
 from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
 from hierstan.errors import EngineError
-from hierstan.fit.centers import with_levels
+from hierstan.fit.centers import centers, with_levels
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior
 from hierstan.sampling.inputs import stan_data, with_observations
@@ -243,7 +242,7 @@ class _Joint:
 
     def _mean_of_theta(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray | float:
         if "mu" in hyper:
-            return population_means(self._first, hyper)
+            return centers(self._first, hyper)
         return self._fit.priors["theta"].numbers().get("location", 0.0)
 
 

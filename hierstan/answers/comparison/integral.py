@@ -9,7 +9,7 @@ which are asked for all draws at once: a hundred times as quick.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,8 @@ BOUNDED = (
     "Use a prior on the whole line, such as Normal or StudentT."
 )
 NODES = 15
-MANY_NODES = 61  # where they cost next to nothing: no draws, or single rows of few groups
+OWN_NODES = 31  # of groups without a row that matters much
+MANY_NODES = 61  # where they cost next to nothing, since there are no draws
 WIDENING = 1.15
 DOMINANT = 0.25  # share of its group's information above which a row gets nodes of its own
 APART = 0.7  # and how many standard deviations leaving it out may move the mode at most
@@ -74,23 +75,24 @@ class GroupIntegral:
     ) -> None:
         self._program, self._priors, self._ratio = program, priors, log_ratio
         self._by_row = unit == "observation"
-        frame, times = data.cells, np.ones(len(data.cells))
+        # of all of a group's data, which is what its mode is found with
+        self._whole = Cells(program, priors, data, data.cells, np.ones(len(data.cells)))
+        self._cells = self._whole
         if self._by_row:
             frame, self._place = distinct_rows(data)
             _, self._first, counts = np.unique(self._place, return_index=True, return_counts=True)
-            times = counts.astype(float)
-        self._cells = Cells(program, priors, data, frame, times)
+            self._cells = Cells(program, priors, data, frame, counts.astype(float))
 
     def __call__(
         self, hyper: Mapping[str, np.ndarray], some: np.ndarray | slice = slice(None)
     ) -> np.ndarray:
         """Return it for some of the units at draws of every parameter but ``theta``, (S, U)."""
-        integrand = Integrand(self._cells, hyper)
-        mode, scale = integrand.mode(*integrand.start())
-        J = mode.shape[1]
+        whole = Integrand(self._whole, hyper)
+        mode, scale = whole.mode(*whole.start())
         if not self._by_row:
-            return integrand.integrate(mode, scale, self._ratio, np.arange(J))[:, some]
-        whole, rest = integrand.integrate_both(mode, scale * WIDENING, self._ratio, self._first)
+            return whole.integrate(mode, scale, self._ratio, np.arange(mode.shape[1]))[:, some]
+        integrand = Integrand(self._cells, hyper)
+        total, rest = integrand.integrate_both(mode, scale * WIDENING, self._ratio, self._first)
         rest[:, self._cells.alone] = 0.0
         size = max(1, MAX_VALUES // (len(mode) * max(1, int(self._cells.group_rows.max()))))
         moved = integrand.moved(mode, scale)
@@ -100,9 +102,9 @@ class GroupIntegral:
                 groups = self._cells.group[left_out]
                 found = part.mode(mode[:, groups], scale[:, groups])
                 rest[:, left_out] = part.integrate(
-                    *found, self._ratio, self._first[left_out], MANY_NODES
+                    *found, self._ratio, self._first[left_out], OWN_NODES
                 )
-        return np.asarray((whole - rest)[:, self._place[some]])
+        return np.asarray((total - rest)[:, self._place[some]])
 
 
 class Cells:
@@ -201,6 +203,12 @@ class Integrand:
         S = len(next(iter(self.hyper.values()))) if self.hyper else 1
         return S, len(self.cells.data.groups)
 
+    def at(self, draws: np.ndarray) -> Integrand:
+        """Return the same at some of the draws, or itself for all."""
+        if len(draws) == self.size[0]:
+            return self
+        return Integrand(self.cells, {name: values[draws] for name, values in self.hyper.items()})
+
     def __call__(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the log integrand of each group (S, J) and log_lik (S, N) at `theta` (S, J)."""
         if self.cells.explicit:
@@ -218,7 +226,7 @@ class Integrand:
         if "theta" in cells.priors:
             population = cells.priors["theta"].log_density(theta)
         else:
-            center, tau = population_means(cells.data, self.hyper), self.hyper["tau"][:, None]
+            center, tau = centers(cells.data, self.hyper), self.hyper["tau"][:, None]
             population = -0.5 * ((theta - center) / tau) ** 2 - np.log(tau) - LOG_ROOT_2PI
         return population + (cells.member @ log_lik.T).T, log_lik
 
@@ -228,14 +236,14 @@ class Integrand:
         mean = np.tile(raw["link"].to_numpy(), (self.size[0], 1))
         variance = np.tile(raw["link_se"].to_numpy() ** 2, (self.size[0], 1))
         if "mu" in self.hyper and "tau" in self.hyper:
-            mu, tau2 = population_means(self.cells.data, self.hyper), self.hyper["tau"] ** 2
+            mu, tau2 = centers(self.cells.data, self.hyper), self.hyper["tau"] ** 2
             share = tau2[:, None] / (tau2[:, None] + variance)
             mean, variance = mu + (mean - mu) * share, variance * share
         return mean, np.sqrt(variance)
 
     def mode(self, theta: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return each integrand's mode and the sd of the normal that fits it there, by Newton."""
-        return mode_of(lambda at: self(at)[0], theta, scale)
+        return mode_of(lambda theta, draws: self.at(draws)(theta)[0], theta, scale)
 
     def integrate(
         self,
@@ -247,7 +255,8 @@ class Integrand:
     ) -> np.ndarray:
         """Return the log integral of each group, (S, J); `units` says whose prior a group gets."""
         total = np.full(center.shape, -np.inf)
-        for theta, log_weight in _nodes(center, scale, nodes):
+        nodes = MANY_NODES if len(center) == 1 else nodes
+        for theta, log_weight in nodes_around(center, scale, nodes):
             term = self(theta)[0] + log_weight
             if log_ratio is not None:
                 term = term + log_ratio(theta, units)
@@ -261,18 +270,26 @@ class Integrand:
         log_ratio: LogRatio | None,
         units: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return, for each observation, its group's log integral with it and without it, (S, N)."""
+        """Return, for each observation, its group's log integral with it and without it, (S, N).
+
+        Both are summed relative to the first node, which is the mode.
+        """
         group = self.cells.group
-        whole = np.full((center.shape[0], len(group)), -np.inf)
-        rest = whole.copy()
-        for theta, log_weight in _nodes(center, scale, NODES):
+        whole, rest, first = 0.0, 0.0, None
+        nodes = MANY_NODES if len(center) == 1 else NODES
+        for theta, log_weight in nodes_around(center, scale, nodes):
             log_integrand, log_lik = self(theta)
             term = (log_integrand + log_weight)[:, group]
             if log_ratio is not None:
                 term = term + log_ratio(theta[:, group], units)
-            whole = np.logaddexp(whole, term)
-            rest = np.logaddexp(rest, term - log_lik)
-        return whole, rest
+            if first is None:
+                first = [np.where(np.isfinite(at), at, 0.0) for at in (term, log_lik)]
+            apart = term - first[0]
+            whole = whole + np.exp(apart)
+            rest = rest + np.exp(apart - (log_lik - first[1]))
+        assert first is not None
+        with np.errstate(divide="ignore"):
+            return first[0] + np.log(whole), first[0] - first[1] + np.log(rest)
 
     def moved(self, mode: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return the observations without which their group's integrand is another one.
@@ -281,7 +298,7 @@ class Integrand:
         """
         few = np.unique(np.linspace(0, len(mode) - 1, PROBES).astype(int))
         group, theta, step = self.cells.group, mode[few], 0.3 * scale[few]
-        probe = Integrand(self.cells, {name: values[few] for name, values in self.hyper.items()})
+        probe = self.at(few)
         here, ahead, behind = (probe(theta + shift)[1] for shift in (0, step, -step))
         step, wide = step[:, group], scale[few][:, group]
         slope = (ahead - behind) / (2 * step)
@@ -292,24 +309,8 @@ class Integrand:
         return np.flatnonzero(changed & ~self.cells.alone)
 
 
-def population_means(data: GroupedData, draws: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return the mean of the population each group is from, (S, J), or (S, 1) for one and all."""
-    return centers(data, draws)
-
-
 def distinct_rows(data: GroupedData) -> tuple[pd.DataFrame, np.ndarray]:
     """Return the distinct rows, and the place of each row among them."""
     assert data.rows is not None
     place = data.rows.groupby(list(data.rows.columns), sort=False).ngroup().to_numpy()
     return data.rows.drop_duplicates(ignore_index=True), place
-
-
-# internals ------------------------------------------------------------------------------------
-
-
-def _nodes(
-    center: np.ndarray, scale: np.ndarray, count: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the nodes of the rule around `center`, and the logs of their weights."""
-    count = MANY_NODES if len(center) == 1 else count
-    yield from nodes_around(center, scale, count)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hierstan.answers.comparison.integral import LogRatio, population_means
+from hierstan.answers.comparison.integral import LogRatio
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import Treatment
+from hierstan.fit.centers import centers
 from hierstan.fit.fit import Fit
 from hierstan.priors import Normal, Prior
 
@@ -109,7 +110,7 @@ def population(
         numbers = fit.priors["theta"].numbers()
         return np.array([[numbers["location"]]]), np.array([[numbers["scale"] ** 2]])
     tau = hyper.get("tau", np.zeros(1))
-    return population_means(data, hyper), tau[:, None] ** 2
+    return centers(data, hyper), tau[:, None] ** 2
 
 
 class Sums:
@@ -119,6 +120,8 @@ class Sums:
     ----------
     of : numpy.ndarray
         The group of each observation, (N,).
+    sizes : numpy.ndarray
+        Number of observations in each group, (J,).
     alone : numpy.ndarray
         Whether it is the only one there, (N,).
     """
@@ -126,7 +129,8 @@ class Sums:
     def __init__(self, of: np.ndarray, J: int) -> None:
         self.of, self._J = of, J
         self._single = len(of) == J and bool((of == np.arange(J)).all())
-        self.alone = np.bincount(of, minlength=J)[of] == 1
+        self.sizes = np.bincount(of, minlength=J)
+        self.alone = self.sizes[of] == 1
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Return the sums, (S, J)."""
@@ -152,14 +156,24 @@ def _of_rows(
 ) -> np.ndarray:
     """Return the log density of each row given the others of its group, without what is constant.
 
-    What the others say of theta is normal, with their weight and around their mean.
+    What the others say of theta is normal, with their weight and around their mean. Where all rows
+    weigh the same, all that depends on weights is the same for each row of a group.
     """
-    weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape))
-    others = groups(weight)[:, groups.of] - weight
-    pull = groups(weight * off)[:, groups.of] - weight * off
-    others = np.where(groups.alone, 0.0, np.maximum(others, 0.0))
+    alike = weight.shape[1] == location.shape[-1] == 1
+    if alike:
+        others = weight * np.maximum(groups.sizes - 1, 0)
+        pull = weight * (groups(off)[:, groups.of] - off)
+    else:
+        weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape))
+        others = np.maximum(groups(weight)[:, groups.of] - weight, 0.0)
+        others = np.where(groups.alone, 0.0, others)
+        pull = groups(weight * off)[:, groups.of] - weight * off
     pull = np.where(groups.alone, 0.0, pull)
-    shrunk = 1 + scale2 * others
-    mean = location + scale2 * (pull - location * others) / shrunk
-    total = variance + scale2 / shrunk
-    return np.asarray(-0.5 * (LOG_2PI + np.log(total) + (off - mean) ** 2 / total))
+    left = scale2 / (1 + scale2 * others)  # variance of theta given the others
+    total = variance + left
+    constant, precision, of_prior = -0.5 * (LOG_2PI + np.log(total)), 1 / total, location * others
+    if alike:
+        of_groups = (left, constant, precision, of_prior)
+        left, constant, precision, of_prior = (values[:, groups.of] for values in of_groups)
+    apart = off - location - left * (pull - of_prior)
+    return np.asarray(constant - 0.5 * precision * apart**2)

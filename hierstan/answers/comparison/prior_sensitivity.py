@@ -14,13 +14,13 @@ import pandas as pd
 
 from hierstan import priors as distributions
 from hierstan.answers.comparison.compare import compare
-from hierstan.answers.comparison.integral import population_means
 from hierstan.answers.comparison.left_out import hyper_draws
 from hierstan.answers.comparison.loo import loo
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups
 from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit import group_summaries
+from hierstan.fit.centers import centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import refuse_two_part
 from hierstan.priors import Prior
@@ -245,7 +245,7 @@ def _shown(fit: Fit) -> np.ndarray:
         for name in ("mu", "beta", "tau")
         if name in fit.priors
     }
-    center = population_means(fit.data, middle)[0]
+    center = centers(fit.data, middle)[0]
     means = expected_means(estimate, precision, center, float(middle["tau"][0]) ** 2)
     highest = np.argsort(means)[-HIGHEST:]
     return np.union1d(sampled_groups(fit), highest)
