@@ -485,7 +485,7 @@ def test_a_browser_shows_it(written: Written, tmp_path: Path, width: int) -> Non
     assert (np.ptp(pixels.reshape(8, -1), axis=1) > 0.5).all(), "every part of it shows something"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("width", [1280, 840, 390])
 def test_the_page_never_scrolls_sideways(written: Written, tmp_path: Path, width: int) -> None:
     script = """
       const wide = [...document.querySelectorAll('main *')].filter((e) => !e.closest('.scroll, pre')
