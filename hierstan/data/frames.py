@@ -91,7 +91,7 @@ class Table:
         """Say which column plays a role, for an error message."""
         if role == "group" and role not in self.names:
             return f"Columns {listed([self.names[key] for key in self.keys], 9)} (group)"
-        name, role = self.names[role], role.split()[0]
+        name, role = self.names[role], _noun(role)
         return f"Column {name!r}" if name == role else f"Column {name!r} ({role})"
 
     def recipe(self, what: str, role: str) -> str:
@@ -194,8 +194,14 @@ def _opened(frame: Any) -> Frame:
 
 def _given(role: str) -> str:
     """Return the argument that names the column of a role."""
-    noun = role.split()[0]
+    noun = _noun(role)
     return f"{noun}s" if noun in ("factor", "predictor") else noun
+
+
+def _noun(role: str) -> str:
+    """Return what a role is called: several columns of one are numbered, the arm is a group's."""
+    first, *rest = role.split()
+    return rest[0] if rest and rest[0].isalpha() else first
 
 
 def _check_columns(

@@ -100,6 +100,15 @@ def test_events_have_their_exposure() -> None:
     assert plain.family == "neg_binomial_treatment"
 
 
+def test_a_missing_arm_is_said_to_be_an_arm() -> None:
+    frame = pd.DataFrame({"site": list("aabb"), "arm": ["x", None, "x", "y"], "y": 1.0})
+    named = {"group": "site", "control": "x", "outcome": "y"}
+    with pytest.raises(hs.DataError, match=r"Column 'arm' must not have missing values"):
+        hs.GroupedData.from_trial(frame, arm="arm", **named)
+    with pytest.raises(hs.DataError, match=r"'site' is given twice, as group= and as arm="):
+        hs.GroupedData.from_trial(frame, arm="site", **named)
+
+
 def test_other_engines_give_the_same() -> None:
     frame = rows()
     told = {**TRIAL, "outcome": "amount", "factors": ["region"], "predictors": ["beds"]}

@@ -46,7 +46,7 @@ data {
   {{ prior.data }}
 }
 transformed data {
-  array[2, J] int place = rep_array(N + 1, 2, J); // of each arm; N + 1 if absent
+  array[2, J] int place = rep_array(N + 1, 2, J); // of each arm, or N + 1
   for (n in 1 : N) {
     place[treated[n] > 0 ? 2 : 1, group[n]] = n;
   }

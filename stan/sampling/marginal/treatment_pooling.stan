@@ -1,5 +1,5 @@
-// treatment_pooling.stan with baselines and effects integrated out, for families
-// that are normal in the mean of an arm:
+// treatment_pooling.stan with baselines and effects integrated out, for
+// families that are normal in the mean of an arm:
 //
 //   estimate[n] ~ normal(eta[n], error[n])
 //   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
@@ -70,7 +70,7 @@ data {
   {{ prior.data }}
 }
 transformed data {
-  array[2, J] int place = rep_array(N + 1, 2, J); // of each arm; N + 1 if absent
+  array[2, J] int place = rep_array(N + 1, 2, J); // of each arm, or N + 1
   for (n in 1 : N) {
     place[treated[n] > 0 ? 2 : 1, group[n]] = n;
   }
