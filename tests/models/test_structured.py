@@ -120,6 +120,7 @@ def test_leaving_out_groups_and_levels_is_exact() -> None:
     by_age = hs.loo(fit, unit="age", progress=False)
     assert by_age.labels.tolist() == ["a", "b", "c"]
     assert by_age.unit == "age"
+    assert "refit  without each of them" in str(by_age)
     for age, elpd, error in zip("abc", by_age.elpd_i, by_age.mcse_i, strict=True):
         rest = exact_without_age(frame, age)
         assert abs(elpd - whole.log_predictive(rest)) < 4 * error + 0.05

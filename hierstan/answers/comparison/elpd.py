@@ -14,6 +14,7 @@ from hierstan.text.wording import pooling_words
 GOOD_K = 0.7
 ANEW = ("integral", "refit")  # ways to leave a unit out without importance weights
 HARD = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
+EACH = "without each of them, and all of their data predicted together"
 LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
 
 
@@ -107,7 +108,8 @@ class Elpd(Printed):
         finite = self.pareto_k[np.isfinite(self.pareto_k)]
         if finite.size:
             facts.append(("Pareto k", f"{finite.max():.2f} at most (weights fail above {GOOD_K})"))
-        facts += [(way, HARD) for way in ANEW if way in counts]
+        why = HARD if finite.size or self.unit in ("observation", "group") else EACH
+        facts += [(way, why) for way in ANEW if way in counts]
         words = () if self.reliable else (f"This number cannot be relied on: {self.trouble}.",)
         return Page(f"{kind}, {pooling_words(self.model)}", tuple(facts), (), words)
 
