@@ -245,6 +245,19 @@ def test_one_huge_purchase_is_not_taken_at_its_word() -> None:
     assert line["lower"] < 15
 
 
+def test_a_heavy_tail_is_not_drawn_in_by_its_prior() -> None:
+    """With 90 buyers of log-sd 2, a half-normal prior of scale 0.65 takes 5% off sigma."""
+    rng = np.random.default_rng(5)
+    segment = np.repeat(list("abc"), 60)
+    spent = rng.lognormal(3, 2, 180) * np.tile([0, 1], 90)
+    frame = pd.DataFrame({"segment": segment, "spent": spent})
+    fit = hs.TwoPart("lognormal").fit(frame, **COLUMNS, seed=1, **QUICKER)
+    logs = np.log(frame["spent"][spent > 0])
+    within = logs - logs.groupby(segment[spent > 0]).transform("mean")
+    pooled = np.sqrt((within**2).sum() / (len(logs) - 3))
+    assert fit.amount.draws("sigma").mean() == pytest.approx(pooled, rel=0.03)
+
+
 # finite expectations ----------------------------------------------------------------------------
 
 
