@@ -5,16 +5,26 @@ seconds to take in the data and to fit, and peak memory. The ratio is the growth
 seconds per group (or per row) from one line to the next: 1 is in proportion, less is cheaper.
 Groups have 20 to 200 observations each; rows are spread evenly over 50 groups.
 
-Run: python tests/benchmarks/cost.py [--only groups|rows] [--timeout 300]
+With `--only answers`: what is asked after it, in processor seconds, and the exponent at which each
+grows with the number of groups from one line to the next: 1 is in proportion. Three poolings are
+fitted and compared; sensitivity, report and three pictures are of partial pooling.
+
+Run: python tests/benchmarks/cost.py [--only groups|rows|answers] [--sizes 8 100 1000]
+    [--families normal binomial poisson] [--timeout 300]
 """
 
 from __future__ import annotations
 
 import argparse
+import math
+import resource
+import tempfile
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from measuring import growing, machine, report
+from measuring import again, growing, machine, report
 from peers import grouped, simulated
 
 GROUPS = 50  # of the rows
@@ -26,18 +36,24 @@ SIZES = {
         "student_t": [100, 1000, 10_000],
     },
 }
+ANSWERED = [8, 100, 1000, 10_000, 100_000]  # groups
+ANSWERS = ("fits", "compare", "sensitivity", "report", "pictures")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Cost against groups and rows.")
-    parser.add_argument("--only", choices=SIZES)
+    parser.add_argument("--only", choices=(*SIZES, "answers"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=ANSWERED, help="for --only answers")
+    parser.add_argument("--families", nargs="+", default=["normal", "binomial", "poisson"])
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         kind, family, size = options.child
-        return one(kind, family, int(size))
+        return (answers if kind == "answers" else one)(kind, family, int(size))
     print(machine("hierstan", "stanli"))
+    if options.only == "answers":
+        return growth(options.families, options.sizes, options.timeout)
     for kind in [options.only] if options.only else SIZES:
         print(
             f"\n{'family':<13} {kind:>11} {'cells':>7} {'data [s]':>9} {'fit [s]':>8} {'ratio':>7} "
@@ -87,6 +103,64 @@ def one(kind: str, family: str, size: int) -> None:
         ess=float(azs.ess(tau, method="bulk")),
         r_hat=float(azs.rhat(tau)),
     )
+
+
+def growth(families: Sequence[str], sizes: Sequence[int], timeout: float) -> None:
+    """Print what each answer costs at each number of groups, and the exponents."""
+    head = "".join(f"{name:>13} [s] {'exp.':>5}" for name in ANSWERS)
+    print(f"\n{'family':<13} {'groups':>8}{head} {'GiB':>5}")
+    for family in families:
+        before: tuple[int, dict[str, float]] | None = None
+        for size in sizes:
+            child = again(__file__, "answers", family, size, timeout=timeout)
+            if child.failure:
+                print(f"{family:<13} {size:>8,} {child.failure}, {child.seconds:.0f} s", flush=True)
+                continue
+            found, line = child.answer, ""
+            for name in ANSWERS:
+                exponent = ""
+                if before and before[1][name] > 0:
+                    rise = math.log(found[name] / before[1][name])
+                    exponent = f"{rise / math.log(size / before[0]):.2f}"
+                line += f"{found[name]:>17.2f} {exponent:>5}"
+            print(f"{family:<13} {size:>8,}{line} {child.peak:>5.2f}", flush=True)
+            before = size, found
+
+
+def answers(kind: str, family: str, size: int) -> None:
+    """Ask all that is asked of some groups; once of few before, for the imports."""
+    report(**{**_asked(family, 5), **_asked(family, size)})
+
+
+def _asked(family: str, size: int) -> dict[str, float]:
+    import hierstan as hs
+
+    data = grouped(family, simulated(family, size))
+    took, before = {}, _processor()
+
+    def lap(name: str) -> None:
+        nonlocal before
+        now = _processor()
+        took[name], before = max(now - before, 1e-3), now
+
+    fits = hs.fit_poolings(data, seed=1, engine="stanli", progress=False)
+    lap("fits")
+    hs.compare(fits, progress=False)
+    lap("compare")
+    hs.prior_sensitivity(fits["partial"])
+    lap("sensitivity")
+    with tempfile.TemporaryDirectory() as folder:
+        hs.report(fits, Path(folder) / "report.html")
+    lap("report")
+    for plot in (hs.plot_forest, hs.plot_shrinkage, hs.plot_population):
+        plot(fits["partial"])
+    lap("pictures")
+    return took
+
+
+def _processor() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
 
 
 def rows(family: str, size: int) -> dict[str, Any]:
