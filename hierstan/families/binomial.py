@@ -42,11 +42,11 @@ class Binomial(Family):
         """Rates."""
         return raw_rates(cells, J)
 
-    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+    def log_lik(self, cells: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the logarithms of binomial probabilities at log-odds."""
         from scipy.special import gammaln
 
-        y, n = (cells[name].to_numpy(float) for name in ("y", "trials"))
+        y, n = cells["y"], cells["trials"]
         ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
         return np.asarray(ways + log_lik_in_order(cells, theta))
 
@@ -65,9 +65,9 @@ def log_odds(cells: pd.DataFrame) -> float:
     return float(np.log(successes / (float(cells["trials"].sum()) + 1 - successes)))
 
 
-def log_lik_in_order(cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+def log_lik_in_order(cells: Draws, theta: np.ndarray) -> np.ndarray:
     """Return the log probability of successes and failures in the order they came in."""
-    y, n = (cells[name].to_numpy(float) for name in ("y", "trials"))
+    y, n = cells["y"], cells["trials"]
     size = np.abs(theta)  # against the likelier outcome, so that nothing large is subtracted
     return np.asarray(-np.where(theta < 0, y, n - y) * size - n * np.log1p(np.exp(-size)))
 

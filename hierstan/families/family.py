@@ -392,9 +392,16 @@ class Family(ABC):
         """
         raise NotImplementedError(f"{self.name} is not normal in theta")
 
-    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of N cells at means (..., N), of `explicit` families."""
+    def log_lik(self, cells: Mapping[str, np.ndarray], theta: np.ndarray) -> np.ndarray:
+        """Return the log likelihood of N cells at means (..., N), of `explicit` families.
+
+        The cells come as their `columns`, in floating point.
+        """
         raise NotImplementedError(f"the likelihood of {self.name} is its Stan program's alone")
+
+    def floats(self, cells: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the columns of cells as `log_lik` takes them."""
+        return {name: cells[name].to_numpy(float) for name in self.columns}
 
     def deviations(
         self, cells: pd.DataFrame, noise: np.ndarray, sd: np.ndarray, spread: np.ndarray

@@ -68,12 +68,11 @@ class Poisson(Family):
             1 / np.sqrt(y + 0.5),
         )
 
-    def log_lik(self, cells: pd.DataFrame, theta: np.ndarray) -> np.ndarray:
+    def log_lik(self, cells: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the logarithms of Poisson probabilities at log-rates."""
         from scipy.special import gammaln
 
-        y, log_exposure = cells["y"].to_numpy(float), np.log(cells["exposure"].to_numpy(float))
-        log_mean = np.minimum(theta + log_exposure, 700)
+        y, log_mean = cells["y"], np.minimum(theta + np.log(cells["exposure"]), 700)
         return np.asarray(y * log_mean - np.exp(log_mean) - gammaln(y + 1))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:

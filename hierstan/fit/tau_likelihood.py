@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.families.family import Family
 from hierstan.fit.nodes import mode_of, nodes_around
@@ -30,6 +29,7 @@ MANY = 500  # groups, from which what is left is so well known that few nodes do
 NODES, FEW_NODES = 15, 5  # in each dimension of what is left
 OF_GROUP = 15  # and for a group's mean
 STEPS, SETTLED = 25, 0.05  # of Newton's method, and when it ends, in standard deviations
+IQR = 1.349  # of a standard normal
 LONGEST = 3.0  # standard deviations at a time
 SCALES_APART = 0.3  # finite differences
 VALUES = 2_000_000  # at a time
@@ -103,13 +103,17 @@ class TauLikelihood:
         (estimate, precision), design = self._about, self._design
         P, d = design.shape[1], design.shape[1] + len(self.own)
         center, root = np.empty((len(tau), d)), np.zeros((len(tau), d, d))
+        before = [self.priors[name] for name in ("mu", *["beta"] * (P - 1))]
+        low, middle, high = np.array([prior.quantile([0.25, 0.5, 0.75]) for prior in before]).T
+        known = (IQR / (high - low)) ** 2
         for t, one in enumerate(tau):
             weights = precision / (1 + one**2 * precision)
-            center[t, :P] = regression(estimate, design, weights)
-            information = (design.T * weights) @ design
+            information = (design.T * weights) @ design + np.diag(known)
+            pull = design.T @ (weights * estimate) + known * middle
+            center[t, :P] = np.linalg.solve(information, pull)
             root[t, :P, :P] = np.linalg.cholesky(np.linalg.inv(information))
-        for place, (middle, width) in enumerate(self.own.values(), P):
-            center[:, place], root[:, place, place] = middle, width
+        for place, (at, width) in enumerate(self.own.values(), P):
+            center[:, place], root[:, place, place] = at, width
         return center, root
 
     def _mode(
@@ -189,15 +193,15 @@ class TauLikelihood:
     ) -> np.ndarray:
         """Return the log likelihood of some groups, (S, K)."""
         family, group = self._family, cells["group"].to_numpy()
-        added, result = _adder(group, center.shape[1]), np.empty(center.shape)
-        flat = tau == 0
-        result[flat] = added(family.log_lik(cells, center[flat][:, group]))
+        columns, added = family.floats(cells), _adder(group, center.shape[1])
+        result, flat = np.empty(center.shape), tau == 0
+        result[flat] = added(family.log_lik(columns, center[flat][:, group]))
         center, tau = center[~flat], tau[~flat][:, None]
         if not len(tau):
             return result
 
         def log_integrand(theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            log_lik = added(family.log_lik(cells, theta[:, group]))
+            log_lik = added(family.log_lik(columns, theta[:, group]))
             apart = (theta - center[rows]) / tau[rows]
             return np.asarray(log_lik - 0.5 * apart**2 - np.log(tau[rows]))
 

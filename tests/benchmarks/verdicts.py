@@ -126,7 +126,7 @@ def main() -> None:
     """Print the table, in per cent of the data sets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--markdown", action="store_true")
-    parser.add_argument("--sets", type=int, default=300)
+    parser.add_argument("--sets", type=int, default=200)
     arguments = parser.parse_args()
     line = "{:<9} {:>4} {:>8} {:>10} {:>9} {:>5} {:>8} {:>5}"
     if arguments.markdown:

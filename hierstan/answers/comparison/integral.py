@@ -220,9 +220,9 @@ class Integrand:
         return population + (self.cells.member @ log_lik.T).T, log_lik
 
     def _explicitly(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        cells, frame = self.cells, self.cells.data.rows
+        cells, family, frame = self.cells, FAMILIES[self.cells.data.family], self.cells.data.rows
         assert frame is not None
-        log_lik = FAMILIES[cells.data.family].log_lik(frame, theta[:, cells.group])
+        log_lik = family.log_lik(family.floats(frame), theta[:, cells.group])
         if "theta" in cells.priors:
             population = cells.priors["theta"].log_density(theta)
         else:

@@ -90,7 +90,8 @@ class UnitLikelihood:
             frame, place = distinct_rows(self._data)
             center = centers(self._data, hyper)
             center = center if center.shape[1] == 1 else center[:, frame["group"].to_numpy()]
-            return self._fit.family.log_lik(frame, center)[:, place]
+            family = self._fit.family
+            return family.log_lik(family.floats(frame), center)[:, place]
         log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
         if self._unit == "observation":
             return log_lik
