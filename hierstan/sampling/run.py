@@ -12,6 +12,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
 from hierstan.families import FAMILIES
 from hierstan.priors import Uniform
+from hierstan.sampling.convergence import MIN_E_BFMI, e_bfmi
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
 from hierstan.sampling.theta import TILE, theta_of_tile
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
 MENDING = 0.99  # adapt_delta of a second attempt
-MIN_BFMI = 0.3
 MAX_THETA = 20_000_000  # draws x groups, 160 MB; above, theta is drawn when it is asked for
 MAX_DESCRIBED = 400_000  # draws x groups of which the program that is sampled describes theta
 WRITTEN = (
@@ -75,9 +75,8 @@ def _trouble(sampled: xr.DataTree) -> str:
     diverging = stats["diverging"].to_numpy()
     if diverging.any():
         return f"{int(diverging.sum()):,} of {diverging.size:,} transitions diverged"
-    energy = stats["energy"].to_numpy()
-    bfmi = (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
-    return f"E-BFMI was as low as {bfmi.min():.2f}" if bfmi.min() < MIN_BFMI else ""
+    lowest = e_bfmi(stats["energy"].to_numpy()).min()
+    return f"E-BFMI was as low as {lowest:.2f}" if lowest < MIN_E_BFMI else ""
 
 
 def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
