@@ -64,25 +64,6 @@ def over_sizes(sizes: np.ndarray, of_row: Callable[[np.ndarray], np.ndarray]) ->
     return total
 
 
-def with_extra_zeros(
-    odds: np.ndarray, information: np.ndarray, no_events: np.ndarray
-) -> np.ndarray:
-    """Return what a count says of the log of its mean if it may be an extra zero.
-
-    Parameters
-    ----------
-    odds : numpy.ndarray
-        That it is.
-    information, no_events : numpy.ndarray
-        Fisher information of other counts, and their probability to be 0. At 0 the slope of their
-        log probability is minus their information, both in Poisson and negative binomial ones.
-    """
-    other = 1 / (1 + odds)
-    zero = odds * other + other * no_events
-    above = other * information * (1 - no_events * information)
-    return above + (other * no_events * information) ** 2 / zero
-
-
 def not_negative(cells: pd.DataFrame) -> pd.DataFrame:
     """Return cells without what rounding left of sums of squares of rows that are all alike."""
     return cells.assign(squares=np.maximum(cells["squares"].to_numpy(dtype=float), 0.0))

@@ -84,7 +84,7 @@ def measured(page: list[Line], sampling: Piece, empty: Collection[str] = ()) -> 
         if one.name not in empty
         and _takes_the_place(one.declaration, parameters.get(one.name), known)
     ]
-    raw, transformed = _changes(parts, parameters)
+    raw, transformed = _changes(parts, parameters, known)
     kept = redeclared + raw + transformed
     needed = _needed(data, kept)
     there = known - {one.name for one in data} | {one.name for one in needed + kept}
@@ -134,15 +134,17 @@ def _with(
 
 
 def _changes(
-    parts: Mapping[str, Piece], parameters: Mapping[str, Declaration]
+    parts: Mapping[str, Piece], parameters: Mapping[str, Declaration], known: Collection[str]
 ) -> tuple[list[_Statement], list[_Statement]]:
     """Return new parameters and what transforms them to the page's, where these fit.
 
     A change of variables needs as many of the one as of the other: new parameters stay out, with
-    all that is made of them, where the page does not declare every parameter they stand for.
+    all that is made of them, where the page does not declare every parameter they stand for, or
+    where these are measured from something that the program does not know.
     """
     new = [one for one in _statements(parts, "parameters") if one.name not in parameters]
     transformed = _statements(parts, _TRANSFORMED)
+    there = {*known, *(one.name for one in new + transformed)}
     raw, kept = [], []
     for one in new:
         names, made = {one.name}, []
@@ -152,10 +154,16 @@ def _changes(
                 names |= {other.name} - set(parameters)
         replaced = [other for other in made if other.name in parameters]
         fits = all(_same(other.declaration, parameters[other.name]) for other in replaced)
+        fits = fits and all(_used(other) <= there for other in made)
         if fits and _count([one]) == _count(replaced):
             raw.append(one)
             kept += made
     return raw, [one for one in transformed if one in kept]
+
+
+def _used(one: _Statement) -> set[str]:
+    """Return the names that a declaration uses."""
+    return identifiers(one.code) - ({one.declaration.type} if one.declaration else set())
 
 
 def _count(those: Iterable[_Statement]) -> list[str]:

@@ -38,7 +38,7 @@ from hierstan.programs.slots import (
 
 MARGINAL = "sampling/marginal"
 COORDINATES = {  # of several, the one that fits most of a page's parameters
-    "measured": ("sampling", "sampling/stepwise"),
+    "measured": ("sampling/extra_zeros", "sampling", "sampling/stepwise"),
     "centered": ("sampling/centered",),
 }
 ADJUSTMENT = "adjustment"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import between_variance, raw_estimates, regression
 from hierstan.families import FAMILIES
 from hierstan.families.adjusted import SLOPES, Adjusted
+from hierstan.families.extra_zeros import ExtraZeros
 from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
@@ -61,31 +63,44 @@ def coordinates(
         of the logarithms of what else is each group's own; ``tiny``, far below any ``tau`` that the
         data could tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and
         ``mu_share``, (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint`
-        returns.
+        returns. Where outcomes may be extra zeros, ``zero_odds_guess``, and with the ending
+        ``_falls`` how far a guess falls for one unit more of ``log1p(zero_odds)``.
     """
     family = FAMILIES[data.family]
-    wanted = {name for name in NAMES if name in program.data}
+    wanted = {name for name in program.data if name.removesuffix(FALLS) in NAMES}
     if not wanted:
         return {}
     alike = not {"tau", "theta"} & set(priors)  # the groups differ by what is known, or not
     tau2 = typical_variance(data)
     estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
-    if "near" in wanted:
-        roughly = rough(data, alike=alike)
+    roughly = rough(data, alike=alike) if "near" in wanted else None
+    if roughly:
         estimate, precision = roughly.estimate, roughly.precision
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision
-    found: dict[str, Any] = {}
-    if "mu" in priors:
-        found |= _of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
-        found |= _of_mean(estimate, said, tau2, priors["mu"])
-    found |= _of_groups(found, data.design, estimate, said, tau2, priors)
     counted = said if own_data else np.zeros_like(said)
-    found |= {"estimate": np.where(counted > 0, estimate, 0.0), "precision": counted, "tiny": tiny}
-    if family.treatment:
-        found |= _of_arms(data, priors["intercept"], counts=own_data and not prior_only)
-    if "near" in wanted:
-        found |= joint(data, roughly, priors, prior_only=prior_only)
+
+    def guesses(estimate: np.ndarray, arms: Arms) -> dict[str, Any]:
+        found: dict[str, Any] = {"estimate": np.where(counted > 0, estimate, 0.0)}
+        if "mu" in priors:
+            found |= _of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
+            found |= _of_mean(estimate, said, tau2, priors["mu"])
+        found |= _of_groups(found, data.design, estimate, said, tau2, priors)
+        if family.treatment:
+            counts = own_data and not prior_only
+            found |= _of_arms(arms, priors["intercept"], counts=counts)
+        if roughly:
+            told = replace(roughly, estimate=estimate)
+            found |= joint(data, told, priors, prior_only=prior_only)
+        return found
+
+    arms = arms_near(data) if family.treatment else {}
+    found = {**guesses(estimate, arms), "precision": counted, "tiny": tiny}
+    if "zero_odds_guess" in wanted:
+        odds, falls, arms_fall = _more_zeros(data, found["theta_guess"], arms)
+        fewer = guesses(estimate - falls, arms_fall)
+        found |= {f"{name}{FALLS}": found[name] - fewer[name] for name in LINEAR & set(found)}
+        found["zero_odds_guess"] = odds
     if family.of_group:
         log, known = family.log_of_group(data.cells, len(data.groups))
         found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
@@ -99,11 +114,17 @@ NAMES = (
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
     "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
-    "gamma_guess", "gamma_unit",
+    "gamma_guess", "gamma_unit", "zero_odds_guess",
     "P", "E", "near", "near_mean", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
+FALLS = "_falls"  # what more extra zeros take from a guess
+LINEAR = {  # in the estimates of the groups
+    "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_mean", "far_mean",
+    "intercept_guess", "control", "treatment",
+}  # fmt: skip
+Arms = Mapping[str, tuple[np.ndarray, np.ndarray]]  # estimate and precision of each arm
 
 
 def normal_approximation(
@@ -130,7 +151,7 @@ def expanded(
     family: Family, table: pd.DataFrame, design: np.ndarray, tau2: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the same from raw estimates and the design of the population's mean, (J, P)."""
-    raw = {str(name): table[name].to_numpy() for name in table}
+    raw = _columns(table)
     estimate, precision = raw["link"], raw["link_se"] ** -2.0
     if not family.curved:
         return estimate, precision
@@ -223,9 +244,37 @@ def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> dict
     return {"gamma_guess": guess, "gamma_unit": scale * np.sqrt(share)}
 
 
-def _of_arms(data: GroupedData, prior: Prior, *, counts: bool) -> dict[str, Any]:
+def _more_zeros(
+    data: GroupedData, theta: np.ndarray, arms: Arms
+) -> tuple[float, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Return a guess of ``zero_odds``, and what one unit more of its ``log1p`` does to estimates.
+
+    How far those of the groups fall, (J,), and what is left of those of their arms.
+    """
+    family, J = FAMILIES[data.family], len(data.groups)
+    if isinstance(family, ExtraZeros):
+        raw = _columns(raw_estimates(data))
+        return float(raw["odds"][0]), family.falls(raw, theta), {}
+    assert isinstance(family, Treatment)
+    assert isinstance(family.base, ExtraZeros)
+    left, odds = {}, []
+    for arm, table in family.raw_arms(data.cells, J).items():
+        estimate, precision = arms[arm]
+        has, falls = precision > 0, np.zeros(J)
+        raw = _columns(table[has])
+        falls[has] = family.base.falls(raw, estimate[has])
+        left[arm] = estimate - falls, precision
+        odds += raw["odds"].tolist()
+    return float(np.median(odds)), np.zeros(J), left
+
+
+def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    return {str(name): table[name].to_numpy() for name in table}
+
+
+def _of_arms(arms: Arms, prior: Prior, *, counts: bool) -> dict[str, Any]:
     """Return what the arms say, and where the mean of the baselines is."""
-    arms, (middle, scale) = arms_near(data), as_normal(prior)
+    middle, scale = as_normal(prior)
     estimate, precision = arms["control"]
     says = precision > 0
     guess, unit = middle, scale

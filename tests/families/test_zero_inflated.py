@@ -174,3 +174,60 @@ def test_one_row_a_group_cannot_tell_extra_zeros_from_groups_that_differ() -> No
     fit = hs.PartialPooling().fit(data, **QUICK)
     assert "zero_odds" in " ".join(hs.diagnose(fit).messages)
     assert "cannot be told apart" in " ".join(hs.diagnose(fit).messages)
+
+
+def large_counts(family: str, mean: float) -> pd.DataFrame:
+    """Six sites in three regions, both arms in each; extra zeros in four of ten rows."""
+    rng = np.random.default_rng(3)
+    site, arm = np.repeat(np.arange(6), 12), np.tile(np.repeat([0, 1], 6), 6)
+    means = np.exp(np.log(mean) + rng.normal(0, 0.4, 6)[site] + 0.3 * arm)
+    if "phi" in FAMILIES[family].parameters:
+        means = means * rng.gamma(3, 1 / 3, site.size)
+    y = rng.poisson(means) * rng.binomial(1, 0.6, site.size)
+    return pd.DataFrame({"site": site, "region": site % 3, "arm": arm, "y": y})
+
+
+@BOTH
+@pytest.mark.parametrize("model", [hs.PartialPooling, hs.NoPooling, hs.CompletePooling])
+@pytest.mark.parametrize(
+    "design",
+    ["groups", *(pytest.param(each, marks=pytest.mark.slow) for each in ("factors", "trial"))],
+)
+def test_large_means_are_measured_with_the_odds_of_extra_zeros(
+    design: str, model: type, family: str
+) -> None:
+    """The mean of other rows is known to a thousandth: then all means fall as the odds rise."""
+    if design == "factors" and model is hs.NoPooling:
+        pytest.skip("has no use for factors")
+    frame = large_counts(family, 1e5)
+    columns = {"group": "site", "outcome": "y", "family": family}
+    if design == "trial":
+        data = hs.GroupedData.from_trial(frame, **columns, arm="arm", control=0)
+    else:
+        more = {"factors": ["region"]} if design == "factors" else {}
+        data = hs.GroupedData.from_rows(frame, **columns, **more)
+    options = {**QUICK, "warmup": 300, "draws": 200}
+    found = model().fit(data, **options).convergence()
+    assert found.at_depth == 0
+    assert found.parameters["ess_bulk"].min() > 40
+    assert found.divergences <= 4
+
+
+@BOTH
+def test_how_far_estimates_fall_as_extra_zeros_get_more(family: str) -> None:
+    """The slope of the mode of a group's likelihood, by differences, on data as expected."""
+    phi, odds, step = (1.5 if "phi" in FAMILIES[family].parameters else np.inf), 0.7, 1e-3
+    y = np.arange(400)
+    for theta in (-3.0, 0.0, 1.0, 2.5):
+        share = np.exp(log_density(y, np.exp(theta), np.array(odds), np.array(phi)))
+        grid = theta + np.linspace(-0.1, 0.1, 41)[:, None]
+        modes = []
+        for other in (odds - step, odds + step):
+            likelihood = log_density(y, np.exp(grid), np.array(other), np.array(phi)) @ share
+            best = np.polyfit(grid[:, 0] - theta, likelihood, 4)
+            slopes = np.roots(np.polyder(best))
+            modes.append(slopes[np.argmin(np.abs(slopes))].real)
+        expected = (modes[0] - modes[1]) / (np.log1p(odds + step) - np.log1p(odds - step))
+        raw = {"odds": odds, "excess": 1 / phi, "exposure": 1.0, "n": 1.0}
+        found = FAMILIES[family].falls(raw, np.array([theta]))[0]
+        assert found == pytest.approx(expected, abs=0.02), theta

@@ -26,6 +26,10 @@ functions {
     }
     return dot_product(weight, log_p) - sum(weight) * log1p(zero_odds);
   }
+  // estimates with more extra zeros than they are made with
+  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+    return estimate - falls * (log1p(zero_odds) - log1p(guess));
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -42,10 +46,15 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   vector[J] theta_guess; // about where each theta is, and how unsure that is
   vector<lower=0>[J] theta_unit;
+  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  vector[J] theta_guess_falls; // fall for one unit more of log1p(zero_odds)
 }
 parameters {
   real<lower=0> zero_odds; // that a row is an extra zero
-  vector<offset=theta_guess, multiplier=theta_unit>[J] theta; // group means
+  // group means
+  vector<offset=fallen(theta_guess, theta_guess_falls, zero_odds,
+                       zero_odds_guess),
+         multiplier=theta_unit>[J] theta;
 }
 model {
   vector[N] eta = theta[group];

@@ -39,6 +39,10 @@ functions {
     }
     return center;
   }
+  // estimates with more extra zeros than they are made with
+  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+    return estimate - falls * (log1p(zero_odds) - log1p(guess));
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,
@@ -140,6 +144,10 @@ data {
   vector[J] estimate; // about what each group's own data say
   vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
+  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  vector[M] near_mean_falls; // fall for one unit more of log1p(zero_odds)
+  vector[E] far_mean_falls;
+  vector[J] estimate_falls;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -152,9 +160,16 @@ transformed parameters {
   vector[2 + K + L] measured = measured_from(z, tau,
                                              append_row(prior_width,
                                                         tau_level[factor_of]),
-                                             prior_middle, near, near_mean,
+                                             prior_middle, near,
+                                             fallen(near_mean,
+                                                    near_mean_falls,
+                                                    zero_odds,
+                                                    zero_odds_guess),
                                              near_noise, near_share, far,
-                                             far_mean, far_weight, far_noise,
+                                             fallen(far_mean, far_mean_falls,
+                                                    zero_odds,
+                                                    zero_odds_guess),
+                                             far_weight, far_noise,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor
@@ -162,7 +177,9 @@ transformed parameters {
   // what a level adds to the groups that have it
   vector[L] u = segment(measured, 2 + K, L);
   // group means
-  vector[J] theta = expected(center_of(mu, beta, u, x, level), tau, estimate,
+  vector[J] theta = expected(center_of(mu, beta, u, x, level), tau,
+                             fallen(estimate, estimate_falls, zero_odds,
+                                    zero_odds_guess),
                              precision)
                     + uncertainty(tau, precision, tiny) .* z_theta;
 }

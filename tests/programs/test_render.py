@@ -140,6 +140,7 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     files_of_families = {family.file or family.name for family in FAMILIES.values()}
     measured = sum(bool(family.of_group) for family in FAMILIES.values())
     pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
+    pages += 8  # and sampled where outcomes may be extra zeros
     pages += 3  # the same of the adjustment for covariates
     assert len(files) == pages + len(files_of_families) + marginal + measured
     assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)

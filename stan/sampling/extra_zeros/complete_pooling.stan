@@ -1,0 +1,14 @@
+// How complete_pooling.stan is sampled where outcomes may be extra zeros: no
+// part of the model. See sampling/extra_zeros/partial_pooling.stan.
+data {
+  real mu_guess; // about where mu is, and how unsure that is
+  real<lower=0> mu_unit;
+  real<lower=0> zero_odds_guess; // that it is made with, and how far it falls
+  real mu_guess_falls; // for one unit more of log1p(zero_odds)
+}
+parameters {
+  // mean of every group
+  real<offset=mu_guess
+              - mu_guess_falls * (log1p(zero_odds) - log1p(zero_odds_guess)),
+       multiplier=mu_unit> mu;
+}

@@ -1,0 +1,125 @@
+// How structured_pooling.stan is sampled where outcomes may be extra
+// zeros: no part of the model. As in sampling/structured_pooling.stan,
+// and see sampling/extra_zeros/partial_pooling.stan.
+functions {
+  // estimates with more extra zeros than they are made with
+  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+    return estimate - falls * (log1p(zero_odds) - log1p(guess));
+  }
+  // mu, beta and u, and how much z shrinks or stretches, in logarithms
+  vector measured_from(vector z,
+                       real tau,
+                       vector scale,
+                       vector middle,
+                       matrix near,
+                       vector near_mean,
+                       vector near_noise,
+                       vector near_share,
+                       matrix far,
+                       vector far_mean,
+                       vector far_weight,
+                       vector far_noise,
+                       vector far_share,
+                       matrix together,
+                       array[] int place) {
+    int M = rows(near);
+    int P = cols(near);
+    int E = rows(far);
+    vector[P] unit = head(scale, P);
+    vector[M] weight = 1 ./ sqrt(near_noise + square(tau) * near_share);
+    matrix[M, P] lines = diag_post_multiply(near, unit);
+    matrix[M, P] seen = diag_pre_multiply(weight, lines);
+    vector[P] pull = seen' * (weight .* near_mean);
+    matrix[P, P] root = cholesky_decompose(add_diag(crossprod(seen), 1));
+    vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
+    vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
+    vector[E] far_unit = tail(scale, E);
+    vector[E] noise = far_noise + square(tau) * far_share;
+    vector[E] says = far_unit .* far_weight ./ noise;
+    vector[E] total = 1 + far_unit .* says;
+    vector[E] one = 1 ./ sqrt(total);
+    vector[E] off = one .* says .* (far_mean - far * moved);
+    vector[E] out = off + tail(z, E);
+    if (rows(together) > 0) {
+      out = together * (together' * off + tail(z, E));
+    }
+    vector[E] beyond = far_unit .* one .* out;
+    real stretch = sum(log(scale)) - sum(log(diagonal(root)))
+                   - 0.5 * sum(log(total));
+    return append_row((middle + append_row(moved, beyond))[place], stretch);
+  }
+  // where its own data and the population together expect each group's mean
+  vector expected(vector center, real tau, vector estimate, vector precision) {
+    return estimate + (center - estimate) ./ (1 + square(tau) * precision);
+  }
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
+}
+data {
+  // what the groups say of the near ones of mu, beta and u together, as if it
+  // were that near_mean ~ normal(near * them, ...) with a variance that has a
+  // part for noise and a part that grows with tau^2
+  int<lower=1> P; // near ones
+  int<lower=0> E; // far ones
+  int<lower=1> M;
+  matrix[M, P] near;
+  vector[M] near_mean;
+  vector<lower=0>[M] near_noise;
+  vector<lower=0>[M] near_share;
+  // and of each far one, given the near ones
+  matrix[E, P] far;
+  vector[E] far_mean;
+  vector<lower=0>[E] far_weight;
+  vector<lower=0>[E] far_noise;
+  vector<lower=0>[E] far_share;
+  int<lower=0> X; // far ones of several factors, which go together; or 0
+  matrix[X, X] together;
+  vector[1 + K + L] prior_middle; // of them all, near ones first
+  vector<lower=0>[1 + K] prior_width; // of mu and beta
+  array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
+  array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
+  vector[J] estimate; // about what each group's own data say
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
+  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  vector[M] near_mean_falls; // fall for one unit more of log1p(zero_odds)
+  vector[E] far_mean_falls;
+  vector[J] estimate_falls;
+}
+parameters {
+  vector[1 + K + L] z; // mu, beta and u, measured together
+  vector[J] z_theta; // group means, measured from their own data and centers
+}
+transformed parameters {
+  vector[2 + K + L] measured = measured_from(z, tau,
+                                             append_row(prior_width,
+                                                        tau_level[factor_of]),
+                                             prior_middle, near,
+                                             fallen(near_mean,
+                                                    near_mean_falls,
+                                                    zero_odds,
+                                                    zero_odds_guess),
+                                             near_noise, near_share, far,
+                                             fallen(far_mean, far_mean_falls,
+                                                    zero_odds,
+                                                    zero_odds_guess),
+                                             far_weight, far_noise,
+                                             far_share, together, place);
+  real mu = measured[1]; // mean of a group that is average in all of this
+  // change for one unit of a predictor
+  vector[K] beta = segment(measured, 2, K);
+  // what a level adds to the groups that have it
+  vector[L] u = segment(measured, 2 + K, L);
+  // group means
+  vector[J] theta = expected(center_of(mu, beta, u, x, level), tau,
+                             fallen(estimate, estimate_falls, zero_odds,
+                                    zero_odds_guess),
+                             precision)
+                    + uncertainty(tau, precision, tiny) .* z_theta;
+}
+model {
+  target += measured[2 + K + L];
+  target += sum(log(uncertainty(tau, precision, tiny)));
+}

@@ -1,0 +1,111 @@
+// How treatment_pooling.stan is sampled where outcomes may be extra
+// zeros: no part of the model. As in sampling/treatment_pooling.stan,
+// and see sampling/extra_zeros/partial_pooling.stan.
+functions {
+  // estimates with more extra zeros than they are made with
+  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+    return estimate - falls * (log1p(zero_odds) - log1p(guess));
+  }
+  // where both arms and the population together expect each group's effect,
+  // its baseline integrated out
+  vector expected_effect(vector center,
+                         real tau,
+                         real intercept,
+                         real slope,
+                         real spread,
+                         vector control,
+                         vector c_precision,
+                         vector treatment,
+                         vector t_precision) {
+    vector[size(center)] both = square(spread) * c_precision .* t_precision;
+    vector[size(center)] baseline = 1
+                                    + square(spread)
+                                      * (c_precision + t_precision);
+    vector[size(center)] own = square(slope) * c_precision
+                               + square(1 + slope) * t_precision + both;
+    vector[size(center)] ahead = slope * c_precision
+                                 .* (control - intercept - slope * center)
+                                 + (1 + slope) * t_precision
+                                   .* (treatment - intercept
+                                       - (1 + slope) * center)
+                                 + both .* (treatment - control - center);
+    return center + square(tau) * ahead ./ (baseline + square(tau) * own);
+  }
+  // and how far from there it may well be
+  vector effect_unit(real tau, real slope, real spread, vector c_precision,
+                     vector t_precision, real tiny) {
+    vector[size(c_precision)] own = square(slope) * c_precision
+                                    + square(1 + slope) * t_precision
+                                    + square(spread) * c_precision
+                                      .* t_precision;
+    return 1
+           ./ sqrt(
+                   own ./ (1 + square(spread) * (c_precision + t_precision))
+                   + inv_square(tau + tiny));
+  }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
+}
+data {
+  real mu_guess; // about where these are, and how unsure that is
+  real<lower=0> mu_unit;
+  vector[K] beta_guess;
+  vector<lower=0>[K] beta_unit;
+  real intercept_guess;
+  real<lower=0> intercept_unit;
+  vector[J] control; // about what the control arm of each group says
+  vector<lower=0>[J] control_precision;
+  vector[J] treatment; // and its treatment arm
+  vector<lower=0>[J] treatment_precision;
+  real<lower=0> tiny; // so that no sd is lost in rounding
+  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  real intercept_guess_falls; // fall for one unit more of log1p(zero_odds)
+  vector[J] control_falls;
+  vector[J] treatment_falls;
+}
+parameters {
+  // mean effect
+  real<offset=mu_guess, multiplier=mu_unit> mu;
+  // change for one unit of a predictor
+  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
+  // what a level adds to the effects of its groups
+  vector<multiplier=tau_level[factor]>[L] u;
+  // baseline where the effect is 0
+  real<offset=intercept_guess
+              - intercept_guess_falls
+                * (log1p(zero_odds) - log1p(zero_odds_guess)),
+       multiplier=intercept_unit> intercept;
+  // effects
+  vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
+                                intercept, slope, spread,
+                                fallen(control, control_falls, zero_odds,
+                                       zero_odds_guess),
+                                control_precision,
+                                fallen(treatment, treatment_falls, zero_odds,
+                                       zero_odds_guess),
+                                treatment_precision),
+         multiplier=effect_unit(tau, slope, spread, control_precision,
+                                treatment_precision, tiny)>[J] theta;
+  // means without the treatment
+  vector<offset=expected_baseline(intercept + slope * theta, theta, spread,
+                  fallen(control, control_falls, zero_odds, zero_odds_guess),
+                  control_precision,
+                  fallen(treatment, treatment_falls, zero_odds,
+                         zero_odds_guess),
+                  treatment_precision),
+         multiplier=baseline_unit(spread, control_precision,
+                                  treatment_precision, tiny)>[J] baseline;
+}
