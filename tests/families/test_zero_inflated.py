@@ -231,3 +231,17 @@ def test_how_far_estimates_fall_as_extra_zeros_get_more(family: str) -> None:
         raw = {"odds": odds, "excess": 1 / phi, "exposure": 1.0, "n": 1.0}
         found = FAMILIES[family].falls(raw, np.array([theta]))[0]
         assert found == pytest.approx(expected, abs=0.02), theta
+
+
+@BOTH
+def test_counts_beyond_integers_are_predicted(family: str) -> None:
+    """Ten times the exposure of counts of hundreds of millions: beyond Stan's integers."""
+    frame = large_counts(family, 4e8)
+    frame["y"] = np.minimum(frame["y"], 2**31 - 1)
+    data = hs.GroupedData.from_rows(frame, group="site", outcome="y", family=family)
+    fit = hs.PartialPooling().fit(data, **QUICK)
+    drawn = hs.predict(fit, exposure=10).draws
+    means = 10 * np.exp(fit.theta()).mean(axis=0)
+    error = drawn.std(("chain", "draw")).to_numpy() / np.sqrt(400)
+    assert (np.abs(drawn.mean(("chain", "draw")).to_numpy() - means) < 5 * error).all()
+    assert drawn.max() > 2**31
