@@ -59,7 +59,7 @@ fits = {
 }
 print("Who buys: each segment's own rate and what partial pooling makes of it, the smallest ones")
 rates_table = hs.shrinkage(fits["lognormal"].rate)
-print(rates_table[["n", "raw", "mean", "lower", "upper", "pooling_factor"]].tail(6).round(3))
+print(rates_table[["n", "raw", "mean", "lower", "upper", "pooling_factor"]].tail(6))
 
 left_out = {name: hs.loo(fit.amount, unit="group", progress=False) for name, fit in fits.items()}
 difference = left_out["lognormal"].elpd_i - left_out["gamma"].elpd_i
@@ -138,7 +138,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     infinite = heavy.fit(customers, **columns, seed=1).means()
 print("\nWith tau ~ HalfCauchy(1) for the amounts")
-print(infinite.loc[["students", "press"], ["raw", "mean", "sd", "lower", "upper"]].round(2))
+print(infinite.loc[["students", "press"], ["raw", "mean", "sd", "lower", "upper"]])
 print(textwrap.fill(f"{caught[0].category.__name__}: {caught[0].message}", 88))
 
 

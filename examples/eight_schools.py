@@ -23,7 +23,7 @@ print(hs.compare(fits))
 partial = fits["partial"]
 ledger = hs.shrinkage(partial)
 print("\nEach school's own estimate, and what partial pooling makes of it")
-print(ledger[["raw", "raw_se", "mean", "sd", "lower", "upper", "pooling_factor"]].round(2))
+print(ledger[["raw", "raw_se", "mean", "sd", "lower", "upper", "pooling_factor"]])
 
 print()
 print(hs.heterogeneity(partial))
@@ -33,6 +33,6 @@ print(hs.heterogeneity(partial))
 textbook = hs.PartialPooling(priors={"mu": hs.Normal(0, 5), "tau": hs.HalfCauchy(5)})
 summary = hs.summary(textbook.fit(data, seed=1))
 print("\nWith the textbook's priors, mu ~ Normal(0, 5) and tau ~ HalfCauchy(5)")
-print(summary.loc[["mu", "tau"], ["mean", "sd", "lower", "upper"]].round(1))
+print(summary.loc[["mu", "tau"], ["mean", "sd", "lower", "upper"]])
 
 hs.plot_shrinkage(partial).savefig(output / "eight_schools.png", dpi=100)

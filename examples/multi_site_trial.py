@@ -155,8 +155,8 @@ for treated, words in ((False, "placebo"), (True, "the drug")):
     told = hs.predict(
         poolings["partial"], new_groups=["joining"], baseline=165, treated=treated, seed=1
     ).summary
-    mean, low, high = told[["mean", "lower", "upper"]].iloc[0]
-    print(f"a patient with {words}: {mean:.0f} ({low:.0f} to {high:.0f})")
+    middle, low, high = told[["mean", "lower", "upper"]].iloc[0]
+    print(f"a patient with {words}: {middle:.0f} ({low:.0f} to {high:.0f})")
 
 # The same patients had their pressure taken before, which tells much of what they have afterwards.
 # Adjusted for it, effects are known better; groups are compared at its mean over all patients.

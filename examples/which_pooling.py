@@ -31,12 +31,12 @@ def judge(title, data):
 
 rng = np.random.RandomState(1)  # NumPy keeps this generator's stream for good
 
-# 40 filling machines on one supply: every machine's true mean is 500 ml, and what the spot checks
-# show beyond that is measurement error.
-machines = pd.DataFrame({"machine": np.arange(1, 41), "se": rng.uniform(0.5, 2.0, 40).round(2)})
+# 400 filling machines on one supply: every machine's true mean is 500 ml, and what the spot checks
+# show beyond that is measurement error. Of forty such machines the data could not yet tell.
+machines = pd.DataFrame({"machine": np.arange(1, 401), "se": rng.uniform(0.5, 2.0, 400).round(2)})
 machines["fill"] = rng.normal(500, machines["se"]).round(2)
 identical = hs.GroupedData.from_estimates(machines, group="machine", estimate="fill", se="se")
-judge("1. Forty machines that fill alike", identical)
+judge("1. Four hundred machines that fill alike", identical)
 
 # Weights of ten parcels each of eight kinds of goods, from pens to tables. Nothing is to be
 # learned about tables from pens.
