@@ -33,13 +33,13 @@ def mode_of(
     for _ in range(NEWTON_STEPS):
         now, wide, step = at[rows], scale[rows], 0.3 * scale[rows]
         here, ahead, behind = (log_integrand(now + shift, rows) for shift in (0, step, -step))
-        slope = (ahead - behind) / (2 * step)
-        curvature = (ahead - 2 * here + behind) / step**2
         with np.errstate(divide="ignore", invalid="ignore"):
+            slope = (ahead - behind) / (2 * step)
+            curvature = (ahead - 2 * here + behind) / step**2
             newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * wide)
         newton = np.clip(newton, wide / 5, wide * 5)
         reach = np.maximum(3 * newton, 2 * np.abs(move[rows]))
-        moved = np.clip(slope * newton**2, -reach, reach)
+        moved = np.clip(np.nan_to_num(slope) * newton**2, -reach, reach)
         at[rows], scale[rows], move[rows] = now + moved, newton, moved
         rows = rows[~(np.abs(moved / newton) < 0.2).all(axis=1)]
         if not rows.size:

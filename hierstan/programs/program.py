@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hierstan.programs.declarations import Declaration, declared
+from hierstan.programs.declarations import Declaration, blocks, declared, identifiers
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class Program:
         Parameters and transformed parameters that only sampling knows: no part of the model.
     data, parameters, transformed, written : mapping of str to Declaration
         What its blocks declare: data, parameters, transformed parameters, generated quantities.
+    read : frozenset of str
+        The data that anything but their own declarations makes use of.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Program:
     parameters: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
     transformed: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
     written: Mapping[str, Declaration] = field(init=False, repr=False, compare=False)
+    read: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         found = declared(self.code)
@@ -47,6 +50,9 @@ class Program:
             ("written", "generated quantities"),
         ):
             object.__setattr__(self, name, found.get(block, {}))
+        start, end = blocks(self.code).get("data", (0, 0))
+        used = identifiers(self.code[:start] + self.code[end:])
+        object.__setattr__(self, "read", frozenset(used & {*self.data}))
 
     @property
     def integrates_theta(self) -> bool:

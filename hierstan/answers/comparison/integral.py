@@ -285,8 +285,10 @@ class Integrand:
             if first is None:
                 first = [np.where(np.isfinite(at), at, 0.0) for at in (term, log_lik)]
             apart = term - first[0]
-            whole = whole + np.exp(apart)
-            rest = rest + np.exp(apart - (log_lik - first[1]))
+            # an observation that its group cannot have at all gets nodes of its own, see `moved`
+            with np.errstate(over="ignore", invalid="ignore"):
+                whole = whole + np.exp(apart)
+                rest = rest + np.exp(apart - (log_lik - first[1]))
         assert first is not None
         with np.errstate(divide="ignore"):
             return first[0] + np.log(whole), first[0] - first[1] + np.log(rest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -186,8 +185,7 @@ def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
 
 def _is_used(name: str, prior: Prior, program: Program) -> bool:
     """Whether a program uses a prior's numbers: an edited template may have its own instead."""
-    numbers = "|".join(f"{name}_{number}" for number in prior.numbers())
-    return len(re.findall(rf"\b({numbers})\b", program.code)) > len(prior.numbers())
+    return any(f"{name}_{number}" in program.read for number in prior.numbers())
 
 
 def can_refit(fit: Fit, unit: str, index: int) -> bool:

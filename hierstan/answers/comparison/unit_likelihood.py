@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,7 @@ class UnitLikelihood:
     ) -> None:
         self._fit, self._unit, self._shift = fit, unit, shift
         self._data = with_levels(fit, data or fit.data)
+        self._more: np.ndarray | None = None
         if fit.family.correlated and not has_closed_form(fit):
             raise HierstanError(NOT_NORMAL)
         if fit.family.of_group and not has_closed_form(fit):
@@ -77,6 +79,27 @@ class UnitLikelihood:
         if has_closed_form(self._fit):
             found = self._closed_form(self._fit, self._data, hyper, self._unit, self._shift)
             return found[:, some]
+        found = self._integrated(hyper, some)
+        if self._more is None:
+            self._more = self._of_rows({name: values[:1] for name, values in hyper.items()})
+        return found + self._more[some] if self._more.size else found
+
+    def _of_rows(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return what the density of rows has over that of the sums they are kept as, (U,).
+
+        A constant: three events in each of two hours are fewer ways to have six than all there are.
+        Empty where nothing was summed.
+        """
+        rows, every = self._data.rows, slice(None)
+        if self._unit == "observation" or rows is None or len(rows) == len(self._data.cells):
+            return np.zeros(0)
+        apart = UnitLikelihood(
+            self._fit, self._unit, data=replace(self._data, cells=rows), shift=self._shift
+        )
+        more: np.ndarray = apart._integrated(hyper, every) - self._integrated(hyper, every)
+        return more[0]
+
+    def _integrated(self, hyper: Mapping[str, np.ndarray], some: np.ndarray | slice) -> np.ndarray:
         if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
             integral = self._integral
             if isinstance(integral, GroupIntegral):
