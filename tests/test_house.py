@@ -179,6 +179,11 @@ def test_a_family_is_named_in_its_own_files_alone() -> None:
     assert families_named("plots.ppc", "if fit.data.family == 'gamma': ...") == ["gamma"]
 
 
+def test_no_room_asks_for_the_name_of_a_pooling() -> None:
+    asked = re.compile(r"model\.name (?:[=!]=|in|not in) ")
+    assert [room for room, file in ROOMS.items() if asked.search(file.read_text())] == []
+
+
 def test_a_family_is_one_python_file_beside_one_stan_file() -> None:
     stan = HOUSE.parent / "stan" / "families"
     own = {name: family for name, family in FAMILIES.items() if not family.file}

@@ -103,7 +103,7 @@ class NewGroups:
 def unknown_groups(fit: Fit, count: int, x: np.ndarray | None = None) -> NewGroups:
     """Return new groups of which nothing is known, or their predictors alone."""
     F, L = (len(fit.data.levels), sum(map(len, fit.data.levels.values())))
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         F = L = 0
     K = fit.data.design.shape[1] - 1
     level = L + np.arange(F * count).reshape(F, count)

@@ -72,7 +72,7 @@ def run_checks(fit: Any) -> Checks:
             "This fit has prior_only=True: it has seen no data to check it against."
         )
     lines, label = dict(_within(fit)), ""
-    if fit.model.name == "partial" and len(fit.data.groups) >= FEWEST_GROUPS:
+    if fit.model.has_population and len(fit.data.groups) >= FEWEST_GROUPS:
         lines["outlying"], label = _outlying(fit)
     table = _table(lines)
     said = tuple(messages(fit, table, label).values())

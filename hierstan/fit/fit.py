@@ -430,7 +430,7 @@ class Fit:
         )
 
     def _one_row_each(self) -> bool:
-        partial = self.model.name == "partial" and not self.prior_only
+        partial = self.model.has_population and not self.prior_only
         return partial and self.data.n_rows == len(self.data.groups)
 
     def save(self, path: str | os.PathLike[str]) -> None:

@@ -100,7 +100,7 @@ def infinite_because(
         guilty = _of_arms(fit, order, unseen, baseline_known)
     elif fit.family.link == "log":
         power = order if of_mean else order**2
-        n = np.inf if rows is None else fit.data.n_rows if fit.model.name == "complete" else rows
+        n = np.inf if rows is None else fit.data.n_rows if fit.model.shares_mean else rows
         guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
     elif fit.family.bounded and not of_mean:
         return ""
@@ -131,7 +131,7 @@ def _log_link(fit: Fit, order: int, power: int, rows: float) -> str:
         spread = fit.priors["sigma"]
         if not _outweighs(spread, power, 0 if fit.prior_only else fit.data.n_rows):
             return "sigma"
-    if fit.model.name == "complete" and not fit.prior_only:
+    if fit.model.shares_mean and not fit.prior_only:
         rows = rows or fit.data.n_rows  # the new group's mean is everyone's
     return _unbounded(fit, order, power) if rows == 0 else _weakly_bounded(fit, order, power, rows)
 
@@ -150,7 +150,7 @@ def _of_arms(fit: Fit, order: int, unseen: bool, known: bool) -> str:
     free = ("theta",) if groups else ("theta", "mu", "intercept")  # the data bound the others
     if heavy := [name for name in free if name in fit.priors and _heavy(fit.priors[name])]:
         return heavy[0]
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         return ""
     if known:  # given the baseline, an effect varies by less than tau
         return "" if _outweighs(fit.priors["tau"], power, groups) else "tau"
@@ -163,9 +163,9 @@ def _of_arms(fit: Fit, order: int, unseen: bool, known: bool) -> str:
 
 def _unbounded(fit: Fit, order: int, power: int) -> str:
     """Name what makes the mean of a group without data infinite, if anything."""
-    location = "theta" if fit.model.name == "none" else "mu"
+    location = "theta" if fit.model.stands_alone else "mu"
     heavy = _heavy(fit.priors[location])
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         return location if heavy else ""
     tau, groups = fit.priors["tau"], _informative_groups(fit)
     if not _outweighs(tau, order**2, groups):
@@ -186,8 +186,8 @@ def _unbounded(fit: Fit, order: int, power: int) -> str:
 
 def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
     """Name what makes the mean of a group with few rows infinite, if anything."""
-    location = "theta" if fit.model.name == "none" else "mu"
-    partial, heavy = fit.model.name == "partial", _heavy(fit.priors[location])
+    location = "theta" if fit.model.stands_alone else "mu"
+    partial, heavy = fit.model.has_population, _heavy(fit.priors[location])
     fall = 0.0 if heavy else _fall(fit.priors["tau"]) if partial else np.inf
     guilty = "tau" if partial and not heavy else location
     if "sigma" in fit.priors:
@@ -233,7 +233,7 @@ def _identity(fit: Fit, order: int, unseen: bool, of_mean: bool) -> str:
         of_logs = f"{fit.family.of_group}_sd"  # a new group's sd is exp(its log)
         if not _outweighs(fit.priors[of_logs], order**2, _informative_groups(fit)):
             return of_logs
-    if not unseen or (fit.model.name != "none" and not fit.prior_only):
+    if not unseen or (not fit.model.stands_alone and not fit.prior_only):
         return ""
     own = [name for name in ("mu", "tau", "theta", "sigma") if name in fit.priors]
     return next((name for name in own if not _has_moment(fit.priors[name], order)), "")

@@ -112,7 +112,7 @@ def by_group(fit: Fit) -> ByGroup:
     of the draws.
     """
     J = len(fit.data.groups)
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         return ByGroup(_weight_of_prior(fit), np.ones(J))
     design, of_levels = _with_levels(fit)
     thin = slice(None) if of_levels is None else slice(None, None, max(1, len(of_levels) // FEW))
@@ -225,8 +225,8 @@ def _weight_of_prior(fit: Fit) -> np.ndarray:
 
 
 def _blocks(fit: Fit) -> Iterator[_Block]:
-    S, J = len(fit.draws("mu" if fit.model.name != "none" else "theta")), len(fit.data.groups)
-    tau = fit.draws("tau")[:, None] if fit.model.name == "partial" else np.zeros((S, 1))
+    S, J = len(fit.draws("mu" if not fit.model.stands_alone else "theta")), len(fit.data.groups)
+    tau = fit.draws("tau")[:, None] if fit.model.has_population else np.zeros((S, 1))
     if numeric(fit):  # only as long as its draws and rows fit memory
         thin, information = observed_information(fit)
         yield _Block(slice(0, J), information, tau[thin])

@@ -58,7 +58,7 @@ class Outcomes:
 
     def __post_init__(self) -> None:
         about = unknown_groups(self.fit, self.new_groups) if self.known is None else self.known
-        u = np.zeros((0, 0)) if self.fit.model.name == "none" else about.u(self.fit, self.seed)
+        u = np.zeros((0, 0)) if self.fit.model.stands_alone else about.u(self.fit, self.seed)
         means = new_means(self.fit, self.new_groups, self.seed, about, u, self.baselines)
         for name, value in (("_about", about), ("_u", u), ("_means", means)):
             object.__setattr__(self, name, value)
@@ -190,7 +190,7 @@ def new_means(
     """
     sizes = fit.posterior.sizes
     S = int(sizes["chain"] * sizes["draw"])
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         rng = np.random.default_rng([seed, 0])
         return fit.priors["theta"].quantile(rng.uniform(size=(S, count)))
     about = unknown_groups(fit, count) if about is None else about

@@ -86,7 +86,7 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     if fit.program.edited:
         facts.append(("Templates", f"edited: {fit.model.template_dir or 'HIERSTAN_TEMPLATES'}"))
     tables = [_population(fit)]
-    if fit.model.name != "complete":
+    if not fit.model.shares_mean:
         tables.append(_groups(fit, rows))
     tables = [table for table in tables if table.rows]
     words = (interval_words(),) if tables else ()
@@ -107,10 +107,10 @@ def one_line(fit: Any) -> str:
 def pooling_meaning(fit: Any) -> str:
     """Say what a pooling takes the groups for, in the user's words."""
     groups = f"{len(fit.data.groups):,} groups ({fit.data.grouped_by})"
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         return f"each of the {groups} by its own data alone"
     known = [*map(str, fit.data.levels)] if fit.data.factors is not None else []
-    if fit.model.name == "partial":
+    if fit.model.has_population:
         others = f"those alike in {', '.join(known)}" if known else "the others'"
         return f"each of the {groups} by its own data and, as tau says, {others}"
     known += [name for name in [predictor_words(fit.data.predictors)] if name]
@@ -137,7 +137,7 @@ def _data(fit: Any) -> str:
 def _baselines(fit: Any) -> str:
     """Say how the baselines are pooled, and how effects go with them."""
     words = baselines.pooling_words_of_baselines(fit)
-    if fit.model.name != "partial" or fit.prior_only:
+    if not fit.model.has_population or fit.prior_only:
         return words
     return f"{words}. {baselines.correlation_words(fit)}"
 

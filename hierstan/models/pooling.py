@@ -46,6 +46,7 @@ class Pooling:
     baseline_parameters: ClassVar[tuple[str, ...]] = ("intercept", "spread")  # there
     own_parameters: ClassVar[tuple[str, ...]]
     has_population: ClassVar[bool] = False  # whose spread tau is estimated
+    stands_alone: ClassVar[bool] = False  # each group, and learns nothing from the others
     shares_mean: ClassVar[bool] = (
         False  # the groups differ by what is known of them, if by anything
     )

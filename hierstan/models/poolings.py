@@ -98,6 +98,7 @@ class NoPooling(Pooling):
     page: ClassVar[str] = "no_pooling"
     treatment_page: ClassVar[str] = "treatment_no_pooling"
     own_parameters: ClassVar[tuple[str, ...]] = ("theta",)
+    stands_alone: ClassVar[bool] = True
 
     def way(
         self,

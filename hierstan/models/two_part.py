@@ -119,6 +119,21 @@ class TwoPart:
         """The pooling's name: "complete", "none" or "partial"."""
         return self.pooling.name
 
+    @property
+    def has_population(self) -> bool:
+        """Whether the groups are of a population whose spread is estimated."""
+        return self.pooling.has_population
+
+    @property
+    def shares_mean(self) -> bool:
+        """Whether all groups have one mean."""
+        return self.pooling.shares_mean
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether each group learns nothing from the others."""
+        return self.pooling.stands_alone
+
     def fit(
         self,
         frame: Any,

@@ -114,7 +114,7 @@ def plot_arms(
     own |= {name: own[name].mean(axis=0, keepdims=True) for name in family.parameters}
     space = Space(family, own, scale)
     table = _table(fit, space)
-    ellipse = _ellipse(fit, prob) if fit.model.name == "partial" else None
+    ellipse = _ellipse(fit, prob) if fit.model.has_population else None
     link = "identity" if family.base.link == "identity" else "log"  # rates are like counts here
     log = layout.wants_log(link, scale, table[["baseline", "treated"]].to_numpy())
     with style.quiet():

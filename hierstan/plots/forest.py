@@ -156,7 +156,7 @@ def _draw_groups(
     if sort or (len(table) > NAMED and by is None):
         table = table.sort_values("mean", ascending=False, kind="stable")
     below = references(fit, prob, scale)
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         below = below[:0]
     log = layout.wants_log(link_of(fit), scale, np.r_[table["mean"], _raw(table, fit)])
     lines = table if by is None else by_level(cast(Fit, fit), table, by)
@@ -246,7 +246,7 @@ def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, scale: str) -> str:
     if fit.prior_only:
         return f"{what}: the prior, before any data"
     words = POOLING_WORDS[fit.model.name]
-    if fit.model.name == "complete":
+    if fit.model.shares_mean:
         mean = float(table["mean"].iloc[0])
         return f"{what}, {words}: {style.span(mean, mean, unit=unit(fit, scale))} for all"
     relative = link_of(fit) == "log" and scale == "response"

@@ -88,7 +88,7 @@ def plot_funnel(
     require(fit, "mu", "plot_funnel")
     points, known = _points(fit)
     mu = float(fit.draws("mu").mean())
-    tau = float(fit.draws("tau").mean()) if fit.model.name == "partial" else 0.0
+    tau = float(fit.draws("tau").mean()) if fit.model.has_population else 0.0
     away = np.abs(points[:, 0] - mu) / np.hypot(points[:, 1], tau)
     with style.quiet():
         fig, ax = style.new_figure(7.0, 5.4)
@@ -182,7 +182,7 @@ def _keys(fit: Fit) -> list[Any]:
         Line2D([], [], color=style.INK, lw=0.9, label="population mean"),
         Patch(color=style.CORE, label="95% by chance alone"),
     ]
-    if fit.model.name == "partial":
+    if fit.model.has_population:
         keys.append(Patch(color=style.BAND, label="95% with differences"))
     return keys
 
@@ -191,7 +191,7 @@ def _title(fit: Fit, points: np.ndarray, mu: float, away: np.ndarray) -> str:
     narrow = int((np.abs(points[:, 0] - mu) > Z * points[:, 1]).sum())
     what = f"{mean_words(fit, 'link')} by {group_word(fit.data)}"
     found = f"{narrow:,} of {len(points):,} outside the funnel that chance alone would fill"
-    if fit.model.name == "complete":
+    if fit.model.shares_mean:
         return f"{what}: {found}"
     return f"{what}: {found}, {int((away > Z).sum()):,} outside the one that allows for differences"
 

@@ -67,7 +67,7 @@ def subgroups(fit: Fit, factor: Hashable, prob: float, scale: str) -> pd.DataFra
 
 def heterogeneity_words(fit: Fit, prob: float, new: str) -> list[str]:
     """Say how much the studies differ: tau, I2 and the prediction interval, given as a text."""
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         return []
     table = heterogeneity(fit, prob=prob).table
 

@@ -277,7 +277,7 @@ def _keys(fit: Fit, face: str) -> list[object]:
     raw, pooled = style.RAW, style.POOLING_COLORS[fit.model.name]
     square: dict[str, Any] = {"marker": "s", "ms": 6, "mew": 0, "mfc": face}
     alone = f"{group_word(fit.data)} alone"
-    words = "partially pooled" if fit.model.name == "partial" else "completely pooled"
+    words = "partially pooled" if fit.model.has_population else "completely pooled"
     return [
         Line2D([], [], lw=1.0, color=raw, label=alone, **square),
         Line2D([], [], marker="o", ms=3.2, mew=0, lw=0.8, color=pooled, label=words),
@@ -296,5 +296,5 @@ def _caption(fit: Fit, prob: float) -> list[str]:
     return [
         "squares are what each study says alone, their areas the weights in the overall effect",
         f"intervals have {percent(prob)}",
-        *([new] if fit.model.name == "partial" else []),
+        *([new] if fit.model.has_population else []),
     ]

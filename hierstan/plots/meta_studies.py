@@ -35,7 +35,7 @@ def studies_of(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
 def weights_of(fit: Fit) -> np.ndarray:
     """Return each study's weight in mu, (J,): posterior means of 1 / (V + tau^2), summing to 1."""
     J = len(fit.data.groups)
-    partial = fit.model.name == "partial"
+    partial = fit.model.has_population
     tau = fit.draws("tau") if partial else np.zeros(len(fit.draws("mu")))
     width = J if numeric(fit) else max(1, BLOCK // len(tau))
     blocks = [slice(start, start + width) for start in range(0, J, width)]

@@ -81,7 +81,7 @@ def plot_ranks(
     prob = check_prob(prob)
     ranks = losses.ranks(values)
     table = _table(values, ranks, prob)
-    if fit.model.name != "complete":  # there all ranks are a matter of chance
+    if not fit.model.shares_mean:  # there all ranks are a matter of chance
         table = table.sort_values("mean", kind="stable")
     J = len(table)
     shares = _shares(fit, ranks[:, table.index]) if J <= NAMED else None
@@ -123,7 +123,7 @@ def _table(values: Values, ranks: np.ndarray, prob: float) -> pd.DataFrame:
 def _shares(fit: Fit | TwoPartFit, ranks: np.ndarray) -> np.ndarray:
     """Return how often each group (row) has each rank (column), (J, J)."""
     S, J = ranks.shape
-    if fit.model.name == "complete":
+    if fit.model.shares_mean:
         return np.full((J, J), 1 / J)
     return np.stack([np.bincount(ranks[:, j], minlength=J + 1)[1:] / S for j in range(J)])
 
@@ -181,7 +181,7 @@ def _keys(fit: Fit | TwoPartFit, shares: np.ndarray | None, prob: float) -> list
     most = float(shares.max())
     shades = [
         Patch(color=_shades(color)(np.sqrt(share)), label=f"{figure(100 * share * most, 2)}%")
-        for share in ((1.0,) if fit.model.name == "complete" else (0.1, 0.4, 1.0))
+        for share in ((1.0,) if fit.model.shares_mean else (0.1, 0.4, 1.0))
     ]
     shades[0].set_label(f"probability of a rank: {shades[0].get_label()}")
     dot: dict[str, Any] = {"marker": "o", "ms": 5, "mec": "white", "mew": 0.6}
@@ -202,7 +202,7 @@ def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, prob: float) -> str:
     what = f"Rank of {group_word(fit.data)} by {mean_words(fit, 'response')}"
     if fit.prior_only:
         return f"{what}: the prior, before any data"
-    if fit.model.name == "complete":
+    if fit.model.shares_mean:
         return f"{what}: none, completely pooled groups are all the same"
     first = table.iloc[int(table["best"].to_numpy().argmax())]
     typical = int((table["upper"] - table["lower"] + 1).median())
@@ -213,6 +213,6 @@ def _title(fit: Fit | TwoPartFit, table: pd.DataFrame, prob: float) -> str:
 
 
 def _caption(fit: Fit | TwoPartFit, J: int) -> str:
-    order = "In the order of the data" if fit.model.name == "complete" else "By expected rank"
+    order = "In the order of the data" if fit.model.shares_mean else "By expected rank"
     parts = [order, *layout.told(False, J, NAMED)]
     return "; ".join(parts) + "."

@@ -160,7 +160,7 @@ def structure(part: Part, prob: float) -> Section | None:
 def ranks(subject: Subject) -> Section | None:
     """Say which groups are highest and lowest; nothing where all have the same mean."""
     fit = subject.main
-    if fit.model.name == "complete" or len(fit.data.groups) < 2:
+    if fit.model.shares_mean or len(fit.data.groups) < 2:
         return None
     curse = None if subject.choice else attempt(lambda: _curse(fit))
     return {"grid": choice.rank_grid(fit, subject.prob), "curse": curse}

@@ -35,7 +35,7 @@ class Part:
     @property
     def partial(self) -> Fit | None:
         """The first fit of partial pooling, if there is one."""
-        return next((fit for fit in self.fits.values() if fit.model.name == "partial"), None)
+        return next((fit for fit in self.fits.values() if fit.model.has_population), None)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Subject:
     @property
     def main(self) -> Whole:
         """The fit that is told about in detail: the first one of partial pooling."""
-        partial = [fit for fit in self.fits.values() if fit.model.name == "partial"]
+        partial = [fit for fit in self.fits.values() if fit.model.has_population]
         return [*partial, *self.fits.values()][0]
 
     @property

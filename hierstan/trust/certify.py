@@ -126,13 +126,13 @@ def _check(fit: Fit) -> None:
         why = f"the exact posterior of {fit.data.family} data is not at hand"
     elif fit.data.predictors is not None:
         why = "its group means depend on predictors"
-    elif fit.data.factors is not None and fit.model.name != "none":
+    elif fit.data.factors is not None and not fit.model.stands_alone:
         why = "its group means depend on factors"
     elif fit.prior_only:
         why = "its draws are from the prior"
     elif fit.program.edited or fit.conditional.edited:
         why = "its templates were edited, and the exact posterior is that of those shipped"
-    elif fit.model.name == "partial" and len(fit.data.groups) > most:
+    elif fit.model.has_population and len(fit.data.groups) > most:
         why = f"it has {len(fit.data.groups):,} groups, more than {most:,}"
     if why:
         raise HierstanError(
@@ -145,11 +145,11 @@ def _exact(fit: Fit) -> Moments:
     """Return the exact moments, in the fit's own names."""
     cells, family, priors = fit.data.cells, fit.data.family, fit.priors
     sigma = priors["sigma"].log_density if "sigma" in priors else None
-    if fit.model.name == "partial":
+    if fit.model.has_population:
         groups = _GROUPS[family](cells, len(fit.data.groups))
         mu, tau = priors["mu"], priors["tau"]
         return population(groups, mu.log_density, _center(mu), tau.log_density, sigma)
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         groups, prior = _GROUPS[family](cells, len(fit.data.groups)), priors["theta"]
         return separate(groups, prior.log_density, _center(prior), sigma)
     # complete pooling is a single group

@@ -232,7 +232,7 @@ def _rounded(value: float) -> float:
 
 
 def _is_partial(fit: Any) -> bool:
-    return isinstance(fit, Fit) and fit.model.name == "partial" and not fit.prior_only
+    return isinstance(fit, Fit) and fit.model.has_population and not fit.prior_only
 
 
 def _shown(fit: Fit) -> np.ndarray:

@@ -65,7 +65,7 @@ def scores_its_prior(fit: Fit, unit: str) -> bool:
 
     An effect takes data of both arms.
     """
-    if fit.model.name != "none":
+    if not fit.model.stands_alone:
         return False
     if unit != "observation":
         return True

@@ -101,7 +101,7 @@ def arms(
     if of not in OF:
         raise HierstanError(f"of= takes {' or '.join(map(repr, OF))}, got {show(of)}.")
     table = _population(fit, prob) if of == "population" else _groups(fit, prob, scale)
-    if fit.model.name == "partial":
+    if fit.model.has_population:
         table.attrs["advice"] = correlation_words(fit, prob)
     return answer(table, fit.data.columns.get("group"), each_row=of == "population")
 
@@ -137,7 +137,7 @@ def _groups(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
 
 
 def _population(fit: Fit, prob: float) -> pd.DataFrame:
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         pooling = pooling_words(fit.model.name).capitalize()
         raise HierstanError(f"{pooling} has no population of effects. Fit PartialPooling.")
     mu, tau, slope = (fit.draws(name) for name in ("mu", "tau", "slope"))

@@ -260,7 +260,7 @@ def heterogeneity(
 
 
 def _check(fit: Fit) -> None:
-    if fit.model.name != "partial":
+    if not fit.model.has_population:
         raise HierstanError(
             f"{pooling_words(fit.model.name).capitalize()} has no tau: it takes for granted how "
             "different the groups are. Fit PartialPooling, which estimates it."

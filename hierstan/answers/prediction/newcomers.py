@@ -39,7 +39,7 @@ def coded(fit: Fit, labels: pd.Index) -> tuple[np.ndarray, np.ndarray, list[Hash
 
 def described(fit: Fit, factors: pd.DataFrame, x: np.ndarray | None) -> NewGroups:
     """Return what a frame says of new groups."""
-    if fit.model.name == "none":
+    if fit.model.stands_alone:
         return unknown_groups(fit, len(factors), x)
     missing = [name for name in fit.data.levels if name not in factors.columns]
     if missing:

@@ -134,7 +134,7 @@ def _averages(
         raise DataError(f"Cells come twice: {listed(doubled)}. Add up their weights.")
     code_of = {label: code for code, label in enumerate(fit.data.groups)}
     codes = np.array([code_of.get(label, -1) for label in labels])
-    S = len(fit.draws("theta_new" if fit.model.name == "none" else "mu"))
+    S = len(fit.draws("theta_new" if fit.model.stands_alone else "mu"))
     result = np.zeros((S, lines))
     new = codes < 0
     means = _new_means(fit, frame.loc[new].reset_index(drop=True), seed) if new.any() else None
