@@ -74,7 +74,7 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
         n_rows=entry(record, "n_rows", int),
         columns={role: to_label(name) for role, name in names.items()},
         measure=measure,
-        arms=_to_arms(record.get("arms")),
+        arms=_to_arms(record.get("arms"), names),
         categories=_to_categories(record.get("categories"), cells),
         **_to_predictors(record.get("predictors"), groups),
         factors=_to_factors(record.get("factors"), groups),
@@ -82,13 +82,13 @@ def to_data(record: Mapping[str, Any], tree: xr.DataTree) -> GroupedData:
     )
 
 
-def _to_arms(record: Any) -> pd.Index | None:
+def _to_arms(record: Any, names: Mapping[str, Any]) -> pd.Index | None:
     if record is None:
         return None
     labels = to_labels(record)
     if len(labels) != 2:
         raise Damaged(f"{len(labels)} arms are not two")
-    return labels
+    return labels.rename(to_label(names["arm"]) if "arm" in names else None)
 
 
 def tables(data: GroupedData) -> dict[str, xr.DataTree]:

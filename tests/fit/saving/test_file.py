@@ -267,6 +267,17 @@ def test_labels_keep_their_type(tmp_path: Path, kind: str) -> None:
     assert label not in back.data.without(label).groups
 
 
+def test_arms_keep_their_labels_and_their_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": [1, 1, 2, 2], "kind": ["b", "a"] * 2, "y": [3, 5, 2, 8], "n": 20})
+    data = hs.GroupedData.from_trial(
+        frame, group="site", arm="kind", control="a", successes="y", trials="n"
+    )
+    back = again(fitted(hs.PartialPooling(), data), tmp_path).data.arms
+    pd.testing.assert_index_equal(back, data.arms)
+    assert list(back) == ["a", "b"]
+    assert back.name == "kind"
+
+
 def test_odd_column_names_come_back(tmp_path: Path) -> None:
     frame = hs.load_dataset("eight_schools").rename(columns={"school": 7, "effect": ("a", "b")})
     frame.columns = pd.Index([7, ("a", "b"), "se"], tupleize_cols=False)
