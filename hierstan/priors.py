@@ -260,8 +260,8 @@ class TruncatedNormal(Prior):
     >>> import hierstan as hs
     >>> print(hs.TruncatedNormal(1.2, 0.5))
     TruncatedNormal(1.2, 0.5)
-    >>> hs.TruncatedNormal(1.2, 0.5).quantile([0.05, 0.5, 0.95]).round(2)
-    array([0.42, 1.21, 2.02])
+    >>> hs.TruncatedNormal(1.2, 0.5).quantile([0.1, 0.5, 0.95]).round(2)
+    array([0.58, 1.21, 2.02])
     """
 
     location: float

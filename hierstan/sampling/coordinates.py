@@ -63,7 +63,7 @@ def coordinates(
         of the logarithms of what else is each group's own; ``tiny``, far below any ``tau`` that the
         data could tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and
         ``mu_share``, (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint`
-        returns. Where outcomes may be extra zeros, ``zero_odds_guess``, and with the ending
+        returns. Where outcomes may be extra zeros, ``guessed_odds``, and with the ending
         ``_falls`` how far a guess falls for one unit more of ``log1p(zero_odds)``.
     """
     family = FAMILIES[data.family]
@@ -96,11 +96,11 @@ def coordinates(
 
     arms = arms_near(data) if family.treatment else {}
     found = {**guesses(estimate, arms), "precision": counted, "tiny": tiny}
-    if "zero_odds_guess" in wanted:
+    if "guessed_odds" in wanted:
         odds, falls, arms_fall = _more_zeros(data, found["theta_guess"], arms)
         fewer = guesses(estimate - falls, arms_fall)
         found |= {f"{name}{FALLS}": found[name] - fewer[name] for name in LINEAR & set(found)}
-        found["zero_odds_guess"] = odds
+        found["guessed_odds"] = odds
     if family.of_group:
         log, known = family.log_of_group(data.cells, len(data.groups))
         found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
@@ -114,7 +114,7 @@ NAMES = (
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
     "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
-    "gamma_guess", "gamma_unit", "zero_odds_guess",
+    "gamma_guess", "gamma_unit", "guessed_odds",
     "P", "E", "near", "near_mean", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",

@@ -27,7 +27,7 @@ functions {
     return dot_product(weight, log_p) - sum(weight) * log1p(zero_odds);
   }
   // estimates with more extra zeros than they are made with
-  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+  vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
 }
@@ -46,14 +46,13 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   vector[J] theta_guess; // about where each theta is, and how unsure that is
   vector<lower=0>[J] theta_unit;
-  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  real<lower=0> guessed_odds; // that these are made with, and how far they
   vector[J] theta_guess_falls; // fall for one unit more of log1p(zero_odds)
 }
 parameters {
   real<lower=0> zero_odds; // that a row is an extra zero
   // group means
-  vector<offset=fallen(theta_guess, theta_guess_falls, zero_odds,
-                       zero_odds_guess),
+  vector<offset=fell(theta_guess, theta_guess_falls, zero_odds, guessed_odds),
          multiplier=theta_unit>[J] theta;
 }
 model {

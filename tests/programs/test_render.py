@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exact import Posterior, known_normal, partial
-from format_golden import GOLDEN, WIDTHS, formatted, recent_stanc
+from format_golden import GOLDEN, WIDTH, formatted, recent_stanc
 from monte_carlo import TIMES, far_off
 from programs import BINOMIAL, POOLINGS, RECIPES, Recipe, small_data
 from scipy import special, stats
@@ -82,8 +82,7 @@ def test_golden_copies_are_formatted_by_a_recent_stanc(pytestconfig: pytest.Conf
     except (OSError, subprocess.CalledProcessError) as error:
         pytest.skip(f"no recent stanc: {error}")
     for file in sorted(GOLDEN.iterdir()):
-        for width in WIDTHS:
-            assert formatted(file.read_text(), stanc, width) == file.read_text(), file.name
+        assert formatted(file.read_text(), stanc, WIDTH) == file.read_text(), file.name
 
 
 @pytest.mark.slow

@@ -266,7 +266,7 @@ def test_a_reparameterized_template_is_checked_against_the_shipped_one(tmp_path:
     derived = "transformed parameters {\n  real<lower=0> tau = exp(log_tau);\n}\n"
     path.write_text(text.replace("\nmodel {", f"\n{derived}model {{"))
     model = hs.PartialPooling(priors=WIDE, template_dir=folder, parameterization="noncentered")
-    result = hs.sbc(model, EIGHT, replicates=25, draws=49, **QUICK)
+    result = hs.sbc(model, EIGHT, replicates=50, draws=49, **QUICK)
     assert not result.table.loc["tau", "ok"], str(result)
 
 

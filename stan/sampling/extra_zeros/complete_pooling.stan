@@ -3,12 +3,12 @@
 data {
   real mu_guess; // about where mu is, and how unsure that is
   real<lower=0> mu_unit;
-  real<lower=0> zero_odds_guess; // that it is made with, and how far it falls
+  real<lower=0> guessed_odds; // that it is made with, and how far it falls
   real mu_guess_falls; // for one unit more of log1p(zero_odds)
 }
 parameters {
   // mean of every group
   real<offset=mu_guess
-              - mu_guess_falls * (log1p(zero_odds) - log1p(zero_odds_guess)),
+              - mu_guess_falls * (log1p(zero_odds) - log1p(guessed_odds)),
        multiplier=mu_unit> mu;
 }

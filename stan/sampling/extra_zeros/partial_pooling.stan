@@ -4,7 +4,7 @@
 // zeros these are, the mean of the other rows is what is known.
 functions {
   // estimates with more extra zeros than they are made with
-  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+  vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
   // where its own data and the population together expect each group's mean
@@ -28,21 +28,21 @@ data {
   vector[J] estimate; // about what each group's own data say
   vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
-  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  real<lower=0> guessed_odds; // that these are made with, and how far they
   vector[M] mu_estimate_falls; // fall for one unit more of log1p(zero_odds)
   vector[J] estimate_falls;
 }
 parameters {
   // population mean
   real<offset=dot_product(mu_weight(tau, mu_noise, mu_share),
-                          fallen(mu_estimate, mu_estimate_falls, zero_odds,
-                                 zero_odds_guess))
+                          fell(mu_estimate, mu_estimate_falls, zero_odds,
+                               guessed_odds))
               / sum(mu_weight(tau, mu_noise, mu_share)),
        multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
   // group means
   vector<offset=expected(mu, tau,
-                         fallen(estimate, estimate_falls, zero_odds,
-                                zero_odds_guess),
+                         fell(estimate, estimate_falls, zero_odds,
+                              guessed_odds),
                          precision),
          multiplier=uncertainty(tau, precision, tiny)>[J] theta;
 }

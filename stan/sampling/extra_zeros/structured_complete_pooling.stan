@@ -3,7 +3,7 @@
 // and see sampling/extra_zeros/partial_pooling.stan.
 functions {
   // estimates with more extra zeros than they are made with
-  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+  vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
@@ -72,7 +72,7 @@ data {
   vector<lower=0>[1 + K] prior_width; // of mu and beta
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
-  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  real<lower=0> guessed_odds; // that these are made with, and how far they
   vector[M] near_mean_falls; // fall for one unit more of log1p(zero_odds)
   vector[E] far_mean_falls;
 }
@@ -84,14 +84,11 @@ transformed parameters {
                                              append_row(prior_width,
                                                         tau_level[factor_of]),
                                              prior_middle, near,
-                                             fallen(near_mean,
-                                                    near_mean_falls,
-                                                    zero_odds,
-                                                    zero_odds_guess),
+                                             fell(near_mean, near_mean_falls,
+                                                  zero_odds, guessed_odds),
                                              near_noise, near_share, far,
-                                             fallen(far_mean, far_mean_falls,
-                                                    zero_odds,
-                                                    zero_odds_guess),
+                                             fell(far_mean, far_mean_falls,
+                                                  zero_odds, guessed_odds),
                                              far_weight, far_noise,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this

@@ -3,7 +3,7 @@
 // and see sampling/extra_zeros/partial_pooling.stan.
 functions {
   // estimates with more extra zeros than they are made with
-  vector fallen(vector estimate, vector falls, real zero_odds, real guess) {
+  vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
   // where both arms and the population together expect each group's effect,
@@ -71,7 +71,7 @@ data {
   vector[J] treatment; // and its treatment arm
   vector<lower=0>[J] treatment_precision;
   real<lower=0> tiny; // so that no sd is lost in rounding
-  real<lower=0> zero_odds_guess; // that these are made with, and how far they
+  real<lower=0> guessed_odds; // that these are made with, and how far they
   real intercept_guess_falls; // fall for one unit more of log1p(zero_odds)
   vector[J] control_falls;
   vector[J] treatment_falls;
@@ -86,25 +86,25 @@ parameters {
   // baseline where the effect is 0
   real<offset=intercept_guess
               - intercept_guess_falls
-                * (log1p(zero_odds) - log1p(zero_odds_guess)),
+                * (log1p(zero_odds) - log1p(guessed_odds)),
        multiplier=intercept_unit> intercept;
   // effects
   vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
                                 intercept, slope, spread,
-                                fallen(control, control_falls, zero_odds,
-                                       zero_odds_guess),
+                                fell(control, control_falls, zero_odds,
+                                       guessed_odds),
                                 control_precision,
-                                fallen(treatment, treatment_falls, zero_odds,
-                                       zero_odds_guess),
+                                fell(treatment, treatment_falls, zero_odds,
+                                       guessed_odds),
                                 treatment_precision),
          multiplier=effect_unit(tau, slope, spread, control_precision,
                                 treatment_precision, tiny)>[J] theta;
   // means without the treatment
   vector<offset=expected_baseline(intercept + slope * theta, theta, spread,
-                  fallen(control, control_falls, zero_odds, zero_odds_guess),
+                  fell(control, control_falls, zero_odds, guessed_odds),
                   control_precision,
-                  fallen(treatment, treatment_falls, zero_odds,
-                         zero_odds_guess),
+                  fell(treatment, treatment_falls, zero_odds,
+                         guessed_odds),
                   treatment_precision),
          multiplier=baseline_unit(spread, control_precision,
                                   treatment_precision, tiny)>[J] baseline;
