@@ -121,17 +121,38 @@ class TwoPart:
 
     @property
     def has_population(self) -> bool:
-        """Whether the groups are of a population whose spread is estimated."""
+        """Whether the groups are of a population whose spread is estimated.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.TwoPart().has_population
+        True
+        """
         return self.pooling.has_population
 
     @property
     def shares_mean(self) -> bool:
-        """Whether all groups have one mean."""
+        """Whether all groups have one mean.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.TwoPart().shares_mean
+        False
+        """
         return self.pooling.shares_mean
 
     @property
     def stands_alone(self) -> bool:
-        """Whether each group learns nothing from the others."""
+        """Whether each group learns nothing from the others.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> hs.TwoPart().stands_alone
+        False
+        """
         return self.pooling.stands_alone
 
     def fit(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
 from hierstan.answers.comparison.arms_normal import arms_log_lik
@@ -18,6 +18,7 @@ from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, 
 from hierstan.answers.comparison.own_integral import own_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
+from hierstan.families.treatment import Treatment, arm_of
 from hierstan.fit.centers import centers, with_levels
 from hierstan.fit.fit import Fit
 
@@ -60,7 +61,6 @@ class UnitLikelihood:
     ) -> None:
         self._fit, self._unit, self._shift = fit, unit, shift
         self._data = with_levels(fit, data or fit.data)
-        self._more: np.ndarray | None = None
         if fit.family.correlated and not has_closed_form(fit):
             raise HierstanError(NOT_NORMAL)
         if fit.family.of_group and not has_closed_form(fit):
@@ -80,24 +80,30 @@ class UnitLikelihood:
             found = self._closed_form(self._fit, self._data, hyper, self._unit, self._shift)
             return found[:, some]
         found = self._integrated(hyper, some)
-        if self._more is None:
-            self._more = self._of_rows({name: values[:1] for name, values in hyper.items()})
-        return found + self._more[some] if self._more.size else found
+        return found + self._of_rows[some] if self._of_rows.size else found
 
-    def _of_rows(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return what the density of rows has over that of the sums they are kept as, (U,).
+    @cached_property
+    def _of_rows(self) -> np.ndarray:
+        """What the density of rows has over that of the sums they are kept as, (U,).
 
         A constant: three events in each of two hours are fewer ways to have six than all there are.
-        Empty where nothing was summed.
+        Empty where nothing was summed, and for families whose sums have the density of rows.
         """
-        rows, every = self._data.rows, slice(None)
-        if self._unit == "observation" or rows is None or len(rows) == len(self._data.cells):
+        rows, cells, family = self._data.rows, self._data.cells, self._fit.family
+        family = family.base if isinstance(family, Treatment) else family
+        if self._unit == "observation" or rows is None or not family.explicit:
             return np.zeros(0)
-        apart = UnitLikelihood(
-            self._fit, self._unit, data=replace(self._data, cells=rows), shift=self._shift
-        )
-        more: np.ndarray = apart._integrated(hyper, every) - self._integrated(hyper, every)
-        return more[0]
+        if len(rows) == len(cells):
+            return np.zeros(0)
+
+        def density(frame: pd.DataFrame) -> np.ndarray:
+            code = frame["group"].to_numpy()
+            if self._unit == "arm":
+                code = np.unique(arm_of(frame), return_inverse=True)[1]
+            log_lik = family.log_lik(family.floats(frame), np.zeros((1, len(frame))))[0]
+            return np.bincount(code, log_lik, minlength=len(self._data.groups))
+
+        return np.asarray(density(rows) - density(cells))
 
     def _integrated(self, hyper: Mapping[str, np.ndarray], some: np.ndarray | slice) -> np.ndarray:
         if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
