@@ -144,7 +144,9 @@ def _changes(
     """
     new = [one for one in _statements(parts, "parameters") if one.name not in parameters]
     transformed = _statements(parts, _TRANSFORMED)
-    there = {*known, *(one.name for one in new + transformed)}
+    there = {*known, *(one.name for one in new)}
+    for one in transformed:  # each may use those above it
+        there |= {one.name} if _used(one) <= there else set()
     raw, kept = [], []
     for one in new:
         names, made = {one.name}, []
@@ -158,12 +160,25 @@ def _changes(
         if fits and _count([one]) == _count(replaced):
             raw.append(one)
             kept += made
-    return raw, [one for one in transformed if one in kept]
+    return raw, _with_steps(transformed, kept, parameters)
+
+
+def _with_steps(
+    transformed: list[_Statement], kept: list[_Statement], parameters: Collection[str]
+) -> list[_Statement]:
+    """Return the kept ones in order, with the steps between that these use and no page declares."""
+    found, used = [], {name for one in kept for name in _used(one)}
+    for one in reversed(transformed):
+        if one in kept or (one.name in used and one.name not in parameters):
+            found.append(one)
+            used |= _used(one)
+    return found[::-1]
 
 
 def _used(one: _Statement) -> set[str]:
     """Return the names that a declaration uses."""
-    return identifiers(one.code) - ({one.declaration.type} if one.declaration else set())
+    own = {one.declaration.type, one.name} if one.declaration else set()
+    return identifiers(one.code) - own
 
 
 def _count(those: Iterable[_Statement]) -> list[str]:
