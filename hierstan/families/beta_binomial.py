@@ -29,6 +29,7 @@ class BetaBinomial(Family):
     size = ("trials",)
     unit = "trials"
     predicted_size = "trials"
+    per = "trials"
     parameters = ("phi",)
     within = "phi"
     natural = True

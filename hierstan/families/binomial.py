@@ -22,6 +22,7 @@ class Binomial(Family):
     size = ("trials",)
     unit = "trials"
     predicted_size = "trials"
+    per = "trials"
     natural = True
     mean_words = "rate"
     shares = True

@@ -74,6 +74,8 @@ class Family(ABC):
         The word for what they count.
     predicted_size : str
         The column that says how large an observation to predict is, if one does.
+    per : str
+        The column by which outcomes are divided to be rates, as group means are, if one is.
     constants : tuple of str
         Columns that are the same in every row, and one number in the Stan program.
     collapses : bool
@@ -151,6 +153,7 @@ class Family(ABC):
     size: ClassVar[tuple[str, ...]] = ()
     unit: ClassVar[str] = "rows"
     predicted_size: ClassVar[str] = ""
+    per: ClassVar[str] = ""
     constants: ClassVar[tuple[str, ...]] = ()
     collapses: ClassVar[bool] = False
     parameters: ClassVar[tuple[str, ...]] = ()

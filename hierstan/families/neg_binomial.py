@@ -31,6 +31,7 @@ class NegBinomial(Family):
     observation = {"y": 1, "weight": 1, "exposure": 1}
     size = ("weight",)
     predicted_size = "exposure"
+    per = "exposure"
     collapses = True
     parameters: ClassVar[tuple[str, ...]] = ("phi",)
     within = "phi"

@@ -29,6 +29,7 @@ class NormalWeighted(Normal):
     size = ("weight",)
     unit = "weights"
     predicted_size = "weight"
+    mean_words = "weighted mean"
     checks = {}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:

@@ -28,6 +28,7 @@ class Poisson(Family):
     size = ("exposure",)
     unit = "exposure"
     predicted_size = "exposure"
+    per = "exposure"
     collapses = True
     natural = True
     mean_words = "rate"

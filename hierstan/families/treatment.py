@@ -233,6 +233,7 @@ def effects_on(base: Family) -> Treatment:
         "size": base.size,
         "unit": base.unit,
         "predicted_size": base.predicted_size,
+        "per": base.per,
         "collapses": base.collapses,
         "constants": base.constants,
         "parameters": base.parameters,

@@ -14,6 +14,7 @@ from hierstan.data.own_estimates import raw_estimates
 from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
+from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
@@ -182,10 +183,22 @@ def group_word(data: GroupedData | TwoPartData) -> str:
     return literal(data.grouped_by)
 
 
+def outcome_family(data: GroupedData) -> Family:
+    """Return the family of the outcomes themselves, in either arm where there are two."""
+    family = FAMILIES[data.family]
+    return family.base if isinstance(family, Treatment) else family
+
+
 def outcome_word(data: GroupedData) -> str:
-    """Return the user's words for one outcome: the name of the column."""
-    role = FAMILIES[data.family].role_of("y", data.columns)
-    return literal(data.columns[role] if role else "outcome")
+    """Return the user's words for one outcome: the name of the column, or those of both arms."""
+    return " or ".join(dict.fromkeys(name for name, _ in _pairs(data)))
+
+
+def rate_words(data: GroupedData) -> str:
+    """Return what a group's outcomes average to: ``clicks / visits``, ``mean of score``."""
+    if outcome_family(data).estimates:
+        return outcome_word(data)
+    return " or ".join(dict.fromkeys(_averages(data)))
 
 
 def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:
@@ -195,8 +208,8 @@ def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:
         return words if scale == "response" else f"log {words}"
     if fit.data.effect:
         return fit.data.effect.link_words
-    words = fit.family.mean_words if fit.family.treatment else rate_words(fit)
-    return words if scale == "response" else LINK_WORDS[fit.family.link] + words
+    words = fit.family.mean_words if fit.family.treatment else rate_words(fit.data)
+    return words if scale == "response" else _on_link(fit.family, words, fit.data)
 
 
 def axis_words(fit: Fit | TwoPartFit, scale: str, log: bool = False) -> str:
@@ -211,33 +224,14 @@ def name_axis(ax: Axes, fit: Fit | TwoPartFit, scale: str, log: bool = False) ->
         show_percent(ax)
 
 
-def rate_words(fit: Fit) -> str:
-    """Return what a group's outcomes average to, which of two arms is the treatment's rate."""
-    words, columns = outcome_word(fit.data), fit.data.columns
-    if fit.family.estimates:
-        return words
-    size = fit.family.role_of(fit.family.predicted_size, columns)
-    return f"{words} / {literal(columns[size])}" if size else f"{fit.family.mean_words} of {words}"
-
-
 def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
     """Return what the means of the control and the treated arm are, in the user's words."""
-    family, columns = fit.family, fit.data.columns
-    assert isinstance(family, Treatment)
-    if "total_control" in columns:
-        pairs = [
-            f"{literal(columns[f'events_{arm}'])} / {literal(columns[f'total_{arm}'])}"
-            for arm in ("control", "treatment")
-        ]
-    else:
-        outcome, size = (
-            family.base.role_of(column, columns) for column in ("y", family.base.predicted_size)
-        )
-        words = literal(columns[outcome or "mean"])
-        pairs = 2 * [f"{words} / {literal(columns[size])}" if size else f"mean of {words}"]
-    link = LINK_WORDS[family.base.link] if scale == "link" else ""
-    control, treated = map(literal, arm_names(fit) or ("control arm", "treated arm"))
-    return f"{link}{pairs[0]}, {control}", f"{link}{pairs[1]}, {treated}"
+    family, averages = outcome_family(fit.data), _averages(fit.data)
+    if scale == "link":
+        averages = [_on_link(family, words, fit.data) for words in averages]
+    names = map(literal, arm_names(fit) or ("control arm", "treated arm"))
+    control, treated = (f"{words}, {name}" for words, name in zip(averages, names, strict=True))
+    return control, treated
 
 
 def require_posterior(fit: Fit, picture: str) -> None:
@@ -260,6 +254,34 @@ def require(fit: Fit, name: str, picture: str) -> None:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _pairs(data: GroupedData) -> list[tuple[str, str]]:
+    """Return the names of the outcomes' column and of what they are per, of control and treated.
+
+    A frame with a line for each group has columns of its own for each arm.
+    """
+    family, columns = outcome_family(data), data.columns
+    if "total_control" in columns:
+        arms = ("control", "treatment")
+        return [(literal(columns[f"events_{a}"]), literal(columns[f"total_{a}"])) for a in arms]
+    outcome, per = family.role_of("y", columns), family.role_of(family.per, columns)
+    own = columns[outcome] if outcome else columns.get("mean", "outcome")
+    return 2 * [(literal(own), literal(columns[per]) if per else "")]
+
+
+def _averages(data: GroupedData) -> list[str]:
+    """Return what the outcomes of the control and the treated arm average to."""
+    family = outcome_family(data)
+    # of a median of amounts both arms' means are told: they have one sigma
+    kind = "mean" if FAMILIES[data.family].treatment and family.medians else family.mean_words
+    return [f"{own} / {per}" if per else f"{kind} of {own}" for own, per in _pairs(data)]
+
+
+def _on_link(family: Family, words: str, data: GroupedData) -> str:
+    if family.scored:
+        return f"log-odds of a higher {outcome_word(data)}"
+    return LINK_WORDS[family.link] + words
 
 
 def _revenue_table(fit: TwoPartFit, prob: float, scale: str) -> pd.DataFrame:

@@ -20,9 +20,9 @@ from hierstan.text.wording import listed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAIRS = (  # header, what happened, and of how much
-    ("{successes}/{trials}", "successes", "trials"),
-    ("{events}/{exposure}", "events", "exposure"),
+PAIRS = (  # header (the user's words, if empty), what happened, and of how much
+    ("", "successes", "trials"),
+    ("", "events", "exposure"),
     ("treatment", "events_treatment", "total_treatment"),
     ("control", "events_control", "total_control"),
     ("treatment", "events_treatment", "exposure_treatment"),
@@ -46,12 +46,11 @@ def raw_columns(fit: Fit, given: Any) -> dict[str, list[str]]:
     frame = fit.data.to_frame()
     if len(frame) != len(fit.data.groups):
         return {}
-    words = {role: style.literal(name) for role, name in fit.data.columns.items()}
     found = {}
     for header, part, whole in PAIRS:
         if {part, whole} <= set(frame):
             pairs = zip(_texts(frame[part]), _texts(frame[whole]), strict=True)
-            found[header.format_map(words)] = [f"{a}/{b}" for a, b in pairs]
+            found[header or _both(fit)] = [f"{a}/{b}" for a, b in pairs]
     if not found and isinstance(fit.family, Treatment):
         return _arms(fit, fit.family, frame)
     if not found and set(MOMENTS) <= set(frame) and "se" not in frame:
@@ -102,6 +101,13 @@ def write_sides(ax: Axes, favours: tuple[str, str], no_effect: float | None) -> 
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _both(fit: Fit) -> str:
+    """Return the names of the columns of events and of what they are out of; rows are counted."""
+    columns = fit.data.columns
+    roles = (fit.family.role_of(column, columns) for column in ("y", fit.family.per))
+    return "/".join(style.literal(columns[role]) if role else "n" for role in roles)
 
 
 def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[str]]:

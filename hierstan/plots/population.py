@@ -170,6 +170,10 @@ def _head(ax: Axes, first: str, second: str) -> None:
     ax.set_title(f"{first}\n{second}", color=style.QUIET, fontsize=style.SMALL_SIZE, loc="left")
 
 
+def _things(fit: Fit) -> str:
+    return "effects" if fit.data.effect else "means"
+
+
 def _title(fit: Fit) -> str:
     """Say what the data have changed: about tau, or mu where there is no tau."""
     name = "tau" if "tau" in fit.priors else "mu"
@@ -177,7 +181,7 @@ def _title(fit: Fit) -> str:
     before = style.span(*fit.priors[name].quantile(tails), relative=name == "tau")
     after = style.span(*interval(fit.draws(name), check_prob(None)), relative=name == "tau")
     words = {
-        "tau": f"How much {group_word(fit.data)} means differ (standard deviation)",
+        "tau": f"How much {group_word(fit.data)} {_things(fit)} differ (standard deviation)",
         "mu": f"The mean of every {group_word(fit.data)}",
     }
     return f"{words[name]}: {before} before the data, {after} after"

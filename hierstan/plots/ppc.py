@@ -13,7 +13,7 @@ from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
 from hierstan.plots.density import bandwidth, density
-from hierstan.plots.groups import group_word, interval, labels, outcome_word, rate_words, shares
+from hierstan.plots.groups import group_word, interval, labels, outcome_family, rate_words
 from hierstan.plots.marks import name_points
 from hierstan.plots.picture import Look, picture
 from hierstan.plots.replicated import Replicated, replicated, statistic_of
@@ -113,7 +113,7 @@ def _draw_densities(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
     ax.set_yticks([])
     ax.spines["left"].set_visible(False)
     layout.set_limits(ax, float(back(low)), float(back(high)), data.positive, most=6)
-    ax.set_xlabel(outcome_word(fit.data) + (" (log scale)" if data.positive else ""))
+    ax.set_xlabel(data.words + (" (log scale)" if data.positive else ""))
     ax.set_title("distribution of outcomes", color=style.QUIET)
 
 
@@ -180,7 +180,8 @@ def _draw_groups(ax: Axes, fit: Fit, data: Replicated, prob: float, height: floa
     ax.plot(
         means[out], ys[out], "D", color=style.ALERT, ms=size + 1, mec="white", mew=0.3, zorder=4
     )
-    log = layout.wants_log(fit.family.link, "response", np.concatenate([means, lower]))
+    family = outcome_family(fit.data)
+    log = layout.wants_log(family.link, "response", np.concatenate([means, lower]))
     layout.set_limits(ax, *layout.limits(means, means[:0], lower, upper, log), log, most=6)
     if len(means) <= NAMED:
         names = labels(fit.data.groups)
@@ -189,8 +190,8 @@ def _draw_groups(ax: Axes, fit: Fit, data: Replicated, prob: float, height: floa
         layout.leave_unnamed(ax, len(means))
     layout.mark_cut(ax, lower, upper, ys, shade)
     style.grid_lines(ax)
-    ax.set_xlabel(f"{rate_words(fit)} by {group_word(fit.data)}" + " (log scale)" * log)
-    if shares(fit, "response"):
+    ax.set_xlabel(f"{rate_words(fit.data)} by {group_word(fit.data)}" + " (log scale)" * log)
+    if family.shares:
         style.show_percent(ax)
     ax.set_title(f"{group_word(fit.data)} means", color=style.QUIET)
     outside = np.zeros(len(means), dtype=bool)

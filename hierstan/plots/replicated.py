@@ -10,7 +10,7 @@ import numpy as np
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
-from hierstan.plots.groups import outcome_word, rate_words
+from hierstan.plots.groups import outcome_family, outcome_word, rate_words
 
 MOST = 1000  # replicated data sets
 MOST_VALUES = 20_000_000  # of them together, where they have to be drawn again; but at least
@@ -57,18 +57,19 @@ def replicated(fit: Fit) -> Replicated:
     constant = fit.sampled["constant_data"].to_dataset()
     y = fit.sampled["observed_data"]["y"].to_numpy().astype(float)
     y_rep = _kept(fit, len(y))
-    sizes = next(
-        (constant[size].to_numpy() for size in ("trials", "exposure") if size in constant), 1
+    family = outcome_family(fit.data)
+    weights, sizes = (
+        np.broadcast_to(constant[name].to_numpy() if name in constant else 1.0, y.shape)
+        for name in ("weight", family.per)
     )
-    sizes = np.broadcast_to(np.asarray(sizes, dtype=float), y.shape)
     group, J = constant["group_index"].to_numpy(), len(fit.data.groups)
     whole = "trials" not in constant or bool((sizes == sizes[0]).all())
-    means = _means(np.vstack([y, y_rep]), sizes, group, J, fit.family.medians)
-    discrete = fit.family.columns["y"] == "int"
+    means = _means(np.vstack([y, y_rep]), weights, sizes, group, J, fit.family.medians)
+    discrete = family.columns["y"] == "int"
     scale = 1 if whole else sizes
-    words = outcome_word(fit.data) if whole else rate_words(fit)
+    words = outcome_word(fit.data) if whole else rate_words(fit.data)
     return Replicated(
-        y / scale, y_rep / scale, means[0], means[1:], discrete, fit.family.positive, whole, words
+        y / scale, y_rep / scale, means[0], means[1:], discrete, family.positive, whole, words
     )
 
 
@@ -111,13 +112,19 @@ def _kept(fit: Fit, N: int) -> np.ndarray:
     return y_rep
 
 
-def _means(y: np.ndarray, sizes: np.ndarray, group: np.ndarray, J: int, median: bool) -> np.ndarray:
-    """Return the groups' means (or rates) of data sets (R, N), shape (R, J)."""
+def _means(
+    y: np.ndarray,
+    weights: np.ndarray,
+    sizes: np.ndarray,
+    group: np.ndarray,
+    J: int,
+    median: bool,
+) -> np.ndarray:
+    """Return the groups' weighted means (or rates) of data sets (R, N), shape (R, J)."""
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(J))
     with np.errstate(divide="ignore"):
         values = np.log(y) if median else y
-    means = np.add.reduceat(values[:, order], starts, axis=1) / np.add.reduceat(
-        sizes[order], starts
-    )
+    totals = np.add.reduceat((weights * values)[:, order], starts, axis=1)
+    means = totals / np.add.reduceat((weights * sizes)[order], starts)
     return np.asarray(np.exp(means) if median else means)

@@ -14,7 +14,7 @@ from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.plots import axes as layout
 from hierstan.plots import style
-from hierstan.plots.groups import LINK_WORDS, labels, mean_words, require
+from hierstan.plots.groups import labels, mean_words, require
 from hierstan.plots.picture import Look, is_narrow, named, picture
 from hierstan.text.numbers import share
 from hierstan.text.tables import percent
@@ -80,8 +80,7 @@ def plot_components(fit: Fit, *, prob: float | None = None, **look: Unpack[Look]
         ends = np.minimum(priors, widest)
         left.hlines(rows, ends[:, 0], ends[:, 1], color=style.PRIOR, lw=1.1)
         left.set_xlim(0, widest)
-        link = LINK_WORDS[fit.family.link]
-        left.set_xlabel(f"sd between levels of {link}{mean_words(fit, 'response')}")
+        left.set_xlabel(f"sd between levels of {mean_words(fit, 'link')}")
         right.set_xlim(0, 1)
         right.set_xlabel("share of the variance between groups")
         for ax in (left, right)[: 2 if is_narrow() else 1]:

@@ -17,8 +17,6 @@ from hierstan.report.subject import Subject, Whole
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SAFER = "Partial pooling is the safer choice, whether they differ much or hardly at all."
-
 
 def page(subject: Subject) -> str:
     """Return the page about fits as HTML."""
@@ -28,7 +26,6 @@ def page(subject: Subject) -> str:
     content: dict[str, Any] = {
         "comparison": [sections.comparison(part, subject.unit) for part in several],
         "title": text_of(subject.title or _title(fit), None),
-        "safer": SAFER,
         "question": text_of(subject.question or _question(fit), None),
         "decisions": sections.decisions(subject),
         "trust": checks.trust(runs, [diagnose(one) for _, one in runs]),
@@ -82,7 +79,7 @@ def _summary(content: Mapping[str, Any]) -> list[dict[str, str]]:
 def _pooling(found: Mapping[str, Any]) -> str:
     """Return what the data say of the poolings, and which one that recommends."""
     first = re.split(r"[:.;](?:\s|$)| \(", found["verdict"], maxsplit=1)[0].strip()
-    return _headed(found, f"{first}. {SAFER}" if found["safer"] else f"{first}.")
+    return _headed(found, f"{first}. {found['advice']}".rstrip())
 
 
 def _headed(found: Mapping[str, Any], text: str) -> str:

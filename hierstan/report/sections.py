@@ -32,6 +32,7 @@ MODELS = {
     "none": "Every group stands alone, and learns nothing from the others.",
     "partial": "The groups differ, but belong to one population: each borrows from the others.",
 }
+SAFER = "Partial pooling is the safer choice, whether they differ much or hardly at all."
 PYTHON_ADVICE = (
     " caring= sets another limit.",
     " Say so with caring=.",
@@ -80,12 +81,10 @@ def comparison(part: Part, unit: str) -> Section:
         f"Two panels with a dot and error bars for each of {len(part.fits)} fits, best on top: its "
         "elpd, and its difference from the best. The table has the numbers."
     )
-    preferred = found.preferred
     return {
         "head": part.head,
         "verdict": found.verdict,
-        "preferred": name_of(preferred, part.fits[preferred]) if preferred else "",
-        "safer": preferred is None and part.partial is not None,
+        "advice": _advice(found.preferred, part),
         "grid": answers.comparison_grid(found, part),
         "picture": picture(lambda: plot_compare(found), alt, len(part.fits)),
         "unit": found.unit,
@@ -217,6 +216,17 @@ def for_readers(words: str) -> str:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _advice(preferred: str | None, part: Part) -> str:
+    """Say which fit to take: partial pooling is right also where another one is adequate."""
+    if preferred is None:
+        return SAFER if part.partial is not None else ""
+    fit, name = part.fits[preferred], name_of(preferred, part.fits[preferred])
+    if part.partial is None or fit.model.has_population:
+        return f"Preferred: {name}."
+    adequate = f"{name[:1].upper()}{name[1:]} is adequate"
+    return f"{adequate}; partial pooling comes to much the same, and is right in any case."
 
 
 def _curse(fit: Whole, **given: Any) -> Section:

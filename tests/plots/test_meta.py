@@ -74,6 +74,13 @@ def test_raw_numbers_of_counts_stand_beside_them_and_rates_are_percentages() -> 
 
 
 @pytest.mark.slow
+def test_rows_of_events_are_counted_beside_them() -> None:
+    frame = pd.DataFrame({"shop": list("aaabbbccc"), "sold": [1, 0, 0, 1, 1, 0, 0, 0, 1]})
+    data = hs.GroupedData.from_rows(frame, group="shop", outcome="sold", family="bernoulli")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    assert {"sold/n", "2/3"} <= set(words(hs.plot_forest(fit, style="meta")))
+
+
 def test_numbers_of_both_arms_stand_beside_the_studies(tmp_path: Path) -> None:
     figure = hs.plot_forest(fit_of("vaccines"), style="meta")
     check_picture(figure, tmp_path)

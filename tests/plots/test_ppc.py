@@ -137,3 +137,64 @@ def test_rows_that_are_gone_cannot_be_replicated() -> None:
         hs.HierstanError, match="the 20,001 rows of this fit came as, or were reduced to"
     ):
         hs.plot_ppc(many_rows(20_001))
+
+
+def small(kind: str) -> hs.Fit:
+    """Return a quick fit of few groups with columns of the user's own names."""
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"ward": np.repeat(list("pqrs"), 12), "arm": ["old", "new"] * 24})
+    frame["score"], frame["size"] = rng.normal(7, 1, 48), rng.uniform(0.5, 4, 48)
+    frame["grade"], frame["healed"] = rng.integers(1, 6, 48), rng.binomial(9, 0.4, 48)
+    frame["seen"], frame["cost"] = rng.integers(9, 13, 48), rng.lognormal(3, 0.4, 48)
+    if kind == "wide":
+        wide = {"ward": list("pqrs"), "ill_new": [3, 5, 2, 6], "ill_old": [4, 6, 6, 7]}
+        columns = {"events_treatment": "ill_new", "events_control": "ill_old"}
+        columns |= {"total_treatment": "n_new", "total_control": "n_old"}
+        sizes = pd.DataFrame(wide | {"n_new": 20, "n_old": [20, 21, 20, 20]})
+        data = hs.GroupedData.from_arms(sizes, group="ward", **columns)
+    elif kind == "weights":
+        data = hs.GroupedData.from_rows(frame, group="ward", outcome="score", weights="size")
+    else:
+        columns, family = {
+            "normal": ({"outcome": "score"}, "normal"),
+            "lognormal": ({"outcome": "cost"}, "lognormal"),
+            "ordinal": ({"outcome": "grade"}, "ordinal"),
+            "counts": ({"successes": "healed", "trials": "seen"}, None),
+            "events": ({"events": "healed", "exposure": "seen"}, None),
+        }[kind]
+        own = {"family": family} if family else {}
+        data = hs.GroupedData.from_trial(
+            frame, group="ward", arm="arm", control="old", **columns, **own
+        )
+    return hs.PartialPooling().fit(data, chains=2, warmup=200, draws=200, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcomes", "means"),
+    [
+        ("normal", "score", "mean of score by ward"),
+        ("lognormal", "cost (log scale)", "mean of cost by ward"),
+        ("ordinal", "grade", "mean score of grade by ward"),
+        ("counts", "healed / seen", "healed / seen by ward"),
+        ("events", "healed", "healed / seen by ward"),
+        (
+            "wide",
+            "ill_old / n_old or ill_new / n_new",
+            "ill_old / n_old or ill_new / n_new by ward",
+        ),
+        ("weights", "score", "weighted mean of score by ward"),
+    ],
+)
+def test_axes_name_outcomes_in_the_users_words(kind: str, outcomes: str, means: str) -> None:
+    fit = small(kind)
+    left, right = hs.plot_ppc(fit).axes
+    assert [left.get_xlabel(), right.get_xlabel()] == [outcomes, means]
+    rates = right.xaxis.get_major_formatter()(0.25).endswith("%")
+    assert rates == (kind in {"counts", "wide"})
+
+
+def test_rows_of_weight_count_by_it() -> None:
+    fit = small("weights")
+    rows = fit.data.rows
+    exact = [np.average(one["y"], weights=one["weight"]) for _, one in rows.groupby("group")]
+    np.testing.assert_allclose(replicated(fit).means, exact)

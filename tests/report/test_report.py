@@ -127,6 +127,21 @@ def written(request: pytest.FixtureRequest) -> Written:
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(scope="module")
+def clinics(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Return a report of two arms whose effects really differ."""
+    frame = pd.DataFrame({"clinic": np.repeat(list("abcdef"), 2), "arm": ["usual", "drug"] * 6})
+    better = np.array([52, 96, 60, 104, 80, 68]).repeat(2)
+    frame["well"] = np.where(frame["arm"] == "drug", better, 70) + np.arange(12)
+    data = hs.GroupedData.from_trial(
+        frame.assign(seen=200),
+        group="clinic", arm="arm", control="usual", successes="well", trials="seen",
+    )  # fmt: skip
+    fits = hs.fit_poolings(data, seed=1, engine="stanli", chains=2, warmup=500, draws=500)
+    file = tmp_path_factory.mktemp("clinics") / "report.html"
+    return Written(frame, fits, hs.report(fits, file))
+
+
 # what it says -----------------------------------------------------------------------------------
 
 
@@ -227,6 +242,19 @@ def test_shares_are_percentages_in_the_words_of_the_user(players: Written) -> No
     assert [cell.strip("[],") for cell in row[-5:-2]] == expected
     assert {"hits", "at_bats", "hits / at_bats (%)"} <= set(page.said("th"))
     assert not {"successes", "trials", "rate"} & set(page.said("th"))
+
+
+@pytest.mark.slow
+def test_the_pooling_to_take_is_named_first_of_all(clinics: Written, tmp_path: Path) -> None:
+    assert hs.compare(clinics.fits).preferred == "partial"
+    told = "The groups really differ. Preferred: partial pooling."
+    assert told in clinics.page.said("dl")[0]
+    sure = pd.DataFrame({"g": list("abcdef"), "est": [1.0, 9, 4, 7, 2, 5], "error": 0.1})
+    data = hs.GroupedData.from_estimates(sure, group="g", estimate="est", se="error")
+    fits = hs.fit_poolings(data, seed=1, engine="stanli")
+    assert hs.compare(fits).preferred == "none"
+    short = Page(hs.report(fits, tmp_path / "sure.html").read_text("utf-8")).said("dl")[0]
+    assert "No pooling is adequate; partial pooling comes to much the same" in short
 
 
 @pytest.fixture(scope="module")
@@ -543,6 +571,25 @@ def test_small_tables_are_whole_on_a_phone(segments: Written, tmp_path: Path) ->
     found = dict(evaluate(segments.file, tmp_path, script, width=390))
     assert {"checks-table", "powerrate-table", "spreadamount-table"} <= set(found)
     assert set(found.values()) == {0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_heads_of_columns_break_between_words_alone(
+    clinics: Written, tmp_path: Path, width: int
+) -> None:
+    script = r"""
+      const broken = [], range = document.createRange();
+      const heads = [...document.querySelectorAll('.scroll thead th span')];
+      for (const text of heads.map((e) => e.firstChild))
+        for (const word of text.data.matchAll(/\S+/g)) {
+          range.setStart(text, word.index);
+          range.setEnd(text, word.index + word[0].length);
+          if (range.getClientRects().length > 1) broken.push(word[0]);
+        }
+      tell([heads.length > 10, broken]);
+    """
+    assert evaluate(clinics.file, tmp_path, script, width=width) == [True, []]
 
 
 @pytest.mark.slow
