@@ -55,16 +55,16 @@ def points(difference: float, digits: int = 3) -> str:
 
 
 def share(probability: float) -> str:
-    """Return a probability as a whole percentage; what is not certain never looks like it.
+    """Return a probability as a whole percentage; draws that all agree make nothing certain.
 
     Examples
     --------
-    >>> share(0.001), share(0.29), share(0.996), share(1.0)
-    ('<1%', '29%', '>99%', '100%')
+    >>> share(0.0), share(0.29), share(0.996), share(1.0)
+    ('<1%', '29%', '>99%', '>99%')
     """
-    if 0 < probability < 0.005:
+    if probability < 0.005:
         return "<1%"
-    return ">99%" if 0.995 <= probability < 1 else f"{100 * probability:.0f}%"
+    return f"{100 * probability:.0f}%" if probability < 0.995 else ">99%"
 
 
 def decimals_of(size: float) -> int:

@@ -16,7 +16,7 @@ def test_no_figure_of_a_sentence_has_an_exponent(value: float) -> None:
 def test_differences_between_shares_are_points() -> None:
     assert points(1.23e-5) == "0.00123 percentage points"
     assert points(0.01) == "1 percentage point"
-    assert (share(1.0), share(0.9999), share(0.0)) == ("100%", ">99%", "0%")
+    assert (share(1.0), share(0.9999), share(0.0)) == (">99%", ">99%", "<1%")
 
 
 def test_a_label_of_several_columns_is_called_by_its_parts() -> None:
