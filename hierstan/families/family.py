@@ -402,6 +402,13 @@ class Family(ABC):
         """
         raise NotImplementedError(f"the likelihood of {self.name} is its Stan program's alone")
 
+    def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
+        """Return what the log density of each cell, (N,), has in it of how its rows were added up.
+
+        Nothing, but where the program has the density of their sum and not of the rows.
+        """
+        return np.zeros(len(cells))
+
     def floats(self, cells: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the columns of cells as `log_lik` takes them."""
         return {name: cells[name].to_numpy(float) for name in self.columns}

@@ -60,15 +60,12 @@ class Gamma(Family):
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return means and mean logarithms."""
-        return pd.DataFrame(
-            {"mean": raw.summed(cells, cells["y"], J)}
-            | {"mean_log": raw.summed(cells, cells["mean_log"], J)}
-        )
+        _, mean, mean_log = _means(cells, J)
+        return pd.DataFrame({"mean": mean, "mean_log": mean_log})
 
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Means; the common shape from the mean gap between log mean and mean log (Minka 2002)."""
-        n = raw.summed(cells, cells["count"], J)
-        mean, mean_log = (raw.summed(cells, cells[name], J) for name in ("y", "mean_log"))
+        n, mean, mean_log = _means(cells, J)
         several = n > 1
         gap = float(((np.log(mean) - mean_log) * n)[several].sum() / max((n - 1)[several].sum(), 1))
         if gap <= 0:
@@ -98,6 +95,15 @@ class Gamma(Family):
     ) -> np.ndarray:
         """Draw from the gamma distribution with so many times the shape."""
         return rng.gamma(own["shape"] * rows) / own["shape"] * means
+
+
+def _means(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows, means and mean logarithms of groups of one or several cells, (J,) each."""
+    n = raw.summed(cells, cells["count"], J)
+    mean, mean_log = (
+        raw.summed(cells, cells["count"] * cells[name], J) / n for name in ("y", "mean_log")
+    )
+    return n, mean, mean_log
 
 
 def _shape(gap: float) -> float:

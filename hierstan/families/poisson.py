@@ -76,6 +76,13 @@ class Poisson(Family):
         y, log_mean = cells["y"], np.minimum(theta + np.log(cells["exposure"]), 700)
         return np.asarray(y * log_mean - np.exp(log_mean) - gammaln(y + 1))
 
+    def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
+        """Return it: events of several rows are fewer ways to have their sum than all there are."""
+        from scipy.special import gammaln
+
+        y, exposure = cells["y"].to_numpy(float), cells["exposure"].to_numpy(float)
+        return np.asarray(y * np.log(exposure) - gammaln(y + 1))
+
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``exposure * exp(theta)``: the expected number of events."""
         return weights * np.exp(theta)

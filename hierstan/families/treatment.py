@@ -172,6 +172,10 @@ class Treatment(Family):
         """Return each cell as a normal density in the mean of its arm."""
         return self.base.as_normal(cells, own)
 
+    def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
+        """Return that of the outcomes."""
+        return self.base.log_ways(cells)
+
     def means(self, link: np.ndarray, own: Draws) -> np.ndarray:
         """Return the mean of the outcomes of an arm, from its place on the link scale.
 

@@ -13,9 +13,11 @@ from scipy import special
 from scipy.special import logsumexp
 
 import hierstan as hs
-from hierstan.answers.comparison.left_out import priors_without
+from hierstan.answers.comparison.left_out import hyper_draws, priors_without
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data import intake
 from hierstan.data.own_estimates import raw_estimates
+from hierstan.families import FAMILIES
 from hierstan.sampling.inputs import stan_data
 
 QUICK = {"seed": 2, "engine": "stanli", "progress": False}
@@ -314,6 +316,11 @@ def test_counts_and_binary_rows_are_those_of_quadrature(outcome: str) -> None:
         kept = np.arange(48) != u
         without = by_quadrature(outcome, frame[kept], z[kept, 0], Z[kept], tau)[0]
         assert found.elpd_i[u] == pytest.approx(whole - without, abs=5 * found.mcse_i[u] + 0.01)
+    groups = hs.loo(fit, unit="group", refit=False)
+    for j in np.flatnonzero(groups.pareto_k < 0.6):
+        kept = Z[:, j] == 0
+        without = by_quadrature(outcome, frame[kept], z[kept, 0], Z[kept], tau)[0]
+        assert groups.elpd_i[j] == pytest.approx(whole - without, abs=5 * groups.mcse_i[j] + 0.05)
 
 
 @pytest.mark.slow
@@ -506,3 +513,56 @@ def test_a_trial_of_weighted_rows_has_the_cells_of_each_arm() -> None:
         pd.testing.assert_frame_equal(part.drop(columns="group").reset_index(drop=True), own)
     fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 1, "draws": 50, "warmup": 100})
     assert np.isfinite(hs.loo(fit, unit="arm", refit=False, progress=False).elpd)
+
+
+OUTCOMES = {
+    "normal": "y", "student_t": "y", "lognormal": "amount", "gamma": "amount", "bernoulli": "died",
+    "poisson": "events", "neg_binomial": "events",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", OUTCOMES)
+def test_what_groups_say_is_the_same_whether_or_not_rows_are_adjusted(family: str) -> None:
+    frame = patients(150).assign(
+        amount=lambda f: np.exp(f["y"]), age=lambda f: 5 * (f["age"] / 5).round()
+    )
+    data = rows(frame, OUTCOMES[family], family=family)
+    plain = rows(frame, OUTCOMES[family], family=family, adjust=())
+    pd.testing.assert_frame_equal(data.to_frame(), plain.to_frame(), rtol=1e-9)
+    mine, other = (
+        FAMILIES[family].raw_estimates(d.cells, 5).drop(columns="n") for d in (data, plain)
+    )
+    pd.testing.assert_frame_equal(mine, other, rtol=1e-9)
+
+
+def test_gamma_rows_are_estimated_at_the_mean_of_the_covariates() -> None:
+    rng = np.random.default_rng(8)
+    frame = patients(600).assign(
+        amount=lambda f: np.exp(1 + 0.3 * f["site"] + 0.05 * (f["age"] - 55))
+    )
+    truth = 1 + 0.3 * np.arange(5) + 0.05 * (frame["age"].mean() - 55)
+    frame["amount"] *= rng.gamma(3, 1 / 3, 600)
+    data = rows(frame, "amount", family="gamma", adjust=["age"])
+    raw = raw_estimates(data).set_index(data.groups).sort_index()
+    assert (np.abs(raw["link"] - truth) < 4 * raw["link_se"]).all()
+    assert (raw["link_se"] < 0.12).all()
+
+
+@pytest.mark.parametrize("trial", [False, True])
+def test_counts_that_share_all_covariates_have_the_density_of_their_rows(trial: bool) -> None:
+    frame = patients(48, 4).assign(age=lambda f: f["age"].round(-1))
+    apart = frame.assign(age=frame["age"] + 1e-9 * np.arange(48))
+    arms = {"arm": "arm", "control": "old"} if trial else {}
+    make = hs.GroupedData.from_trial if trial else hs.GroupedData.from_rows
+    summed, single = (
+        make(f, group="site", outcome="events", family="poisson", adjust=["age"], **arms)
+        for f in (frame, apart)
+    )
+    assert len(summed.cells) < len(single.cells) == 48
+    fit = hs.PartialPooling().fit(summed, **QUICK | {"chains": 1, "draws": 20, "warmup": 100})
+    hyper = hyper_draws(fit, 3)
+    for unit in ("group", "observation", *("arm",) * trial):
+        found, expected = (
+            log_lik_of_units(fit, hyper, unit, data=data) for data in (summed, single)
+        )
+        np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -18,7 +18,7 @@ from hierstan.answers.comparison.normal_integral import Shift, has_closed_form, 
 from hierstan.answers.comparison.own_integral import own_log_lik
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
-from hierstan.families.treatment import Treatment, arm_of
+from hierstan.families.treatment import arm_of
 from hierstan.fit.centers import centers, with_levels
 from hierstan.fit.fit import Fit
 
@@ -87,23 +87,20 @@ class UnitLikelihood:
         """What the density of rows has over that of the sums they are kept as, (U,).
 
         A constant: three events in each of two hours are fewer ways to have six than all there are.
-        Empty where nothing was summed, and for families whose sums have the density of rows.
+        Empty where nothing was summed.
         """
-        rows, cells, family = self._data.rows, self._data.cells, self._fit.family
-        family = family.base if isinstance(family, Treatment) else family
-        if self._unit == "observation" or rows is None or not family.explicit:
-            return np.zeros(0)
-        if len(rows) == len(cells):
+        rows, cells = self._data.rows, self._data.cells
+        if self._unit == "observation" or rows is None or len(rows) == len(cells):
             return np.zeros(0)
 
-        def density(frame: pd.DataFrame) -> np.ndarray:
+        def ways(frame: pd.DataFrame) -> np.ndarray:
             code = frame["group"].to_numpy()
             if self._unit == "arm":
                 code = np.unique(arm_of(frame), return_inverse=True)[1]
-            log_lik = family.log_lik(family.floats(frame), np.zeros((1, len(frame))))[0]
-            return np.bincount(code, log_lik, minlength=len(self._data.groups))
+            own = self._fit.family.log_ways(frame)
+            return np.bincount(code, own, minlength=len(self._data.groups))
 
-        return np.asarray(density(rows) - density(cells))
+        return np.asarray(ways(rows) - ways(cells))
 
     def _integrated(self, hyper: Mapping[str, np.ndarray], some: np.ndarray | slice) -> np.ndarray:
         if self._fit.family.treatment or {"tau", "theta"} & set(self._fit.priors):
