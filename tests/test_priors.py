@@ -263,6 +263,27 @@ def test_default_priors_of_rates_do_not_depend_on_how_much_data_there_is(family:
     assert not any(isinstance(prior, hs.Uniform) for prior in priors.values())
 
 
+def test_default_priors_of_log_odds_that_are_far_apart_make_room_for_them() -> None:
+    def priors(y: list[int], n: list[int]) -> dict[str, hs.priors.Prior]:
+        frame = pd.DataFrame({"g": range(len(y)), "y": y, "n": n})
+        data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+        return hs.PartialPooling().resolve_priors(data)
+
+    far = priors([10, 500, 990], [1000] * 3)
+    link = np.log(np.array([10.5, 500.5, 990.5]) / np.array([990.5, 500.5, 10.5]))
+    variance = 1 / np.array([10.5, 500.5, 990.5]) + 1 / np.array([990.5, 500.5, 10.5])
+    apart = 5 / 2 * np.sqrt(link.var(ddof=1) - 2 * variance.mean())
+    assert far["tau"].scale == pytest.approx(apart, rel=1e-6)
+    assert far["mu"].scale == pytest.approx(3 * apart, rel=1e-6)
+    for near in (
+        priors([50, 60, 70], [1000] * 3),
+        priors([612_345, 3, 0], [10**7, 10, 10]),
+        priors([0, 1, 3], [4, 4, 4]),
+    ):
+        assert near["tau"] == hs.HalfNormal(1)
+        assert near["mu"].scale == 1.5
+
+
 def test_default_priors_of_constant_data_are_proper() -> None:
     frame = pd.DataFrame({"g": ["a", "a", "b", "b"], "y": [3.0, 3.0, 3.0, 3.0]})
     data = hs.GroupedData.from_rows(frame, group="g", outcome="y")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan import priors
+from hierstan.families.between import between_groups, far_apart
 from hierstan.families.collapse import Frame
 from hierstan.families.links import INVERSES, LINKS
 from hierstan.priors import Prior
@@ -222,16 +223,20 @@ class Family(ABC):
         ``few = (J + 2) / (J - 1)`` for J groups, whose spread says less of tau the fewer they are;
         ``beta`` (the slopes of standardized predictors) gets ``Normal(0, few spread)``. In the
         families whose link scale is `natural` these are ``Normal(location, 1.5)``,
-        ``HalfNormal(1)`` and ``Normal(0, 1)``. ``theta`` of no pooling gets a prior so wide that
-        each group's own data speak: ``Normal(location, 100 widest)`` with the larger of `spread`
-        and the largest standard error; where `natural`, ``Normal(0, 10)``, but for logarithms of
-        means, whose zero is no more than a unit, ``Normal(location, 10)``.
+        ``HalfNormal(1)`` and ``Normal(0, 1)``; log-odds that differ by more, as `far_apart` says,
+        get that in place of 1, and three times that in place of 1.5. (Logarithms of means do not:
+        a wider prior of ``tau`` leaves the mean of a new group infinite.) ``theta`` of no pooling
+        gets a prior so wide that each group's own data speak: ``Normal(location, 100 widest)`` with
+        the larger of `spread` and the largest standard error; where `natural`, ``Normal(0, 10)``,
+        but for logarithms of means, whose zero is no more than a unit, ``Normal(location, 10)``.
         """
         location, scale = self.location_scale(cells)
         own = self.own_priors(scale, cells)
         if self.natural:
+            apart = 0.0 if self.link == "log" else far_apart(self, cells)
             neutral = location if self.link == "log" else 0.0
-            mean, alone, spread = priors.Normal(location, 1.5), priors.Normal(neutral, 10), 1.0
+            mean = priors.Normal(location, max(1.5, 3 * apart))
+            alone, spread = priors.Normal(neutral, 10), max(1.0, apart)
         else:
             between, widest, few = between_groups(self, cells)
             mean, alone = (
@@ -474,18 +479,3 @@ class Family(ABC):
     def mean_offset(self, own: Draws) -> np.ndarray | float:
         """Return what the log of the mean of outcomes lies above theta, (S, 1)."""
         return 0.0
-
-
-def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, float]:
-    """Return the scale of differences between groups, the widest one, and a factor for few groups.
-
-    The first is the larger of the standard deviation of the groups' own estimates and their median
-    standard error, the second the larger of that and their largest standard error.
-    """
-    labels, code = np.unique(cells["group"], return_inverse=True)
-    raw = family.raw_estimates(cells.assign(group=code), len(labels))
-    link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
-    link, se = link[np.isfinite(se)], se[np.isfinite(se)]
-    J = len(link)
-    between = max(float(np.std(link, ddof=1)) if J > 1 else 0.0, float(np.median(se)))
-    return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)

@@ -14,7 +14,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
-from hierstan.families.family import between_groups
+from hierstan.families.between import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood

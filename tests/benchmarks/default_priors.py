@@ -3,7 +3,8 @@
 For J groups with standard errors of 1 and a true tau, exact posteriors by quadrature over tau (the
 rest is normal given tau): how often 90% intervals of mu, of tau and of a new group hold the truth,
 and the root mean squared error of the groups' means, in standard errors. The column "rates" has the
-fixed scale of log-odds and log rates, 1, and a standard error of 0.22, as of 100 trials at 0.3.
+scale of log-odds, 1 or as far apart as they are beyond chance, with a standard error of 0.22, as of
+100 trials at 0.3; the column "log rates" has that of logarithms of means, 1.
 
 Run: python tests/benchmarks/default_priors.py [--markdown] [--sets N]
 """
@@ -19,6 +20,7 @@ GROUPS = (2, 3, 5, 8, 30)
 TAUS = (0.25, 0.5, 1.0, 3.0, 10.0)
 RATE_SE = 0.22
 FORMER = "HalfNormal(s)"
+NATURAL = ("rates", "log rates")
 
 
 def half_normal(x: np.ndarray) -> np.ndarray:
@@ -38,17 +40,19 @@ CANDIDATES = {
 }
 
 
-def served(name: str, J: int, tau: float, sets: int, *, rates: bool = False) -> np.ndarray:
+def served(name: str, J: int, tau: float, sets: int) -> np.ndarray:
     """Return coverage of mu, tau and a new group, and the error of the groups' means."""
     rng = np.random.default_rng([J, round(100 * tau)])
     theta, new = rng.normal(0, tau, (sets, J)), rng.normal(0, tau, sets)
     y = theta + rng.normal(size=(sets, J))
-    density, factor, of_mu, ddof = CANDIDATES[name]
+    density, factor, of_mu, ddof = CANDIDATES.get(name, CANDIDATES["the default"])
     center = y.mean(axis=1, keepdims=True)
     scale = np.maximum(y.std(axis=1, ddof=ddof), 1.0)[:, None]
     spread, wide = factor(J) * scale, of_mu * scale
-    if rates:
-        spread, wide = np.full_like(scale, 1 / RATE_SE), np.full_like(scale, 1.5 / RATE_SE)
+    if name in NATURAL:
+        beyond = np.maximum(y.var(axis=1, ddof=1)[:, None] - 2, 0) if name == "rates" else 0 * scale
+        apart = factor(J) * np.sqrt(beyond)
+        spread, wide = np.maximum(1 / RATE_SE, apart), np.maximum(1.5 / RATE_SE, 3 * apart)
     x = np.r_[np.linspace(0, 0.1, 12)[:-1], np.geomspace(0.1, 60, 170)]
     step = np.gradient(x)
     step[0] = x[1] / 2
@@ -79,7 +83,7 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--sets", type=int, default=2000)
     arguments = parser.parse_args()
-    names = [*CANDIDATES, "rates"]
+    names = [*CANDIDATES, *NATURAL]
     line = "{:>3} {:>7}" + " {:>26}" * len(names)
     if arguments.markdown:
         line = "| " + " | ".join(["{}"] * (2 + len(names))) + " |"
@@ -88,16 +92,7 @@ def main() -> None:
         print("|---" * (2 + len(names)) + "|")
     for J in GROUPS:
         for tau in TAUS:
-            found = [
-                served(
-                    FORMER if name == "rates" else name,
-                    J,
-                    tau,
-                    arguments.sets,
-                    rates=name == "rates",
-                )
-                for name in names
-            ]
+            found = [served(name, J, tau, arguments.sets) for name in names]
             shown = [f"{a:.0f} / {b:.0f} / {c:.0f}, {error:.2f}" for a, b, c, error in found]
             print(line.format(J, tau, *shown), flush=True)
 

@@ -24,7 +24,7 @@ from scipy import interpolate, special, stats
 import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.families import FAMILIES
-from hierstan.families.family import between_groups
+from hierstan.families.between import between_groups
 from hierstan.fit.tau_evidence import LIKELY, OWN, TIMES, UNLIKELY
 from hierstan.fit.tau_likelihood import TauLikelihood
 from hierstan.sampling.coordinates import normal_approximation
