@@ -155,7 +155,8 @@ def _edges(data: Replicated) -> np.ndarray:
     bars = int(np.ceil(2 * len(data.y) ** (1 / 3)))  # Rice's rule
     if not data.whole:
         bars = min(20, bars)
-        return np.linspace(0, max(top, 1e-12) * (1 + 1e-9), bars + 1)
+        room = max(top - bottom, 1e-3 * top, 1e-12)
+        return np.linspace(bottom, bottom + room * (1 + 1e-9), bars + 1)
     most = min(MOST_BARS, max(12, 2 * bars))
     step = max(1, int(np.ceil((top - bottom + 1) / most)))
     return np.arange(np.floor(bottom), top + step + 1, step) - 0.5

@@ -36,11 +36,11 @@ def report(
 
     It says which group to choose, if one is to be chosen; what was asked and of which data, whether
     the draws can be trusted, what each pooling makes of every group, which pooling the data
-    support, what partial pooling did to each group, how different the groups are, whether the model
-    makes data like these and whether the priors decide; and, to do it again, the priors as used,
-    the Stan programs, versions, seeds and a script. Pictures are part of the file, nothing is
-    loaded from elsewhere, no script runs, and everything that comes from the data is escaped. The
-    same fits give the same page.
+    support, what a treatment changes, if there is one, what partial pooling did to each group, how
+    different the groups are, whether the model makes data like these and whether the priors decide;
+    and, to do it again, the priors as used, the Stan programs, versions, seeds and a script.
+    Pictures are part of the file, nothing is loaded from elsewhere, no script runs, and everything
+    that comes from the data is escaped. The same fits give the same page.
 
     Parameters
     ----------

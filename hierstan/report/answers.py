@@ -14,7 +14,7 @@ from hierstan.answers.differences.shrinkage import group_means
 from hierstan.fit.fit import Fit
 from hierstan.fit.judgement import DEPTH
 from hierstan.fit.two_part import TwoPartFit
-from hierstan.plots.groups import group_word
+from hierstan.plots.groups import group_word, outcome_family
 from hierstan.report.grid import Grid, column, estimates, group_grid, in_units, text_of, what
 from hierstan.report.subject import Part, Whole, name_of
 from hierstan.text.answer import tables_of
@@ -30,8 +30,10 @@ def data_grid(fit: Whole) -> Grid:
         if (table["n"] == 1).all():
             table = table.drop(columns="n")
         names = {"n": "observations", "rate": what(fit)}
-        if fit.family.shares:
-            table = table.assign(rate=100 * table["rate"])
+        if outcome_family(fit.data).shares:
+            rates = [name for name in map(str, table) if name.partition("_")[0] == "rate"]
+            table = table.assign(**{name: 100 * table[name] for name in rates})
+            names = {name: f"{name.replace('_', ' ')} (%)" for name in rates} | names
     columns: dict[str, list[str]] = {}
     for role in map(str, table.columns):
         name = names.get(role) or column_of(fit, role)

@@ -13,6 +13,7 @@ from hierstan.plots.groups import group_word, mean_words
 from hierstan.report import again, answers, checks, sections
 from hierstan.report.grid import text_of
 from hierstan.report.subject import Subject, Whole
+from hierstan.report.treatment import treatment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,6 +29,7 @@ def page(subject: Subject) -> str:
         "title": text_of(subject.title or _title(fit), None),
         "question": text_of(subject.question or _question(fit), None),
         "decisions": sections.decisions(subject),
+        "treatment": treatment(subject),
         "trust": checks.trust(runs, [diagnose(one) for _, one in runs]),
         "data": sections.data(subject),
         "poolings": sections.poolings(subject.fits, fit, prob),
@@ -68,6 +70,9 @@ def _summary(content: Mapping[str, Any]) -> list[dict[str, str]]:
     if content["decisions"]:
         choice = ("decisions", "Choice", content["decisions"]["advice"])
         told.insert(0 if content["trust"]["ok"] else 1, choice)
+    if content["treatment"]:
+        effect = _sentences(content["treatment"]["verdict"])[0]
+        told.append(("treatment", "Effect", effect))
     told += [("comparison", "Pooling", _pooling(found)) for found in content["comparison"]]
     if content["shrinkage"]:
         told.append(("shrinkage", "Groups", f"{content['shrinkage']['picture'].title}."))

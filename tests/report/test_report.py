@@ -257,6 +257,18 @@ def test_the_pooling_to_take_is_named_first_of_all(clinics: Written, tmp_path: P
     assert "No pooling is adequate; partial pooling comes to much the same" in short
 
 
+@pytest.mark.slow
+def test_a_treatment_is_told_in_the_outcomes_own_unit(clinics: Written) -> None:
+    found = hs.absolute_effects(clinics.fits["partial"])
+    assert "What does the treatment change?" in clinics.page.said("h2")
+    assert found.verdict in clinics.page.said("main")[0]
+    assert found.verdict.partition(". ")[0] in clinics.page.said("dl")[0]
+    table = next(one for one in clinics.page.said("table") if "Both arms" in one)
+    for text in ("usual (%)", "drug (%)", "all, as in the data", "a new clinic"):
+        assert text in table
+    assert f"{100 * found.overall['mean']:.1f} [" in table
+
+
 @pytest.fixture(scope="module")
 def segments(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Return a report of what customers spent, in two parts, with a segment that bought nothing."""

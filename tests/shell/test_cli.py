@@ -694,7 +694,7 @@ def test_what_a_treatment_changes_is_printed_and_written(
     told = " ".join(capsys.readouterr().out.split())
     assert "Effects (log odds ratio): raw and under each pooling." in told
     assert "Risk difference (treated - control)" in told
-    assert "Overall the rate is 0." in told
+    assert "% with the treatment and " in told
     assert "the log odds ratio is" in told  # how effects go with baselines
     table = pd.read_json(file)
     data = take(parse(line[:-2])).data

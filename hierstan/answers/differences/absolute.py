@@ -313,15 +313,23 @@ def _verdict(
     """Say what the treatment changes overall, and in how many groups it does for sure."""
     family = treatment_of(fit, "absolute_effects")
     what = "rate" if family.base.mean_words == "rate" else "mean"
-    control, treated = _numbers(overall[["control", "treated"]])
+    ratio = _is_ratio(measure)
+    times, sign, points = (100, "%", " percentage points") if family.base.shares else (1, "", "")
+    arms = (times * overall[["control", "treated"]]).to_numpy(float)
+    decimals = decimals_of(float(np.ptp(arms)) or 1.0)
     if measure == NEEDED:
         before, after = needed.side(overall["nnt"], sides)
         words = needed.number(overall["nnt"])
         found = f"{before}{words}{after} ({percent(prob)} interval {overall['interval']})"
         found = f"the number needed to treat is {found}"
     else:
-        mean, lower, upper = _numbers(overall[["mean", "lower", "upper"]])
-        found = f"the {_words(measure)} is {mean} ({percent(prob)} interval {lower} to {upper})"
+        effect = (overall[["mean", "lower", "upper"]] * (1 if ratio else times)).to_numpy(float)
+        own = decimals_of(float(np.ptp(effect)) or 1.0)
+        decimals = decimals if ratio else max(decimals, own)  # so that a difference adds up
+        mean, lower, upper = numbers(effect, own)
+        held = f"{percent(prob)} interval {lower} to {upper}"
+        found = f"the {_words(measure)} is {mean}{'' if ratio else points} ({held})"
+    control, treated = (text + sign for text in numbers(arms, decimals))
     above = float(overall["prob_positive"])
     chances = table["prob_positive"]
     side, sure = ("higher", above) if above >= 0.5 else ("lower", 1 - above)
@@ -333,12 +341,6 @@ def _verdict(
         f"{len(table):,} groups, it is higher in {up:,} and lower in {down:,} with a probability "
         f"of at least {percent(SURE)}."
     )
-
-
-def _numbers(values: pd.Series) -> list[str]:
-    """Return numbers with the decimals that tell them apart."""
-    own = values.to_numpy(float)
-    return numbers(own, decimals_of(float(np.ptp(own)) or 1.0))
 
 
 def _texts(lines: pd.DataFrame, measure: str) -> dict[str, list[str]]:
