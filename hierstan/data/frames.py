@@ -124,6 +124,22 @@ def column_names(frame: Any) -> list[Any]:
     return list(nw.from_native(frame, pass_through=False).collect_schema().names())
 
 
+def is_frame(value: object) -> bool:
+    """Whether a value is a table of rows and columns, whatever its engine."""
+    try:
+        adopted(value)
+    except TypeError:
+        return False
+    return True
+
+
+def as_pandas(frame: Any, argument: str) -> pd.DataFrame:
+    """Return a small frame of any engine as pandas; `argument` is what a message calls it."""
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    return pd.DataFrame(collected(_opened(frame, argument)).to_dict(as_series=False))
+
+
 def collected(frame: Frame) -> nw.DataFrame[Any]:
     """Run a lazy frame in its engine and return the result; eager frames pass through."""
     if isinstance(frame, nw.DataFrame):
@@ -175,12 +191,12 @@ def hashable(value: object) -> bool:
 # internals --------------------------------------------------------------------------------------
 
 
-def _opened(frame: Any) -> Frame:
+def _opened(frame: Any, argument: str = "frame") -> Frame:
     try:
         opened = adopted(frame)
     except TypeError:
         raise DataError(
-            f"frame= takes {ACCEPTED}, but got a value of type {type(frame).__name__}. "
+            f"{argument}= takes {ACCEPTED}, but got a value of type {type(frame).__name__}. "
             "Columns in a dict or an array become a frame with pandas.DataFrame(...)."
         ) from None
     except nw.exceptions.DuplicateError as error:

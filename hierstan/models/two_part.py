@@ -218,6 +218,7 @@ class TwoPart:
         >>> found.means()["raw"].round(2).tolist()
         [2.33, 2.97]
         """
+        _check_plain(group, options)
         totals = {"customers": customers, "buyers": buyers, "revenue": revenue, "squares": squares}
         given = {name: column for name, column in totals.items() if column is not None}
         if set(given) not in (set(), set(totals)) or bool(given) == (outcome is not None):
@@ -263,6 +264,19 @@ class TwoPart:
             names = (*self.pooling.own_parameters, *FAMILIES[data.family].parameters)
             given = {name: p for name, p in amount_priors(data).items() if name in names} | given
         return self.pooling(priors=given)
+
+
+def _check_plain(group: Any, options: Mapping[str, Any]) -> None:
+    """Refuse groups that have structure, and say how to fit them."""
+    given = [f"{name}=" for name in ("factors", "predictors") if options.get(name)]
+    given = ["group= as a list"] * isinstance(group, list | tuple) + given
+    if given:
+        raise DataError(
+            f"TwoPart takes groups of one column without structure; got {' and '.join(given)}. "
+            "Join the columns of the groups into one; or fit the two parts one by one, which take "
+            "structure: GroupedData.from_rows of whether each customer bought, with "
+            "family='bernoulli', and of what the buyers spent, with family='lognormal'."
+        )
 
 
 def amount_priors(data: GroupedData) -> dict[str, Prior]:

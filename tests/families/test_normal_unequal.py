@@ -12,12 +12,10 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.answers.comparison.fold import Folds
-from hierstan.answers.comparison.left_out import (
-    hyper_draws,
-    log_lik_of_units,
-    refit_without,
-)
+from hierstan.answers.comparison.left_out import hyper_draws
 from hierstan.answers.comparison.normal_integral import Shift
+from hierstan.answers.comparison.refits import refit_without
+from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.infinite_means import infinite_because
 
 QUICK: dict[str, Any] = {"seed": 1, "engine": "stanli", "progress": False, "chains": 2}

@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from exact import Posterior, structured
 from monte_carlo import far_off
+from pandas.testing import assert_frame_equal
 
 import hierstan as hs
 
@@ -222,6 +225,17 @@ def test_a_frame_of_new_groups_has_the_sizes_of_their_observations() -> None:
     assert hs.predict(fit, new[["cell", "age"]]).design["trials"].tolist() == [40, 40, 40]
     with pytest.raises(hs.HierstanError, match="a whole number of trials, at least 1"):
         hs.predict(fit, new.assign(seen=[1, 0, 2]))
+    plain = new.assign(cell=[0, 90, 91], weight=[1, 2, 3])
+    for engine in (pl.DataFrame, pa.table):
+        other = engine(plain.to_dict("list"))
+        assert_frame_equal(
+            hs.predict(fit, other, seed=1).summary, hs.predict(fit, plain, seed=1).summary
+        )
+        assert_frame_equal(
+            hs.poststratify(fit, other, by="age"), hs.poststratify(fit, plain, by="age")
+        )
+    with pytest.raises(hs.DataError, match="weights= takes a pandas or polars DataFrame"):
+        hs.poststratify(fit, {"age": ["a"]})
 
 
 @pytest.mark.slow

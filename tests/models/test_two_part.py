@@ -764,3 +764,17 @@ def test_amounts_at_their_likeliest(family: str) -> None:
     assert data.cells.shape[0] == 3
     found = families.FAMILIES[family].best_log_lik(data.cells)
     assert found == pytest.approx(best, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"group": ["segment", "device"]},
+        {"group": "segment", "factors": ["device"]},
+        {"group": "segment", "predictors": ["size"]},
+    ],
+)
+def test_groups_with_structure_are_refused_with_a_cure(given: dict) -> None:
+    frame = customers().assign(device="app", size=1.0)
+    with pytest.raises(hs.DataError, match="Join the columns of the groups into one; or fit the"):
+        hs.TwoPart("gamma").fit(frame, outcome="spent", **given, **QUICK)

@@ -12,15 +12,12 @@ import pandas as pd
 from hierstan.answers.comparison.arms_integral import LATENT
 from hierstan.answers.comparison.integral import distinct_rows
 from hierstan.answers.comparison.normal_integral import Shift
-from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import arm_of
-from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
 from hierstan.priors import Prior, log_density_of_each
 from hierstan.programs.program import Program
-from hierstan.sampling.convergence import ess_of_mean
 from hierstan.sampling.tree import VECTORS
 
 MAX_FOLD_PRIORS = 2000
@@ -193,38 +190,6 @@ def can_refit(fit: Fit, unit: str, index: int) -> bool:
     codes = group_of_units(fit.data, unit)
     alone = (codes == codes[index]).sum() == 1
     return len(fit.data.groups) - int(alone) >= (2 if "tau" in fit.priors else 1)
-
-
-def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
-    """Fit again without one unit; return its log predictive density and Monte Carlo error.
-
-    The error is that of the mean density over all draws, with their autocorrelation.
-    """
-    rest = without_unit(fit.data, unit, index)
-    mine, column = with_its_group(fit.data, unit, index)
-    if fit.family.correlated:  # predicted given the others, of its group and of its study
-        mine, column = fit.data, index
-    refit = fit.model.fit(
-        rest, **fit.options, seed=fit.seed, engine=fit.engine.split()[0].lower(), progress=False
-    )
-    hyper = hyper_draws(refit)
-    if "u" in hyper:
-        noise = drawn_noise(refit, mine, len(hyper["u"]), fit.seed)
-        mine, hyper = placed(refit, mine, hyper, noise)
-    log_lik = log_lik_of_units(refit, hyper, unit, data=mine)[:, column]
-    return log_mean_and_error(log_lik, fit.options["chains"])
-
-
-def log_mean_and_error(log_lik: np.ndarray, chains: int) -> tuple[float, float]:
-    """Return the log of the mean density over draws (S,), chain by chain, and its error."""
-    if not np.isfinite(log_lik).all():
-        return np.nan, np.nan
-    density = np.exp(log_lik - log_lik.max())
-    value = float(np.log(density.mean()) + log_lik.max())
-    if len(density) < 8:
-        return value, 0.0
-    size = float(ess_of_mean(density.reshape(1, chains, -1))[0])
-    return value, float(density.std(ddof=1) / np.sqrt(size) / density.mean())
 
 
 def without_unit(data: GroupedData, unit: str, index: int) -> GroupedData:

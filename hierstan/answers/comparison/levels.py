@@ -10,7 +10,8 @@ import pandas as pd
 
 from hierstan.answers.comparison.elpd import Elpd, summarised
 from hierstan.answers.comparison.importance import LeftOut, log_mean
-from hierstan.answers.comparison.left_out import hyper_draws, log_mean_and_error
+from hierstan.answers.comparison.left_out import hyper_draws
+from hierstan.answers.comparison.refits import log_mean_and_error
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units, log_lik_together
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError

@@ -15,11 +15,11 @@ from hierstan.answers.comparison.left_out import (
     fold_priors,
     group_of_units,
     hyper_draws,
-    refit_without,
     unit_labels,
     units_of,
 )
 from hierstan.answers.comparison.levels import loo_of_levels
+from hierstan.answers.comparison.refits import refit_without
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.answers.comparison.units import distinct_units, draws_to_use, left_out_by_weights

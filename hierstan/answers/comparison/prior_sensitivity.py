@@ -16,6 +16,7 @@ from hierstan import priors as distributions
 from hierstan.answers.comparison.compare import compare
 from hierstan.answers.comparison.left_out import hyper_draws
 from hierstan.answers.comparison.loo import loo
+from hierstan.answers.comparison.refits import like
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups
 from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.errors import HierstanError, HierstanWarning
@@ -144,7 +145,7 @@ def prior_sensitivity(
     rows, means = [], []
     bar = tqdm([used, *(prior for prior in others if prior != used)], **BAR, disable=not progress)
     for prior in bar:
-        one = partial if prior is used else _fitted(partial, prior)
+        one = partial if prior is used else like(_fitted(partial, prior), partial)
         row, of_groups = _line(one, {**fits, name: one}, unit, shown)
         means.append(of_groups)
         rows.append({**row, "rank_correlation": _rank_correlation(of_groups, means[0])})

@@ -16,7 +16,7 @@ from hierstan.answers.prediction.sizes import (
     spread,
     typical,
 )
-from hierstan.data.frames import hashable
+from hierstan.data.frames import as_pandas, hashable, is_frame
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import MAX_SEED
 from hierstan.errors import DataError, HierstanError
@@ -63,7 +63,7 @@ class Study:
 
 def plan(
     fit: Fit,
-    new: GroupedData | pd.DataFrame | None = None,
+    new: Any = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
@@ -75,8 +75,9 @@ def plan(
     given = {name: value for name, value in (given or {}).items() if value is not None}
     if new is not None:
         given.update({} if predictors is None else {"predictors": predictors})
-        if isinstance(new, pd.DataFrame):
-            return _of_frame(fit, new, groups, new_groups, given, rows)
+        if is_frame(new):
+            frame = as_pandas(new, "new")
+            return _of_frame(fit, frame, groups, new_groups, given, rows)
         _check_alone(groups, new_groups, given, rows)
         return _of_data(fit, new)
     fresh = _new_labels(fit, new_groups)
@@ -149,7 +150,7 @@ def check_seed(seed: Any) -> int:
 def _of_data(fit: Fit, new: Any) -> Study:
     if not isinstance(new, GroupedData):
         raise DataError(
-            f"New observations must be a GroupedData, or a pandas DataFrame with a line per group; "
+            f"New observations must be a GroupedData, or a dataframe with a line per group; "
             f"got {type(new).__name__}. Make the first with "
             "GroupedData.from_estimates, .from_counts, .from_events or .from_rows."
         )

@@ -15,7 +15,7 @@ from hierstan.answers.prediction.newcomers import (
     predictors_of,
     standardized_of,
 )
-from hierstan.data.frames import hashable
+from hierstan.data.frames import as_pandas, hashable
 from hierstan.errors import DataError
 from hierstan.fit import group_summaries
 from hierstan.fit.centers import unknown_groups
@@ -33,7 +33,7 @@ BLOCK = 2**21  # draws x cells at a time, 16 MB
 
 def poststratify(
     fit: Fit,
-    weights: pd.DataFrame,
+    weights: Any,
     *,
     by: Hashable | Sequence[Hashable] | None = None,
     weight: Hashable = "weight",
@@ -46,10 +46,11 @@ def poststratify(
     ----------
     fit : Fit
         Of any pooling.
-    weights : pandas.DataFrame
-        One line per cell: the columns of the groups (or their labels as its index), those of the
-        factors and predictors of groups that the fit has not seen, and a weight, such as the number
-        of people. Cells without any data have their mean from what is known of them.
+    weights : dataframe
+        One line per cell, in any of the dataframes that `GroupedData` takes: the columns of the
+        groups (or, in pandas, their labels as its index), those of the factors and predictors of
+        groups that the fit has not seen, and a weight, such as the number of people. Cells without
+        any data have their mean from what is known of them.
     by : str or list of str, optional
         Columns of `weights`, such as a region: one mean for each of their combinations. By default
         one for the whole population.
@@ -93,6 +94,7 @@ def poststratify(
     """
     prob = check_prob(prob)
     check_fit(fit, "poststratify")
+    weights = as_pandas(weights, "weights")
     size = _weights(weights, weight)
     names = _by(weights, by)
     if names:
@@ -163,11 +165,7 @@ def _new_means(fit: Fit, frame: pd.DataFrame, seed: int) -> np.ndarray:
     return new_means(fit, len(frame), seed, described(fit, frame, x))
 
 
-def _weights(frame: Any, weight: Hashable) -> np.ndarray:
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError(
-            f"weights= takes a pandas DataFrame with a line per cell, got {type(frame).__name__}."
-        )
+def _weights(frame: pd.DataFrame, weight: Hashable) -> np.ndarray:
     if not hashable(weight) or weight not in frame.columns:
         raise DataError(
             f"There is no column {show(weight)} of weights."

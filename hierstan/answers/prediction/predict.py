@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-import pandas as pd
-
 from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
-from hierstan.data.grouped_data import GroupedData
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
@@ -17,7 +14,7 @@ from hierstan.fit.taken import check_fit
 
 def predict(
     fit: Fit,
-    new: GroupedData | pd.DataFrame | None = None,
+    new: Any = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
@@ -41,10 +38,10 @@ def predict(
     Parameters
     ----------
     fit : Fit
-    new : GroupedData, optional
+    new : GroupedData or dataframe, optional
         Predict its observations instead, one by one, whatever their outcomes: groups that the fit
-        has not seen count as new. It says all that the arguments up to `rows` say. Or a pandas
-        DataFrame with one line per group: its label (in the columns of the groups, or the index)
+        has not seen count as new. It says all that the arguments up to `rows` say. Or any
+        dataframe with one line per group: its label (in the columns of the groups, or the index)
         and, for groups not yet seen, the columns of factors and predictors. A label of a factor
         that the fit has not seen is a new level, which groups of the frame can share. A column
         named as that of the data's trials, exposure, se or weight has those of the observations.

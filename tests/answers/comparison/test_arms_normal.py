@@ -14,8 +14,9 @@ from scipy import stats
 
 import hierstan as hs
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
-from hierstan.answers.comparison.left_out import group_of_units, refit_without
+from hierstan.answers.comparison.left_out import group_of_units
 from hierstan.answers.comparison.normal_integral import Shift, has_closed_form
+from hierstan.answers.comparison.refits import refit_without
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 
 FAST: dict[str, Any] = {

@@ -14,7 +14,7 @@ from scipy import special, stats
 import hierstan as hs
 from hierstan.answers.comparison.arms_integral import ArmsIntegral
 from hierstan.answers.comparison.arms_page import PageIntegral
-from hierstan.answers.comparison.left_out import refit_without
+from hierstan.answers.comparison.refits import refit_without
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.models.plan import make_plan
 
