@@ -173,7 +173,7 @@ def _counted(cells: pd.DataFrame, J: int) -> np.ndarray:
     """Return how often each category occurs in each of J groups, or in all of them, (J, C)."""
     C = int(cells["C"].iloc[0])
     group = cells["group"].to_numpy() if J > 1 else np.zeros(len(cells), int)
-    code = group * C + cells["y"].to_numpy() - 1
+    code = group * C + cells["y"].to_numpy(int) - 1
     return np.bincount(code, cells["weight"], J * C).reshape(J, C)
 
 

@@ -24,7 +24,7 @@ class StudentT(Family):
     within = "sigma"
     unbounded = "ties"
     lower_bounds = {"nu": 1.0}
-    checks = {"below": ("lognormal|gamma",)}
+    checks = {"lopsided": ("lognormal|gamma",)}
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Median of all rows and their median absolute deviation, made comparable to a sd."""

@@ -95,6 +95,11 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
             "Rows are skewed: skewness of their logarithms within groups is "
             f"{figure(seen, 2)} {among}."
         )
+    if name == "lopsided":
+        return (
+            f"Rows are skewed: of those far from their group's median {seen:.0%} lie above it "
+            f"({low:.0%} to {high:.0%} in data like the model's)."
+        )
     if name == "below":
         scale = " logarithm" if fit.family.positive else ""
         return (

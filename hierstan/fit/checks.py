@@ -38,6 +38,7 @@ WORDS = {  # of each statistic: its name, and which side of the replicated value
     "divided": ("inequality of variances of scores", "above"),
     "tails": ("kurtosis within groups", "above"),
     "below": ("share below the group's mean", "both"),
+    "lopsided": ("far rows above the median", "both"),
     "skew": ("skewness within groups", "both"),
     "outlying": ("farthest group, in sd", "above"),
 }

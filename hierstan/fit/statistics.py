@@ -124,6 +124,26 @@ def below(y: np.ndarray, rows: Rows) -> np.ndarray:
     return ((off < 0) + 0.5 * (off == 0)).mean(axis=1)
 
 
+def lopsided(y: np.ndarray, rows: Rows) -> np.ndarray:
+    """Share above their group's median of those rows that are farther from it than half of them.
+
+    Of outcomes whose mean is anywhere, outliers deciding it.
+    """
+    order = np.argsort(rows.group, kind="stable")
+    ends = np.cumsum(rows.count)
+    above, far = np.zeros(len(y)), np.zeros(len(y))
+    for end, count in zip(ends, rows.count, strict=True):
+        if count < FEW:
+            continue
+        own = y[:, order[end - count : end]]
+        off = own - np.median(own, axis=1, keepdims=True)
+        distance = np.abs(off)
+        beyond = distance > np.median(distance, axis=1, keepdims=True)
+        above += (beyond & (off > 0)).sum(axis=1)
+        far += beyond.sum(axis=1)
+    return np.divide(above, far, out=np.full(len(y), np.nan), where=far > 0)
+
+
 def skew(y: np.ndarray, rows: Rows) -> np.ndarray:
     """Skewness within groups, each group in units of its own standard deviation."""
     return _standardized(y, rows, 3)
@@ -138,6 +158,7 @@ STATISTICS: dict[str, Callable[[np.ndarray, Rows], np.ndarray]] = {
     "divided": divided,
     "tails": tails,
     "below": below,
+    "lopsided": lopsided,
     "skew": skew,
 }
 

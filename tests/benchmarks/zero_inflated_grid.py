@@ -44,7 +44,7 @@ def main(groups: list[int]) -> None:
         seconds, found = time.perf_counter() - start, fit.convergence()
         divergent = found.divergences / (found.chains * found.draws)
         r_hat, ess = found.parameters["r_hat"].max(), found.parameters["ess_bulk"].min()
-        bad = divergent > MOST_DIVERGENT or r_hat > WORST_R_HAT or ess < LEAST_ESS
+        bad = bool(divergent > MOST_DIVERGENT or r_hat > WORST_R_HAT or ess < LEAST_ESS)
         missed += bad
         family, J, rows, mean, share = cell
         print(

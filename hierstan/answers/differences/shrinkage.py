@@ -108,7 +108,7 @@ def shrinkage(
           of ``n``: ``n (1 / v - 1)``, with ``v`` the posterior mean of ``var(theta | y, tau) / V``
           [2]_. Given tau, ``theta`` is known as well as from ``n + borrowed`` data of the group's
           own. No pooling borrows nothing, complete pooling all there is in the other groups;
-        - ``n``: how much data the group has: estimates, trials, exposure or rows.
+        - ``n``: how much data the group has: estimates, trials, exposure, weights or rows.
 
         Of a two-part fit, the revenue per customer: ``pooling_factor_rate`` and
         ``pooling_factor_amount`` (missing without buyers) stand for the first, ``buyers`` beside

@@ -79,6 +79,18 @@ def test_every_family_of_rows(family: str, scale: str) -> None:
     assert not audit.table.isna().any(axis=None)
 
 
+@pytest.mark.parametrize("scale", ["response", "link"])
+def test_ratings(scale: str) -> None:
+    stars = np.random.default_rng(1).integers(1, 6, 40)
+    frame = pd.DataFrame({"g": np.repeat(list("abcd"), 10), "stars": stars})
+    data = hs.GroupedData.from_ratings(frame, group="g", rating="stars", order=range(1, 6))
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", warmup=300, draws=300)
+    audit = hs.winners_curse(fit, scale=scale)
+    assert audit.raw_winner == frame.groupby("g")["stars"].mean().idxmax()
+    assert 0 < audit.replicates < 1
+    assert not audit.table.isna().any(axis=None)
+
+
 def test_complete_pooling_believes_no_lead() -> None:
     audit = hs.winners_curse(deciding.school_fits()["complete"])
     assert np.isnan(audit.exaggeration)
