@@ -129,6 +129,18 @@ def of_some(factors: pd.DataFrame, present: np.ndarray) -> pd.DataFrame:
     return left
 
 
+def taken(factors: pd.DataFrame, places: np.ndarray, index: pd.Index) -> pd.DataFrame:
+    """Return the factors of the groups at some places, each as often as it is named there.
+
+    They keep their levels and the order of these, whichever of them the groups have.
+    """
+    columns = [
+        pd.Series(pd.Categorical.from_codes(_codes(labels)[places], _levels(labels)), index)
+        for labels in (factors.iloc[:, f] for f in range(factors.shape[1]))
+    ]
+    return pd.concat(columns, axis=1).set_axis(factors.columns, axis=1)
+
+
 # internals ------------------------------------------------------------------------------------
 
 

@@ -66,7 +66,7 @@ WRONG = [
     ("lognormal", "normal", "skewed", "lognormal"),
     ("neg_binomial", "poisson", "variance within groups is", "neg_binomial"),
     ("zeros", "poisson", "rows are 0|variance within groups is", "zero_inflated_poisson"),
-    ("lognormal", "student_t", "skewed", "lognormal"),
+    ("heavy", "student_t", "skewed", "lognormal"),
     ("heavy", "gamma", "skewed|extreme", "lognormal"),
     ("lognormal", "gamma", "skewed", "lognormal"),
     ("both", "zero_inflated_poisson", "Rows above 0 vary", "zero_inflated_neg_binomial"),

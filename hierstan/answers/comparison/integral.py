@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hierstan.data import structure
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
@@ -165,16 +166,13 @@ class Cells:
             kept = mine[count > 0]
             parts.append(frame.iloc[kept].assign(group=place))
             times.append(count[count > 0])
-        groups = pd.RangeIndex(len(left_out))
-
-        def described(frame: pd.DataFrame | None) -> pd.DataFrame | None:
-            return None if frame is None else frame.iloc[self.group[left_out]].set_axis(groups)
-
+        groups, at = pd.RangeIndex(len(left_out)), self.group[left_out]
+        known, factors = self.data.predictors, self.data.factors
         data = replace(
             self.data,
             groups=groups,
-            predictors=described(self.data.predictors),
-            factors=described(self.data.factors),
+            predictors=None if known is None else known.iloc[at].set_axis(groups),
+            factors=None if factors is None else structure.taken(factors, at, groups),
         )
         rest = pd.concat(parts, ignore_index=True)
         return Cells(self.program, self.priors, data, rest, np.concatenate(times))

@@ -102,6 +102,35 @@ def test_rows_with_the_same_outcome_in_a_group_have_the_same_number() -> None:
             assert found[s, i] == pytest.approx(exact, abs=1e-5)
 
 
+@pytest.mark.parametrize("asked", [False, True])
+@pytest.mark.parametrize("regions", ["nsns", "nsts", "nsss"])
+def test_a_row_that_matters_is_left_out_in_the_level_of_its_group(
+    regions: str, asked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = np.repeat([0, 1, 2, 3], [12, 2, 2, 2])  # no row of the first matters
+    y, n = np.array([*range(60, 72), 9, 12, 0, 20, 3, 4]), np.full(18, 30.0)
+    frame = pd.DataFrame({"g": group, "y": y, "n": n, "region": np.array(list(regions))[group]})
+    data = hs.GroupedData.from_events(
+        frame, group="g", events="y", exposure="n", factors=["region"]
+    )
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=20, progress=False)
+    if asked:
+        monkeypatch.setattr(type(fit.family), "explicit", False)
+    u = np.array([[2.0, -2.0, 0.5], [0.3, -1.0, 1.0]])[:, : len(data.levels["region"])]
+    hyper = {"mu": np.array([-0.5, 0.3]), "tau": np.array([0.4, 1.2]), "u": u}
+    hyper |= {"tau_level": np.ones((2, 1)), "beta": np.zeros((2, 0))}
+    found = unit_likelihood.log_lik_of_units(fit, hyper, "observation")
+    level = data.stan_data()["level"][0] - 1
+    for s in (0, 1):
+        for i in range(18):
+            center = hyper["mu"][s] + u[s, level[group[i]]]
+            rest = stats.norm.logpdf(THETA, center, hyper["tau"][s])
+            for j in np.flatnonzero((group == group[i]) & (np.arange(18) != i)):
+                rest = rest + log_density("poisson", y[j], 30)
+            exact = logsumexp(rest + log_density("poisson", y[i], 30)) - logsumexp(rest)
+            assert found[s, i] == pytest.approx(exact, abs=1e-4)
+
+
 @pytest.mark.parametrize("unit", ["observation", "group"])
 @pytest.mark.parametrize("family", ["binomial", "poisson", "bernoulli"])
 @pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
