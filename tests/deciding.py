@@ -14,6 +14,7 @@ import xarray as xr
 
 import hierstan as hs
 from hierstan.fit.judgement import Judgement
+from hierstan.sampling.arrays import Sampled
 
 REFERENCE = Path(__file__).parent / "reference_cases"
 TIMES = 4.0
@@ -85,7 +86,7 @@ def fit_of(
     return hs.Fit(
         model=model,
         data=data,
-        sampled=xr.DataTree.from_dict({"posterior": posterior}),
+        kept=Sampled(xr.DataTree.from_dict({"posterior": posterior})),
         priors=model.resolve_priors(data),
         engine="none",
         seed=1,

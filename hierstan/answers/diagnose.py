@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,13 +16,11 @@ from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.trust import parts
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.sampling.arrays import Arrays
 from hierstan.sampling.convergence import parameter_table, quantiles
 from hierstan.text.answer import answer
 from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
 MEANS = ("mu", "theta", "theta_new")  # what a link maps to the response scale
@@ -82,11 +79,8 @@ def summary(
     if scale == "response" and (fit.family.link != "identity" or (effect and effect.ratio)):
         ratio = effect and effect.ratio
         means = {name: draws[name] for name in MEANS if name in draws}
-        draws = draws.assign(
-            {
-                name: (mean.dims, np.exp(mean.values) if ratio else _responses(fit, mean.values))
-                for name, mean in means.items()
-            }
+        draws = draws.with_values(
+            {name: np.exp(mean) if ratio else _responses(fit, mean) for name, mean in means.items()}
         )
         table = parameter_table(draws)
     else:
@@ -110,12 +104,12 @@ def summary(
     return answer(table, each_row=True)
 
 
-def _in_units(fit: Fit) -> xr.Dataset:
+def _in_units(fit: Fit) -> Arrays:
     """Return the draws with the slopes of covariates for one unit of the user's."""
-    draws = fit.posterior
+    draws = fit.arrays
     if fit.data.covariates is None:
         return draws
-    return draws.assign({SLOPES: draws[SLOPES] / fit.data.covariates["sd"].to_numpy()})
+    return draws.with_values({SLOPES: draws[SLOPES] / fit.data.covariates["sd"].to_numpy()})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -246,9 +240,11 @@ def _responses(fit: Fit, values: np.ndarray) -> np.ndarray:
 
 def _prob_positive(fit: Fit, index: pd.Index) -> pd.Series:
     """Return P(effect > 0) of mu, theta and theta_new, on whose link scale 0 is no effect."""
-    kept = [name for name in MEANS if name in fit.posterior]
-    draws = fit.posterior[kept]
-    share = parameter_table(draws.map(lambda part: (part > 0).astype(float)))["mean"]
+    kept = [name for name in MEANS if name in fit.arrays]
+    draws = fit.arrays.only(kept)
+    share = parameter_table(
+        draws.with_values({name: (part > 0).astype(float) for name, part in draws.items()})
+    )["mean"]
     return share.reindex(index)
 
 

@@ -80,13 +80,19 @@ def check_rule(table: Table, rule: Rule) -> None:
 def _counted(table: Table, rules: list[Rule]) -> tuple[int, list[int]]:
     """Count the rows, and those that break each rule, in one pass."""
     counts = [
-        nw.when(rule.broken).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"broken_{number}")
-        for number, rule in enumerate(rules)
+        _times(rule.broken, table).alias(f"broken_{number}") for number, rule in enumerate(rules)
     ]
     frame = collected(table.frame.select(nw.len().alias("n_rows"), *counts))
     found = {name: values[0] for name, values in frame.to_dict(as_series=False).items()}
     # the sum over no rows is null in SQL
     return int(found["n_rows"]), [int(found[f"broken_{i}"] or 0) for i in range(len(rules))]
+
+
+def _times(broken: nw.Expr, table: Table) -> nw.Expr:
+    """Return in how many rows an expression holds; not every engine adds up true and false."""
+    if table.in_pandas:
+        return broken.sum()
+    return nw.when(broken).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
 
 
 def _refuse_broken(table: Table, rules: list[Rule], broken: list[int], n_rows: int) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,27 +26,41 @@ def progress_bar(settings: Settings) -> Iterator[int]:
     if not settings.progress or threading.current_thread() is not threading.main_thread():
         yield 0
         return
-    from tqdm.auto import tqdm
-
     iterations = settings.warmup + settings.draws
-    total = settings.chains * iterations
-    with (
-        tqdm(total=total, delay=QUIET_SECONDS, leave=False, desc="sampling", unit="it") as bar,
-        contextlib.redirect_stdout(_Updates(bar)),
-    ):
-        yield max(1, iterations // UPDATES)
+    updates = _Updates(settings.chains * iterations)
+    with contextlib.redirect_stdout(updates):
+        try:
+            yield max(1, iterations // UPDATES)
+        finally:
+            updates.finish()
 
 
 class _Updates(io.TextIOBase):
-    """Read an engine's progress lines and move the bar."""
+    """Read an engine's progress lines and move the bar, which there is once a run takes long."""
 
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
+    def __init__(self, total: int) -> None:
+        self._total, self._since = total, time.monotonic()
+        self._bar: Any = None
         self._done: dict[int, int] = {}
 
     def write(self, text: str) -> int:
         """Take one piece of the engine's output."""
         for chain, iteration in re.findall(r"Chain \[(\d+)\] Iteration:\s*(\d+)", text):
             self._done[int(chain)] = int(iteration)
-            self._bar.update(sum(self._done.values()) - self._bar.n)
+        if self._done and time.monotonic() - self._since > QUIET_SECONDS:
+            self._move(sum(self._done.values()))
         return len(text)
+
+    def finish(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _move(self, done: int) -> None:
+        if self._bar is None:
+            from tqdm.auto import tqdm  # which takes longer to import than a small fit
+
+            self._bar = tqdm(
+                total=self._total, initial=done, leave=False, desc="sampling", unit="it"
+            )
+        self._bar.update(done - self._bar.n)

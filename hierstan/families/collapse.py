@@ -14,11 +14,15 @@ corrected two-pass algorithm).
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import narwhals as nw
+import numpy as np
+import pandas as pd
 
 Frame = nw.DataFrame[Any] | nw.LazyFrame[Any]
+BLOCK = 2**21  # rows at a time
 
 
 def keys_of(frame: Frame) -> list[str]:
@@ -29,8 +33,8 @@ def keys_of(frame: Frame) -> list[str]:
 def sums(frame: Frame) -> Frame:
     """Reduce rows to the sum ``y`` and the ``count`` of each group."""
     keys = keys_of(frame)
-    whole = frame.select(*keys, nw.col("y").cast(nw.Int64))
-    return whole.group_by(*keys).agg(nw.col("y").sum(), nw.len().alias("count"))
+    whole = frame.select(*keys, nw.col("y").cast(nw.Int64).alias("each"))
+    return _summed(whole, {"y": nw.col("each")}, {}).with_columns(nw.col("y").cast(nw.Int64))
 
 
 def values(frame: Frame) -> Frame:
@@ -45,22 +49,12 @@ def moments(frame: Frame, **columns: nw.Expr) -> Frame:
     names = tuple(columns)
     keys = keys_of(frame)
     frame = frame.select(*keys, *(column.alias(name) for name, column in columns.items()))
-    means = frame.group_by(*keys).agg(*(nw.col(n).mean().alias(f"mean_{n}") for n in names))
-    off = [(nw.col(n) - nw.col(f"mean_{n}")).alias(f"off_{n}") for n in names]
-    sq = [(nw.col(f"off_{n}") * nw.col(f"off_{n}")).alias(f"sq_{n}") for n in names]
-    joined: Any = frame
-    return (
-        joined.join(settled(means, frame), on=keys, how="inner")
-        .with_columns(*off)
-        .with_columns(*sq)
-        .group_by(*keys)
-        .agg(
-            nw.len().alias("count"),
-            *(nw.col(f"mean_{n}").max() for n in names),
-            *(nw.col(f"off_{n}").sum() for n in names),
-            *(nw.col(f"sq_{n}").sum() for n in names),
-        )
-        .with_columns(*(corrected for n in names for corrected in _corrected(n)))
+    totals = _summed(frame, {f"mean_{n}": nw.col(n) for n in names}, {})
+    means = totals.select(*keys, *(nw.col(f"mean_{n}") / nw.col("count") for n in names))
+    off = {f"off_{n}": nw.col(n) - nw.col(f"mean_{n}") for n in names}
+    squares = {f"sq_{n}": nw.col(f"off_{n}") * nw.col(f"off_{n}") for n in names}
+    return _summed(frame, off, squares, means).with_columns(
+        *(corrected for n in names for corrected in _corrected(n))
     )
 
 
@@ -71,35 +65,20 @@ def products(frame: Frame, names: list[str]) -> Frame:
     """
     keys = keys_of(frame)
     frame = frame.select(*keys, *(nw.col(name).cast(nw.Float64) for name in names))
-    means = frame.group_by(*keys).agg(*(nw.col(n).mean().alias(f"mean__{n}") for n in names))
-    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
-    off = [(nw.col(n) - nw.col(f"mean__{n}")).alias(f"off__{n}") for n in names]
-    both = [(nw.col(f"off__{a}") * nw.col(f"off__{b}")).alias(f"{a}__{b}") for a, b in pairs]
     count = nw.col("count")
-    joined: Any = frame
-    return (
-        joined.join(settled(means, frame), on=keys, how="inner")
-        .with_columns(*off)
-        .with_columns(*both)
-        .group_by(*keys)
-        .agg(
-            nw.len().alias("count"),
-            *(nw.col(f"mean__{n}").max() for n in names),
-            *(nw.col(f"off__{n}").sum() for n in names),
-            *(nw.col(f"{a}__{b}").sum() for a, b in pairs),
-        )
-        .with_columns(
-            *(
-                (nw.col(f"mean__{n}") + nw.col(f"off__{n}") / count).alias(f"mean__{n}")
-                for n in names
-            ),
-            *(
-                (nw.col(f"{a}__{b}") - nw.col(f"off__{a}") * nw.col(f"off__{b}") / count).alias(
-                    f"{a}__{b}"
-                )
-                for a, b in pairs
-            ),
-        )
+    totals = _summed(frame, {f"mean__{n}": nw.col(n) for n in names}, {})
+    means = totals.select(*keys, *(nw.col(f"mean__{n}") / count for n in names))
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i:]]
+    off = {f"off__{n}": nw.col(n) - nw.col(f"mean__{n}") for n in names}
+    both = {f"{a}__{b}": nw.col(f"off__{a}") * nw.col(f"off__{b}") for a, b in pairs}
+    return _summed(frame, off, both, means).with_columns(
+        *((nw.col(f"mean__{n}") + nw.col(f"off__{n}") / count).alias(f"mean__{n}") for n in names),
+        *(
+            (nw.col(f"{a}__{b}") - nw.col(f"off__{a}") * nw.col(f"off__{b}") / count).alias(
+                f"{a}__{b}"
+            )
+            for a, b in pairs
+        ),
     )
 
 
@@ -111,30 +90,15 @@ def weighted_moments(frame: Frame) -> Frame:
     """
     keys, w = keys_of(frame), nw.col("weight")
     frame = frame.select(*keys, *(nw.col(name).cast(nw.Float64) for name in ("y", "weight")))
-    means = (
-        frame.with_columns((w * nw.col("y")).alias("wy"))
-        .group_by(*keys)
-        .agg(nw.col("wy").sum(), w.sum().alias("total"))
-        .with_columns((nw.col("wy") / nw.col("total")).alias("mean"))
-        .select(*keys, "total", "mean")
-    )
+    totals = _summed(frame, {"wy": w * nw.col("y"), "total": w}, {})
+    means = totals.select(*keys, "total", (nw.col("wy") / nw.col("total")).alias("mean"))
     off, total = nw.col("y") - nw.col("mean"), nw.col("total")
-    joined: Any = frame
-    return (
-        joined.join(settled(means, frame), on=keys, how="inner")
-        .with_columns((w * off).alias("off"), (w * off * off).alias("sq"), w.log().alias("log_w"))
-        .group_by(*keys)
-        .agg(
-            nw.len().alias("count"),
-            *(nw.col(name).max() for name in ("mean", "total")),
-            *(nw.col(name).sum() for name in ("off", "sq", "log_w")),
-        )
-        .with_columns(
-            (nw.col("mean") + nw.col("off") / total).alias("y"),
-            (nw.col("sq") - nw.col("off") * nw.col("off") / total).alias("squares"),
-            (nw.col("log_w") - total.log()).alias("sum_log_weight"),
-            total.alias("weight"),
-        )
+    sums = {"off": w * off, "log_w": w.log()}
+    return _summed(frame, sums, {"sq": nw.col("off") * off}, means).with_columns(
+        (nw.col("mean") + nw.col("off") / total).alias("y"),
+        (nw.col("sq") - nw.col("off") * nw.col("off") / total).alias("squares"),
+        (nw.col("log_w") - total.log()).alias("sum_log_weight"),
+        total.alias("weight"),
     )
 
 
@@ -166,6 +130,57 @@ def adopted(native: Any) -> Frame:
 
 
 # internals --------------------------------------------------------------------------------------
+
+
+def _summed(
+    frame: Frame,
+    first: Mapping[str, nw.Expr],
+    then: Mapping[str, nw.Expr],
+    known: Frame | None = None,
+) -> Frame:
+    """Return each group's ``count`` and sums over its rows, and what is `known` of it.
+
+    The sums may be of expressions in what is known, and those of `then` in those of `first`.
+    """
+    made = [[each.alias(name) for name, each in some.items()] for some in (first, then) if some]
+    if frame.implementation.is_pandas():
+        return _summed_by_code(frame, made, known)
+    keys, joined, carried = keys_of(frame), frame, []
+    if known is not None:
+        carried = [name for name in known.collect_schema().names() if name not in keys]
+        joined = joined.join(settled(known, frame), on=keys, how="inner")  # type: ignore[arg-type]
+    for expressions in made:
+        joined = joined.with_columns(*expressions)
+    return joined.group_by(*keys).agg(
+        nw.len().alias("count"),
+        *(nw.col(name).max() for name in carried),
+        *(nw.col(name).sum() for name in (*first, *then)),
+    )
+
+
+def _summed_by_code(frame: Frame, made: list[list[nw.Expr]], known: Frame | None) -> Frame:
+    """Do so with pandas, whose groups are numbers from 0 by then: joins would take far longer."""
+    rows = nw.to_native(frame)
+    code = rows["group"].to_numpy()
+    count = np.bincount(code)
+    there = np.flatnonzero(count)
+    found = {"group": there, "count": count[there]}
+    if known is not None:
+        few, place = nw.to_native(known).drop(columns="group"), np.cumsum(count > 0) - 1
+        found |= {name: few[name].to_numpy() for name in few}
+    totals: dict[str, np.ndarray] = {}
+    for start in range(0, len(rows), BLOCK):
+        part, codes = rows.iloc[start : start + BLOCK], code[start : start + BLOCK]
+        if known is not None:
+            part = part.assign(**{name: few[name].to_numpy()[place[codes]] for name in few})
+        wide = adopted(part)
+        for expressions in made:
+            wide = wide.with_columns(*expressions)
+        values = nw.to_native(wide)
+        for name in values.columns.difference(part.columns, sort=False):
+            each = np.bincount(codes, weights=values[name].to_numpy(), minlength=len(count))
+            totals[name] = totals.get(name, 0.0) + each
+    return adopted(pd.DataFrame(found | {name: each[there] for name, each in totals.items()}))
 
 
 def _corrected(name: str) -> tuple[nw.Expr, nw.Expr]:

@@ -75,6 +75,6 @@ def correlation_words(fit: Any, prob: float | None = None) -> str:
 
 def pooling_words_of_baselines(fit: Any) -> str:
     """Say that baselines are partially pooled, whatever the pooling of the effects."""
-    along = " + slope * theta[j]" if "slope" in fit.posterior else ""
+    along = " + slope * theta[j]" if "slope" in fit.arrays else ""
     how = "partially pooled too" if along else "partially pooled, as in every pooling of effects"
     return f"{how}: baseline[j] ~ normal(intercept{along}, spread)"

@@ -38,7 +38,7 @@ def centers(
 
 def centers_of(fit: Fit) -> np.ndarray:
     """Return the mean of the population each group of a fit is from, (S, J) or (S, 1)."""
-    names = [name for name in ("mu", "beta") if name in fit.posterior]
+    names = [name for name in ("mu", "beta") if name in fit.arrays]
     names += ["u"] if fit.data.factors is not None else []
     return centers(fit.data, {name: fit.draws(name) for name in names})
 
@@ -46,13 +46,13 @@ def centers_of(fit: Fit) -> np.ndarray:
 def has_centers(fit: Fit) -> bool:
     """Whether something is known of the groups that moves their population."""
     known = fit.data.factors is not None or fit.data.predictors is not None
-    return known and "mu" in fit.posterior
+    return known and "mu" in fit.arrays
 
 
 def center_means(fit: Fit, scale: str = "response") -> np.ndarray:
     """Return the posterior mean of each group's center, on either scale, (J,)."""
     J, parts = len(fit.data.groups), []
-    names = [name for name in ("mu", "beta") if name in fit.posterior]
+    names = [name for name in ("mu", "beta") if name in fit.arrays]
     names += ["u"] if fit.data.factors is not None else []
     draws = {name: fit.draws(name) for name in names}
     width = max(1, BLOCK // len(draws["mu"]))
@@ -93,7 +93,7 @@ class NewGroups:
     def centers(self, fit: Fit, u: np.ndarray) -> np.ndarray:
         """Return the mean of the population each of them is from, (S, count)."""
         center = fit.draws("mu")[:, None] + np.zeros(self.x.shape[0])
-        if self.x.shape[1] and "beta" in fit.posterior:
+        if self.x.shape[1] and "beta" in fit.arrays:
             center = center + fit.draws("beta") @ self.x.T
         for level in self.level:
             center = center + u[:, level]

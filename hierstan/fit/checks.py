@@ -170,7 +170,7 @@ def _compared(fit: Any, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Compare statistics of the rows within groups."""
     from hierstan.engines.stanli import Evaluator
 
-    sizes = fit.posterior.sizes
+    sizes = fit.arrays.sizes
     size, J = int(sizes["chain"] * sizes["draw"]), len(fit.data.groups)
     sets = min(size, int(np.clip(VALUES // len(rows), *SETS)))
     which = np.linspace(0, size - 1, sets).astype(int)
@@ -200,7 +200,7 @@ def _outlying(fit: Any) -> tuple[dict[str, float], str]:
     """Compare how far out the most outlying group is, and say which it is."""
     raw = raw_estimates(fit.data)
     link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
-    if "beta" in fit.posterior:
+    if "beta" in fit.arrays:
         link = link - fit.data.design[:, 1:] @ fit.draws("beta").mean(axis=0)
     draws = fit.draws("tau")
     tau = draws[np.linspace(0, len(draws) - 1, min(len(draws), SETS[1])).astype(int)]

@@ -20,6 +20,7 @@ from hierstan.fit.saving import file, records
 from hierstan.fit.saving.labels import from_label
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.arrays import SAMPLE, Arrays, Sampled
 from hierstan.sampling.convergence import Convergence, check_convergence
 from hierstan.sampling.tree import VECTORS, coordinate, drawn, parts_of_groups
 from hierstan.text.wording import pooling_words
@@ -42,8 +43,8 @@ class Fit:
     model : CompletePooling, NoPooling or PartialPooling
         The configuration that was fitted.
     data : GroupedData
-    sampled : xarray.DataTree
-        What was sampled: `idata` without what is computed from it when it is asked for.
+    kept : Sampled
+        What was sampled, as plain arrays until a DataTree is asked for.
     priors : dict of str to Prior
         The priors as used, defaults included.
     engine : str
@@ -81,7 +82,7 @@ class Fit:
 
     model: Any
     data: GroupedData
-    sampled: xr.DataTree
+    kept: Sampled
     priors: dict[str, Prior]
     engine: str
     seed: int
@@ -129,6 +130,11 @@ class Fit:
         return self.sampled
 
     @property
+    def sampled(self) -> xr.DataTree:
+        """What was sampled: `idata` without what is computed from it when it is asked for."""
+        return self.kept.tree
+
+    @property
     def stan_code(self) -> str:
         """The Stan program that was sampled."""
         return self.program.code
@@ -137,6 +143,16 @@ class Fit:
     def posterior(self) -> xr.Dataset:
         """The draws: the posterior, or the prior for a fit with ``prior_only=True``."""
         return self.sampled["prior" if self.prior_only else "posterior"].to_dataset()
+
+    @property
+    def arrays(self) -> Arrays:
+        """The same draws as plain arrays, by name: each of shape (chains, draws, ...)."""
+        return self.kept.arrays("prior" if self.prior_only else "posterior")
+
+    @property
+    def stats(self) -> Arrays:
+        """The sampler's statistics as plain arrays, by name: each of shape (chains, draws)."""
+        return self.kept.arrays("sample_stats_prior" if self.prior_only else "sample_stats")
 
     def draws(self, name: str) -> np.ndarray:
         """Return the draws of one variable, chains concatenated.
@@ -165,22 +181,19 @@ class Fit:
         >>> fit.draws("tau").shape, fit.draws("theta").shape
         ((4000,), (4000, 8))
         """
-        posterior = self.posterior
-        if name == "theta" and not self.keeps_theta:
+        arrays = self.arrays
+        if name == "theta" and "theta" not in arrays:
             raise HierstanError(
                 f"The draws of theta of {len(self.data.groups):,} groups are not kept. "
                 "fit.theta(groups) makes those of some groups; hs.group_means(fit) summarises all."
             )
-        composed = name in VECTORS and name not in posterior and self.data.factors is not None
-        if composed or name == self.family.log_name:
-            values = drawn(posterior, self.data, name)
-            return values.reshape(-1, *values.shape[2:])
-        if name not in posterior:
+        composed = name in VECTORS and self.data.factors is not None
+        if name not in arrays and not composed and name != self.family.log_name:
             raise HierstanError(
                 f"This fit ({pooling_words(self.model.name)}) has no variable {name!r}. "
-                f"It has {', '.join(sorted(map(str, posterior.data_vars)))}."
+                f"It has {', '.join(sorted(arrays))}."
             )
-        values = posterior[name].to_numpy()
+        values = drawn(arrays, self.data, name)
         return values.reshape(-1, *values.shape[2:])
 
     @property
@@ -192,7 +205,7 @@ class Fit:
         on it is computed from the exact conditional distributions instead, and `theta` draws from
         these; with complete pooling every group's draws are those of ``mu``.
         """
-        return "theta" in self.posterior
+        return "theta" in self.arrays
 
     def theta(
         self,
@@ -223,7 +236,7 @@ class Fit:
         (4000, 2)
         """
         if self.keeps_theta:
-            values = self.posterior["theta"].to_numpy()
+            values = self.arrays["theta"]
             flat = values.reshape(-1, values.shape[-1])
             return flat[draws][:, groups]
         chosen = np.arange(len(self.data.groups))[groups]
@@ -310,8 +323,8 @@ class Fit:
         if "group_draws" not in self.cache:
             from hierstan.fit.group_draws import GroupDraws
 
-            structured = any(str(name).startswith("u_") for name in self.posterior)
-            names = {*map(str, self.posterior), *(VECTORS if structured else ())}
+            structured = any(name.startswith("u_") for name in self.arrays)
+            names = {*self.arrays, *(VECTORS if structured else ())}
             names |= {self.family.log_name} - {""}
             hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
             assert self.integrated is not None
@@ -336,15 +349,12 @@ class Fit:
         >>> fit.keeps_theta
         True
         """
-        posterior = self.posterior
-        S = posterior.sizes["chain"], posterior.sizes["draw"]
-        made = self.group_draws().at(np.arange(S[0] * S[1]), np.arange(len(self.data.groups)))
-        dims = ("chain", "draw", "group")
-        self.sampled["posterior"] = posterior.assign(
-            theta=(dims, made.reshape(*S, -1))
-        ).assign_coords(
-            group=coordinate(self.data.groups), **dict[str, Any](parts_of_groups(self.data.groups))
-        )
+        arrays, groups = self.arrays, self.data.groups
+        S = arrays.sizes["chain"], arrays.sizes["draw"]
+        made = self.group_draws().at(np.arange(S[0] * S[1]), np.arange(len(groups)))
+        labels = {"group": ("group", coordinate(groups)), **parts_of_groups(groups)}
+        theta = Arrays({"theta": made.reshape(*S, -1)}, {"theta": (*SAMPLE, "group")}, labels)
+        self.kept.replace("posterior", arrays.joined(theta))
 
     def convergence(self) -> Convergence:
         """Return the measures of convergence, computed once; `hierstan.diagnose` words them.
@@ -359,8 +369,7 @@ class Fit:
         0
         """
         if "convergence" not in self.cache:
-            stats = self.sampled["sample_stats_prior" if self.prior_only else "sample_stats"]
-            self.cache["convergence"] = check_convergence(self.posterior, stats.to_dataset())
+            self.cache["convergence"] = check_convergence(self.arrays, self.stats)
         found: Convergence = self.cache["convergence"]
         return found
 

@@ -37,7 +37,7 @@ def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     averaged over 400 draws of the other parameters.
     """
     J = len(fit.data.groups)
-    S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    S = fit.arrays.sizes["chain"] * fit.arrays.sizes["draw"]
     result = np.empty((4, J))
     if fit.model.shares_mean and not fit.keeps_theta:
         block = fit.theta(groups=slice(0, 1))

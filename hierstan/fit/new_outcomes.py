@@ -66,7 +66,7 @@ class Outcomes:
     @property
     def size(self) -> int:
         """Number of draws."""
-        sizes = self.fit.posterior.sizes
+        sizes = self.fit.arrays.sizes
         return int(sizes["chain"] * sizes["draw"]) if self.which is None else len(self.which)
 
     def evaluate(self, names: Sequence[str]) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
@@ -188,7 +188,7 @@ def new_means(
     numpy.ndarray
         Of shape (S, count), on the link scale.
     """
-    sizes = fit.posterior.sizes
+    sizes = fit.arrays.sizes
     S = int(sizes["chain"] * sizes["draw"])
     if fit.model.stands_alone:
         rng = np.random.default_rng([seed, 0])
@@ -219,7 +219,7 @@ def new_baselines(
     """
     if known is not None:
         return np.broadcast_to(known, effects.shape)
-    slope = fit.draws("slope")[:, None] if "slope" in fit.posterior else 0.0
+    slope = fit.draws("slope")[:, None] if "slope" in fit.arrays else 0.0
     center = fit.draws("intercept")[:, None] + slope * effects
     return np.random.default_rng([seed, 4]).normal(center, fit.draws("spread")[:, None])
 

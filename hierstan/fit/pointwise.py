@@ -10,6 +10,7 @@ from hierstan.families import FAMILIES
 from hierstan.fit.streams import stream
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.arrays import Arrays
 from hierstan.sampling.inputs import stan_data
 from hierstan.sampling.run import keeps_pointwise
 from hierstan.sampling.tree import drawn, whole_numbers
@@ -52,6 +53,7 @@ def pointwise(
 
     prior_only = "prior" in sampled.children
     draws = sampled["prior" if prior_only else "posterior"].to_dataset()
+    arrays = Arrays.of(draws)
     names = {"posterior_predictive": "y_rep", "log_likelihood": "log_lik"}
     names = {"prior_predictive": "y_rep"} if prior_only else names
     shape = draws.sizes["chain"], draws.sizes["draw"]
@@ -59,8 +61,8 @@ def pointwise(
     if known or "theta" not in draws or not keeps_pointwise(data, shape[0] * shape[1]):
         return {}
     entries = stan_data(data, priors, rows=True, pointwise=True)
-    evaluator = Evaluator(conditional, entries, stream(seed, draws, "replications"))
-    found = {name: drawn(draws, data, name) for name in evaluator.parameters}
+    evaluator = Evaluator(conditional, entries, stream(seed, arrays, "replications"))
+    found = {name: drawn(arrays, data, name) for name in evaluator.parameters}
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in found.items()}
     written = evaluator.written(flat, list(names.values()))
     if FAMILIES[data.family].columns["y"] == "int":

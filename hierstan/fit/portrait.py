@@ -59,15 +59,15 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
         How many groups to list; None for all.
     """
     title = TITLES[fit.model.name]
-    if "beta" in fit.posterior:
+    if "beta" in fit.arrays:
         title = title.replace("mu", "mu + x[j] * beta").replace(
             "share one mean", "differ by x alone"
         )
-    if any(name in fit.posterior for name in fit.data.tau_names):
+    if any(name in fit.arrays for name in fit.data.tau_names):
         added = " + ".join(f"u[{name} of j]" for name in map(str, fit.data.levels))
         title = title.replace("the groups share one mean", "the groups differ by what they are")
         title = title.replace("mu + x[j] * beta", "mu").replace("mu", f"mu + {added}", 1)
-        if "beta" in fit.posterior:
+        if "beta" in fit.arrays:
             title = title.replace("mu +", "mu + x[j] * beta +")
     if fit.family.treatment:
         for told, meant in OF_EFFECTS.items():
@@ -205,7 +205,7 @@ def _population(fit: Any) -> Table:
     found = fit.convergence().parameters
     ess = found["ess_bulk"]
     units = ("mu", *fit.data.tau_names, "tau")  # in the same units
-    both = [name for name in units if name in fit.posterior]
+    both = [name for name in units if name in fit.arrays]
     rows: list[tuple[str, ...]] = []
     if both:
         draws = np.column_stack([fit.draws(name) for name in both])
@@ -218,7 +218,7 @@ def _population(fit: Any) -> Table:
         if effect and effect.ratio:
             ratio = _statistics(np.exp(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {effect.words}", *ratio[0]))
-    if "beta" in fit.posterior:
+    if "beta" in fit.arrays:
         slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
         names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
         lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)

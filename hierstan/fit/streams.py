@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 TAKEN = 1000  # values of each variable that tell a fit from any other
 
 
-def stream(seed: int, draws: xr.Dataset, *content: Any) -> int:
+def stream(seed: int, draws: Mapping[str, np.ndarray], *content: Any) -> int:
     """Return a seed of its own for each fit and each content, the same every time.
 
     Two fits with one seed, or two predictions from one fit, would else have their random numbers
@@ -23,7 +21,7 @@ def stream(seed: int, draws: xr.Dataset, *content: Any) -> int:
     ----------
     seed : int
         That of the fit.
-    draws : xarray.Dataset
+    draws : mapping of str to numpy.ndarray
         Its draws.
     *content : numpy.ndarray, str or int
         What is drawn.
@@ -35,15 +33,15 @@ def stream(seed: int, draws: xr.Dataset, *content: Any) -> int:
 
     Examples
     --------
-    >>> import numpy as np, xarray as xr
+    >>> import numpy as np
     >>> from hierstan.fit.streams import stream
-    >>> draws = xr.Dataset({"mu": (("chain", "draw"), np.zeros((4, 10)))})
+    >>> draws = {"mu": np.zeros((4, 10))}
     >>> stream(1, draws, "a") == stream(1, draws, "a"), stream(1, draws, "a") == stream(2, draws)
     (True, False)
     """
     made = hashlib.blake2b(str(seed).encode(), digest_size=8)
-    for name in sorted(map(str, draws.data_vars)):
-        values = draws[name].to_numpy().reshape(-1)[:TAKEN]
+    for name in sorted(draws):
+        values = draws[name].reshape(-1)[:TAKEN]
         made.update(name.encode() + np.ascontiguousarray(values, dtype=float).tobytes())
     for part in content:
         whole = isinstance(part, np.ndarray)

@@ -81,7 +81,7 @@ def new_arm_means(fit: Fit, known: np.ndarray | None = None) -> tuple[np.ndarray
     own = own_draws(fit)
     count = 1 if known is None else len(known)
     baselines = None if known is None else places_of(fit, known)
-    seed = stream(fit.seed, fit.posterior, "arms of new groups")
+    seed = stream(fit.seed, fit.arrays, "arms of new groups")
     effects = new_means(fit, count, seed, baselines=baselines)
     control = new_baselines(fit, effects, seed, baselines)
     return family.means(control, own), family.means(control + effects, own)

@@ -226,7 +226,7 @@ class TwoPartFit:
 
     def parts(self) -> Iterator[slice]:
         """Yield the groups a few at a time, so that memory stays bounded."""
-        sizes = self.rate.posterior.sizes
+        sizes = self.rate.arrays.sizes
         S, J = sizes["chain"] * sizes["draw"], len(self.groups)
         step = max(1, group_summaries.BLOCK // S)
         yield from (slice(start, min(start + step, J)) for start in range(0, J, step))

@@ -6,10 +6,9 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from xarray import DataTree
 
 from hierstan.data.two_part import joined
 from hierstan.errors import HierstanError, HierstanWarning
@@ -22,6 +21,10 @@ from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.models.two_part import PARTS, TwoPart
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.arrays import Sampled
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MODELS: dict[str, type[Pooling]] = {
     model.__name__: model for model in (CompletePooling, NoPooling, PartialPooling)
@@ -69,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
 # internals --------------------------------------------------------------------------------------
 
 
-def _fit(tree: DataTree, record: Mapping[str, Any]) -> Fit:
+def _fit(tree: xr.DataTree, record: Mapping[str, Any]) -> Fit:
     data = file.data_of(tree, record)
     prior_only = records.entry(record, "prior_only", bool)
     if ("prior" if prior_only else "posterior") not in tree.children:
@@ -78,7 +81,7 @@ def _fit(tree: DataTree, record: Mapping[str, Any]) -> Fit:
     return Fit(
         model=_model(records.entry(record, "model", dict)),
         data=data,
-        sampled=tree,
+        kept=Sampled(tree),
         priors=priors or {},
         engine=records.entry(record, "engine", str),
         seed=records.entry(record, "seed", int),
@@ -93,7 +96,7 @@ def _fit(tree: DataTree, record: Mapping[str, Any]) -> Fit:
 
 
 def _two_part(
-    tree: DataTree, record: Mapping[str, Any], path: str | os.PathLike[str]
+    tree: xr.DataTree, record: Mapping[str, Any], path: str | os.PathLike[str]
 ) -> TwoPartFit:
     fits = {}
     for name in PARTS:

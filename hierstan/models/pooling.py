@@ -257,7 +257,7 @@ class Pooling:
         fit = Fit(
             model=self,
             data=data,
-            sampled=sampled,
+            kept=sampled,
             priors=dict(plan.priors),
             engine=chosen.version(),
             seed=settings.seed,

@@ -43,7 +43,7 @@ def on_scale(fit: Fit, values: np.ndarray, scale: str) -> np.ndarray:
     check_scale(scale)
     if scale == "link":
         return np.asarray(values)
-    size = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    size = fit.arrays.sizes["chain"] * fit.arrays.sizes["draw"]
     of_draws = np.ndim(values) > 0 and len(values) == size
     return fit.to_response(values, slice(None) if of_draws else None)
 
@@ -148,7 +148,7 @@ def headings(table: pd.DataFrame) -> list[int]:
 
 def references(fit: Fit | TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
     """Return the population mean and a new group's mean as `summaries`, where the fit has them."""
-    names = [n for n in REFERENCES if isinstance(fit, Fit) and n in fit.posterior]
+    names = [n for n in REFERENCES if isinstance(fit, Fit) and n in fit.arrays]
     if isinstance(fit, TwoPartFit) or not names:
         return pd.DataFrame({"mean": [], "lower": [], "upper": [], "label": []})
     draws = on_scale(fit, np.column_stack([fit.draws(name) for name in names]), scale)
@@ -246,7 +246,7 @@ def require_posterior(fit: Fit, picture: str) -> None:
 def require(fit: Fit, name: str, picture: str) -> None:
     """Refuse a fit that lacks what a picture is about, naming the fits that have it."""
     require_posterior(fit, picture)
-    if name not in fit.posterior:
+    if name not in fit.arrays:
         kinds = "PartialPooling" if name == "tau" else "PartialPooling or CompletePooling"
         raise HierstanError(
             f"{picture} needs a fit of {kinds}: {pooling_words(fit.model.name)} has no {name}."

@@ -70,8 +70,8 @@ def plot_population(
     """
     check_fit(fit, "plot_population")
     require(fit, "mu", "plot_population")
-    names = [name for name in ("mu", "tau") if name in fit.posterior]
-    whole = "theta_new" in fit.posterior and "tau" in names
+    names = [name for name in ("mu", "tau") if name in fit.arrays]
+    whole = "theta_new" in fit.arrays and "tau" in names
     panels = len(names) + whole
     with style.quiet():
         fig, axes = style.new_figure(3.2 * panels + 0.4, 3.4, panels)

@@ -54,15 +54,14 @@ def replicated(fit: Fit) -> Replicated:
     HierstanError
         If the single observations are gone: more than 20,000 rows, reduced to summaries.
     """
-    constant = fit.sampled["constant_data"].to_dataset()
-    y = fit.sampled["observed_data"]["y"].to_numpy().astype(float)
+    constant = fit.kept.arrays("constant_data")
+    y = fit.kept.arrays("observed_data")["y"].astype(float)
     y_rep = _kept(fit, len(y))
     family = outcome_family(fit.data)
     weights, sizes = (
-        np.broadcast_to(constant[name].to_numpy() if name in constant else 1.0, y.shape)
-        for name in ("weight", family.per)
+        np.broadcast_to(constant.get(name, 1.0), y.shape) for name in ("weight", family.per)
     )
-    group, J = constant["group_index"].to_numpy(), len(fit.data.groups)
+    group, J = constant["group_index"], len(fit.data.groups)
     whole = "trials" not in constant or bool((sizes == sizes[0]).all())
     means = _means(np.vstack([y, y_rep]), weights, sizes, group, J, fit.family.medians)
     discrete = family.columns["y"] == "int"
@@ -101,7 +100,7 @@ def _kept(fit: Fit, N: int) -> np.ndarray:
             f"plot_ppc needs single observations, but the {fit.data.n_rows:,} rows of this fit "
             "came as, or were reduced to, summaries. Fit a sample of the rows, 20,000 at most."
         )
-    S = fit.posterior.sizes["chain"] * fit.posterior.sizes["draw"]
+    S = fit.arrays.sizes["chain"] * fit.arrays.sizes["draw"]
     few = int(np.clip(MOST_VALUES // N, LEAST, min(MOST, S)))
     which = np.linspace(0, S - 1, few).astype(int)
     y_rep = np.empty((few, N))

@@ -65,7 +65,7 @@ def plot_trace(
     words = named(names, names)
     if canvas().given.get("ax") is not None:
         return _draw_rows(fit, names, words)
-    draws = fit.posterior
+    draws = fit.arrays
     panels = sum(int(np.prod(draws[name].shape[2:])) for name in names)
     compact = panels > MOST_ROWS
     rows = len(names) if compact else panels
@@ -115,7 +115,7 @@ def _check_whole(figure: Any) -> None:
 
 def _draw_rows(fit: Fit, names: Sequence[str], words: Sequence[str]) -> Any:
     """Draw the traces of several variables below each other, each as high as the others."""
-    many = [name for name in names if fit.posterior[name].ndim > 2]
+    many = [name for name in names if fit.arrays[name].ndim > 2]
     if many:
         raise HierstanError(
             f"plot_trace draws variables with one number a draw into ax=, which {many[0]} is not. "
@@ -125,7 +125,7 @@ def _draw_rows(fit: Fit, names: Sequence[str], words: Sequence[str]) -> Any:
     with style.quiet():
         fig, ax = style.new_figure(8.0, 1.0)
         for row, name in enumerate(names):
-            draws = fit.posterior[name].to_numpy()
+            draws = fit.arrays[name]
             low, high = np.quantile(draws, [0.005, 0.995])
             heights = np.clip((draws - low) / max(high - low, 1e-300), -0.05, 1.05)
             for chain, values in enumerate(heights):
@@ -141,14 +141,13 @@ def _draw_rows(fit: Fit, names: Sequence[str], words: Sequence[str]) -> Any:
 
 def _diverging(fit: Fit) -> np.ndarray:
     """Return which transitions diverged, (chains, draws)."""
-    stats = fit.sampled["sample_stats_prior" if fit.prior_only else "sample_stats"]
-    return stats["diverging"].to_numpy()
+    return fit.stats["diverging"]
 
 
 def _names(fit: Fit, wanted: str | Sequence[str] | None) -> list[str]:
-    have = [str(name) for name in fit.posterior.data_vars]
+    have = list(fit.arrays)
     if wanted is None:
-        scalars = [name for name in have if fit.posterior[name].ndim == 2 and name != "theta_new"]
+        scalars = [name for name in have if fit.arrays[name].ndim == 2 and name != "theta_new"]
         first = [name for name in ("mu", "tau") if name in scalars]
         rest = [name for name in scalars if name not in first]
         return [*first, *rest] or ["theta" if fit.keeps_theta else "theta_new"]
@@ -168,7 +167,7 @@ def _divergences(fit: Fit) -> tuple[int, int]:
 
 
 def _title(fit: Fit, names: Sequence[str]) -> str:
-    r_hat = parameter_table(fit.posterior[list(names)])["r_hat"].max()
+    r_hat = parameter_table(fit.arrays.only(names))["r_hat"].max()
     diverged, draws = _divergences(fit)
     mixed = "" if np.isnan(r_hat) else f"R-hat at most {r_hat:.3f}; "
     if diverged:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hierstan.programs.pieces import BLOCKS
 
@@ -48,7 +49,8 @@ class Declaration:
         return self.type, self.sizes
 
 
-def declared(code: str) -> dict[str, dict[str, Declaration]]:
+@lru_cache(maxsize=256)
+def declared(code: str) -> Mapping[str, Mapping[str, Declaration]]:
     """Return the declarations at the top of each block of a program, by block and name."""
     bare = without_comments(code)
     return {
@@ -83,6 +85,7 @@ def identifiers(code: str) -> set[str]:
     return {name[0] for name in _NAME.finditer(bare) if not re.match(r"\s*\(", bare[name.end() :])}
 
 
+@lru_cache(maxsize=256)
 def without_comments(code: str) -> str:
     """Return a program with its comments blanked out, of the same length."""
     return re.sub(

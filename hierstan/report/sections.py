@@ -131,7 +131,7 @@ def spread(part: Part, prob: float) -> Section:
         "head": part.head,
         "verdict": for_readers(found.verdict),
         "grid": differences.spread_grid(fit, found, prob, part.key),
-        "slopes": differences.slopes_grid(fit, prob) if "beta" in fit.posterior else None,
+        "slopes": differences.slopes_grid(fit, prob) if "beta" in fit.arrays else None,
         "picture": picture(lambda: plot_population(fit), alt, 1),
     }
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from hierstan.engines import MAX_TREE_DEPTH
 from hierstan.priors import normal_quantile
+from hierstan.sampling.arrays import Arrays
 from hierstan.text.tables import plain_labels
 
 if TYPE_CHECKING:
@@ -69,14 +70,14 @@ class Convergence:
     at_depth: float
 
 
-def check_convergence(draws: xr.Dataset, stats: xr.Dataset) -> Convergence:
+def check_convergence(draws: xr.Dataset | Arrays, stats: xr.Dataset | Arrays) -> Convergence:
     """Check draws and sampler statistics.
 
     Parameters
     ----------
-    draws : xarray.Dataset
+    draws : xarray.Dataset or Arrays
         Variables of dimensions ``chain``, ``draw`` and any others: a DataTree's posterior or prior.
-    stats : xarray.Dataset
+    stats : xarray.Dataset or Arrays
         Its ``sample_stats``, with ``diverging``, ``energy`` and ``tree_depth``.
 
     Examples
@@ -92,6 +93,7 @@ def check_convergence(draws: xr.Dataset, stats: xr.Dataset) -> Convergence:
     >>> found.divergences, bool(found.parameters.loc["mu", "r_hat"] < 1.01)
     (0, True)
     """
+    draws, stats = Arrays.of(draws), Arrays.of(stats)
     means = np.concatenate([_chain_means(values) for _, _, values in _flat(draws)])
     return Convergence(
         parameters=parameter_table(draws),
@@ -99,7 +101,7 @@ def check_convergence(draws: xr.Dataset, stats: xr.Dataset) -> Convergence:
         chains=draws.sizes["chain"],
         draws=draws.sizes["draw"],
         divergences=int(stats["diverging"].sum()),
-        e_bfmi=e_bfmi(stats["energy"].transpose("chain", "draw").to_numpy()),
+        e_bfmi=e_bfmi(stats["energy"]),
         at_depth=float((stats["tree_depth"] >= MAX_TREE_DEPTH).mean()),
     )
 
@@ -129,7 +131,7 @@ def max_r_hat(parameters: int, chains: int) -> float:
     return round(1 + (MAX_R_HAT - 1) * float(far / once), 2)
 
 
-def parameter_table(draws: xr.Dataset) -> pd.DataFrame:
+def parameter_table(draws: xr.Dataset | Arrays) -> pd.DataFrame:
     """Return the measures of every scalar: numbers first, then ``theta_new``, then ``theta``."""
     parts = []
     for name, labels, values in _flat(draws):
@@ -146,7 +148,7 @@ def parameter_table(draws: xr.Dataset) -> pd.DataFrame:
     return pd.concat(parts).rename_axis("parameter")
 
 
-def quantiles(draws: xr.Dataset, probabilities: tuple[float, ...]) -> np.ndarray:
+def quantiles(draws: xr.Dataset | Arrays, probabilities: tuple[float, ...]) -> np.ndarray:
     """Return quantiles of every scalar, of shape (K, len(probabilities)), in the same order."""
     parts = [
         np.quantile(values.reshape(len(values), -1), probabilities, axis=1).T
@@ -171,22 +173,20 @@ def e_bfmi(energy: np.ndarray) -> np.ndarray:
 # internals --------------------------------------------------------------------------------------
 
 
-def _flat(draws: xr.Dataset) -> Iterator[tuple[str, list[str], np.ndarray]]:
+def _flat(draws: xr.Dataset | Arrays) -> Iterator[tuple[str, list[str], np.ndarray]]:
     """Yield each variable's name, the labels of its scalars and its draws (K, C, D)."""
-    names = [str(name) for name in draws.data_vars]
-    for name in sorted(names, key=lambda name: (draws[name].ndim > 2, name == "theta_new")):
-        variable = draws[name].transpose("chain", "draw", ...)
-        values = variable.to_numpy().astype(float, copy=False)
+    arrays = Arrays.of(draws)
+    for name in sorted(arrays, key=lambda name: (arrays[name].ndim > 2, name == "theta_new")):
+        values = arrays[name].astype(float, copy=False)
         values = values.reshape(*values.shape[:2], -1)
-        yield name, _labels(name, variable), values.transpose(2, 0, 1)
+        yield name, _labels(name, arrays), values.transpose(2, 0, 1)
 
 
-def _labels(name: str, variable: xr.DataArray) -> list[str]:
-    inner = variable.dims[2:]
+def _labels(name: str, draws: Arrays) -> list[str]:
+    inner = draws.dims[name][2:]
     if not inner:
         return [name]
-    indexes: list[pd.Index] = [variable.get_index(dimension) for dimension in inner]
-    labels = [plain_labels(index) for index in indexes]
+    labels = [plain_labels(draws.labels(dim)) for dim in inner]
     return [f"{name}[{','.join(parts)}]" for parts in itertools.product(*labels)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,12 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Draws, Engine, Settings
 from hierstan.families import FAMILIES
 from hierstan.priors import Uniform
+from hierstan.sampling.arrays import Sampled
 from hierstan.sampling.convergence import MIN_E_BFMI, e_bfmi
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
 from hierstan.sampling.theta import TILE, theta_of_tile
-from hierstan.sampling.tree import tree
-
-if TYPE_CHECKING:
-    import xarray as xr
+from hierstan.sampling.tree import laid_out
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
 MENDING = 0.99  # adapt_delta of a second attempt
@@ -32,11 +30,11 @@ WRITTEN = (
 
 def run(
     plan: Plan, engine: Engine, settings: Settings, *, mend: bool = False
-) -> tuple[xr.DataTree, Settings, str]:
-    """Sample; return the DataTree, the settings it was sampled with, and a note for the user.
+) -> tuple[Sampled, Settings, str]:
+    """Sample; return the draws, the settings it was sampled with, and a note for the user.
 
     With `mend`, a run that had trouble is repeated once with a smaller step size. Where theta is
-    integrated out, the tree is without it.
+    integrated out, they are without it.
     """
     sampled = _sampled(plan, engine, settings)
     trouble = _trouble(sampled) if mend and settings.adapt_delta < MENDING else ""
@@ -69,18 +67,17 @@ def describes_theta(plan: Plan, draws: int) -> bool:
 # internals ------------------------------------------------------------------------------------
 
 
-def _trouble(sampled: xr.DataTree) -> str:
-    name = "sample_stats" if "sample_stats" in sampled.children else "sample_stats_prior"
-    stats = sampled[name].to_dataset()
-    diverging = stats["diverging"].to_numpy()
+def _trouble(sampled: Sampled) -> str:
+    stats = sampled.arrays("sample_stats" if "sample_stats" in sampled else "sample_stats_prior")
+    diverging = stats["diverging"]
     if diverging.any():
         return f"{int(diverging.sum()):,} of {diverging.size:,} transitions diverged"
-    lowest = e_bfmi(stats["energy"].to_numpy()).min()
+    lowest = e_bfmi(stats["energy"]).min()
     return f"E-BFMI was as low as {lowest:.2f}" if lowest < MIN_E_BFMI else ""
 
 
-def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
-    """Return posterior, statistics and data as a DataTree."""
+def _sampled(plan: Plan, engine: Engine, settings: Settings) -> Sampled:
+    """Return posterior, statistics and data."""
     size, J = settings.chains * settings.draws, len(plan.data.groups)
     in_passing = (  # an edited template may ask for what the embedded engine has not
         plan.program.edited
@@ -103,7 +100,7 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> xr.DataTree:
             draws.variables["theta"] = np.broadcast_to(theta, (*theta.shape[:2], J))
     if described and {"theta_mean", "theta_sd"} <= set(written):
         draws.variables["theta"] = _theta(plan, draws.variables, written, settings.seed)
-    return tree(plan, draws, written)
+    return laid_out(plan, draws, written)
 
 
 def _theta(

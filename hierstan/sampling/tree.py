@@ -1,11 +1,10 @@
-"""Draws laid out as a DataTree, as ArviZ expects it."""
+"""Draws laid out in groups, as ArviZ expects them."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,19 +12,21 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.engines import Draws
 from hierstan.families import FAMILIES
+from hierstan.sampling.arrays import SAMPLE, Arrays, Sampled
 from hierstan.sampling.inputs import Plan
 from hierstan.text.tables import plain_labels
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 VECTORS = {"u": "u", "tau_level": "tau"}  # of the program, kept as one variable per factor
 OWN_DIMS = ("chain", "draw", "group", "observation", "predictor", "cut", "covariate")
 DIMS = {"theta": ["group"], "baseline": ["group"], "beta": ["predictor"]}
 
 
-def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.DataTree:
-    """Return draws, statistics and data; of what the engine wrote besides, what is complete."""
+def laid_out(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> Sampled:
+    """Return draws, statistics and data; of what the engine wrote besides, what is complete.
+
+    By the conventions of ArviZ: arrays come by chain and draw first, but for groups of data, and a
+    dimension without a name of its own is numbered.
+    """
     data, family = plan.data, FAMILIES[plan.data.family]
     variables, dims, coords = _by_factor(data, draws.variables)
     if family.of_group:
@@ -53,18 +54,18 @@ def tree(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> xr.Data
     observation = ["observation"]
     constant = dict.fromkeys(groups["constant_data"], observation)
     named = {name: [dim] for name, dim in family.parameter_dims.items()}
-    made = _laid_out(
-        groups,
-        coords={"observation": np.arange(len(observed)), **_coordinates(data), **coords},
-        dims={**DIMS, **named, "y": observation, **constant, **dims},
+    known = {**DIMS, **named, "y": observation, **constant, **dims}
+    labels = {dim: (dim, values) for dim, values in {**_coordinates(data), **coords}.items()}
+    labels |= parts_of_groups(data.groups)
+    return Sampled(
+        {
+            group: Arrays(arrays, _dims(group, arrays, known), labels)
+            for group, arrays in groups.items()
+        }
     )
-    for node in made.children.values():
-        if "group" in node.dims:
-            node.dataset = node.to_dataset().assign_coords(parts_of_groups(data.groups))
-    return made
 
 
-def drawn(draws: xr.Dataset, data: GroupedData, name: str) -> np.ndarray:
+def drawn(draws: Arrays, data: GroupedData, name: str) -> np.ndarray:
     """Return the draws of a variable of the program, (chain, draw, ...).
 
     ``u`` and ``tau_level`` are put together from the variables of the factors; what each group has
@@ -72,10 +73,10 @@ def drawn(draws: xr.Dataset, data: GroupedData, name: str) -> np.ndarray:
     """
     family = FAMILIES[data.family]
     if family.of_group and name == family.log_name:
-        return np.log(draws[family.of_group].to_numpy())
+        return np.log(draws[family.of_group])
     if name not in VECTORS or name in draws:
-        return draws[name].to_numpy()
-    parts = [draws[f"{VECTORS[name]}_{factor}"].to_numpy() for factor in data.levels]
+        return draws[name]
+    parts = [draws[f"{VECTORS[name]}_{factor}"] for factor in data.levels]
     return np.concatenate([part[..., None] if part.ndim == 2 else part for part in parts], axis=2)
 
 
@@ -115,37 +116,15 @@ def whole_numbers(values: np.ndarray) -> np.ndarray:
 # internals ------------------------------------------------------------------------------------
 
 
-def _laid_out(
-    groups: Mapping[str, Mapping[str, np.ndarray]],
-    coords: Mapping[str, np.ndarray],
-    dims: Mapping[str, list[str]],
-) -> xr.DataTree:
-    """Return arrays as the groups of a tree, by the conventions of ArviZ.
-
-    Arrays come by chain and draw first, but for groups of data; a dimension without a name is
-    numbered. As `arviz_base.from_dict`, which takes longer to import than a small fit.
-    """
-    import xarray as xr
-
-    made = {}
-    for group, variables in groups.items():
-        sample = [] if group.endswith("_data") else ["chain", "draw"]
-        named = {}
-        for name, values in variables.items():
-            known = [*sample, *dims.get(name, [])]
-            rest = [f"{name}_dim_{k}" for k in range(np.ndim(values) - len(known))]
-            named[name] = ([*known, *rest], values)
-        sizes = {
-            dim: n for of, values in named.values() for dim, n in zip(of, values.shape, strict=True)
-        }
-        attributes = {
-            "created_at": datetime.now(UTC).isoformat(),
-            "creation_library": "hierstan",
-            "creation_library_language": "Python",
-        }
-        index = {dim: coords.get(dim, np.arange(n)) for dim, n in sizes.items()}
-        made[group] = xr.Dataset(named, index, attributes)
-    return xr.DataTree.from_dict(made)
+def _dims(
+    group: str, arrays: Mapping[str, np.ndarray], known: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
+    """Return the dimensions of each array."""
+    sample = [] if group.endswith("_data") else list(SAMPLE)
+    found = {name: [*sample, *known.get(name, [])] for name in arrays}
+    for name, values in arrays.items():
+        found[name] += [f"{name}_dim_{k}" for k in range(np.ndim(values) - len(found[name]))]
+    return found
 
 
 def _by_factor(

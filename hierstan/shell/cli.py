@@ -153,7 +153,7 @@ def _tell(
     printed.print_diagnoses(fits)
     printed.print_groups(table, fits["partial"].data, prob)
     for (head, comparison), fit in zip(comparisons, own, strict=True):
-        if "beta" in fit.posterior:
+        if "beta" in fit.arrays:
             printed.print_slopes(fit, prob)
         if fit.data.covariates is not None:
             printed.print_covariates(fit, prob)

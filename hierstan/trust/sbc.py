@@ -154,7 +154,7 @@ class _Task:
                 ranks = self._ranks(fit, simulation)
         except EngineError as error:
             return _Outcome({}, str(error))
-        return _Outcome(ranks, "", unmixed, bool(fit.sampled["sample_stats"]["diverging"].any()))
+        return _Outcome(ranks, "", unmixed, bool(fit.stats["diverging"].any()))
 
     def _fit(self, data: GroupedData, seed: int) -> tuple[Fit, bool]:
         """Fit, once more with more draws if these would not be independent once thinned."""
@@ -187,7 +187,7 @@ class _Task:
         }
         for name, dim in FAMILIES[data.family].parameter_dims.items():
             below = fit.draws(name)[places] < truth[name]
-            ranks |= _each(name, fit.posterior[dim].values.tolist(), below)
+            ranks |= _each(name, fit.arrays.labels(dim).tolist(), below)
         if data.predictors is not None and "beta" in fit.priors:
             below = fit.draws("beta")[places] < truth["beta"]
             ranks |= _each("beta", plain_labels(data.predictors.columns), below)

@@ -11,6 +11,7 @@ import xarray as xr
 
 import hierstan as hs
 from hierstan.fit import judgement
+from hierstan.sampling.arrays import Sampled
 
 LINE = 88
 
@@ -44,7 +45,7 @@ def with_draws(fit: hs.Fit, posterior: xr.Dataset) -> hs.Fit:
     """The same fit with other draws."""
     groups = {path: node.to_dataset() for path, node in fit.idata.subtree_with_keys}
     idata = xr.DataTree.from_dict(groups | {"posterior": posterior})
-    return dataclasses.replace(fit, sampled=idata, cache={})
+    return dataclasses.replace(fit, kept=Sampled(idata), cache={})
 
 
 # summary ----------------------------------------------------------------------------------------

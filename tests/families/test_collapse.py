@@ -72,6 +72,18 @@ def test_a_large_mean_costs_no_digits(
         assert cell.squares == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_rows_in_pandas_are_summed_in_parts_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = far_from_zero(n=1001).query("group != 2")  # a code that no row has
+    frame["weight"] = 1.0 + np.arange(len(frame)) % 3
+    whole = {name: FAMILIES[name].collapsed(frame) for name in ("normal", "normal_weighted")}
+    monkeypatch.setattr(collapse, "BLOCK", 7)
+    for name, cells in whole.items():
+        parts = FAMILIES[name].collapsed(frame)
+        pd.testing.assert_frame_equal(parts, cells, rtol=1e-13)
+        assert parts["group"].tolist() == [0, 1, 3, 4]
+    assert_moments(FAMILIES["normal"].collapsed(frame), frame, digits=1e-9)
+
+
 def test_a_sum_of_squares_would_lose_them() -> None:
     """The data above are hard: the textbook shortcut has no correct digit."""
     frame = far_from_zero()

@@ -23,6 +23,7 @@ from hierstan.fit.observed_information import (
     likelihood_edited,
     observed_information,
 )
+from hierstan.sampling.arrays import Sampled
 
 ROWS = ["normal", "student_t", "bernoulli", "poisson", "neg_binomial", "lognormal", "gamma"]
 SIZES = np.array([1, 2, 5, 40])
@@ -126,10 +127,10 @@ def test_rates_at_the_edge_neither_overflow_nor_cancel() -> None:
     edge = fit.posterior.assign(theta=fit.posterior["theta"] * 0 + [-800.0, 40.0])
     tree = fit.idata.copy()
     tree["posterior"] = edge
-    variance = sampling_variance(dataclasses.replace(fit, sampled=tree))
+    variance = sampling_variance(dataclasses.replace(fit, kept=Sampled(tree)))
     np.testing.assert_allclose(variance[0, 1], np.exp(40) / 9)
     assert np.isinf(variance[0, 0]) or variance[0, 0] > 1e300
-    factors = by_group(dataclasses.replace(fit, sampled=tree))
+    factors = by_group(dataclasses.replace(fit, kept=Sampled(tree)))
     assert factors.pooling_factor[0] == 1
 
 

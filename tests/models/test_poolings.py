@@ -51,7 +51,7 @@ def tree_of(recipe: Recipe, engine: str) -> xr.DataTree:
     fit = Fit(
         model=POOLINGS[recipe.pooling](),
         data=plan.data,
-        sampled=sampled,
+        kept=sampled,
         priors=dict(plan.priors),
         engine=engine,
         seed=5,

@@ -14,6 +14,7 @@ from programs import POOLINGS, small_data
 from scipy import integrate, stats
 
 import hierstan as hs
+from hierstan.sampling.arrays import Sampled
 from hierstan.trust import certify
 from hierstan.trust.certify import FAMILIES
 from hierstan.trust.quadrature import Moments
@@ -161,7 +162,7 @@ def test_wrong_draws_are_not_certified() -> None:
         .to_dataset()
         .assign(mu=fit.posterior["mu"] + 0.15 * fit.posterior["mu"].std())
     )
-    off = hs.certify(replace(fit, sampled=shifted)).table
+    off = hs.certify(replace(fit, kept=Sampled(shifted))).table
     assert abs(off.loc["mu", "mean_z"]) > 4
     assert off["mean_z"].drop("mu").abs().max() < 4
 

@@ -87,7 +87,7 @@ def influence(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
 
 
 def _check(fit: Fit) -> None:
-    if fit.prior_only or "mu" not in fit.posterior:
+    if fit.prior_only or "mu" not in fit.arrays:
         raise HierstanError(
             "influence asks what a group does to the population: it takes a fit of PartialPooling "
             "or CompletePooling that has seen the data."

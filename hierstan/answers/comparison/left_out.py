@@ -26,7 +26,7 @@ WIDER, FURTHER = 1.1, 0.25  # scales of a fold's prior that the draws may not co
 
 def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:
     """Return all or at most `size` evenly spaced draws of what is no group's own parameter."""
-    known = {*fit.posterior, *(VECTORS if fit.data.factors is not None else ())} - {*LATENT}
+    known = {*fit.arrays, *(VECTORS if fit.data.factors is not None else ())} - {*LATENT}
     draws = {name: fit.draws(name) for name in fit.conditional.parameters if name in known}
     if not draws:
         return {}

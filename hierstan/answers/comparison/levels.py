@@ -18,6 +18,7 @@ from hierstan.errors import HierstanError
 from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
+from hierstan.text.bars import with_bar
 
 NODES = np.linspace(-6.0, 6.0, 25)  # of a new level, in sds from the average one
 FINE = np.linspace(-6.0, 6.0, 601)
@@ -29,8 +30,6 @@ def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> E
 
     What the level adds is integrated out, as are the means of its groups.
     """
-    from tqdm.auto import tqdm
-
     known = fit.data.levels[factor]
     own = fit.data.factors
     assert own is not None
@@ -39,8 +38,7 @@ def loo_of_levels(fit: Fit, factor: Hashable, *, size: int, progress: bool) -> E
     hyper = hyper_draws(fit, size)
     levels = [fit.data.only_groups(np.flatnonzero(within == code)) for code in range(len(known))]
     together = np.stack([log_lik_together(fit, hyper, data) for data in levels], axis=1)
-    bar = tqdm(range(len(known)), desc=f"refitting without each {factor}", disable=not progress,
-               delay=2, leave=False)  # fmt: skip
+    bar = with_bar(range(len(known)), f"refitting without each {factor}", shown=progress)
     found = np.array([_without(fit, factor, within == code, size) for code in bar])
     U, S = len(known), len(together)
     left_out = LeftOut(

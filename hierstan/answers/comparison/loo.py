@@ -26,6 +26,7 @@ from hierstan.answers.comparison.units import distinct_units, draws_to_use, left
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
+from hierstan.text.bars import with_bar
 
 LEVEL_DRAWS = 500  # at which a level left out is predicted
 WAIC_LIMIT = 0.4
@@ -197,14 +198,9 @@ def _check(fit: Any, unit: str, verb: str) -> None:
 
 def _anew(fit: Fit, unit: str, hard: np.ndarray, progress: bool) -> list[tuple[float, float, str]]:
     """Leave units out without importance weights; return elpd, its error and how it was done."""
-    from tqdm.auto import tqdm
-
     folds = Folds(fit, unit)
-    bar = tqdm(
-        hard, desc=f"leaving out each hard {unit}", disable=not progress, delay=2, leave=False
-    )
     found = []
-    for index in map(int, bar):
+    for index in with_bar(hard.tolist(), f"leaving out each hard {unit}", shown=progress):
         value, error = folds.without(index)
         way = "integral"
         if not error <= LARGE_ERROR_I and can_refit(fit, unit, index):

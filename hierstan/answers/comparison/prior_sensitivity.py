@@ -27,12 +27,12 @@ from hierstan.fit.taken import refuse_two_part
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import expected_means, normal_approximation
 from hierstan.text.answer import tables_of
+from hierstan.text.bars import with_bar
 from hierstan.text.numbers import figure
 from hierstan.text.tables import Page, Printed, Table, called
 
 DRAWS = 1000  # for the means of very many groups
 PROB = 0.9
-BAR: dict[str, Any] = {"desc": "fitting with other priors of tau", "delay": 2, "leave": False}
 HIGHEST = 100  # groups, of very many, that may be the highest under another prior
 SENSITIVE = 0.05  # power-scaling measure above which a quantity is called sensitive
 
@@ -137,14 +137,12 @@ def prior_sensitivity(
             "prior_sensitivity asks what the prior of tau does, so it takes a fit of "
             "PartialPooling (not prior_only), or the fits of fit_poolings(data)."
         )
-    from tqdm.auto import tqdm
-
     name = next(name for name, one in fits.items() if one is partial)
     used, shown = partial.priors["tau"], _shown(partial)
     others = tau_priors if tau_priors is not None else comparable(used)
     rows, means = [], []
-    bar = tqdm([used, *(prior for prior in others if prior != used)], **BAR, disable=not progress)
-    for prior in bar:
+    tried = [used, *(prior for prior in others if prior != used)]
+    for prior in with_bar(tried, "fitting with other priors of tau", shown=progress):
         one = partial if prior is used else like(_fitted(partial, prior), partial)
         row, of_groups = _line(one, {**fits, name: one}, unit, shown)
         means.append(of_groups)
@@ -187,7 +185,7 @@ def power_scaling(fit: Fit) -> pd.DataFrame:
 
     J = len(fit.data.groups)
     hyper = hyper_draws(fit, len(fit.draws("tau")) if J <= MAX_GROUPS else DRAWS)
-    shape = (fit.posterior.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
+    shape = (fit.arrays.sizes["chain"], -1) if J <= MAX_GROUPS else (1, -1)
     draws: dict[str, np.ndarray] = {n: hyper[n] for n in ("mu", "tau") if n in fit.priors}
     draws |= {name: hyper["tau_level"][:, f] for f, name in enumerate(fit.data.tau_names)}
     total = np.zeros(len(hyper["tau"]))

@@ -13,6 +13,7 @@ from hierstan.answers.comparison.left_out import FoldPriors, group_of_units
 from hierstan.answers.comparison.normal_integral import has_closed_form
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.fit import Fit
+from hierstan.text.bars import with_bar
 
 MAX_VALUES = 1_000_000  # draws x units at a time, 8 MB an array
 CLOSED, EXPLICIT, INTEGRATED = 2_000_000, 1_000_000, 300_000  # draws x units: about a second
@@ -63,18 +64,12 @@ def left_out_by_weights(
     progress : bool
         Whether to show a bar where it takes long.
     """
-    from tqdm.auto import tqdm
-
     first, place = distinct_units(fit, unit)
     times = np.bincount(place).astype(float)
     S = len(next(iter(hyper.values()))) if hyper else 1
     blocks = list(_blocks(fit, unit, S, groups))
-    bar = tqdm(
-        blocks, desc=f"leaving out {unit}s, {fit.model.name}", disable=not progress, delay=2,
-        leave=False,
-    )  # fmt: skip
     parts, kinds = [], []
-    for block in bar:
+    for block in with_bar(blocks, f"leaving out {unit}s, {fit.model.name}", shown=progress):
         units = np.flatnonzero(np.isin(group_of_units(fit.data, unit), block))
         kind = np.unique(place[units])
         column = np.searchsorted(units, first[kind])

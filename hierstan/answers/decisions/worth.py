@@ -64,7 +64,7 @@ class Values:
     @property
     def sizes(self) -> tuple[int, int]:
         """Number of draws and of groups, (S, J)."""
-        sizes = self.fit.posterior.sizes
+        sizes = self.fit.arrays.sizes
         return int(sizes["chain"] * sizes["draw"]), len(self.groups)
 
     def by_draws(self) -> Iterator[np.ndarray]:
@@ -162,7 +162,7 @@ class TwoPartValues(Values):
     @property
     def sizes(self) -> tuple[int, int]:
         """Number of draws and of groups, (S, J)."""
-        sizes = self.fit.rate.posterior.sizes
+        sizes = self.fit.rate.arrays.sizes
         return int(sizes["chain"] * sizes["draw"]), len(self.groups)
 
     def by_draws(self) -> Iterator[np.ndarray]:

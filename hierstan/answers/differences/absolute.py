@@ -82,7 +82,7 @@ class AbsoluteEffects(Printed):
         import xarray as xr
 
         values = [_effect(self.measure, *means) for _, *means in arm_means(self.fit)]
-        sizes = self.fit.posterior.sizes
+        sizes = self.fit.arrays.sizes
         shape = (sizes["chain"], sizes["draw"], len(self.fit.data.groups))
         return xr.DataArray(
             np.hstack(values).reshape(shape),

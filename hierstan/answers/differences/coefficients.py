@@ -63,7 +63,7 @@ def coefficients(fit: Fit, *, prob: float | None = None) -> pd.DataFrame:
     prob = check_prob(prob)
     check_fit(fit, "coefficients")
     data = fit.data
-    if data.standards is None or "beta" not in fit.posterior:
+    if data.standards is None or "beta" not in fit.arrays:
         why = (
             "no pooling has no use for them" if data.standards is not None else "its data have none"
         )
@@ -96,5 +96,5 @@ def _explained(fit: Fit, beta: np.ndarray) -> np.ndarray:
     explained = np.einsum(
         "sk,kl,sl->s", beta, np.cov(x, rowvar=False).reshape(2 * x.shape[1:]), beta
     )
-    tau = fit.draws("tau") if "tau" in fit.posterior else 0.0
+    tau = fit.draws("tau") if "tau" in fit.arrays else 0.0
     return np.asarray(explained / (explained + tau**2))

@@ -126,7 +126,7 @@ def thinned(fit: Fit, N: int) -> slice:
     HierstanError
         If there is no room for 400 in all.
     """
-    chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    chains, draws = fit.arrays.sizes["chain"], fit.arrays.sizes["draw"]
     every = max(-(-chains * draws * N // MAX_VALUES), 1)
     if every > 1 and chains * (draws // every) < LEAST_DRAWS:
         raise HierstanError(

@@ -106,7 +106,7 @@ def poststratify(
         )  # fmt: skip
     else:
         line, index = np.zeros(len(weights), dtype=int), pd.Index(["population"], name="by")
-    seed = stream(fit.seed, fit.posterior, "poststratify") if seed is None else check_seed(seed)
+    seed = stream(fit.seed, fit.arrays, "poststratify") if seed is None else check_seed(seed)
     total = np.bincount(line, weights=size, minlength=len(index))
     if (total == 0).any():
         raise DataError(f"The weights of {listed(index[total == 0].tolist())} add up to 0.")

@@ -85,7 +85,7 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     import xarray as xr
 
     N = len(study.cells)
-    chains, total = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
+    chains, total = fit.arrays.sizes["chain"], fit.arrays.sizes["draw"]
     places = np.arange(total)[thinned(fit, N)]
     used = np.add.outer(np.arange(chains) * total, places).ravel()
     which = used if len(places) < total else None
@@ -105,8 +105,8 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
         values.reshape(chains, len(places), N),
         dims=("chain", "draw", "group"),
         coords={
-            "chain": fit.posterior["chain"].to_numpy(),
-            "draw": fit.posterior["draw"].to_numpy()[places],
+            "chain": fit.arrays.labels("chain").to_numpy(),
+            "draw": fit.arrays.labels("draw").to_numpy()[places],
             "group": coordinate(study.labels),
         },
         name="y",

@@ -17,7 +17,7 @@ def seed_of(fit: Fit, study: Study, call: int = 0) -> int:
     about = study.known
     known = [] if about is None else [about.x, about.level, about.fresh]
     known += [] if study.baselines is None else [study.baselines]
-    return stream(fit.seed, fit.posterior, numbers, list(study.cells), list(named), *known, call)
+    return stream(fit.seed, fit.arrays, numbers, list(study.cells), list(named), *known, call)
 
 
 def next_seed(fit: Fit, study: Study) -> int:
