@@ -118,15 +118,11 @@ class Spread:
         wider than the default of estimates with known standard errors is judged as if it were that,
         so that the same data speak alike in every form.
         """
-        if (exactly := self._by_quadrature()) is not None:
-            return exactly
-        near = float(np.quantile(self.tau, NEAR))
-        below = self.tau[self.tau <= near]
-        points = near * (np.arange(POINTS) + 0.5) / POINTS
-        log_weight = self.prior.log_density(points) + self._normal_likelihood(points)
-        log_weight += np.log(near / POINTS * len(self.tau))
-        log_factor = -_log_density_at_zero((below / near) ** 2, (points / near) ** 2, log_weight)
-        return float(np.exp(np.clip(log_factor, -700, 700))) * self._to_reference()
+        key = f"bayes factor of {self.name}, {self.prior}"
+        if key not in self.fit.cache:
+            exactly = self._by_quadrature()
+            self.fit.cache[key] = self._by_draws() if exactly is None else exactly
+        return float(self.fit.cache[key])
 
     @property
     def contraction(self) -> float:
@@ -177,6 +173,16 @@ class Spread:
         best = float(terms.max())
         return float(np.exp(np.clip(best + np.log(np.exp(terms - best).sum()), -700, 700)))
 
+    def _by_draws(self) -> float:
+        """Return the Bayes factor by what the draws near 0 say."""
+        near = float(np.quantile(self.tau, NEAR))
+        below = self.tau[self.tau <= near]
+        points = near * (np.arange(POINTS) + 0.5) / POINTS
+        log_weight = self.prior.log_density(points) + self._normal_likelihood(points)
+        log_weight += np.log(near / POINTS * len(self.tau))
+        log_factor = -_log_density_at_zero((below / near) ** 2, (points / near) ** 2, log_weight)
+        return float(np.exp(np.clip(log_factor, -700, 700))) * self._to_reference()
+
     @property
     def _reference(self) -> Prior | None:
         """The prior of tau by which a wider one is judged; None where this is not wider."""
@@ -197,12 +203,9 @@ class Spread:
         Of normal approximations. With factors, the other standard deviations are at their medians.
         """
         data = self.fit.data
-        approximation = normal_approximation(data)
+        marginal = _Marginal(data, *normal_approximation(data))
         others = {name: float(np.median(self.fit.draws(name))) for name in [*data.tau_names, "tau"]}
-        at_zero, *found = (
-            _log_likelihood(data, *approximation, {**others, self.name: float(value)})
-            for value in (0.0, *tau)
-        )
+        at_zero, *found = (marginal({**others, self.name: float(value)}) for value in (0.0, *tau))
         return np.array(found) - at_zero
 
     def _before(self, tau: np.ndarray | float) -> np.ndarray:
@@ -282,36 +285,49 @@ def _whereabouts(fit: Fit) -> dict[str, tuple[float, float]]:
     return {name: (float(values.mean()), float(values.std())) for name, values in logs.items()}
 
 
-def _log_likelihood(
-    data: GroupedData, estimate: np.ndarray, precision: np.ndarray, sds: Mapping[str, float]
-) -> float:
-    """Return the log likelihood of estimates, normal around all that describes the groups.
+class _Marginal:
+    """The log likelihood of estimates, normal around all that describes the groups.
 
     Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
     Groups that say nothing, such as those with one of two arms, are left out.
     """
-    import scipy.sparse as sp
 
-    family, known, axes = FAMILIES[data.family], precision > 0, None
-    estimate, variance, design = estimate[known], 1 / precision[known], data.design[known]
-    if family.correlated:
-        axes, variance = family.axes(data.cells)
-        estimate, design = axes @ estimate, axes @ design
-    weights = 1 / (variance + sds["tau"] ** 2)
-    rest = estimate - design @ regression(estimate, design, weights)
-    total = float(np.log(weights).sum() - (weights * rest**2).sum())
-    if data.factors is None:
-        information = (design.T * weights) @ design
-        return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
-    entries = data.stan_data()
-    scale = np.repeat([sds[name] for name in data.tau_names], list(map(len, data.levels.values())))
-    levels = indicators(entries["level"][:, known] - 1, entries["L"]) * scale
-    columns = sp.hstack([levels, sp.csr_array(design * WIDE * np.ptp(estimate))]).tocsr()
-    columns = columns if axes is None else sp.csr_array(axes @ columns)
-    weighted = columns.T * weights
-    root = np.linalg.cholesky(np.eye(columns.shape[1]) + (weighted @ columns).toarray())
-    gained = np.linalg.solve(root, weighted @ rest)
-    return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
+    def __init__(self, data: GroupedData, estimate: np.ndarray, precision: np.ndarray) -> None:
+        import scipy.sparse as sp
+
+        family, known, axes = FAMILIES[data.family], precision > 0, None
+        estimate, variance, design = estimate[known], 1 / precision[known], data.design[known]
+        if family.correlated:
+            axes, variance = family.axes(data.cells)
+            estimate, design = axes @ estimate, axes @ design
+        self.estimate, self.variance, self.design = estimate, variance, design
+        self.names = data.tau_names
+        if data.factors is None:
+            return
+        entries = data.stan_data()
+        levels = indicators(entries["level"][:, known] - 1, entries["L"])
+        wide = sp.csr_array(data.design[known] * WIDE * np.ptp(estimate))
+        self.levels, self.wide = (
+            part if axes is None else sp.csr_array(axes @ part) for part in (levels, wide)
+        )
+        self.sizes = list(map(len, data.levels.values()))
+
+    def __call__(self, sds: Mapping[str, float]) -> float:
+        """Return it at the standard deviations of groups and levels, by name."""
+        import scipy.sparse as sp
+
+        weights = 1 / (self.variance + sds["tau"] ** 2)
+        rest = self.estimate - self.design @ regression(self.estimate, self.design, weights)
+        total = float(np.log(weights).sum() - (weights * rest**2).sum())
+        if not self.names:
+            information = (self.design.T * weights) @ self.design
+            return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
+        scale = np.repeat([sds[name] for name in self.names], self.sizes)
+        columns = sp.hstack([self.levels * scale, self.wide]).tocsr()
+        weighted = columns.T * weights
+        root = np.linalg.cholesky(np.eye(columns.shape[1]) + (weighted @ columns).toarray())
+        gained = np.linalg.solve(root, weighted @ rest)
+        return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
 
 
 def _log_density_at_zero(x: np.ndarray, grid: np.ndarray, log_weight: np.ndarray) -> float:
