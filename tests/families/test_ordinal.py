@@ -10,6 +10,7 @@ import pytest
 from exact import Posterior, averaged, partial
 from monte_carlo import far_off
 from scipy import integrate, special, stats
+from surveys import QUICK, ratings, shares, stores
 
 import hierstan as hs
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
@@ -20,39 +21,11 @@ from hierstan.fit.information import sampling_variance
 ENGINES = pytest.mark.parametrize(
     "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
 )
-QUICK = {"seed": 1, "engine": "stanli", "progress": False, "chains": 2, "draws": 400}
+
+
 COUNTS = pd.DataFrame(
     {1: [3, 1, 0, 5], 2: [4, 3, 2, 1], 3: [2, 8, 7, 0]}, index=pd.Index(list("abcd"), name="store")
 )
-
-
-def ratings(counts: pd.DataFrame, **more: object) -> hs.GroupedData:
-    """Write counts of each category, one line per store, as rows."""
-    rows = [
-        (store, category)
-        for store, line in counts.iterrows()
-        for category, count in line.items()
-        for _ in range(count)
-    ]
-    frame = pd.DataFrame(rows, columns=["store", "stars"])
-    columns = {"group": "store", "rating": "stars", "order": counts.columns.tolist()}
-    return hs.GroupedData.from_ratings(frame, **{**columns, **more})
-
-
-def stores(J: int = 12, n: int = 15, tau: float = 0.7, seed: int = 1) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    cut = np.array([-2.2, -0.9, 0.3, 2.0])
-    theta = rng.normal(0.6, tau, J)
-    stars = 1 + (rng.logistic(np.repeat(theta, n))[:, None] > cut - cut.mean()).sum(axis=1)
-    names = np.repeat([f"store {j}" for j in range(J)], n)
-    return pd.crosstab(names, stars).reindex(columns=[1, 2, 3, 4, 5], fill_value=0)
-
-
-def shares(theta: np.ndarray, cut: np.ndarray) -> np.ndarray:
-    """Return the shares of the categories at group means of any shape, (..., C)."""
-    above = special.expit(theta[..., None] - (cut - cut.mean()))
-    ends = np.ones((*above.shape[:-1], 1))
-    return -np.diff(np.concatenate([ends, above, 0 * ends], axis=-1), axis=-1)
 
 
 def density_of_half_width(d: float) -> float:
@@ -227,29 +200,6 @@ def test_the_poolings_are_compared() -> None:
     comparison = hs.compare(fits, progress=False)
     assert comparison.table.index[-1] == "complete"
     assert (comparison.table["pareto_k"] < 0.7).all()
-
-
-def test_the_answers_of_surveys() -> None:
-    counts = stores()
-    fit = hs.PartialPooling().fit(ratings(counts), **QUICK)
-    table = hs.ratings(fit, top=2)
-    p = np.stack([shares(t, c) for t, c in zip(fit.theta(), fit.draws("cutpoint"), strict=True)])
-    np.testing.assert_allclose(table[[1, 2, 3, 4, 5]], p.mean(axis=0))
-    np.testing.assert_allclose(table[["mean", "sd"]], hs.group_means(fit)[["mean", "sd"]])
-    top = p[..., 3:].sum(axis=-1)
-    np.testing.assert_allclose(table["top"], top.mean(axis=0))
-    np.testing.assert_allclose(table["top_lower"], np.quantile(top, 0.05, axis=0))
-    assert table.index.name == "store"
-    assert "top 2 boxes (4, 5)" in table.attrs["caption"]
-    assert "top box (5)" in hs.ratings(fit, top=1).attrs["caption"]
-    for top_wrong in (0, 5, 1.5, True):
-        with pytest.raises(hs.HierstanError, match="from 1 to 4"):
-            hs.ratings(fit, top=top_wrong)
-    schools = hs.GroupedData.from_estimates(
-        hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
-    )
-    with pytest.raises(hs.HierstanError, match="from_ratings"):
-        hs.ratings(hs.PartialPooling().fit(schools, **QUICK))
 
 
 def trial(J: int = 8, n: int = 60, effect: float = 0.8) -> pd.DataFrame:

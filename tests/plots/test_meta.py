@@ -127,16 +127,6 @@ def test_what_cannot_be_is_refused(given: dict, message: str) -> None:
             hs.plot_forest(fit_of("schools"), **given)
 
 
-def test_influence_is_drawn(tmp_path: Path) -> None:
-    fit = fit_of("schools")
-    figure, table = hs.plot_influence(fit), hs.influence(fit)
-    check_picture(figure, tmp_path)
-    dots = figure.axes[0].lines[1]
-    np.testing.assert_allclose(dots.get_xdata(), table["mu"])
-    assert table["mu_shift"].abs().idxmax() in figure.get_suptitle()
-    assert len(hs.plot_influence(fit_of("schools", "complete")).axes) == 1
-
-
 def test_contours_mark_what_is_significant() -> None:
     figure = hs.plot_funnel(fit_of("schools"), contours=True)
     assert {"p = 0.1", "p = 0.05", "p = 0.01"} <= set(words(figure))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,19 +15,20 @@ from format_golden import GOLDEN, WIDTH, formatted, recent_stanc
 from monte_carlo import TIMES, far_off
 from programs import BINOMIAL, POOLINGS, RECIPES, Recipe, small_data
 from scipy import special, stats
+from templates import edited
 
 import hierstan as hs
 from hierstan.engines import Settings, get_engine
-from hierstan.families import FAMILIES
 from hierstan.models.plan import make_plan
 from hierstan.programs.files import packaged_directory
 
 POOLING, FAMILY = "partial_pooling.stan", "families/binomial.stan"
+
+
 KNOWN = "families/normal_known.stan"
+
+
 MARGINAL = "sampling/marginal"
-
-
-# golden programs --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=str)
@@ -126,85 +126,6 @@ def test_labels_and_columns_do_not_reach_the_text() -> None:
     assert fit.posterior["group"].to_numpy()[0] == label
 
 
-# copies and where they are looked for -----------------------------------------------------------
-
-
-def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
-    folder = hs.copy_templates(tmp_path / "some" / "where")
-    assert folder == tmp_path / "some" / "where"
-    source = packaged_directory()
-    files = sorted(path.relative_to(source) for path in source.rglob("*.stan"))
-    assert sorted(path.relative_to(folder) for path in folder.rglob("*.*")) == files
-    marginal = sum(family.marginal for family in FAMILIES.values() if not family.treatment)
-    files_of_families = {family.file or family.name for family in FAMILIES.values()}
-    measured = sum(bool(family.of_group) for family in FAMILIES.values())
-    pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
-    pages += 8  # and sampled where outcomes may be extra zeros
-    pages += 3  # the same of the adjustment for covariates
-    assert len(files) == pages + len(files_of_families) + marginal + measured
-    assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)
-    assert all(os.access(folder / file, os.W_OK) for file in files)
-
-
-def test_copy_templates_overwrites_nothing(tmp_path: Path) -> None:
-    (tmp_path / POOLING).write_text("// mine")
-    with pytest.raises(hs.TemplateError, match=rf"already holds {POOLING}, which may have been"):
-        hs.copy_templates(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == [POOLING]
-    assert (tmp_path / POOLING).read_text() == "// mine"
-    folder = hs.copy_templates(tmp_path / "copy")
-    with pytest.raises(hs.TemplateError, match=r"already holds .* and \d+ more"):
-        hs.copy_templates(folder)
-
-
-def test_copy_templates_needs_a_directory_it_can_write(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(hs.TemplateError, match="cannot be written to .* Choose another directory"):
-        hs.copy_templates(tmp_path / "file" / "below")
-
-
-def test_a_directory_can_be_given_or_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = small_data("binomial")
-    copies = {}
-    for name in ("given", "set"):
-        copies[name] = edited(tmp_path / name, POOLING, "// Partial pooling:", f"// {name}:")
-    assert hs.PartialPooling().stan_code(data).startswith("// Partial pooling:")
-    monkeypatch.setenv("HIERSTAN_TEMPLATES", str(copies["set"]))
-    assert hs.PartialPooling().stan_code(data).startswith("// set:")
-    model = hs.PartialPooling(template_dir=copies["given"])
-    assert model.stan_code(data).startswith("// given:")
-    assert model.program(data).edited
-    monkeypatch.setenv("HIERSTAN_TEMPLATES", "")
-    assert hs.PartialPooling().stan_code(data).startswith("// Partial pooling:")
-
-
-def test_a_directory_that_is_not_there_says_so(tmp_path: Path) -> None:
-    model = hs.NoPooling(template_dir=tmp_path / "none")
-    with pytest.raises(hs.TemplateError, match=r"none does not exist. Make one with .*copy_templ"):
-        model.stan_code(small_data("binomial"))
-
-
-def test_line_ends_and_byte_order_marks_are_not_edits(tmp_path: Path) -> None:
-    folder = hs.copy_templates(tmp_path / "copy")
-    for file in (POOLING, FAMILY):
-        lines = (folder / file).read_text().splitlines()
-        (folder / file).write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*lines, ""]).encode())
-    program = hs.PartialPooling(template_dir=folder).program(small_data("binomial"))
-    assert program == hs.PartialPooling().program(small_data("binomial"))
-
-
-# broken templates -------------------------------------------------------------------------------
-
-
-def edited(folder: Path, file: str, old: str, new: str) -> Path:
-    """Copy the templates and replace a passage of one file."""
-    path = hs.copy_templates(folder) / file
-    text = path.read_text()
-    assert text.count(old) == 1, f"{old!r} is in {file} {text.count(old)} times"
-    path.write_text(text.replace(old, new))
-    return folder
-
-
 def line_of(folder: Path, file: str, passage: str) -> str:
     """Say where a passage is, as the errors do."""
     before = (folder / file).read_text().split(passage)[0]
@@ -243,6 +164,8 @@ BROKEN = {
         "is not of the form",
     ),
 }  # fmt: skip
+
+
 WHERE = {
     "unknown prior": "prior.kappa",
     "block unclosed": "data {\n",
@@ -322,6 +245,8 @@ def test_stan_braces_stay_stan(tmp_path: Path) -> None:
 ENGINES = pytest.mark.parametrize(
     "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
 )
+
+
 COMPILER = {
     "word": (FAMILY, "y ~ family(eta,", "y ~ family(etas,", "etas"),
     "type": (POOLING, "mu ~ {{ prior.mu }};", "mu ~ {{ prior.mu }} + mu;", "mu"),
@@ -363,14 +288,20 @@ def test_data_that_hierstan_has_not_got_are_named(tmp_path: Path) -> None:
     assert "declares the data 'age', which hierstan does not supply" in refusal(folder)
 
 
-# edited templates -------------------------------------------------------------------------------
-
 EFFECTS = hs.load_dataset("eight_schools").assign(
     effect=[60.0, 8, -3, 7, -1, 1, 18, 12]
 )  # an outlier, so that the edits matter
+
+
 EIGHT = hs.GroupedData.from_estimates(EFFECTS, group="school", estimate="effect", se="se")
+
+
 Y, SE = EFFECTS["effect"].to_numpy(), EFFECTS["se"].to_numpy(dtype=float)
+
+
 PRIORS = {"mu": hs.Normal(0, 20), "tau": hs.HalfNormal(10)}
+
+
 Likelihood = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 

@@ -106,18 +106,6 @@ def test_only_partial_pooling_has_a_tau_to_be_sensitive():
         hs.prior_sensitivity(fit)
 
 
-def test_the_picture_shows_the_sweep():
-    fit = hs.PartialPooling().fit(schools(), seed=SEED, engine="stanli")
-    sensitivity = hs.prior_sensitivity(fit)
-    figure = hs.plot_prior_sensitivity(sensitivity)
-    ax = figure.axes[0]
-    drawn = ax.collections[1].get_offsets()[:, 0]
-    assert np.allclose(drawn, sensitivity.sweep["mean"])
-    assert ax.get_yticklabels()[0].get_text() == f"{fit.priors['tau']}, as fitted"
-    with pytest.raises(hs.HierstanError, match="prior_sensitivity"):
-        hs.plot_prior_sensitivity(fit)
-
-
 @pytest.mark.slow
 def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,

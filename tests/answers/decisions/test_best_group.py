@@ -22,9 +22,6 @@ def loss(theta: np.ndarray) -> np.ndarray:
     return theta.max(axis=1, keepdims=True) - theta
 
 
-# against the reference cases ------------------------------------------------------------------
-
-
 def test_eight_schools() -> None:
     fit, exact = school_fits()["partial"], reference("eight_schools_posteriordb")
     off = np.abs(hs.prob_best(fit).to_numpy() - exact["p_best"])
@@ -40,9 +37,6 @@ def test_baseball(pooling: str) -> None:
     fit, exact = deciding.baseball_fits()[pooling], reference("baseball_rstanarm")[pooling]
     off = np.abs(hs.prob_best(fit).to_numpy() - exact["p_best"])
     assert (off < TIMES * mcse(fit, is_best) + 1e-3).all()
-
-
-# against exact integration --------------------------------------------------------------------
 
 
 def conjugate() -> tuple[np.ndarray, np.ndarray]:
@@ -87,8 +81,6 @@ def test_uplift_of_no_pooling_is_exact() -> None:
     smaller = hs.uplift(fit, control="C", caring=(-2, 3), larger_is_better=False)
     np.testing.assert_allclose(smaller["prob_better"], table["prob_worse"])
 
-
-# by hand --------------------------------------------------------------------------------------
 
 DRAWS = np.array([[[3.0, 1.0, 2.0], [1.0, 1.0, 0.0], [0.0, 5.0, 4.0], [2.0, 2.0, 2.0]]])
 
@@ -169,41 +161,6 @@ def test_labels_keep_their_type(labels) -> None:
     ]
 
 
-# the decision table ---------------------------------------------------------------------------
-
-
-def test_decision_table() -> None:
-    fit = deciding.baseball_fits()["partial"]
-    table = hs.decision_table(fit, control="Alvis", caring=0.02)
-    assert table.index[0] == "Clemente"
-    assert table["expected_loss"].is_monotonic_increasing
-    assert not table.isna().any(axis=None)
-    np.testing.assert_allclose(table["prob_best"], hs.prob_best(fit)[table.index])
-    np.testing.assert_allclose(table.loc["Alvis", "uplift"], 0)
-    expected = hs.uplift(fit, control="Alvis")["upper"]
-    np.testing.assert_allclose(table["uplift_upper"][expected.index], expected)
-    assert table["verdict"].iloc[0] == "keep testing"
-    enough = hs.decision_table(fit, caring=0.05)
-    assert enough["verdict"].iloc[0] == "choose"
-    assert "uplift" not in enough
-    assert enough.attrs["advice"].startswith("Choose 'Clemente'.")
-    assert "90% equal-tailed" in enough.attrs["caption"]
-    assert hs.decision_table(fit)["verdict"].iloc[0] == "best choice"
-
-
-def test_clearly_worse_groups_are_behind() -> None:
-    theta = np.random.default_rng(1).normal([0, 0.5, 5], 1, (2, 500, 3))
-    assert hs.decision_table(fit_of(theta))["verdict"].tolist() == [
-        "best choice",
-        "behind",
-        "behind",
-    ]
-    assert hs.decision_table(fit_of(theta), caring=6)["verdict"].iloc[1] == "in the running"
-
-
-# amounts --------------------------------------------------------------------------------------
-
-
 def amounts(prior: hs.HalfNormal | hs.HalfCauchy) -> hs.Fit:
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"shop": np.repeat(list("abcd"), 20), "spent": rng.lognormal(2, 0.7, 80)})
@@ -243,9 +200,6 @@ def test_a_mean_that_a_few_draws_decide_warns() -> None:
         hs.uplift(fit_of(theta, family="binomial"), control=0, relative=True)
 
 
-# errors ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -278,9 +232,6 @@ def test_a_number_that_may_be_a_label_has_to_be_told_apart() -> None:
         hs.prob_greater(fit, than=1)
     np.testing.assert_allclose(hs.prob_greater(fit, than_group=1), [0.5, 0.5, 0.375])
     np.testing.assert_allclose(hs.prob_greater(fit, than=1.0), [0.625, 0.75, 0.75])
-
-
-# size -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

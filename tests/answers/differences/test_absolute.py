@@ -2,76 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
+from two_arms import FAST, POOLINGS, counts, rows, sites
 
 import hierstan as hs
 from hierstan.answers.differences.needed import SIDES, inverted
 from hierstan.fit.baselines import correlation, effects_given
 from hierstan.report.again import script
-
-FAST: dict[str, Any] = {
-    "seed": 3, "engine": "stanli", "progress": False, "chains": 2, "warmup": 300, "draws": 300,
-}  # fmt: skip
-POOLINGS = {"complete": hs.CompletePooling, "none": hs.NoPooling, "partial": hs.PartialPooling}
-EFFECT, BASELINE = (-0.5, 0.6), (-1.5, 1.0)  # mean and sd over the sites of a simulated trial
-CORRELATION = -0.6
-
-
-def sites(J: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw effects and baselines of the simulated trial's sites."""
-    off = CORRELATION * EFFECT[1] * BASELINE[1]
-    covariance = [[EFFECT[1] ** 2, off], [off, BASELINE[1] ** 2]]
-    rng = np.random.default_rng(seed)
-    theta, baseline = rng.multivariate_normal([EFFECT[0], BASELINE[0]], covariance, J).T
-    return theta, baseline
-
-
-@functools.cache
-def counts(pooling: str = "partial") -> hs.Fit:
-    theta, baseline = sites(40, 11)
-    rng = np.random.default_rng(12)
-    n = rng.integers(50, 400, (2, 40))
-    y = rng.binomial(n, special.expit([baseline, baseline + theta]))
-    frame = pd.DataFrame(
-        {"site": np.tile([f"site {j}" for j in range(40)], 2), "arm": ["old"] * 40 + ["new"] * 40}
-    )
-    frame["bought"], frame["users"] = y.ravel(), n.ravel()
-    data = hs.GroupedData.from_trial(
-        frame, group="site", arm="arm", control="old", successes="bought", trials="users"
-    )
-    return POOLINGS[pooling]().fit(data, **FAST)
-
-
-@functools.cache
-def rows(family: str) -> hs.Fit:
-    rng = np.random.default_rng(4)
-    frame = pd.DataFrame({"site": np.repeat(list("abcde"), 24), "arm": ["old", "new"] * 60})
-    eta = 1 + 0.3 * (frame["arm"] == "new") + np.repeat(rng.normal(0, 0.3, 5), 24)
-    y = {
-        "normal": lambda: rng.normal(eta, 1),
-        "student_t": lambda: eta + rng.standard_t(5, 120),
-        "lognormal": lambda: rng.lognormal(eta, 0.6),
-        "gamma": lambda: np.exp(eta) * rng.gamma(2, 0.5, 120),
-        "poisson": lambda: rng.poisson(np.exp(eta)),
-        "neg_binomial": lambda: rng.poisson(np.exp(eta) * rng.gamma(3, 1 / 3, 120)),
-        "bernoulli": lambda: rng.binomial(1, special.expit(eta)),
-    }[family]()
-    data = hs.GroupedData.from_trial(
-        frame.assign(y=y), group="site", arm="arm", control="old", outcome="y", family=family
-    )
-    return hs.PartialPooling().fit(data, **FAST)
-
-
-# numbers ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
@@ -168,9 +111,6 @@ def test_without_a_link_effects_are_absolute_already(family: str) -> None:
         hs.absolute_effects(fit, measure="RD")
 
 
-# groups not yet seen ------------------------------------------------------------------------------
-
-
 def test_effects_given_a_baseline_are_those_of_the_bivariate_normal() -> None:
     fit = counts()
     center, at = fit.draws("mu")[:, None], np.array([[-3.0, 0.0]])
@@ -237,47 +177,6 @@ def test_without_partial_pooling_the_baseline_tells_nothing_of_the_effect() -> N
             assert found["treated"] == pytest.approx(odds / (1 + odds), rel=1e-6)
 
 
-# both arms ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_both_arms_of_each_group(pooling: str) -> None:
-    fit = counts(pooling)
-    table = hs.arms(fit)
-    assert table.index.name == "site"
-    b, theta = fit.draws("baseline"), fit.draws("theta")
-    np.testing.assert_allclose(table["baseline"], special.expit(b).mean(axis=0))
-    np.testing.assert_allclose(table["treated"], special.expit(b + theta).mean(axis=0))
-    np.testing.assert_allclose(table["effect"], np.exp(theta).mean(axis=0))
-    np.testing.assert_allclose(table["effect_upper"], np.quantile(np.exp(theta), 0.95, axis=0))
-    link = hs.arms(fit, scale="link", prob=0.5)
-    np.testing.assert_allclose(link["baseline_lower"], np.quantile(b, 0.25, axis=0))
-    np.testing.assert_allclose(link["effect"], theta.mean(axis=0))
-
-
-def test_how_effects_go_with_baselines_is_said_where_fits_are_met() -> None:
-    fit = counts()
-    words = "The log odds ratio is lower where the baseline is higher, with probability"
-    for text in (str(fit), hs.heterogeneity(fit).verdict, repr(hs.arms(fit))):
-        assert words in " ".join(text.split())
-    assert "standard deviation of the groups' log odds ratios, is" in hs.heterogeneity(fit).verdict
-    assert "the groups' mean differences, is" in hs.heterogeneity(rows("normal")).verdict
-    assert "the groups' log ratios of means, is" in hs.heterogeneity(rows("gamma")).verdict
-    chance = float(np.mean(correlation(fit) < 0))
-    assert chance > 0.9
-    unsure = " ".join(str(rows("normal")).split())
-    assert "The data cannot tell whether effects go with baselines" in unsure
-
-
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_baselines_are_partially_pooled_in_every_pooling(pooling: str) -> None:
-    text = " ".join(str(counts(pooling)).split())
-    along = " + slope * theta[j]" if pooling == "partial" else ""
-    assert "Baselines partially pooled" in text
-    assert f"baseline[j] ~ normal(intercept{along}, spread)" in text
-    assert "effect" in text.split(" Data ")[0]
-
-
 def test_the_verdict_says_what_the_treatment_changes() -> None:
     found = hs.absolute_effects(counts(), prob=0.95)
     whole = found.overall
@@ -319,21 +218,6 @@ def test_labels_of_several_columns_and_factors() -> None:
     assert found.new_group.iloc[0]["control"] == pytest.approx(0.3)
 
 
-# both arms' own names -----------------------------------------------------------------------------
-
-
-def test_arms_keep_their_names(tmp_path: Path) -> None:
-    fit = counts()
-    assert fit.data.arms.tolist() == ["old", "new"]
-    assert "Risk difference (new - old)" in repr(hs.absolute_effects(fit))
-    coded = replace(fit, data=replace(fit.data, arms=pd.Index([0, 1])))  # words say more
-    assert "Risk difference (treated - control)" in repr(hs.absolute_effects(coded))
-    fit.save(tmp_path / "fit.nc")
-    kept = hs.load(tmp_path / "fit.nc")
-    assert kept.data.arms.tolist() == ["old", "new"]
-    assert repr(hs.absolute_effects(kept)) == repr(hs.absolute_effects(fit))
-
-
 @pytest.mark.parametrize("family", ["binomial", "gamma"])
 def test_the_script_of_a_report_makes_the_same_data(family: str) -> None:
     fit = counts() if family == "binomial" else rows("gamma")
@@ -350,8 +234,6 @@ def test_the_script_of_a_report_makes_the_same_data(family: str) -> None:
     pd.testing.assert_frame_equal(found["data"].cells, data.cells)
     assert found["data"].family == data.family
 
-
-# what cannot be asked -----------------------------------------------------------------------------
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a measure": ({"measure": "OR"}, r"one of 'RD' .*, 'RR' .*, 'NNT' \(number needed to treat\)"),
@@ -373,22 +255,3 @@ def test_what_cannot_be_asked_says_so(case: str) -> None:
     given, words = BAD[case]
     with pytest.raises(hs.HierstanError, match=words):
         hs.absolute_effects(counts(), **given)
-
-
-def test_arms_and_baselines_need_two_arms() -> None:
-    schools = hs.load_dataset("eight_schools")
-    data = hs.GroupedData.from_estimates(schools, group="school", estimate="effect", se="se")
-    fit = hs.PartialPooling().fit(data, **FAST)
-    for answer in (hs.absolute_effects, hs.arms):
-        with pytest.raises(hs.HierstanError, match="needs data with two arms"):
-            answer(fit)
-    with pytest.raises(hs.HierstanError, match="baseline= means nothing here"):
-        hs.predict(fit, new_groups=1, se=1.0, baseline=0.5)
-    with pytest.raises(hs.HierstanError, match="the groups of the fit have their own"):
-        hs.predict(counts(), groups=["site 0"], baseline=0.5)
-    with pytest.raises(hs.HierstanError, match="rates between 0 and 1"):
-        hs.predict(counts(), new_groups=1, baseline=2.0)
-    with pytest.raises(hs.HierstanError, match=r"in each group: absolute_effects\(fit\)"):
-        hs.uplift(counts())
-    with pytest.raises(hs.HierstanError, match="of= takes 'groups' or 'population'"):
-        hs.arms(counts(), of="sites")
