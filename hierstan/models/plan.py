@@ -20,7 +20,9 @@ from hierstan.sampling.starts import nearly_normal
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
 ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
-ADAPT_DELTA_NORMAL = {100: 0.6, -1: 0.7}  # without the group means, with more than so many levels
+ADAPT_DELTA_NORMAL = 0.7  # without the group means, where what is left is nearly normal
+ADAPT_DELTA_LEVELS = 0.6  # and with many levels, among which the sds of few of them hardly count
+MANY_LEVELS = 100
 
 
 class Model(Protocol):
@@ -177,7 +179,9 @@ def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
 
 
 def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
-    rates, many = ADAPT_DELTA, len(data.groups)
-    if program.integrates_theta and not program.edited and nearly_normal(data, priors):
-        rates, many = ADAPT_DELTA_NORMAL, sum(map(len, data.levels.values()))
-    return next(delta for least, delta in rates.items() if many > least)
+    if program.integrates_theta and not program.edited:
+        if sum(map(len, data.levels.values())) > MANY_LEVELS and nearly_normal(data, priors):
+            return ADAPT_DELTA_LEVELS
+        if nearly_normal(data, {*priors, "tau_level"}):
+            return ADAPT_DELTA_NORMAL
+    return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)

@@ -73,7 +73,7 @@ def coordinates(
     alike = not {"tau", "theta"} & set(priors)  # the groups differ by what is known, or not
     tau2 = typical_variance(data)
     estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
-    roughly = rough(data, alike=alike) if "near" in wanted else None
+    roughly = rough(data, alike=alike) if "near_pull" in wanted else None
     if roughly:
         estimate, precision = roughly.estimate, roughly.precision
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
@@ -115,13 +115,13 @@ NAMES = (
     "control", "control_precision", "treatment", "treatment_precision",
     "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
     "gamma_guess", "gamma_unit", "guessed_odds",
-    "P", "E", "near", "near_mean", "near_noise", "near_share",
+    "P", "E", "near_information", "near_pull", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
 FALLS = "_falls"  # what more extra zeros take from a guess
 LINEAR = {  # in the estimates of the groups
-    "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_mean", "far_mean",
+    "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_pull", "far_mean",
     "intercept_guess", "control", "treatment",
 }  # fmt: skip
 Arms = Mapping[str, tuple[np.ndarray, np.ndarray]]  # estimate and precision of each arm

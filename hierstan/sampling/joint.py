@@ -12,7 +12,7 @@ from hierstan.priors import Prior
 from hierstan.sampling.structure import Rough, indicators, level_of_groups
 
 QUARTILES = 1.349  # of a standard normal are so far apart
-TOGETHER = 40  # of mu, beta and the levels are all near
+TOGETHER = 20  # of mu, beta and the levels are all near
 MOST = 100  # near ones, whose matrix is factored at each step
 EXACT = 20_000  # groups times near ones squared: what they say is summed at each step
 SOLVED = 1500  # far ones of several factors that are eliminated at once
@@ -111,19 +111,21 @@ class _Seen:
 
     def by_group(self) -> dict[str, Any]:
         """Return it group by group."""
-        root = np.sqrt(self._v)
+        near = self._near.toarray()
         return {
-            **self._sizes(len(root)),
-            "near": self._near.toarray() * root[:, None],
-            "near_mean": self._rest * root,
+            **self._sizes(len(near)),
+            "near_information": np.einsum("jp,jq,j->pqj", near, near, self._v).reshape(
+                -1, len(near)
+            ),
+            "near_pull": (near * (self._v * self._rest)[:, None]).T,
             "near_noise": 1 / (1 + self._found.tau2 * self._found.precision),
             "near_share": self._v,
             **self._of_far(),
         }
 
     def summed(self) -> dict[str, Any]:
-        """Return it as one line for each near one."""
-        v, P = self._v, self._near.shape[1]
+        """Return it of all groups together."""
+        v = self._v
         weighted = self._near * v[:, None]
         information = (self._near.T @ weighted).toarray()
         pull = weighted.T @ self._rest
@@ -134,21 +136,22 @@ class _Seen:
             pull -= shared.T @ solved[:, -1]
         scaled = information * np.outer(self._unit, self._unit)
         values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
-        root = np.sqrt(np.maximum(values, 0.0))
-        says = values > 1e-10 * max(float(values.max()), 1e-300)
-        mean = np.where(says, vectors.T @ (self._unit * pull), 0.0) / np.where(says, root, 1.0)
+        says = vectors[:, values > 1e-10 * max(float(values.max()), 1e-300)]
+        values = np.maximum(values, 0.0)
         share = (v @ v) / v.sum() if v.any() else 0.0
         return {
-            **self._sizes(P),
-            "near": root[:, None] * vectors.T / self._unit,
-            "near_mean": mean,
-            "near_noise": np.full(P, self._left(share)),
-            "near_share": np.full(P, share),
+            **self._sizes(1),
+            "near_information": (
+                (vectors * values) @ vectors.T / np.outer(self._unit, self._unit)
+            ).reshape(-1, 1),
+            "near_pull": (says @ (says.T @ (self._unit * pull)) / self._unit)[:, None],
+            "near_noise": np.full(1, self._left(share)),
+            "near_share": np.full(1, share),
             **self._of_far(),
         }
 
-    def _sizes(self, lines: int) -> dict[str, int]:
-        return {"P": self._near.shape[1], "E": self._levels.shape[1], "M": lines}
+    def _sizes(self, parts: int) -> dict[str, int]:
+        return {"P": self._near.shape[1], "E": self._levels.shape[1], "M": parts}
 
     def _eliminated(self, right: np.ndarray) -> np.ndarray:
         """Solve the equations of the far ones."""

@@ -92,12 +92,11 @@ def starting_variances(data: GroupedData) -> dict[str, Any]:
 
 
 def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
-    """Whether the data determine `tau` and `sigma`, where they are among these parameters."""
-    known = {*names, "tau_level"}
+    """Whether the data determine ``tau``, ``tau_level`` and ``sigma``, those among these names."""
     return all(
         np.all(variance < NARROW)
         for name, variance in starting_variances(data).items()
-        if name in known
+        if name in names
     )
 
 

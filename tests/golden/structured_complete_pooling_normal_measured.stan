@@ -35,8 +35,8 @@ functions {
                        real tau,
                        vector scale,
                        vector middle,
-                       matrix near,
-                       vector near_mean,
+                       matrix near_information,
+                       matrix near_pull,
                        vector near_noise,
                        vector near_share,
                        matrix far,
@@ -46,15 +46,15 @@ functions {
                        vector far_share,
                        matrix together,
                        array[] int place) {
-    int M = rows(near);
-    int P = cols(near);
+    int M = cols(near_pull);
+    int P = rows(near_pull);
     int E = rows(far);
     vector[P] unit = head(scale, P);
-    vector[M] weight = 1 ./ sqrt(near_noise + square(tau) * near_share);
-    matrix[M, P] lines = diag_post_multiply(near, unit);
-    matrix[M, P] seen = diag_pre_multiply(weight, lines);
-    vector[P] pull = seen' * (weight .* near_mean);
-    matrix[P, P] root = cholesky_decompose(add_diag(crossprod(seen), 1));
+    vector[M] weight = 1 ./ (near_noise + square(tau) * near_share);
+    vector[P] pull = unit .* (near_pull * weight);
+    matrix[P, P] seen = to_matrix(near_information * weight, P, P)
+                        .* (unit * unit');
+    matrix[P, P] root = cholesky_decompose(add_diag(0.5 * (seen + seen'), 1));
     vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
     vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
     vector[E] far_unit = tail(scale, E);
@@ -94,14 +94,14 @@ data {
   real<lower=0> sigma_scale;
   int<lower=0, upper=1> pointwise; // write log_lik?
   int<lower=0, upper=1> replicate; // write y_rep?
-  // what the groups say of the near ones of mu, beta and u together, as if it
-  // were that near_mean ~ normal(near * them, ...) with a variance that has a
-  // part for noise and a part that grows with tau^2
+  // what the groups say of the near ones of mu, beta and u together, in parts:
+  // each has information, pulls them somewhere, and counts the less the larger
+  // its variance is, which has a part for noise and one that grows with tau^2
   int<lower=1> P; // near ones
   int<lower=0> E; // far ones
-  int<lower=1> M;
-  matrix[M, P] near;
-  vector[M] near_mean;
+  int<lower=1> M; // parts
+  matrix[P * P, M] near_information;
+  matrix[P, M] near_pull;
   vector<lower=0>[M] near_noise;
   vector<lower=0>[M] near_share;
   // and of each far one, given the near ones
@@ -126,9 +126,10 @@ transformed parameters {
   vector[2 + K + L] measured = measured_from(z, 0,
                                              append_row(prior_width,
                                                         tau_level[factor_of]),
-                                             prior_middle, near, near_mean,
-                                             near_noise, near_share, far,
-                                             far_mean, far_weight, far_noise,
+                                             prior_middle, near_information,
+                                             near_pull, near_noise,
+                                             near_share, far, far_mean,
+                                             far_weight, far_noise,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor
