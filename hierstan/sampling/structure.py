@@ -142,8 +142,10 @@ def _variances(
             shared = np.bincount(place, w)
             a, b = sums[f][both // len(sums[g])], sums[g][both % len(sums[g])]
             expected[f, g] = shared @ (shared - 2 * a * b / W) + own * (sums[g] @ sums[g]) / W**2
+    alone = [len(each) == 1 for each in sums]  # a factor of which one level is left says nothing
+    expected[alone] = expected[:, alone] = observed[alone] = 0.0
     diagonal = np.diag(expected)[:, None]
-    scale = np.where(diagonal > 0, diagonal, 1.0)  # 0 for a factor of which one level is left
+    scale = np.where(diagonal > 0, diagonal, 1.0)
     found = nnls(expected / scale, observed / scale[:, 0])[0]
     least = 0.1 * np.array([np.median(1 / s[s > 0]) for s in (precision, *sums[1:])])
     found = found + least

@@ -104,6 +104,20 @@ def test_variances_by_moments_are_near_the_truth() -> None:
     np.testing.assert_allclose(levels, 0.49, rtol=0.3)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_of_a_single_level_no_variance_is_told(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.poisson(rng.gamma(1, 3, (3, 6))) * (rng.random((3, 6)) < 0.6)
+    frame = pd.DataFrame({"g": np.repeat(list("abc"), 6), "y": y.ravel(), "r": "north"})
+    frame["size"] = np.repeat([3.0, 203.0, 403.0], 6)
+    data = hs.GroupedData.from_rows(
+        pd.concat([frame, frame.assign(g="d", r="south", size=100.0)]), group="g", outcome="y",
+        family="zero_inflated_poisson", factors=["r"], predictors=["size"],
+    ).without("d")  # fmt: skip
+    found = rough(data)
+    assert 0 < found.level_tau2[0] < 100
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [[3, 2], [30, 25], [150]])
 def test_levels_and_mu_are_measured_from_where_they_are(sizes: list[int]) -> None:

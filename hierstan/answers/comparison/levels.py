@@ -21,7 +21,10 @@ from hierstan.fit.fit import Fit
 from hierstan.text.bars import with_bar
 
 NODES = np.linspace(-6.0, 6.0, 25)  # of a new level, in sds from the average one
-FINE = np.linspace(-6.0, 6.0, 601)
+FINE = np.linspace(0.0, 1.0, 601)  # of the way from the first node to the last
+NEAR = 20.0  # in log density: what lies farther below its maximum hardly counts
+ENOUGH = 8  # nodes as near as that, for a spline; else they are set anew, where those are
+ROUNDS = 8
 BLOCK = 2**20  # draws x groups at a time
 
 
@@ -92,28 +95,58 @@ def _without(fit: Fit, factor: Hashable, mine: np.ndarray, size: int) -> tuple[f
 def _over_the_level(
     refit: Fit, factor: Hashable, data: GroupedData, hyper: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Integrate what the level adds out, at each draw: splines of the log density, (S,).
-
-    One copy of the level's groups for each value that it may add, many copies at a time.
-    """
+    """Integrate what the level adds out, at each draw: splines of the log density, (S,)."""
     from scipy import interpolate, special
 
-    S, J = len(hyper["u"]), len(data.groups)
+    nodes = np.tile(NODES, (len(hyper["u"]), 1))
+    for _ in range(ROUNDS):
+        log_density = _at_nodes(refit, factor, data, hyper, nodes) - 0.5 * nodes**2
+        log_density = np.nan_to_num(log_density, nan=-np.inf, neginf=-np.inf)
+        top = log_density.max(axis=1, keepdims=True)
+        near = log_density > top - NEAR
+        if near.sum(axis=1).min() >= ENOUGH:
+            break
+        nodes = _between(nodes, near)
+    way = np.linspace(0, 1, nodes.shape[1])
+    spline = interpolate.CubicSpline(way, np.maximum(log_density, top - 2 * NEAR), axis=1)
+    width = nodes[:, -1] - nodes[:, 0]
+    total = special.logsumexp(spline(FINE), axis=1) + np.log(width * (FINE[1] - FINE[0]))
+    return np.asarray(total - 0.5 * np.log(2 * np.pi))
+
+
+def _between(nodes: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Return as many nodes from just below the first near one to just above the last, (S, M)."""
+    row, M = np.arange(len(nodes)), nodes.shape[1]
+    first = np.maximum(near.argmax(axis=1) - 1, 0)
+    last = np.minimum(M - near[:, ::-1].argmax(axis=1), M - 1)
+    return np.linspace(nodes[row, first], nodes[row, last], M, axis=1)
+
+
+def _at_nodes(
+    refit: Fit,
+    factor: Hashable,
+    data: GroupedData,
+    hyper: Mapping[str, np.ndarray],
+    nodes: np.ndarray,
+) -> np.ndarray:
+    """Return the log likelihood of the level's groups at values that it may add, (S, M).
+
+    One copy of the groups for each value, many copies at a time.
+    """
+    (S, M), J = nodes.shape, len(data.groups)
     noise = drawn_noise(refit, data, S, refit.seed)
     place = list(refit.data.levels).index(factor)
     most = 1 if refit.family.correlated else max(1, BLOCK // (S * J))
-    at_nodes = []
-    for nodes in np.array_split(NODES, -(-len(NODES) // most)):
-        noise[place] = np.tile(nodes, (S, 1))
-        there, draws = placed(refit, _copies(data, factor, len(nodes)), hyper, noise)
-        if len(nodes) == 1:
-            at_nodes.append(log_lik_together(refit, draws, there)[None])
+    found = []
+    for values in np.array_split(nodes, -(-M // most), axis=1):
+        noise[place] = values
+        there, draws = placed(refit, _copies(data, factor, values.shape[1]), hyper, noise)
+        if values.shape[1] == 1:
+            found.append(log_lik_together(refit, draws, there)[:, None])
         else:
             by_group = log_lik_of_units(refit, draws, "group", data=there)
-            at_nodes.append(by_group.reshape(S, len(nodes), J).sum(axis=2).T)
-    fine = interpolate.CubicSpline(NODES, np.concatenate(at_nodes))(FINE)
-    log_density = -0.5 * FINE**2 - 0.5 * np.log(2 * np.pi) + np.log(FINE[1] - FINE[0])
-    return np.asarray(special.logsumexp(fine + log_density[:, None], axis=0))
+            found.append(by_group.reshape(*values.shape, J).sum(axis=2))
+    return np.concatenate(found, axis=1)
 
 
 def _copies(data: GroupedData, factor: Hashable, count: int) -> GroupedData:
