@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from statistics import NormalDist
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import lazy_loader
 import numpy as np
@@ -71,7 +71,7 @@ class Prior:
         half = self.positive and self.stan_name in SYMMETRIC and "location" not in self.numbers()
         return ", ".join([*first, *["0"] * half, last])
 
-    def log_density(self, x: Any) -> np.ndarray:
+    def log_density(self, x: np.typing.ArrayLike) -> np.ndarray:
         """Return the log density at `x`, of any shape, up to no constant.
 
         Examples
@@ -83,7 +83,7 @@ class Prior:
         x = np.asarray(x, dtype=float)
         return log_density_of_each([self], x.ravel())[:, 0].reshape(x.shape)
 
-    def quantile(self, q: Any) -> np.ndarray:
+    def quantile(self, q: np.typing.ArrayLike) -> np.ndarray:
         """Return the quantiles at the probabilities `q`.
 
         Examples
@@ -427,7 +427,7 @@ class Dirichlet(Prior):
     concentration: float
     stan_name: ClassVar[str] = "induced_dirichlet"
 
-    def log_density(self, x: Any) -> np.ndarray:
+    def log_density(self, x: np.typing.ArrayLike) -> np.ndarray:
         """Return the log density of cut points (..., C - 1) whose mean is 0, as (...).
 
         That is the density of the differences between them: their common location is integrated
@@ -452,7 +452,7 @@ class Dirichlet(Prior):
         step = np.log(places[1] - places[0]) + 0.5 * np.log(K)
         return np.asarray(norm + (a - 1) * widths + total + step)
 
-    def quantile(self, q: Any) -> np.ndarray:
+    def quantile(self, q: np.typing.ArrayLike) -> np.ndarray:
         """Refuse: a vector has no quantiles.
 
         Examples

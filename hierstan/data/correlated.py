@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from numbers import Real
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,7 +21,7 @@ from hierstan.text.wording import listed, show
 LEAST = 1e-10  # eigenvalue of a matrix of correlations: below, it is singular but for rounding
 
 
-def check_arguments(within: Hashable | None, correlation: Any, covariance: Any) -> None:
+def check_arguments(within: Hashable | None, correlation: object, covariance: object) -> None:
     """Refuse arguments that say too little, or the same thing twice."""
     if correlation is not None and covariance is not None:
         raise DataError(
@@ -40,13 +39,13 @@ def check_arguments(within: Hashable | None, correlation: Any, covariance: Any) 
             "correlation, such as correlation=0.5, or their covariance= by study."
         )
     if correlation is not None:
-        number = isinstance(correlation, Real) and not isinstance(correlation, bool)
-        if not number or not -1 < correlation < 1:
+        number = None if isinstance(correlation, bool) else correlation
+        if not isinstance(number, Real) or not -1 < float(number) < 1:
             raise DataError(f"correlation must lie between -1 and 1; got {show(correlation)}.")
 
 
 def take(
-    table: Table, correlation: float | None, covariance: Any, *, prob: float, ratios: bool
+    table: Table, correlation: float | None, covariance: object, *, prob: float, ratios: bool
 ) -> Intake:
     """Check and take estimates, and what is known of the covariance of their errors.
 
@@ -141,7 +140,7 @@ def _equally(
 
 
 def _by_study(
-    rows: pd.DataFrame, se: np.ndarray | None, covariance: Any
+    rows: pd.DataFrame, se: np.ndarray | None, covariance: object
 ) -> tuple[np.ndarray, list[Block]]:
     """Return the studies and the covariances given for them."""
     study, labels = pd.factorize(rows["within"])
@@ -170,7 +169,7 @@ def _by_study(
     return study, blocks
 
 
-def _of_all(N: int, covariance: Any) -> tuple[np.ndarray, list[Block]]:
+def _of_all(N: int, covariance: object) -> tuple[np.ndarray, list[Block]]:
     """Return what goes together by a matrix of all rows, and its blocks."""
     from scipy.sparse import csgraph
 
@@ -185,7 +184,7 @@ def _members(study: np.ndarray) -> list[np.ndarray]:
     return np.split(order, np.flatnonzero(np.diff(study[order])) + 1)
 
 
-def _matrix(value: Any, size: int, what: str) -> np.ndarray:
+def _matrix(value: object, size: int, what: str) -> np.ndarray:
     try:
         V = np.asarray(value, dtype=float)
     except (TypeError, ValueError):

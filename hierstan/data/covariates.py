@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 import narwhals as nw
 import numpy as np
@@ -20,6 +20,15 @@ from hierstan.text.wording import listed, show
 ROLE = "adjust"
 MOST_LEVELS = 50
 TOLERANCE = 1e-9  # of a variance that is left, relative to that there was
+
+
+class Line(TypedDict):
+    """What a covariate is of: a column's numbers, or one of its levels, told from `reference`."""
+
+    role: str
+    column: Hashable
+    level: Hashable | None
+    reference: Hashable | None
 
 
 def kinds(table: Table) -> dict[str, str]:
@@ -43,7 +52,7 @@ def widened(table: Table) -> tuple[Table, pd.DataFrame | None]:
     """
     if not _roles(table):
         return table, None
-    coded: list[tuple[dict[str, Any], nw.Expr]] = []
+    coded: list[tuple[Line, nw.Expr]] = []
     for role in _roles(table):
         coded += (_of_labels if role in table.labelled else _of_number)(table, role)
     raw = {f"z {k}": expression.alias(f"z {k}") for k, (_, expression) in enumerate(coded)}
@@ -77,7 +86,7 @@ def widened(table: Table) -> tuple[Table, pd.DataFrame | None]:
     return replace(table, frame=scaled, names=names_of), standards
 
 
-def table_of(lines: list[dict[str, Any]], names: list[str]) -> pd.DataFrame:
+def table_of(lines: Sequence[Mapping[str, object]], names: list[str]) -> pd.DataFrame:
     """Lay out what is known of the covariates, with labels of any type as they are."""
     index = pd.Index(names, name="covariate")
     labels = {
@@ -134,12 +143,12 @@ def _roles(table: Table) -> list[str]:
     return [role for role in table.names if role.split()[0] == ROLE]
 
 
-def _of_number(table: Table, role: str) -> list[tuple[dict[str, Any], nw.Expr]]:
-    line = {"role": role, "column": table.names[role], "level": None, "reference": None}
+def _of_number(table: Table, role: str) -> list[tuple[Line, nw.Expr]]:
+    line: Line = {"role": role, "column": table.names[role], "level": None, "reference": None}
     return [(line, nw.col(role).cast(nw.Float64))]
 
 
-def _of_labels(table: Table, role: str) -> list[tuple[dict[str, Any], nw.Expr]]:
+def _of_labels(table: Table, role: str) -> list[tuple[Line, nw.Expr]]:
     known = known_labels(table, role)
     column: Hashable = table.names[role]
     if len(known) == 1:

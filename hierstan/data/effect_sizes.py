@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Hashable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from hierstan.text.wording import listed, marked
 
 
 def effect_sizes(
-    frame: Any,
+    frame: object,
     *,
     group: Hashable,
     measure: str = "OR",
@@ -206,7 +205,7 @@ def _roles(measure: str, given: set[str]) -> tuple[str, ...]:
     return roles
 
 
-def _read(frame: Any, names: dict[str, Hashable]) -> tuple[pd.Index, dict[str, _Array]]:
+def _read(frame: object, names: dict[str, Hashable]) -> tuple[pd.Index, dict[str, _Array]]:
     """Return the trials, each of them once, and the numbers of every role."""
     if names["group"] in ("estimate", "se"):
         raise DataError(f"group={names['group']!r} names a column of the result; rename yours.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hierstan.data import correlated, intake, published
 from hierstan.data.frames import open_table
@@ -18,11 +18,11 @@ class Errors(NamedTuple):
     prob: float
     ratios: bool
     correlation: float | None
-    covariance: Any
+    covariance: object
 
 
 def take(
-    frame: Any,
+    frame: object,
     columns: Callable[..., dict[str, Hashable]],
     given: Mapping[str, Hashable | None],
     errors: Errors,

@@ -101,7 +101,7 @@ class Table:
         return pandas.format(self.names[role]) if like_pandas else other
 
 
-def open_table(frame: Any, columns: Mapping[str, Hashable]) -> Table:
+def open_table(frame: object, columns: Mapping[str, Hashable]) -> Table:
     """Check that the frame has the columns, and return it cut down to them, named by role."""
     if isinstance(frame, nw.DataFrame | nw.LazyFrame):
         frame = nw.to_native(frame)
@@ -117,11 +117,11 @@ def open_table(frame: Any, columns: Mapping[str, Hashable]) -> Table:
     return Table(selected, dict(columns))
 
 
-def column_names(frame: Any) -> list[Any]:
+def column_names(frame: object) -> list[Hashable]:
     """Return the names of a frame's columns, whatever its engine."""
     if isinstance(frame, pd.DataFrame):
         return list(frame.columns)
-    return list(nw.from_native(frame, pass_through=False).collect_schema().names())
+    return list(adopted(frame).collect_schema().names())
 
 
 def is_frame(value: object) -> bool:
@@ -133,7 +133,7 @@ def is_frame(value: object) -> bool:
     return True
 
 
-def as_pandas(frame: Any, argument: str) -> pd.DataFrame:
+def as_pandas(frame: object, argument: str) -> pd.DataFrame:
     """Return a small frame of any engine as pandas; `argument` is what a message calls it."""
     if isinstance(frame, pd.DataFrame):
         return frame
@@ -191,7 +191,7 @@ def hashable(value: object) -> bool:
 # internals --------------------------------------------------------------------------------------
 
 
-def _opened(frame: Any, argument: str = "frame") -> Frame:
+def _opened(frame: object, argument: str = "frame") -> Frame:
     try:
         opened = adopted(frame)
     except TypeError:
@@ -221,7 +221,7 @@ def _noun(role: str) -> str:
 
 
 def _check_columns(
-    present: list[Any], wanted: Mapping[str, Hashable], index_names: list[Any]
+    present: Sequence[Hashable], wanted: Mapping[str, Hashable], index_names: Sequence[Hashable]
 ) -> None:
     doubled = [name for name, times in Counter(present).items() if times > 1]
     if doubled:

@@ -45,7 +45,7 @@ def fetch_cells(table: Table, cells: Frame) -> tuple[pd.Index, pd.DataFrame]:
     return _coded(table, collected(cells), order)
 
 
-def position(groups: pd.Index, label: Any) -> int:
+def position(groups: pd.Index, label: object) -> int:
     """Return the position of a group, given by its label."""
     code_of = {known: code for code, known in enumerate(groups)}
     if not hashable(label) or label not in code_of:
@@ -57,7 +57,7 @@ def position(groups: pd.Index, label: Any) -> int:
     return code_of[label]
 
 
-def known_labels(table: Table, role: str) -> list[Any]:
+def known_labels(table: Table, role: str) -> list[Hashable]:
     """Return the labels of a column: in the order that it declares, else sorted."""
     if table.in_pandas:
         native = nw.to_native(table.frame)[role]
@@ -116,7 +116,7 @@ def _coded(
         groups, codes = _combined(table, first, by_level=by_level)
         place = {flat: codes[row] for row, flat in enumerate(_flat(first).tolist())}
         codes = np.array([place[flat] for flat in _flat(coded).tolist()], dtype=np.int64)
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         name: _numpy(frame[name]) for name in frame.columns if name not in table.keys
     }
     for role in set(table.factors) & set(frame.columns):
@@ -124,7 +124,7 @@ def _coded(
     return groups, pd.DataFrame({"group": codes, **values})
 
 
-def _list_codes(table: Table, role: str, told: list[Any], labels: list[Any]) -> Coded:
+def _list_codes(table: Table, role: str, told: list[Hashable], labels: list[Hashable]) -> Coded:
     """Labels in the order that `told` tells, and codes of others of them."""
     declared = _declared(table, role)
     known = declared or list(dict.fromkeys(told))
@@ -138,7 +138,7 @@ def _list_codes(table: Table, role: str, told: list[Any], labels: list[Any]) -> 
     return index, codes
 
 
-def _series(table: Table, role: str, labels: list[Any]) -> pd.Series:
+def _series(table: Table, role: str, labels: list[Hashable]) -> pd.Series:
     """Return the labels of a factor, as categories where they are declared in an order."""
     if _declared(table, role) is None:
         return pd.Series(pd.Index(labels, tupleize_cols=False))
@@ -170,7 +170,7 @@ def _flat(coded: list[Coded]) -> np.ndarray:
 
 def _warn_of_twins(labels: pd.Index, table: Table, role: str) -> None:
     """Warn of labels that differ by case or spaces alone: one group, written in two ways."""
-    alike: dict[Any, list[Any]] = {}
+    alike: dict[Hashable, list[Hashable]] = {}
     for label in labels:
         alike.setdefault(_normal_form(label), []).append(label)
     twins = [same for same in alike.values() if len(same) > 1]
@@ -184,7 +184,7 @@ def _warn_of_twins(labels: pd.Index, table: Table, role: str) -> None:
         )
 
 
-def _normal_form(label: Any) -> Any:
+def _normal_form(label: Hashable) -> Hashable:
     if isinstance(label, tuple):
         return tuple(map(_normal_form, label))
     return " ".join(label.split()).casefold() if isinstance(label, str) else label
@@ -195,14 +195,14 @@ def _numpy(values: nw.Series[Any]) -> np.ndarray:
     return (values.cast(nw.Float64) if wide else values).to_numpy()
 
 
-def _sorted(labels: list[Any]) -> list[Any]:
+def _sorted(labels: list[Any]) -> list[Hashable]:
     try:
         return sorted(labels)
     except TypeError:  # labels of several types, or without an order
         return sorted(labels, key=lambda label: (type(label).__name__, str(label)))
 
 
-def _declared(table: Table, role: str) -> list[Any] | None:
+def _declared(table: Table, role: str) -> list[Hashable] | None:
     """Return the categories that a column declares, where its engine has such a thing."""
     dtype = table.frame.collect_schema()[role]
     if isinstance(dtype, nw.Enum):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -64,7 +63,7 @@ def from_intervals(
     return partial(_from_intervals, table=table, width=width, ratios=ratios)
 
 
-def measure_of(frame: Any, measure: str | None, ratios: bool = False) -> str | None:
+def measure_of(frame: object, measure: str | None, ratios: bool = False) -> str | None:
     """Return the key of a measure: what is said, else what `effect_sizes` said of the frame."""
     if measure is None:
         found = frame.attrs.get("measure") if isinstance(frame, pd.DataFrame) else None
@@ -83,7 +82,7 @@ def measure_of(frame: Any, measure: str | None, ratios: bool = False) -> str | N
     return key
 
 
-def warn_of_deviations(frame: Any, se: Hashable) -> None:
+def warn_of_deviations(frame: object, se: Hashable) -> None:
     """Warn where what is given as a standard error looks like a standard deviation."""
     name = str(se).lower()
     sizes = [column for column in column_names(frame) if str(column).lower() in SIZE_NAMES]

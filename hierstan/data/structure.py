@@ -7,8 +7,8 @@ that one is the groups themselves.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,18 @@ Group = Hashable | list[Hashable]
 RESERVED = "level"  # tau_level is what programs and priors call the sds of all factors
 
 
+class LevelCodes(TypedDict):
+    """The levels of factors as Stan programs read them."""
+
+    F: int
+    L: int
+    factor: np.ndarray
+    level: np.ndarray
+    level_new: np.ndarray
+
+
 def column_roles(
-    group: Any, predictors: Any, factors: Any, adjust: Any = (), **own: Hashable
+    group: object, predictors: object, factors: object, adjust: object = (), **own: Hashable
 ) -> dict[str, Hashable]:
     """Return the column of each role; several columns for one thing are numbered."""
     if isinstance(group, list) and not group:
@@ -86,7 +96,7 @@ def levels(factors: pd.DataFrame | None) -> dict[Hashable, pd.Index]:
     return {name: _levels(factors.iloc[:, f]).rename(name) for f, name in each}
 
 
-def some(factors: pd.DataFrame | None, names: Any) -> pd.DataFrame | None:
+def some(factors: pd.DataFrame | None, names: object) -> pd.DataFrame | None:
     """Return some of the factors, given by a list of their names; all of them for None."""
     if names is None:
         return factors
@@ -102,7 +112,7 @@ def some(factors: pd.DataFrame | None, names: Any) -> pd.DataFrame | None:
     return None if factors is None or not chosen else factors[chosen]
 
 
-def level_codes(factors: pd.DataFrame | None, J: int) -> dict[str, Any]:
+def level_codes(factors: pd.DataFrame | None, J: int) -> LevelCodes:
     """Return ``F``, ``L``, ``factor``, ``level`` and ``level_new`` as the Stan programs read them.
 
     Levels are counted from 1, over all factors.
@@ -144,16 +154,12 @@ def taken(factors: pd.DataFrame, places: np.ndarray, index: pd.Index) -> pd.Data
 # internals ------------------------------------------------------------------------------------
 
 
-def _names(argument: str, given: Any, example: str) -> list[Hashable]:
-    try:
-        names = None if isinstance(given, str | bytes) else list(given)
-    except TypeError:
-        names = None
-    if names is None:
+def _names(argument: str, given: object, example: str) -> list[Hashable]:
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise DataError(
             f"{argument}= takes a list of columns, such as [{example!r}]; got {show(given)}."
         )
-    return names
+    return list(given)
 
 
 def _numbered(noun: str, names: list[Hashable]) -> dict[str, Hashable]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -60,7 +59,7 @@ class TwoPartData:
         return self.rate.groups
 
     @property
-    def grouped_by(self) -> Any:
+    def grouped_by(self) -> str:
         """The user's word for a group: the name of the column."""
         return self.rate.grouped_by
 
@@ -92,7 +91,9 @@ class TwoPartData:
         )
 
 
-def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: Sequence[str]) -> TwoPartData:
+def take(
+    frame: object, *, group: Hashable, outcome: Hashable, amounts: Sequence[str]
+) -> TwoPartData:
     """Check a frame with one customer per row, and split it; see `hierstan.TwoPart.fit`.
 
     Of several families of amounts, the first is taken unless another is clearly likelier.
@@ -120,7 +121,7 @@ def take(frame: Any, *, group: Hashable, outcome: Hashable, amounts: Sequence[st
 
 
 def take_totals(
-    frame: Any,
+    frame: object,
     *,
     group: Hashable,
     customers: Hashable,
@@ -213,7 +214,7 @@ def _plain_labels(table: Table) -> Table:
     like_pandas = table.in_pandas or table.frame.implementation.is_dask()
     if dtype != nw.Categorical or not like_pandas:
         return table
-    native: Any = nw.to_native(table.frame)
+    native = nw.to_native(table.frame)
     labels = native["group"].astype(native["group"].cat.categories.dtype)
     return replace(table, frame=adopted(native.assign(group=labels)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -85,9 +85,9 @@ class Engine(Protocol):
     def sample(
         self,
         program: Program,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
         settings: Settings,
-        inits: Sequence[Mapping[str, Any]],
+        inits: Sequence[Mapping[str, object]],
         variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS.
@@ -119,7 +119,7 @@ def get_engine(name: str = "auto") -> Engine:
     raise EngineError(f"{origin} must be one of auto, {', '.join(NAMES)}; got {chosen!r}.")
 
 
-def check_data(data: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def check_data(data: Mapping[str, object]) -> dict[str, np.ndarray]:
     """Return a program's data as arrays, refusing what an engine would scramble or truncate."""
     arrays = {name: np.asarray(value) for name, value in data.items()}
     for name, array in arrays.items():

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from hierstan.engines.stanli import Evaluator, inverse_metric
 from hierstan.engines.translation import translated
 from hierstan.errors import EngineError
 from hierstan.programs.program import Program
+
+if TYPE_CHECKING:
+    from cmdstanpy import CmdStanMCMC
 
 CACHE_VARIABLE = "HIERSTAN_CACHE"
 SIGNIFICANT_FIGURES = 12
@@ -69,9 +72,9 @@ class CmdStan:
     def sample(
         self,
         program: Program,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
         settings: Settings,
-        inits: Sequence[Mapping[str, Any]],
+        inits: Sequence[Mapping[str, object]],
         variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
@@ -83,7 +86,6 @@ class CmdStan:
         if variances:
             places = Evaluator(program, data).parameters
             metric = {"inv_metric": inverse_metric(places, variances).tolist()}
-        starts: Any = [dict(init) for init in inits] or None
         executable = self._compiled(program, settings.progress)
         with (
             _quiet(),
@@ -101,7 +103,7 @@ class CmdStan:
                         seed=settings.seed,
                         adapt_delta=settings.adapt_delta,
                         max_treedepth=MAX_TREE_DEPTH,
-                        inits=starts,
+                        inits=list(inits) or None,
                         metric=metric,
                         output_dir=folder,
                         sig_figs=SIGNIFICANT_FIGURES,
@@ -118,8 +120,8 @@ class CmdStan:
     def evaluate(
         self,
         program: Program,
-        data: Mapping[str, Any],
-        points: Sequence[Mapping[str, Any]],
+        data: Mapping[str, object],
+        points: Sequence[Mapping[str, object]],
     ) -> Draws:
         """Return what the program writes at given parameter values, shape (point, 1, ...).
 
@@ -131,7 +133,6 @@ class CmdStan:
 
         self._require()
         executable = self._compiled(program, progress=False)
-        starts: Any = [dict(point) for point in points]
         with _quiet(), tempfile.TemporaryDirectory(prefix="hierstan-") as folder:
             model = cmdstanpy.CmdStanModel(exe_file=str(executable))
             try:
@@ -144,7 +145,7 @@ class CmdStan:
                     adapt_engaged=False,
                     step_size=MINUTE_STEP,
                     max_treedepth=1,
-                    inits=starts,
+                    inits=list(points),
                     output_dir=folder,
                     sig_figs=18,
                     show_progress=False,
@@ -255,7 +256,7 @@ def _console(folder: str, error: Exception, executable: Path) -> str:
     )
 
 
-def _interruptible(sample: Callable[[], Any], folder: str) -> Any:
+def _interruptible(sample: Callable[[], CmdStanMCMC], folder: str) -> CmdStanMCMC:
     """Run CmdStanPy's `sample` so that Ctrl-C stops it at once and leaves no chain running.
 
     CmdStanPy waits for its chains in a way that an interrupt need not end (not once polars, which
@@ -281,7 +282,7 @@ def _interruptible(sample: Callable[[], Any], folder: str) -> Any:
     return future.result()
 
 
-def _draws(fit: Any) -> Draws:
+def _draws(fit: CmdStanMCMC) -> Draws:
     """Read the draws once and give them the shape (chain, draw, ...)."""
     values = np.asarray(fit.draws(concat_chains=False))
     variables = {

@@ -8,9 +8,12 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hierstan.engines import Settings
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 QUIET_SECONDS = 2.0  # a run that is done by then shows nothing
 UPDATES = 20  # of each chain
@@ -40,7 +43,7 @@ class _Updates(io.TextIOBase):
 
     def __init__(self, total: int) -> None:
         self._total, self._since = total, time.monotonic()
-        self._bar: Any = None
+        self._bar: tqdm | None = None
         self._done: dict[int, int] = {}
 
     def write(self, text: str) -> int:

@@ -10,7 +10,7 @@ import ctypes
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from hierstan.engines.progress import progress_bar
 from hierstan.engines.translation import translated
 from hierstan.errors import EngineError, TemplateError
 from hierstan.programs.program import Program
+
+if TYPE_CHECKING:
+    import stanli
 
 _POINTER = ctypes.POINTER(ctypes.c_double)
 MAX_VALUES = 2_000_000_000  # draws x columns, 16 GB
@@ -45,9 +48,9 @@ class Stanli:
     def sample(
         self,
         program: Program,
-        data: Mapping[str, Any],
+        data: Mapping[str, object],
         settings: Settings,
-        inits: Sequence[Mapping[str, Any]],
+        inits: Sequence[Mapping[str, object]],
         variances: Mapping[str, np.ndarray] | None = None,
     ) -> Draws:
         """Draw from the posterior by NUTS."""
@@ -92,7 +95,7 @@ class Evaluator:
         For the random numbers of generated quantities.
     """
 
-    def __init__(self, program: Program, data: Mapping[str, Any], seed: int = 1) -> None:
+    def __init__(self, program: Program, data: Mapping[str, object], seed: int = 1) -> None:
         import stanli
 
         with _translated(program), warnings.catch_warnings():
@@ -181,10 +184,10 @@ class Evaluator:
                     values[row] = everything[places]
         return result
 
-    def values_at(self, points: np.ndarray) -> list[dict[str, Any]]:
+    def values_at(self, points: np.ndarray) -> list[dict[str, object]]:
         """Return the parameters at points of the unconstrained space, as an engine takes them."""
         names = self._model.param_names()
-        found: list[dict[str, Any]] = [{} for _ in points]
+        found: list[dict[str, object]] = [{} for _ in points]
         for row, point in zip(found, np.ascontiguousarray(points), strict=True):
             with _translated(self._program):
                 values = self._model.param_constrain(point)
@@ -193,7 +196,9 @@ class Evaluator:
                 row[name] = values[columns].reshape(shape, order="F").tolist()
         return found
 
-    def completed(self, points: Sequence[Mapping[str, Any]], seed: int) -> list[dict[str, Any]]:
+    def completed(
+        self, points: Sequence[Mapping[str, object]], seed: int
+    ) -> list[dict[str, object]]:
         """Return parameter values with those that they lack, as in an edited template, at random.
 
         On the unconstrained scale these are uniform between -1 and 1.
@@ -244,7 +249,7 @@ def inverse_metric(places: Mapping[str, slice], variances: Mapping[str, np.ndarr
 # internals ------------------------------------------------------------------------------------
 
 
-def _places(*arrays: np.ndarray) -> list[Any]:
+def _places(*arrays: np.ndarray) -> list[ctypes._Pointer]:
     """Point to arrays: what BridgeStan checks of one takes longer than a small program."""
     return [array.ctypes.data_as(_POINTER) for array in arrays]
 
@@ -261,7 +266,7 @@ def _length(columns: slice) -> int:
     return int(columns.stop - columns.start)
 
 
-def _json(data: Mapping[str, Any]) -> str:
+def _json(data: Mapping[str, object]) -> str:
     return json.dumps({name: array.tolist() for name, array in check_data(data).items()})
 
 
@@ -275,7 +280,7 @@ def _check_size(settings: Settings, columns: int) -> None:
 
 
 def _unconstrained(
-    model: Any, places: Mapping[str, slice], inits: Sequence[Mapping[str, Any]]
+    model: stanli.Model, places: Mapping[str, slice], inits: Sequence[Mapping[str, object]]
 ) -> np.ndarray | None:
     """Return starting points; None where there are none, or not of the program's shapes."""
     if not inits:

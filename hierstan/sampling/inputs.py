@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,7 +53,7 @@ class Plan:
     prior_only: bool = False
     one_mean: bool = False
 
-    def inputs(self, *, pointwise: bool = False, describe: bool = False) -> dict[str, Any]:
+    def inputs(self, *, pointwise: bool = False, describe: bool = False) -> dict[str, object]:
         """Return the data of the program that is sampled; with `describe` it describes theta."""
         entries = stan_data(self.data, self.priors, pointwise=pointwise)
         entries["describe_theta"] = int(describe)
@@ -77,7 +76,7 @@ def stan_data(
     rows: bool = False,
     pointwise: bool = False,
     replicate: bool = True,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the data of a program as its page states it: the groups' and the priors' numbers.
 
     With `pointwise` it writes ``log_lik`` and, unless `replicate` is False, ``y_rep``: random
@@ -94,7 +93,7 @@ def stan_data(
         "level": np.zeros((0, J), dtype=np.int32),
         "level_new": np.zeros(0, dtype=np.int32),
     }
-    numbers: dict[str, Any] = {
+    numbers: dict[str, object] = {
         f"{name}_{number}": value
         for name, prior in {**ABSENT, **priors}.items()
         for number, value in prior.numbers().items()
@@ -107,14 +106,18 @@ def stan_data(
     return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}
 
 
-def with_observations(program: Program, entries: Mapping[str, Any], count: int) -> dict[str, Any]:
+def with_observations(
+    program: Program, entries: Mapping[str, object], count: int
+) -> dict[str, object]:
     """Return a program's data with the first `count` observations; with none, the prior is left."""
     return part_of(program, entries, "N", slice(0, count))
 
 
-def part_of(program: Program, entries: Mapping[str, Any], size: str, part: slice) -> dict[str, Any]:
+def part_of(
+    program: Program, entries: Mapping[str, object], size: str, part: slice
+) -> dict[str, object]:
     """Return a program's data with a part of those that are `size` in number, as it declares."""
-    kept = len(range(*part.indices(int(entries[size]))))
+    kept = len(range(*part.indices(int(np.asarray(entries[size])))))
     found = {**entries, size: kept}
     for name, declared in program.data.items():
         if size in declared.sizes and name in entries:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -132,7 +131,7 @@ def _in_order(plan: Plan, variables: dict[str, np.ndarray]) -> dict[str, np.ndar
     return {name: variables[name] for name in order if variables[name].size}
 
 
-def _starts(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
+def _starts(plan: Plan, settings: Settings) -> list[dict[str, object]]:
     points = starting_points(plan.data, plan.priors, chains=settings.chains, seed=settings.seed)
     known = plan.program.parameters
     return [{name: value for name, value in point.items() if name in known} for point in points]

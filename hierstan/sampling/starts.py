@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,7 @@ NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly no
 
 def starting_points(
     data: GroupedData, priors: Mapping[str, Prior], *, chains: int, seed: int
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return a starting point for each chain, spread out on the scale of the data.
 
     Group means start near what their own data and the population say together. With many groups, a
@@ -34,7 +33,10 @@ def starting_points(
     points = []
     for chain in range(chains):
         rng = np.random.default_rng([seed, chain])
-        point: dict[str, Any] = family.starts(typical, rng, data.cells)
+        point = {
+            name: np.asarray(value)
+            for name, value in family.starts(typical, rng, data.cells).items()
+        }
         if family.of_group:
             point[family.log_name] = _logs(data, point, rng)
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
@@ -45,7 +47,7 @@ def starting_points(
         center = design @ slopes
         point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
         point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
-        point["tau"] = spread
+        point["tau"] = np.asarray(spread)
         noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
         point["theta"] = estimate + (center - estimate) * left + noise
         if "theta" in priors:  # a parameter where the others are integrated out
@@ -60,7 +62,7 @@ def starting_points(
             point |= _baselines(data, point["theta"], rng)
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])
-        points.append({name: np.asarray(value).tolist() for name, value in point.items()})
+        points.append({name: value.tolist() for name, value in point.items()})
     return points
 
 
@@ -73,7 +75,7 @@ def typical_spreads(data: GroupedData) -> tuple[float, np.ndarray]:
     return float(np.sqrt(found.tau2)), np.sqrt(found.level_tau2)
 
 
-def starting_variances(data: GroupedData) -> dict[str, Any]:
+def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
     """Return rough posterior variances of ``log(tau)``, ``log(tau_level)`` and ``log(sigma)``.
 
     With many groups they are small. A sampler that has to find that out takes short steps, and many
@@ -103,7 +105,9 @@ def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
 # internals ------------------------------------------------------------------------------------
 
 
-def _logs(data: GroupedData, point: Mapping[str, Any], rng: np.random.Generator) -> np.ndarray:
+def _logs(
+    data: GroupedData, point: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
     """Return logarithms of what is each group's own: between what its rows and the others say."""
     family = FAMILIES[data.family]
     middle, sd = family.log_population(point)
@@ -115,7 +119,7 @@ def _logs(data: GroupedData, point: Mapping[str, Any], rng: np.random.Generator)
 
 def _baselines(
     data: GroupedData, theta: np.ndarray, rng: np.random.Generator
-) -> dict[str, np.ndarray | float]:
+) -> dict[str, np.ndarray]:
     """Return baselines between what the arms say of them, given the effects, and their mean."""
     arms = arms_near(data)
     (control, first), (treated, second) = arms["control"], arms["treatment"]
@@ -124,15 +128,16 @@ def _baselines(
     precision = first + second + 1 / variance
     baseline = (first * control + second * (treated - theta) + mean / variance) / precision
     sd = np.sqrt(variance)
-    return {
+    found = {
         "intercept": mean + 0.5 * sd * rng.uniform(-1, 1),
         "slope": rng.uniform(-0.5, 0.5),
         "spread": sd * np.exp(rng.uniform(-0.7, 0.7)),
         "baseline": baseline + rng.normal(size=len(baseline)) / np.sqrt(precision),
     }
+    return {name: np.asarray(value) for name, value in found.items()}
 
 
-def _inside(value: Any, prior: Prior) -> Any:
+def _inside(value: np.ndarray, prior: Prior) -> np.ndarray:
     if not isinstance(prior, Uniform):
         return value
     margin = 0.1 * (prior.upper - prior.lower)

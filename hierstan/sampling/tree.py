@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ def laid_out(plan: Plan, draws: Draws, written: Mapping[str, np.ndarray]) -> Sam
     if family.of_group:
         variables[family.of_group] = np.exp(variables.pop(family.log_name))
         dims[family.of_group] = ["group"]
-    groups: dict[str, Any] = {"posterior": variables}
+    groups: dict[str, Mapping[str, np.ndarray]] = {"posterior": variables}
     stats = dict(draws.stats)
     stats["diverging"] = stats["diverging"] > 0
     for name in ("tree_depth", "n_steps"):

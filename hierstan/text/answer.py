@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ class AnswerPart(pd.DataFrame):
     each_row: bool
 
     @property
-    def _constructor(self) -> Any:
+    def _constructor(self) -> type[AnswerPart]:
         return AnswerPart
 
     def __repr__(self) -> str:
@@ -60,11 +60,11 @@ class AnswerColumn(pd.Series):
     """A pandas Series, one number for each group, that prints in the same way."""
 
     @property
-    def _constructor(self) -> Any:
+    def _constructor(self) -> type[pd.Series]:
         return pd.Series
 
     @property
-    def _constructor_expanddim(self) -> Any:
+    def _constructor_expanddim(self) -> type[pd.DataFrame]:
         return pd.DataFrame
 
     def __repr__(self) -> str:

@@ -8,10 +8,10 @@ import textwrap
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hierstan.text.wording import show
 
@@ -193,7 +193,7 @@ def cut_apart(texts: Sequence[str], limit: int | None) -> list[str]:
     return clean
 
 
-def places(sd: Any, mcse: Any = None) -> int:
+def places(sd: ArrayLike, mcse: ArrayLike | None = None) -> int:
     """Return how many decimals numbers deserve that share a unit.
 
     Up to the first digit of the typical Monte Carlo standard error, which leaves two to three
@@ -250,7 +250,7 @@ def _middle_out(text: str, limit: int) -> str:
     return printable(text, limit - _width(tail)) + tail
 
 
-def _typical(values: Any) -> float | None:
+def _typical(values: ArrayLike | None) -> float | None:
     values = np.atleast_1d(np.asarray(np.nan if values is None else values, dtype=float))
     usable = values[np.isfinite(values) & (values > 0)]
     return float(np.median(usable)) if usable.size else None

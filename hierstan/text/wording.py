@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 
 def show(value: object) -> str:
@@ -28,7 +29,7 @@ def pooling_words(name: str) -> str:
     return f"{'no' if name == 'none' else name} pooling"
 
 
-def listed(values: Sequence[Any] | np.ndarray, limit: int = 3) -> str:
+def listed(values: Sequence[object] | np.ndarray, limit: int = 3) -> str:
     """List the first values and say how many more there are."""
     more = f" and {len(values) - limit} more" if len(values) > limit else ""
     return ", ".join(show(value) for value in values[:limit]) + more
@@ -43,7 +44,12 @@ def broken_by(
     return f"{count:,} of {n_rows:,} {noun} {verb} this: {', '.join(rows[:limit])}{more}"
 
 
-def marked(labels: Any, which: np.ndarray, texts: Sequence[str], limit: int = 5) -> str:
+def marked(
+    labels: Sequence[object] | np.ndarray | pd.Index,
+    which: np.ndarray,
+    texts: Sequence[str],
+    limit: int = 5,
+) -> str:
     """Name the first of the labels that are marked, each with what there is to say about it."""
     import numpy as np
 
@@ -52,7 +58,7 @@ def marked(labels: Any, which: np.ndarray, texts: Sequence[str], limit: int = 5)
     return ", ".join(told[:limit]) + more
 
 
-def did_you_mean(name: object, choices: Sequence[Any]) -> str:
+def did_you_mean(name: object, choices: Sequence[object]) -> str:
     """Return a sentence with the near misses of a name, or nothing."""
     known = {str(choice).lower(): choice for choice in choices[:10_000]}
     close = get_close_matches(str(name).lower(), list(known), n=3)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
@@ -210,7 +210,7 @@ def _limit(comparisons: int) -> float:
     return max(LEAST_LIMIT, float(stats.norm.isf(FALSE_ALARM / 2 / comparisons)))
 
 
-def _sums(cells: pd.DataFrame, J: int, values: Any) -> np.ndarray:
+def _sums(cells: pd.DataFrame, J: int, values: ArrayLike) -> np.ndarray:
     return np.bincount(cells["group"], weights=np.asarray(values, dtype=float), minlength=J)
 
 

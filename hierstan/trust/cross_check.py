@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,7 +119,7 @@ def cross_check(model: Pooling, data: GroupedData, *, seed: int = 1) -> CrossChe
 
 
 def compare_engines(
-    program: Program, entries: Mapping[str, Any], points: list[dict[str, Any]]
+    program: Program, entries: Mapping[str, object], points: list[dict[str, object]]
 ) -> CrossCheck:
     """Compare the engines on a program, its data and some values of its parameters."""
     cmdstan = CmdStan()
@@ -155,7 +154,7 @@ def _error(theirs: np.ndarray, ours: np.ndarray) -> np.ndarray:
     return np.where(theirs == ours, 0.0, np.nan_to_num(error, nan=np.inf))
 
 
-def _points(plan: Plan, seed: int) -> list[dict[str, Any]]:
+def _points(plan: Plan, seed: int) -> list[dict[str, object]]:
     """Return random parameter values, around where a chain would start."""
     evaluator = Evaluator(plan.program, plan.inputs(pointwise=True))
     known = starting_points(plan.data, plan.priors, chains=POINTS, seed=seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from hierstan.sampling.inputs import stan_data
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
     from hierstan.engines.stanli import Evaluator
 
 POPULATIONS = ("normal", "template")
@@ -53,7 +55,7 @@ class Simulation:
     """
 
     data: GroupedData
-    truth: dict[str, Any]
+    truth: dict[str, float | np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +163,7 @@ class Generator:
         same = {name: data.cells[name].iloc[0] for name in family.constants}
         return family.single(rows.assign(**same))
 
-    def checked(self, truth: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def checked(self, truth: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         """Return given values as arrays of the right shape, inside the parameters' range."""
         valid = {*self.priors, *self.vectors} - ({"theta"} if self.model.shares_mean else set())
         if unknown := sorted(set(truth) - valid):

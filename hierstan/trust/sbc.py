@@ -126,6 +126,10 @@ def sbc(
 # internals ------------------------------------------------------------------------------------
 
 
+def _truth(simulation: Simulation) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in simulation.truth.items()}
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """What became of one replicate."""
@@ -176,7 +180,7 @@ class _Task:
         return fit, not mixed
 
     def _ranks(self, fit: Fit, simulation: Simulation) -> dict[str, int]:
-        truth = simulation.truth
+        truth = _truth(simulation)
         size = CHAINS * fit.options["draws"]
         places = np.linspace(0, size - 1, self.draws).round().astype(int)
         data, groups = simulation.data, np.array(self.groups, dtype=int)
@@ -210,7 +214,7 @@ class _Task:
         from hierstan.engines.stanli import Evaluator
 
         entries = stan_data(fit.data, fit.priors, pointwise=True)
-        truth = of_program(fit.data, simulation.truth)
+        truth = of_program(fit.data, _truth(simulation))
         evaluator = Evaluator(self.program, entries)
         points = {
             name: np.concatenate(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
@@ -18,7 +18,7 @@ def simulate(
     data: GroupedData,
     *,
     model: Pooling | None = None,
-    truth: Mapping[str, Any] | None = None,
+    truth: Mapping[str, ArrayLike] | None = None,
     replicates: int = 1,
     seed: int | None = None,
     population: str = "normal",
