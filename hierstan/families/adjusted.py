@@ -14,7 +14,7 @@ import pandas as pd
 
 from hierstan import priors
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Family
+from hierstan.families.family import NOTHING, Draws, Family
 from hierstan.priors import Prior
 
 SLOPES = "gamma"  # what programs call the slopes of the covariates, and people too
@@ -49,6 +49,16 @@ class Adjusted(Family):
     def sizes_of(self, cells: pd.DataFrame) -> dict[str, int]:
         """Return the number of elements of each of the family's vector parameters."""
         return {**super().sizes_of(cells), "gamma": covariates(cells).shape[1]}
+
+    def floats(self, cells: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the columns of cells, and their covariates (N, C), as `log_lik` takes them."""
+        return {**super().floats(cells), "z": covariates(cells)}
+
+    def log_lik(
+        self, cells: Mapping[str, np.ndarray], theta: np.ndarray, own: Draws = NOTHING
+    ) -> np.ndarray:
+        """Return that of the family around means and what the covariates add to them."""
+        return super().log_lik(cells, theta + own[SLOPES][:, 0] @ cells["z"].T, own)
 
     def collapse(self, frame: Frame) -> Frame:
         """Reduce rows to the statistics of each group and each combination of covariates."""
@@ -152,7 +162,7 @@ def adjusted_by_rows(base: Family) -> Family:
         "parameters": (*base.parameters, "gamma"),
         "lower_bounds": {**base.lower_bounds, "gamma": -np.inf},
         "marginal": False,
-        "explicit": False,
+        "known": base.known,
         "additive": False,
         "checks": {},
     }

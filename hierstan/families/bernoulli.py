@@ -8,7 +8,7 @@ import pandas as pd
 from hierstan.families import collapse
 from hierstan.families.binomial import Binomial, log_lik_in_order
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Role
+from hierstan.families.family import NOTHING, Draws, Role
 
 
 class Bernoulli(Binomial):
@@ -20,7 +20,7 @@ class Bernoulli(Binomial):
     unit = "rows"
     collapses = True
 
-    def log_lik(self, cells: Draws, theta: np.ndarray) -> np.ndarray:
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the rows behind each cell."""
         return log_lik_in_order(cells, theta)
 

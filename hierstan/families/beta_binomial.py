@@ -8,8 +8,8 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import raw
 from hierstan.families.binomial import log_odds, rates
-from hierstan.families.family import Draws, Family, Role
-from hierstan.families.links import p_times_q
+from hierstan.families.family import NOTHING, Draws, Family, Role
+from hierstan.families.links import expit, p_times_q
 from hierstan.priors import Prior
 
 
@@ -37,6 +37,7 @@ class BetaBinomial(Family):
     mean_words = "rate"
     shares = True
     curved = True
+    known = True
     bounded = True
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
@@ -69,6 +70,16 @@ class BetaBinomial(Family):
     def weights(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         """Return the trials of a row and the number of such rows, in a few sizes, (J, K, 2)."""
         return raw.in_few_sizes(cells, cells["trials"], np.ones(len(cells)), J)
+
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the logarithms of beta-binomial probabilities at log-odds."""
+        from scipy.special import gammaln
+
+        y, n, phi = cells["y"], cells["trials"], own["phi"]
+        ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
+        a, b = phi * expit(theta), phi * expit(-theta)
+        seen = gammaln(a + y) - gammaln(a) + gammaln(b + n - y) - gammaln(b)
+        return np.asarray(ways + seen - gammaln(phi + n) + gammaln(phi))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``p q`` times the sum of ``n (phi + 1) / (phi + n)`` over rows of n trials.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from hierstan.families.family import Family
+
+class Estimating(Protocol):
+    """A family, for what is asked of it here."""
+
+    def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Estimate every group alone."""
 
 
-def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, float]:
+def between_groups(family: Estimating, cells: pd.DataFrame) -> tuple[float, float, float]:
     """Return the scale of differences between groups, the widest one, and a factor for few groups.
 
     The first is the larger of the standard deviation of the groups' own estimates and their median
@@ -23,7 +27,7 @@ def between_groups(family: Family, cells: pd.DataFrame) -> tuple[float, float, f
     return between, max(between, float(se.max())), (J + 2) / max(J - 1, 1)
 
 
-def far_apart(family: Family, cells: pd.DataFrame) -> float:
+def far_apart(family: Estimating, cells: pd.DataFrame) -> float:
     """Return how far groups differ beyond any chance, times the same factor for few groups.
 
     From the variance of their own estimates, less twice what chance adds to it.
@@ -39,7 +43,7 @@ def far_apart(family: Family, cells: pd.DataFrame) -> float:
 # internals ------------------------------------------------------------------------------------
 
 
-def _own_estimates(family: Family, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _own_estimates(family: Estimating, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups' own estimates on the link scale and their finite standard errors."""
     labels, code = np.unique(cells["group"], return_inverse=True)
     raw = family.raw_estimates(cells.assign(group=code), len(labels))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import raw
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.families.links import p_times_q
 
 
@@ -26,7 +26,7 @@ class Binomial(Family):
     natural = True
     mean_words = "rate"
     shares = True
-    explicit = True
+    known = True
     curved = True
     bounded = True
     checks = {"dispersion": ("beta_binomial",)}
@@ -43,7 +43,7 @@ class Binomial(Family):
         """Rates."""
         return raw_rates(cells, J)
 
-    def log_lik(self, cells: Draws, theta: np.ndarray) -> np.ndarray:
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the logarithms of binomial probabilities at log-odds."""
         from scipy.special import gammaln
 

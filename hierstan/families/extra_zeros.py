@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from hierstan import priors
 from hierstan.families import raw
-from hierstan.families.family import Draws
+from hierstan.families.family import NOTHING, Draws
 from hierstan.families.neg_binomial import NegBinomial
 from hierstan.priors import Prior
 
@@ -80,6 +81,17 @@ class ExtraZeros(NegBinomial):
             return with_extra_zeros(odds, mean / (1 + excess * mean), _none(excess, mean))
 
         return raw.over_sizes(weights, of_row)
+
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the log probabilities of the rows behind each cell."""
+        odds = own["zero_odds"]
+        other = self._log_of_others(cells, theta + np.log1p(odds), own)
+        either = np.where(cells["y"] == 0, np.logaddexp(np.log(odds), other), other)
+        return np.asarray(cells["weight"] * (either - np.log1p(odds)))
+
+    @abstractmethod
+    def _log_of_others(self, cells: Draws, theta: np.ndarray, own: Draws) -> np.ndarray:
+        """Return the log probability of a row that is no extra zero."""
 
     def _apart(self, cells: pd.DataFrame, J: int) -> dict[str, np.ndarray | float]:
         """Return zeros and other rows of each group, and guesses of the shared parameters.

@@ -22,6 +22,7 @@ from hierstan.families.links import INVERSES, LINKS
 from hierstan.priors import Prior
 
 Draws = Mapping[str, np.ndarray]  # of the family's own parameters, by name
+NOTHING: Draws = {}
 
 
 class Role(NamedTuple):
@@ -100,8 +101,10 @@ class Family(ABC):
         groups: log-odds and logarithms of means. Else the data give the unit.
     marginal : bool
         Whether group means can be integrated out in closed form.
-    explicit : bool
-        Whether `log_lik` says what the Stan program does, given group means alone.
+    known : bool
+        Whether `log_lik` says what the Stan program does.
+    ordered : tuple of str
+        Of `parameters`, vectors in ascending order, of which only differences count.
     curved : bool
         Whether the likelihood of a group is far from normal on the link scale, so that
         `information_near` says what it is at another mean.
@@ -165,7 +168,8 @@ class Family(ABC):
     replicated: ClassVar[tuple[str, ...]] = ("y",)
     natural: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
-    explicit: ClassVar[bool] = False
+    known: ClassVar[bool] = False
+    ordered: ClassVar[tuple[str, ...]] = ()
     curved: ClassVar[bool] = False
     mean_words: ClassVar[str] = "mean"
     shares: ClassVar[bool] = False
@@ -400,10 +404,18 @@ class Family(ABC):
         """
         raise NotImplementedError(f"{self.name} is not normal in theta")
 
-    def log_lik(self, cells: Mapping[str, np.ndarray], theta: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of N cells at means (..., N), of `explicit` families.
+    @property
+    def explicit(self) -> bool:
+        """Whether `log_lik` is known, and group means are all that it takes."""
+        return self.known and not self.parameters
 
-        The cells come as their `columns`, in floating point.
+    def log_lik(
+        self, cells: Mapping[str, np.ndarray], theta: np.ndarray, own: Draws = NOTHING
+    ) -> np.ndarray:
+        """Return the log likelihood of N cells at means (S, N), of `known` families.
+
+        The cells come as their `columns`, in floating point; draws of the family's own parameters
+        are (S, 1), or (S, 1, K) of vectors.
         """
         raise NotImplementedError(f"the likelihood of {self.name} is its Stan program's alone")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.priors import Prior
 
 
@@ -29,6 +29,7 @@ class Gamma(Family):
     unbounded = "no variation"
     natural = True
     curved = True
+    known = True
     positive = True
     additive = True
     power_of_mean = "shape"
@@ -73,6 +74,15 @@ class Gamma(Family):
         shape = _shape(gap)
         link_se = 1 / np.sqrt(shape * n)
         return raw.table(n, mean, mean * link_se, np.log(mean), link_se)
+
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the log densities of the rows behind each cell."""
+        from scipy.special import gammaln
+
+        count, y, logs = (cells[name] for name in ("count", "y", "mean_log"))
+        shape = own["shape"]
+        of_mean = shape * (np.log(shape) - theta + logs - y * np.exp(-theta))
+        return np.asarray(count * (of_mean - logs - gammaln(shape)))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n * shape``."""

@@ -10,7 +10,7 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.priors import Prior
 
 
@@ -37,6 +37,7 @@ class NegBinomial(Family):
     within = "phi"
     natural = True
     curved = True
+    known = True
     power_of_mean = "phi"
     checks = {
         "zeros": ("zero_inflated_poisson|zero_inflated_neg_binomial",),
@@ -87,6 +88,10 @@ class NegBinomial(Family):
         """Return the exposure of a row and the number of such rows, in a few sizes, (J, K, 2)."""
         return raw.in_few_sizes(cells, cells["exposure"], cells["weight"], J)
 
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the log probabilities of the rows behind each cell."""
+        return np.asarray(cells["weight"] * log_probability(cells, theta, own["phi"]))
+
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """Sum of ``1 / (1 / (exposure * exp(theta)) + 1 / phi)`` over rows."""
         return raw.over_sizes(
@@ -97,6 +102,16 @@ class NegBinomial(Family):
         """Return the same, at the moments' overdispersion."""
         shared = raw["link_se"] ** 2 - np.exp(-raw["link"]) / raw["exposure"]
         return 1 / (np.exp(-theta) / raw["exposure"] + shared)
+
+
+def log_probability(cells: Draws, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:
+    """Return the log negative binomial probability of one row of each cell."""
+    from scipy.special import gammaln
+
+    y = cells["y"]
+    log_odds = theta + np.log(cells["exposure"]) - np.log(phi)
+    ways = gammaln(y + phi) - gammaln(phi) - gammaln(y + 1)
+    return np.asarray(ways + y * log_odds - (y + phi) * np.logaddexp(0, log_odds))
 
 
 def _moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, ...]:

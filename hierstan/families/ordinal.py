@@ -12,7 +12,7 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.families.links import expit, p_times_q
 from hierstan.priors import Prior
 
@@ -43,6 +43,8 @@ class Ordinal(Family):
     lower_bounds = {"cutpoint": -np.inf}
     natural = True
     curved = True
+    known = True
+    ordered = ("cutpoint",)
     bounded = True
     mean_words = "mean score"
     scored = True
@@ -147,6 +149,14 @@ class Ordinal(Family):
         cut = _columns(raw, CUT, C - 1)[0]
         slope, curvature = _expanded(mode, _columns(raw, COUNT, C), cut)
         return mode + slope / curvature, curvature
+
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the log probabilities of the ratings behind each cell."""
+        cut = _centered(own["cutpoint"][:, 0])
+        end, code = np.full((len(cut), 1), np.inf), cells["y"].astype(int)
+        top, bottom = np.hstack([cut, end])[:, code - 1], np.hstack([-end, cut])[:, code - 1]
+        below, above = np.logaddexp(0, theta - top), np.logaddexp(0, bottom - theta)
+        return np.asarray(cells["weight"] * (np.log(-np.expm1(bottom - top)) - below - above))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """Sum of ``p (P(y > c) - P(y < c))^2`` over the categories, times the rows."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 
 
 class Poisson(Family):
@@ -32,7 +32,7 @@ class Poisson(Family):
     collapses = True
     natural = True
     mean_words = "rate"
-    explicit = True
+    known = True
     curved = True
     checks = {
         "dispersion": ("neg_binomial",),
@@ -69,7 +69,7 @@ class Poisson(Family):
             1 / np.sqrt(y + 0.5),
         )
 
-    def log_lik(self, cells: Draws, theta: np.ndarray) -> np.ndarray:
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the logarithms of Poisson probabilities at log-rates."""
         from scipy.special import gammaln
 

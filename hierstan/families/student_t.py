@@ -7,7 +7,7 @@ import pandas as pd
 
 from hierstan import priors
 from hierstan.families import raw
-from hierstan.families.family import Draws, Family, Role
+from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.families.normal import Normal
 from hierstan.priors import Prior
 
@@ -21,6 +21,7 @@ class StudentT(Family):
     columns = {"y": "real"}
     takes = {"rows": {"outcome": Role("y", "real")}}
     parameters = ("sigma", "nu")
+    known = True
     within = "sigma"
     unbounded = "ties"
     lower_bounds = {"nu": 1.0}
@@ -63,6 +64,15 @@ class StudentT(Family):
             for n, nu in zip(rows, own["nu"][:, 0], strict=True)
         ]
         return rows * means + own["sigma"] * np.asarray(off)
+
+    def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
+        """Return the log densities of the rows."""
+        from scipy.special import betaln
+
+        sigma, nu = own["sigma"], own["nu"]
+        constant = -np.log(sigma) - 0.5 * np.log(nu) - betaln(0.5, nu / 2)
+        off = ((cells["y"] - theta) / sigma) ** 2 / nu
+        return np.asarray(constant - (nu + 1) / 2 * np.log1p(off))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n (nu + 1) / (sigma^2 (nu + 3))`` (Lange, Little and Taylor 1989)."""

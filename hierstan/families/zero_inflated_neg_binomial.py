@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from hierstan.families.extra_zeros import ExtraZeros
-from hierstan.families.neg_binomial import NegBinomial
+from hierstan.families.family import Draws
+from hierstan.families.neg_binomial import NegBinomial, log_probability
 from hierstan.priors import Prior
 
 
@@ -24,3 +26,6 @@ class ZeroInflatedNegBinomial(ExtraZeros):
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return the priors of the dispersion and of the odds of an extra zero."""
         return NegBinomial().own_priors(scale, cells) | super().own_priors(scale, cells)
+
+    def _log_of_others(self, cells: Draws, theta: np.ndarray, own: Draws) -> np.ndarray:
+        return log_probability(cells, theta, own["phi"])

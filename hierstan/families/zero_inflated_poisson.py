@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from hierstan.families.extra_zeros import ExtraZeros
+from hierstan.families.family import Draws
+from hierstan.families.poisson import Poisson
 
 
 class ZeroInflatedPoisson(ExtraZeros):
@@ -14,3 +18,6 @@ class ZeroInflatedPoisson(ExtraZeros):
     within = "zero_odds"
     power_of_mean = ""
     checks = {"above": ("zero_inflated_neg_binomial",)}
+
+    def _log_of_others(self, cells: Draws, theta: np.ndarray, own: Draws) -> np.ndarray:
+        return Poisson().log_lik(cells, theta)

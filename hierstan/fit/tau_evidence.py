@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.between import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
+from hierstan.fit.own_coordinates import coordinates
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood
 from hierstan.priors import HalfNormal, Prior
 from hierstan.sampling.coordinates import normal_approximation
@@ -107,8 +108,8 @@ class Spread:
     def bayes_factor(self) -> float:
         """How much likelier the data are under partial than under complete pooling.
 
-        By quadrature, where `hierstan.fit.tau_likelihood` knows the likelihood of tau: counts,
-        estimates with known standard errors, normal and lognormal rows. Elsewhere from the draws:
+        By quadrature (`hierstan.fit.tau_likelihood`), but for factors, two arms, correlated
+        estimates, edited templates and more than 20,000 groups. There from the draws:
         the prior over the posterior density of tau at 0 (Dickey 1971,
         doi:10.1214/aoms/1177693507). The posterior over the prior density is the likelihood of tau.
         It is nearly that of normal approximations of the groups' likelihoods; what it differs from
@@ -162,7 +163,7 @@ class Spread:
             return None
         if "tau likelihood" not in fit.cache:
             tau, step = _panels(fit.draws("tau"), len(fit.data.groups))
-            likelihood = TauLikelihood(fit.data, fit.priors, _whereabouts(fit))
+            likelihood = TauLikelihood(fit.data, fit.priors, whereabouts(fit))
             found = likelihood(np.append(0.0, tau))
             fit.cache["tau likelihood"] = tau, np.log(step) + found[1:] - found[0]
         tau, relative = fit.cache["tau likelihood"]
@@ -265,6 +266,12 @@ def sums_of(fit: Fit) -> ByDraw:
     return sums
 
 
+def whereabouts(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the coordinates of the family's own parameters are, and how wide."""
+    at = coordinates(fit.family, {name: fit.draws(name) for name in fit.family.parameters})
+    return at.mean(axis=0), at.std(axis=0)
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -277,12 +284,6 @@ def _panels(draws: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray]:
     nodes, weights = np.polynomial.legendre.leggauss(PANEL)
     half = np.diff(edges)[:, None] / 2
     return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
-
-
-def _whereabouts(fit: Fit) -> dict[str, tuple[float, float]]:
-    """Return where the logarithms of the family's own parameters are, and how wide."""
-    logs = {name: np.log(fit.draws(name)) for name in fit.family.parameters}
-    return {name: (float(values.mean()), float(values.std())) for name, values in logs.items()}
 
 
 class _Marginal:

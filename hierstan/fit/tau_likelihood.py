@@ -3,9 +3,7 @@
 At one value of ``tau`` after the other: groups are independent given the mean of the population
 (with slopes of predictors, and the family's own parameter if it has one), so that each group's mean
 is integrated out alone, in closed form or by an adaptive Gauss-Hermite rule. What is left has few
-dimensions: a product of such rules around its mode, or Laplace's approximation where there are more
-than two (Tierney and Kadane 1986, doi:10.1080/01621459.1986.10478240). No draws enter it but to say
-where to look.
+dimensions: see `hierstan.fit.integrals`. No draws enter it but to say where to look.
 """
 
 from __future__ import annotations
@@ -20,19 +18,21 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.families.family import Family
+from hierstan.fit.integrals import log_integrals
 from hierstan.fit.nodes import mode_of, nodes_around
+from hierstan.fit.own_coordinates import log_prior, parameters
 from hierstan.priors import Prior
 from hierstan.sampling.coordinates import normal_approximation
 
 MOST = 20_000  # groups, above which it takes too long
 MANY = 500  # groups, from which what is left is so well known that few nodes do
 NODES, FEW_NODES = 15, 5  # in each dimension of what is left
+OTHERS = (1, 3, 5, 7)  # the same in more, or where likelihoods take long: the most that is quick
+MOST_POINTS = 8000  # of all dimensions together, times rows
 OF_GROUP = 15  # and for a group's mean
-STEPS, SETTLED = 25, 0.05  # of Newton's method, and when it ends, in standard deviations
 IQR = 1.349  # of a standard normal
-LONGEST = 3.0  # standard deviations at a time
-SCALES_APART = 0.3  # finite differences
 VALUES = 2_000_000  # at a time
+ROOT = 0.5 * np.log(2 * np.pi)
 
 
 @dataclass(frozen=True)
@@ -44,47 +44,41 @@ class TauLikelihood:
     data : GroupedData
     priors : mapping of str to Prior
         Those of a partial pooling fit; that of ``tau`` is not asked.
-    own : mapping of str to (float, float)
-        About where the logarithm of each of the family's own parameters is, and how wide.
+    own : tuple of numpy.ndarray
+        About where the family's own parameters are, as `own_coordinates`, and how wide; (D,) each.
     """
 
     data: GroupedData
     priors: Mapping[str, Prior]
-    own: Mapping[str, tuple[float, float]]
+    own: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0))
 
     @staticmethod
     def takes(data: GroupedData) -> bool:
         """Whether this can be computed for data."""
         family = FAMILIES[data.family]
-        one_mean = not (family.treatment or family.correlated or family.of_group)
-        known = family.explicit or (family.marginal and len(family.parameters) < 2)
+        one_mean = not (family.treatment or family.correlated)
+        known = family.known or family.marginal
         return one_mean and known and data.factors is None and len(data.groups) <= MOST
 
     def __call__(self, tau: np.ndarray) -> np.ndarray:
         """Return it at T values, which may be 0; shape (T,)."""
         center, root = self._start(tau)
-        center, root = self._mode(tau, center, root)
-        d = center.shape[1]
-        half_log_2pi = 0.5 * np.log(2 * np.pi)
-        log_root = np.log(np.abs(np.diagonal(root, axis1=1, axis2=2))).sum(axis=1)
-        if d > 2:
-            return self._at(tau, center) + log_root + d * half_log_2pi
-        count = NODES if len(self.data.groups) < MANY else FEW_NODES
-        line, weight = np.polynomial.hermite.hermgauss(count)
-        grid = np.sqrt(2) * np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1).reshape(-1, d)
-        log_weight = (
-            np.log(np.stack(np.meshgrid(*[weight] * d, indexing="ij"), -1))
-            .reshape(-1, d)
-            .sum(axis=1)
-        )
-        log_weight = log_weight + 0.5 * (grid**2).sum(axis=1) + d * 0.5 * np.log(2)
-        points = center[:, None] + grid @ root.swapaxes(1, 2)
-        values = self._at(np.repeat(tau, len(grid)), points.reshape(-1, d)).reshape(len(tau), -1)
-        terms = values + log_weight
-        best = terms.max(axis=1)
-        return np.asarray(best + np.log(np.exp(terms - best[:, None]).sum(axis=1)) + log_root)
+
+        def log_density(points: np.ndarray) -> np.ndarray:
+            T, K, d = points.shape
+            return self._at(np.repeat(tau, K), points.reshape(-1, d)).reshape(T, K)
+
+        return log_integrals(log_density, center, root, self._nodes(center.shape[1]))
 
     # internals ----------------------------------------------------------------------------------
+
+    def _nodes(self, d: int) -> int:
+        """Return how many nodes each of d dimensions gets; with one it is Laplace's method."""
+        known = self._family.explicit or self._family.marginal
+        if known and d <= 2:
+            return FEW_NODES if len(self.data.groups) >= MANY else NODES
+        rows = len(self.data.cells)
+        return max(count for count in OTHERS if count == 1 or rows * count**d <= MOST_POINTS)
 
     @cached_property
     def _family(self) -> Family:
@@ -101,7 +95,7 @@ class TauLikelihood:
     def _start(self, tau: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return about where the rest is at each tau, (T, d), and roots of its covariance."""
         (estimate, precision), design = self._about, self._design
-        P, d = design.shape[1], design.shape[1] + len(self.own)
+        P, d = design.shape[1], design.shape[1] + len(self.own[0])
         center, root = np.empty((len(tau), d)), np.zeros((len(tau), d, d))
         before = [self.priors[name] for name in ("mu", *["beta"] * (P - 1))]
         low, middle, high = np.array([prior.quantile([0.25, 0.5, 0.75]) for prior in before]).T
@@ -112,43 +106,8 @@ class TauLikelihood:
             pull = design.T @ (weights * estimate) + known * middle
             center[t, :P] = np.linalg.solve(information, pull)
             root[t, :P, :P] = np.linalg.cholesky(np.linalg.inv(information))
-        for place, (at, width) in enumerate(self.own.values(), P):
+        for place, (at, width) in enumerate(zip(*self.own, strict=True), P):
             center[:, place], root[:, place, place] = at, width
-        return center, root
-
-    def _mode(
-        self, tau: np.ndarray, center: np.ndarray, root: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mode of the rest at each tau, and a root of the covariance there, by Newton.
-
-        Derivatives are finite differences along the columns of the root found before.
-        """
-        T, d = center.shape
-        h = SCALES_APART
-        unit = np.eye(d)
-        pairs = [(j, k) for j in range(d) for k in range(j)]
-        signs = [(1, 1), (-1, -1), (1, -1), (-1, 1)]
-        mixed = [a * unit[j] + b * unit[k] for j, k in pairs for a, b in signs]
-        shifts = h * np.array([np.zeros(d), *unit, *-unit, *mixed])
-        for _ in range(STEPS):
-            points = center[:, None] + shifts @ root.swapaxes(1, 2)
-            values = self._at(np.repeat(tau, len(shifts)), points.reshape(-1, d)).reshape(T, -1)
-            here, ahead, behind = values[:, :1], values[:, 1 : d + 1], values[:, d + 1 : 2 * d + 1]
-            slope = (ahead - behind) / (2 * h)
-            curvature = np.zeros((T, d, d))
-            bend = (2 * here - ahead - behind) / h**2
-            curvature[:, range(d), range(d)] = np.clip(bend, 0.04, 25.0)
-            for place, (j, k) in enumerate(pairs):
-                four = values[:, 2 * d + 1 + 4 * place : 2 * d + 5 + 4 * place]
-                across = -(four[:, 0] + four[:, 1] - four[:, 2] - four[:, 3]) / (4 * h**2)
-                most = 0.95 * np.sqrt(curvature[:, j, j] * curvature[:, k, k])
-                curvature[:, j, k] = curvature[:, k, j] = np.clip(across, -most, most)
-            step = np.linalg.solve(curvature, slope[..., None])[..., 0]
-            step = np.clip(np.nan_to_num(step), -LONGEST, LONGEST)
-            center = center + (root @ step[..., None])[..., 0]
-            root = root @ np.linalg.cholesky(np.linalg.inv(curvature))
-            if float(np.abs(step).max()) < SETTLED:
-                break
         return center, root
 
     def _at(self, tau: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -166,17 +125,24 @@ class TauLikelihood:
         total = self.priors["mu"].log_density(points[:, 0])
         if P > 1:
             total = total + self.priors["beta"].log_density(points[:, 1:P]).sum(axis=1)
-        own = {name: np.exp(points[:, [P + place]]) for place, name in enumerate(self.own)}
-        for place, (name, value) in enumerate(own.items()):
-            total = total + self.priors[name].log_density(value[:, 0]) + points[:, P + place]
+        own, log_volume = parameters(family, self._sizes, points[:, P:])
+        total = total + log_volume + log_prior(family, self.priors, own)
         center = points[:, :P] @ self._design.T
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            if family.of_group:
+                return np.asarray(total + self._by_own(center, own, tau).sum(axis=1))
             if family.marginal:
                 value, variance, rest = family.as_normal(cells, own)
                 normal = _normal(cells["group"].to_numpy(), value, variance, rest, center, tau)
                 return np.asarray(total + normal.sum(axis=1))
             cells, kinds, times = self._kinds
-            return np.asarray(total + self._by_nodes(cells, center[:, kinds], kinds, tau) @ times)
+            return np.asarray(
+                total + self._by_nodes(cells, center[:, kinds], kinds, tau, own) @ times
+            )
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return self._family.sizes_of(self.data.cells)
 
     @cached_property
     def _kinds(self) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -189,19 +155,28 @@ class TauLikelihood:
         return cells.iloc[first].assign(group=np.arange(len(first))), first, times.astype(float)
 
     def _by_nodes(
-        self, cells: pd.DataFrame, center: np.ndarray, kinds: np.ndarray, tau: np.ndarray
+        self,
+        cells: pd.DataFrame,
+        center: np.ndarray,
+        kinds: np.ndarray,
+        tau: np.ndarray,
+        own: Mapping[str, np.ndarray],
     ) -> np.ndarray:
         """Return the log likelihood of some groups, (S, K)."""
         family, group = self._family, cells["group"].to_numpy()
         columns, added = family.floats(cells), _adder(group, center.shape[1])
         result, flat = np.empty(center.shape), tau == 0
-        result[flat] = added(family.log_lik(columns, center[flat][:, group]))
-        center, tau = center[~flat], tau[~flat][:, None]
+
+        def own_of(some: np.ndarray) -> dict[str, np.ndarray]:
+            return {name: values[some] for name, values in own.items()}
+
+        result[flat] = added(family.log_lik(columns, center[flat][:, group], own_of(flat)))
+        center, tau, own = center[~flat], tau[~flat][:, None], own_of(~flat)
         if not len(tau):
             return result
 
         def log_integrand(theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            log_lik = added(family.log_lik(columns, theta[:, group]))
+            log_lik = added(family.log_lik(columns, theta[:, group], own_of(rows)))
             apart = (theta - center[rows]) / tau[rows]
             return np.asarray(log_lik - 0.5 * apart**2 - np.log(tau[rows]))
 
@@ -213,8 +188,35 @@ class TauLikelihood:
         found, every = np.full(theta.shape, -np.inf), np.arange(len(theta))
         for at, log_weight in nodes_around(theta, scale, OF_GROUP):
             found = np.logaddexp(found, log_integrand(at, every) + log_weight)
-        result[~flat] = found - 0.5 * np.log(2 * np.pi)
+        result[~flat] = found - ROOT
         return result
+
+    def _by_own(
+        self, center: np.ndarray, own: Mapping[str, np.ndarray], tau: np.ndarray
+    ) -> np.ndarray:
+        """Return it with what each group has of its own integrated out, (S, J).
+
+        Given that, groups are normal, and their means are integrated out in closed form.
+        """
+        family, cells = self._family, self.data.cells
+        middle, sd = family.log_population(own)
+        estimate, precision = family.log_of_group(cells, center.shape[1])
+
+        def log_integrand(log: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            value, variance, rest = family.as_normal(cells, {family.of_group: np.exp(log)})
+            total = variance + tau[rows][:, None] ** 2
+            normal = np.log(total) + (value - center[rows]) ** 2 / total
+            apart = (log - middle[rows]) / sd[rows]
+            found = rest - 0.5 * (normal + apart**2) - np.log(sd[rows])
+            return np.where(np.isfinite(found), found, -np.inf)
+
+        known = precision + sd**-2
+        start = (precision * estimate + middle * sd**-2) / known
+        log, scale = mode_of(log_integrand, start, 1 / np.sqrt(known))
+        found, every = np.full(center.shape, -np.inf), np.arange(len(center))
+        for place, log_weight in nodes_around(log, scale, OF_GROUP):
+            found = np.logaddexp(found, log_integrand(place, every) + log_weight)
+        return found - 2 * ROOT
 
 
 # internals ------------------------------------------------------------------------------------

@@ -110,7 +110,7 @@ def log_likelihood(
     low, high = (tau[np.searchsorted(mass, p)] for p in (1e-7, 1 - 1e-7))
     places = (1 - np.cos(np.pi * (np.arange(EXACT) + 0.5) / EXACT)) / 2
     at = np.r_[0.0, 0.9 * low + (1.1 * high - 0.9 * low) * places]
-    apart = TauLikelihood(data, priors, {})(at) - normal(at)
+    apart = TauLikelihood(data, priors)(at) - normal(at)
     return found + interpolate.PchipInterpolator(at, apart)(np.minimum(tau, at[-1]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,12 @@ from monte_carlo import far_off
 from programs import FAMILIES, small_data
 
 import hierstan as hs
+from hierstan.engines.stanli import Evaluator
+from hierstan.families import FAMILIES as EVERY
+from hierstan.fit.own_coordinates import coordinates, parameters
+from hierstan.models.plan import make_plan
+from hierstan.sampling.inputs import stan_data
+from hierstan.sampling.starts import starting_points
 
 LOCATIONS = ("mu", "theta")
 LIGHT = ([299796, 299792.5, 299792.5, 299792.4562], [4, 3, 0.1, 0.0011])  # speed of light, km/s
@@ -101,3 +109,29 @@ def test_rows_and_the_estimates_made_of_them_have_one_prior_of_tau() -> None:
     model = hs.PartialPooling()
     a, b = (model.resolve_priors(data)["tau"].numbers() for data in (rows, known))
     assert a["scale"] == pytest.approx(b["scale"])
+
+
+@pytest.mark.parametrize("adjusted", [False, True])
+@pytest.mark.parametrize("family", [name for name, one in FAMILIES.items() if one.known])
+def test_the_likelihood_in_python_is_that_of_the_program(family: str, adjusted: bool) -> None:
+    data, one = small_data(family), FAMILIES[family]
+    if adjusted:
+        if f"{family}_adjusted" not in EVERY:
+            pytest.skip("takes no covariates")
+        one, twice = EVERY[f"{family}_adjusted"], pd.concat([data.cells] * 2, ignore_index=True)
+        cells = twice.assign(**{"z 0": np.random.default_rng(2).normal(size=len(twice))})
+        data = replace(data, family=one.name, cells=cells, rows=cells)
+    plan = make_plan(hs.PartialPooling(), data)
+    entries = stan_data(plan.data, plan.priors, pointwise=True, replicate=False)
+    evaluator = Evaluator(plan.conditional, entries)
+    starts = evaluator.completed(starting_points(plan.data, plan.priors, chains=4, seed=1), 1)
+    near = {name: np.array([start[name] for start in starts]) for name in evaluator.parameters}
+    points = evaluator.unconstrained(near)
+    points = points + 0.3 * np.random.default_rng(1).normal(size=points.shape)
+    values = evaluator.values_at(points)
+    draws = {name: np.array([value[name] for value in values]) for name in evaluator.parameters}
+    own, volume = parameters(one, one.sizes_of(data.cells), coordinates(one, draws))
+    assert np.isfinite(volume).all()
+    found = one.log_lik(one.floats(data.cells), draws["theta"][:, data.cells["group"]], own)
+    exact = evaluator.written_at(points, ["log_lik"])["log_lik"]
+    np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)

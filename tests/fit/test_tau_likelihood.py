@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.special import logsumexp
 
 import hierstan as hs
+from hierstan.families import FAMILIES
+from hierstan.fit.tau_evidence import whereabouts
 from hierstan.fit.tau_likelihood import TauLikelihood
 
 COUNTS = {
@@ -62,7 +65,7 @@ def test_counts_against_brute_force(case: str) -> None:
     frame = pd.DataFrame({"g": range(len(y)), "y": y, "n": n})
     data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
     priors = hs.PartialPooling().resolve_priors(data)
-    found = TauLikelihood(data, priors, {})(TAU)
+    found = TauLikelihood(data, priors)(TAU)
     exact = np.array([brute_force(y, n, priors["mu"], tau) for tau in TAU])
     np.testing.assert_allclose(found - found[0], exact - exact[0], atol=0.01)
 
@@ -73,8 +76,93 @@ def test_rows_of_a_group_count_as_their_sum() -> None:
     summed = frame.groupby("g", as_index=False).sum()
     sums = hs.GroupedData.from_counts(summed, group="g", successes="y", trials="n")
     priors = hs.PartialPooling().resolve_priors(sums)
-    found = [TauLikelihood(data, priors, {})(TAU) for data in (rows, sums)]
+    found = [TauLikelihood(data, priors)(TAU) for data in (rows, sums)]
     np.testing.assert_allclose(found[0] - found[0][0], found[1] - found[1][0], atol=1e-6)
+
+
+ROWS = {
+    "neg_binomial": [0, 2, 1, 5, 9, 3, 12, 4, 0, 1, 1, 7],
+    "student_t": [0.1, -0.4, 0.3, 1.9, 2.2, 8.0, 2.5, 1.6, 0.2, 0.0, -0.7, 0.5],
+    "normal_unequal": [0.1, -0.4, 0.3, 1.9, 2.2, 5.0, 2.5, 1.6, 0.2, 0.0, -0.1, 0.1],
+}
+FEW = np.array([0.0, 0.4, 1.5])
+
+
+def log_lik(family: str, y: np.ndarray, eta: np.ndarray, own: list[np.ndarray]) -> np.ndarray:
+    """By scipy."""
+    if family == "neg_binomial":
+        return stats.nbinom(own[0], own[0] / (own[0] + np.exp(eta))).logpmf(y)
+    return stats.t(own[1], eta, own[0]).logpdf(y)
+
+
+def by_grids(family: str, priors: dict[str, hs.priors.Prior], taus: np.ndarray) -> np.ndarray:
+    """Grids over mu, what the family has of its own, and each group's mean."""
+    y = np.array(ROWS[family], float).reshape(3, 4)
+    names = [name for name in priors if name not in ("mu", "tau", "beta", "theta")]
+    mu = np.linspace(-4, 5, 37)
+    lows = [FAMILIES[family].lower_bounds.get(name, 0.0) for name in names]
+    logs = [np.linspace(-2.5, 4.5, 23) for _ in names]
+    mesh = np.meshgrid(mu, *logs, indexing="ij")
+    own = [low + np.exp(log) for low, log in zip(lows, mesh[1:], strict=True)]
+    total = priors["mu"].log_density(mesh[0])
+    for name, log, value in zip(names, mesh[1:], own, strict=True):
+        total = total + priors[name].log_density(value) + log
+    z = np.linspace(-5, 5, 41)
+    found = []
+    for tau in taus:
+        here = total
+        for rows in y:
+            if not tau:
+                here = here + sum(log_lik(family, one, mesh[0], own) for one in rows)
+                continue
+            inside = [
+                sum(log_lik(family, one, mesh[0] + tau * at, own) for one in rows) - at**2 / 2
+                for at in z
+            ]
+            here = here + logsumexp(inside, axis=0)
+            here = here + np.log(z[1] - z[0]) - ROOT
+        found.append(logsumexp(here))
+    return np.array(found)
+
+
+def unequal_by_grids(priors: dict[str, hs.priors.Prior], taus: np.ndarray) -> np.ndarray:
+    """Grids over mu, the typical sd, how the logs of the sds differ, and each group's sd."""
+    y = np.array(ROWS["normal_unequal"]).reshape(3, 4)
+    grids = np.linspace(-4, 5, 46), np.linspace(-4, 3, 29), np.linspace(-6, 1.5, 25)
+    mu, typical, apart = np.meshgrid(*grids, indexing="ij")
+    total = priors["mu"].log_density(mu) + typical + apart
+    total = total + priors["sigma_typical"].log_density(np.exp(typical))
+    total = total + priors["sigma_sd"].log_density(np.exp(apart))
+    z = np.linspace(-5, 5, 61)
+    found = []
+    for tau in taus:
+        here = total
+        for rows in y:
+            squares, inside = ((rows - rows.mean()) ** 2).sum(), []
+            for at in z:
+                log = typical + np.exp(apart) * at
+                of_mean = np.exp(2 * log) / 4 + tau**2
+                within = -3 * log - squares / (2 * np.exp(2 * log))
+                normal = np.log(of_mean) + (rows.mean() - mu) ** 2 / of_mean
+                inside.append(within - 0.5 * (normal + at**2))
+            here = here + logsumexp(inside, axis=0)
+        found.append(logsumexp(here))
+    return np.array(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ROWS)
+def test_what_a_family_has_of_its_own_is_integrated_out(family: str) -> None:
+    frame = pd.DataFrame({"g": np.repeat(list("abc"), 4), "y": ROWS[family]})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    model = hs.PartialPooling(priors={"mu": hs.Normal(0.5, 1)})
+    priors = model.resolve_priors(data)
+    fit = model.fit(data, seed=1, engine="stanli", progress=False, warmup=300, draws=300)
+    likelihood = TauLikelihood(data, priors, whereabouts(fit))
+    found = likelihood(FEW)
+    unequal = bool(FAMILIES[family].of_group)
+    exact = unequal_by_grids(priors, FEW) if unequal else by_grids(family, priors, FEW)
+    np.testing.assert_allclose(found - found[0], exact - exact[0], atol=0.05)
 
 
 def test_what_it_takes() -> None:
@@ -82,5 +170,5 @@ def test_what_it_takes() -> None:
     counts = {"group": "g", "successes": "y", "trials": "n"}
     assert TauLikelihood.takes(hs.GroupedData.from_counts(frame, **counts))
     over = hs.GroupedData.from_counts(frame, **counts, family="beta_binomial")
-    assert not TauLikelihood.takes(over)
+    assert TauLikelihood.takes(over)
     assert not TauLikelihood.takes(hs.GroupedData.from_counts(frame, **counts, factors=["r"]))
