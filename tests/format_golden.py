@@ -54,12 +54,12 @@ def formatted(code: str, stanc: Path, width: int) -> str:
 
 def main() -> None:
     """Write the golden copies and say where the templates do not give them."""
-    from programs import RECIPES
+    from programs import RENDERED
 
     GOLDEN.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         stanc = recent_stanc(Path(folder))
-        for recipe in RECIPES:
+        for recipe in RENDERED:
             program = recipe.program()
             wanted = formatted(program.code, stanc, WIDTH)
             (GOLDEN / f"{program.name}.stan").write_text(wanted)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 import hierstan as hs
 from hierstan import families
+from hierstan.families.family import Family
+from hierstan.families.treatment import Treatment
 from hierstan.models.plan import make_plan, rendered
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import Plan
@@ -21,14 +25,41 @@ FAMILIES = {  # effects on one family's outcomes, and one's covariates, stand fo
     for name, family in families.FAMILIES.items()
     if not family.file or name == "binomial_treatment"
 }
+TRIALS = {
+    name: family for name, family in families.FAMILIES.items() if isinstance(family, Treatment)
+}
 POOLINGS = {
     "complete": hs.CompletePooling,
     "none": hs.NoPooling,
     "partial": hs.PartialPooling,
 }
+# whose pages of two arms differ from those of the family that stands for all
+PAGES_OF_ARMS = (
+    "normal_treatment", "zero_inflated_poisson_treatment", "poisson_adjusted_treatment",
+)  # fmt: skip
 BINOMIAL = """binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
            - dot_product(to_vector(trials), log1p_exp(eta) - log2())"""  # as the template has it
 
+# tau away from 0, where a centered program cannot be expected to sample well
+CAMPAIGN_PRIORS = {
+    "mu": hs.Normal(0, 1),
+    "theta": hs.Normal(0, 1),
+    "beta": hs.Normal(0, 0.7),
+    "tau": hs.LogNormal(-0.5, 0.4),
+    "sigma": hs.LogNormal(0, 0.4),
+    "sigma_typical": hs.LogNormal(0, 0.4),
+    "sigma_sd": hs.LogNormal(-1, 0.4),
+    "zero_odds": hs.LogNormal(-1, 0.5),
+    "cutpoint": hs.Dirichlet(2),
+    "gamma": hs.Normal(0, 0.7),
+    "nu": hs.Gamma(4, 0.5),
+    "phi": hs.LogNormal(1, 0.5),
+    "shape": hs.LogNormal(1, 0.5),
+    "intercept": hs.Normal(-0.5, 0.7),
+    "slope": hs.Normal(0, 0.7),
+    "spread": hs.LogNormal(-0.5, 0.4),
+    "tau_level": hs.HalfNormal(1),
+}
 PREDICTORS = {"age": [30.0, 41.0, 35.0, 52.0, 60.0, 47.0], "urban": [0, 1, 1, 0, 1, 0]}
 
 
@@ -66,6 +97,8 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         return hs.GroupedData.from_counts(
             frame, group="g", successes="y", trials="n", family=family, **more
         )
+    if family in PAGES_OF_ARMS:
+        return small_trial(family)
     if family == "binomial_treatment":
         baseline = -0.5 - 0.6 * theta + 0.8 * rng.normal(size=6)
         rates = 1 / (1 + np.exp(-np.array([baseline + theta, baseline])))
@@ -116,6 +149,49 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
     frame["z"] = rng.normal(size=rows.size)
     kind = family.removesuffix("_adjusted")
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=kind, **more)
+
+
+ARM_SIZES = {"a": (3, 2), "b": (5, 6), "c": (8, 8), "d": (12, 10), "e": (20, 20)}
+
+
+@functools.cache
+def small_trial(family: str) -> hs.GroupedData:
+    """Five sites of different sizes, in which the outcomes are of the family's kind."""
+    base = TRIALS[family].base
+    rng = np.random.default_rng(5)
+    rows = [
+        (site, arm)
+        for site, sizes in ARM_SIZES.items()
+        for arm, size in zip(("old", "new"), sizes, strict=True)
+        for _ in range(size)
+    ]
+    frame = pd.DataFrame(rows, columns=["site", "arm"]).assign(
+        z=lambda f: rng.integers(0, 3, len(f)), w=lambda f: rng.uniform(1, 5, len(f)), m=12
+    )
+    (constructor,) = base.takes if len(base.takes) == 1 else (set(base.takes) & {"rows", "counts"})
+    kind = base.name.removesuffix("_adjusted")
+    options: dict[str, Any] = {"group": "site", "arm": "arm", "control": "old"}
+    options |= {"adjust": ["z"]} if base.adjusted else {}
+    if constructor == "counts":
+        if not base.adjusted and kind == "binomial":
+            frame = frame.groupby(["site", "arm"], as_index=False)["m"].sum()
+        frame["y"] = rng.binomial(frame["m"], 0.4)
+        options |= {"successes": "y", "trials": "m"}
+    elif constructor == "events":
+        frame["y"] = rng.poisson(frame["m"] * 0.3)
+        options |= {"events": "y", "exposure": "m"}
+    else:
+        options |= {"outcome": "y"}
+        whole = {"binary": (0, 2), "category": (1, 6), "count": (0, 6)}
+        holds = base.takes[constructor]["rating" if constructor == "ratings" else "outcome"].holds
+        low, high = whole.get(holds, (0, 0))
+        frame["y"] = rng.integers(low, high, len(frame)) if high else rng.gamma(3, size=len(frame))
+        if constructor == "ratings":
+            options |= {"order": range(1, 6)}
+        if constructor == "weighted":
+            options |= {"weights": "w"}
+            kind = "normal"
+    return hs.GroupedData.from_trial(frame, family=kind, **options)
 
 
 STRUCTURES = {
@@ -176,9 +252,9 @@ class Recipe:
         return rendered(model, data, priors, marginal=marginal, coordinates=coordinates)
 
 
-def _recipes() -> list[Recipe]:
+def _recipes(kinds: Iterable[Family]) -> list[Recipe]:
     found = []
-    for family in FAMILIES.values():
+    for family in kinds:
         for pooling, predictors in itertools.product(POOLINGS, (False, True)):
             if predictors and (pooling == "none" or family.treatment):
                 continue
@@ -189,5 +265,6 @@ def _recipes() -> list[Recipe]:
     return found
 
 
-RECIPES = _recipes()
+RECIPES = _recipes(FAMILIES.values())
 SAMPLED = [recipe for recipe in RECIPES if recipe.way not in (None, "integrated")]
+RENDERED = RECIPES + _recipes(TRIALS[name] for name in PAGES_OF_ARMS)

@@ -590,6 +590,7 @@ class GroupedData:
         group: Group,
         rating: Hashable,
         order: Sequence[Hashable] | None = None,
+        adjust: Sequence[Hashable] = (),
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -612,6 +613,8 @@ class GroupedData:
             The categories from the lowest to the highest, whether or not anybody gave them: needed
             for labels, and for numbers of which the lowest or the highest was never given. Without
             it numbers are taken to be a scale of all whole numbers between those given.
+        adjust : sequence of str
+            Columns that describe single ratings, whose effect is taken off; see `from_rows`.
         predictors, factors : sequence of str
             Columns that describe the groups; see `from_estimates`.
 
@@ -632,7 +635,7 @@ class GroupedData:
         >>> data.to_frame().loc["A"].round(2).to_dict()
         {'n': 3.0, 'mean': 4.67, 'sd': 0.58, 1: 0.0, 2: 0.0, 3: 0.0, 4: 1.0, 5: 2.0}
         """
-        table = open_table(frame, column_roles(group, predictors, factors, rating=rating))
+        table = open_table(frame, column_roles(group, predictors, factors, adjust, rating=rating))
         return cls(*ratings.take(table, order))
 
     def stan_data(self, rows: bool = False) -> dict[str, Any]:
@@ -833,9 +836,8 @@ class GroupedData:
         {'n': 1.0, 'estimate': 28.0, 'se': 15.0}
         """
         table = FAMILIES[self.family].summarised(self.cells, len(self.groups))
-        table = ratings.named(table, self.categories)
+        table = ratings.named(table, self.categories).set_axis(self.groups)
         table.insert(0, "n", subsets.rows_per_group(self._parts()))
-        table.index = self.groups
         table.attrs["caption"] = f"{self!r}: what each group says on its own"
         return answer(table, self.columns.get("group"))
 

@@ -11,7 +11,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from hierstan.data import predictors
+from hierstan.data import covariates, predictors
 from hierstan.data.frames import Table, collected, hashable
 from hierstan.data.intake import Intake, take_rows
 from hierstan.data.validation import Rule, check, check_rule
@@ -34,7 +34,7 @@ def take(table: Table, order: Any = None, *, describe: bool = True) -> Intake:
     describe : bool
         Whether to take predictors and factors too.
     """
-    check(table, {"rating": "category", **predictors.kinds(table)})
+    check(table, {"rating": "category", **predictors.kinds(table), **covariates.kinds(table)})
     known = _stated(table, order)
     categories = _inferred(table) if known is None else known
     _check_many(table, categories)

@@ -31,8 +31,6 @@ KINDS = {  # what is given of each row: the constructor that takes such rows, an
 UNADJUSTED = {  # constructors without covariates of rows: why, and what to do instead
     "means": "they say nothing of single rows. Give the rows (outcome=), or means of groups whose "
     "rows are alike; numbers that describe groups go to predictors=.",
-    "ratings": "their cut points are those of groups. Take the score of each rating as outcome= "
-    "with family='normal', or make the covariate's levels groups, with group=[…].",
 }
 OPTIONAL = ("exposure", "weights")
 

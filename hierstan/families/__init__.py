@@ -23,6 +23,7 @@ from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_unequal import NormalUnequal
 from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.ordinal import Ordinal
+from hierstan.families.ordinal_adjusted import OrdinalAdjusted
 from hierstan.families.poisson import Poisson
 from hierstan.families.student_t import StudentT
 from hierstan.families.treatment import effects_on
@@ -58,6 +59,7 @@ FAMILIES |= {
     family.name: family
     for family in [
         NormalAdjusted(),
+        OrdinalAdjusted(),
         *(adjusted_by_rows(base) for base in FAMILIES.values() if isinstance(base, ADJUSTABLE)),
     ]
 }

@@ -105,9 +105,8 @@ class Adjusted(Family):
         slopes = np.zeros(z.shape[1])
         for _ in range(STEPS if self.curved else 1):
             if self.curved:
-                precision = self.information_near(table, mode)
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    estimate = mode + (table["raw"] - self.to_response(mode)) / self.slope(mode)
+                    estimate, precision = self.expansion_of_rows(table, mode)
             within = within_groups(np.column_stack([z, estimate]), group, precision)
             products = (within.T * precision) @ within
             C = z.shape[1]
@@ -117,6 +116,10 @@ class Adjusted(Family):
             intercept = means / np.bincount(group, precision, J)
             mode = mode + np.clip(intercept[group] + z @ slopes - mode, -1, 1)
         return slopes, np.sqrt(np.diag(np.linalg.inv(information)))
+
+    def expansion_of_rows(self, raw: Draws, mode: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return estimate and precision of the normal that fits the likelihood of each row."""
+        return Family.expansion(self, raw, mode)
 
     def covariate_products(
         self, cells: pd.DataFrame, within: np.ndarray

@@ -143,7 +143,7 @@ def _summed(
     The sums may be of expressions in what is known, and those of `then` in those of `first`.
     """
     made = [[each.alias(name) for name, each in some.items()] for some in (first, then) if some]
-    if frame.implementation.is_pandas():
+    if frame.implementation.is_pandas() and keys_of(frame) == ["group"]:
         return _summed_by_code(frame, made, known)
     keys, joined, carried = keys_of(frame), frame, []
     if known is not None:

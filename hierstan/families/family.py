@@ -347,7 +347,7 @@ class Family(ABC):
             found[vector] = cells[names].to_numpy(float)
         if self.adjusted:
             found["z_row"] = found.pop("z")
-            found["C"] = found["z_row"].shape[1]
+            found["D"] = found["z_row"].shape[1]
         return found
 
     # what the data of each group say ------------------------------------------------------------

@@ -53,7 +53,7 @@ class Ordinal(Family):
     def to_response(self, theta: np.ndarray, own: Draws | None = None) -> np.ndarray:
         """Return mean scores: the first one, and each step up by the share that lies above."""
         assert own is not None
-        cut, scores = _centered(own["cutpoint"]), own["scores"]
+        cut, scores = centered(own["cutpoint"]), own["scores"]
         total = np.full(np.shape(theta), scores[0], dtype=float)
         for c, step in enumerate(np.diff(scores)):
             total += step * expit(theta - cut[..., c])
@@ -62,7 +62,7 @@ class Ordinal(Family):
     def to_link(self, mean: np.ndarray, own: Draws | None = None) -> np.ndarray:
         """Return where the mean score of a group is so much, (S, K), by bisection."""
         assert own is not None
-        cut = _centered(own["cutpoint"])
+        cut = centered(own["cutpoint"])
         shape = np.broadcast_shapes(np.shape(mean), cut.shape[:-1])
         low, high = np.full(shape, cut.min() - 50.0), np.full(shape, cut.max() + 50.0)
         for _ in range(60):  # to 1e-16 of the range
@@ -73,7 +73,7 @@ class Ordinal(Family):
 
     def category_shares(self, theta: np.ndarray, own: Draws) -> np.ndarray:
         """Return the share of each category at these means, (S, K, C)."""
-        above = expit(np.asarray(theta)[..., None] - _centered(own["cutpoint"]))
+        above = expit(np.asarray(theta)[..., None] - centered(own["cutpoint"]))
         edge = np.ones((*above.shape[:-1], 1))
         return -np.diff(np.concatenate([edge, above, 0 * edge], axis=-1), axis=-1)
 
@@ -81,7 +81,7 @@ class Ordinal(Family):
         """Put the middle of the cut points at 0, on which nothing else depends."""
         if "cutpoint" not in draws:
             return dict(draws)
-        return {**draws, "cutpoint": _centered(draws["cutpoint"])}
+        return {**draws, "cutpoint": centered(draws["cutpoint"])}
 
     def sizes_of(self, cells: pd.DataFrame) -> dict[str, int]:
         """Return the number of cut points."""
@@ -125,13 +125,13 @@ class Ordinal(Family):
         smoothed = _with_ends(counts)
         link = np.zeros(J)
         for _ in range(STEPS):
-            slope, curvature = _expanded(link, smoothed, cut)
+            slope, curvature = expanded(link, smoothed, cut)
             move = np.clip(slope / curvature, -LONGEST, LONGEST)
             link = link + move
             if np.abs(move).max(initial=0.0) < 1e-9:
                 break
         n = counts.sum(axis=1)
-        link_se = 1 / np.sqrt((n + 1) * _of_row(link, cut))
+        link_se = 1 / np.sqrt((n + 1) * slopes_of_rows(link, cut))
         mean, se = _scored(counts, np.arange(1.0, counts.shape[1] + 1))
         table = raw.table(n, mean, se, link, link_se)
         more = {COUNT.format(c + 1): column for c, column in enumerate(counts.T)}
@@ -139,20 +139,20 @@ class Ordinal(Family):
 
     def on_scores(self, table: pd.DataFrame, scores: np.ndarray) -> pd.DataFrame:
         """Return raw estimates with the means of scores in place of positions."""
-        counts = _columns(table, COUNT, len(scores))
+        counts = columns_of(table, COUNT, len(scores))
         mean, se = _scored(counts, scores)
         return table.assign(raw=mean, raw_se=se)
 
     def expansion(self, raw: Draws, mode: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return estimate and precision of the normal that fits each likelihood at a mean."""
         C = sum(name.startswith("rated ") for name in raw)
-        cut = _columns(raw, CUT, C - 1)[0]
-        slope, curvature = _expanded(mode, _columns(raw, COUNT, C), cut)
+        cut = columns_of(raw, CUT, C - 1)[0]
+        slope, curvature = expanded(mode, columns_of(raw, COUNT, C), cut)
         return mode + slope / curvature, curvature
 
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the ratings behind each cell."""
-        cut = _centered(own["cutpoint"][:, 0])
+        cut = centered(own["cutpoint"][:, 0])
         end, code = np.full((len(cut), 1), np.inf), cells["y"].astype(int)
         top, bottom = np.hstack([cut, end])[:, code - 1], np.hstack([-end, cut])[:, code - 1]
         below, above = np.logaddexp(0, theta - top), np.logaddexp(0, bottom - theta)
@@ -160,23 +160,43 @@ class Ordinal(Family):
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """Sum of ``p (P(y > c) - P(y < c))^2`` over the categories, times the rows."""
-        return weights * _of_row(theta, _centered(own["cutpoint"]))
+        return weights * slopes_of_rows(theta, centered(own["cutpoint"]))
 
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the curvature of each group's likelihood."""
         return self.expansion(raw, theta)[1]
 
 
-# internals ------------------------------------------------------------------------------------
-
-
-def _centered(cutpoint: np.ndarray) -> np.ndarray:
+def centered(cutpoint: np.ndarray) -> np.ndarray:
+    """Return cut points with their mean at 0."""
     return cutpoint - cutpoint.mean(axis=-1, keepdims=True)
 
 
-def _columns(table: Any, name: str, count: int) -> np.ndarray:
+def columns_of(table: Any, name: str, count: int) -> np.ndarray:
     """Return the columns of raw estimates with such names, (J, count)."""
     return np.stack([np.asarray(table[name.format(c + 1)], float) for c in range(count)], axis=1)
+
+
+def slopes_of_rows(theta: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """Return the information of a single row about its group's mean."""
+    below, _ = _below(theta, cut)
+    terms = [(b - a) * (1 - a - b) ** 2 for a, b in itertools.pairwise(below)]
+    return np.asarray(np.sum(terms, axis=0))
+
+
+def expanded(
+    theta: np.ndarray, counts: np.ndarray, cut: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slope of each group's log likelihood, (J,), and minus its second derivative."""
+    below, both = _below(theta, cut)
+    slope, curvature = np.zeros(len(counts)), np.zeros(len(counts))
+    for c, n in enumerate(counts.T):
+        slope += n * (below[c] + below[c + 1] - 1)
+        curvature += n * (both[c] + both[c + 1])
+    return slope, curvature
+
+
+# internals ------------------------------------------------------------------------------------
 
 
 def _counted(cells: pd.DataFrame, J: int) -> np.ndarray:
@@ -202,7 +222,7 @@ def _log_odds(counts: np.ndarray) -> np.ndarray:
 def _cutpoints(cells: pd.DataFrame) -> np.ndarray:
     """Return the cut points at which all rows together have the shares that they have."""
     counts = _counted(cells, 1)[0]
-    return _centered(-_log_odds(counts + 0.5))  # apart where a category is empty
+    return centered(-_log_odds(counts + 0.5))  # apart where a category is empty
 
 
 def _below(theta: np.ndarray, cut: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -213,25 +233,6 @@ def _below(theta: np.ndarray, cut: np.ndarray) -> tuple[list[np.ndarray], list[n
         [zero, *map(expit, log_odds), zero + 1],
         [zero, *map(p_times_q, log_odds), zero],
     )
-
-
-def _of_row(theta: np.ndarray, cut: np.ndarray) -> np.ndarray:
-    """Return the information of a single row about its group's mean."""
-    below, _ = _below(theta, cut)
-    terms = [(b - a) * (1 - a - b) ** 2 for a, b in itertools.pairwise(below)]
-    return np.asarray(np.sum(terms, axis=0))
-
-
-def _expanded(
-    theta: np.ndarray, counts: np.ndarray, cut: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the slope of each group's log likelihood, (J,), and minus its second derivative."""
-    below, both = _below(theta, cut)
-    slope, curvature = np.zeros(len(counts)), np.zeros(len(counts))
-    for c, n in enumerate(counts.T):
-        slope += n * (below[c] + below[c + 1] - 1)
-        curvature += n * (both[c] + both[c + 1])
-    return slope, curvature
 
 
 def _scored(counts: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ KINDS = {  # what is observed in each group: the options that must, and that may
     "rating": ((), ("order",)),
 }
 NO_COLUMNS = ("family", "order")
-ADJUSTED = ("successes", "events", "outcome")  # kinds whose rows may have covariates
+ADJUSTED = ("successes", "events", "outcome", "rating")  # kinds whose rows may have covariates
 IN_ARMS = ("successes", "events", "outcome", "mean")  # kinds of which --arm takes a long table
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",

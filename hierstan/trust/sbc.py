@@ -203,6 +203,10 @@ class _Task:
         labels = plain_labels(data.groups)
         below = fit.theta(groups, places) < truth["theta"][groups]
         ranks |= _each("theta", [labels[j] for j in groups], below)
+        if "baseline" in truth:
+            arms = list(self.groups) or list(_spread_out(len(labels), MAX_THETA))
+            below = fit.draws("baseline")[places][:, arms] < truth["baseline"][arms]
+            ranks |= _each("baseline", [labels[j] for j in arms], below)
         if own := FAMILIES[data.family].of_group:
             below = fit.draws(own)[places][:, groups] < truth[own][groups]
             ranks |= _each(own, [labels[j] for j in groups], below)

@@ -23,8 +23,8 @@ data {
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
 }
 parameters {
   real{{ bounds.sigma }} sigma; // standard deviation within groups

@@ -17,6 +17,7 @@ from hierstan.answers.comparison.left_out import hyper_draws, priors_without
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.data import intake
 from hierstan.data.own_estimates import raw_estimates
+from hierstan.engines.stanli import Evaluator
 from hierstan.families import FAMILIES
 from hierstan.sampling.inputs import stan_data
 
@@ -220,8 +221,6 @@ def test_rows_collapse_in_every_engine(engine: str, kept: int, monkeypatch: Any)
 
 
 def test_cells_hold_all_that_the_likelihood_of_their_rows_depends_on() -> None:
-    from hierstan.engines.stanli import Evaluator
-
     frame = patients()
     trial = hs.GroupedData.from_trial(
         frame, group="site", arm="arm", control="old", outcome="y", adjust=["age", "sex"]
@@ -566,3 +565,96 @@ def test_counts_that_share_all_covariates_have_the_density_of_their_rows(trial: 
             log_lik_of_units(fit, hyper, unit, data=data) for data in (summed, single)
         )
         np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+# ratings ----------------------------------------------------------------------------------------
+
+CUT = np.array([-1.5, -0.3, 0.6, 1.2])
+
+
+def rated(n: int = 200, J: int = 5, step: float = 5) -> pd.DataFrame:
+    """Patients as above, whose pain is rated from 1 to 5."""
+    rng = np.random.default_rng(6)
+    frame = patients(n, J).assign(age=lambda f: step * (f["age"] / step).round())
+    eta = 0.3 * frame["site"] - 0.6 + 0.06 * (frame["age"] - 55) + 0.5 * (frame["sex"] == "m")
+    latent = rng.logistic(eta + 0.6 * (frame["arm"] == "new"))
+    return frame.assign(pain=1 + (latent[:, None] > CUT).sum(axis=1))
+
+
+def ratings_of(frame: pd.DataFrame, trial: bool, **options: Any) -> hs.GroupedData:
+    options = {"group": "site", "order": range(1, 6), "adjust": ["age", "sex"], **options}
+    if not trial:
+        return hs.GroupedData.from_ratings(frame, rating="pain", **options)
+    return hs.GroupedData.from_trial(
+        frame, arm="arm", control="old", outcome="pain", family="ordinal", **options
+    )
+
+
+@pytest.mark.parametrize("trial", [False, True])
+def test_ratings_have_the_density_of_a_cumulative_logit(trial: bool) -> None:
+    frame = rated()
+    data = ratings_of(frame, trial)
+    assert len(data.cells) < len(frame) == len(data.rows)
+    fit = hs.NoPooling().fit(data, **QUICK | {"chains": 1, "draws": 5, "warmup": 20})
+    point = {
+        "theta": np.linspace(0.2, 0.8, 5), "cutpoint": CUT + 0.4, "gamma": np.array([0.4, -0.7]),
+    }  # fmt: skip
+    if trial:
+        point |= {"baseline": np.linspace(-1, 1, 5), "intercept": 0.0, "spread": 1.0}
+    found = [
+        Evaluator(
+            fit.conditional,
+            stan_data(data, fit.priors, rows=single, pointwise=True, replicate=False),
+        ).written({k: np.asarray(v)[None] for k, v in point.items()}, ["log_lik"])["log_lik"][0]
+        for single in (True, False)
+    ]
+    z = design(frame, data)[0]
+    group = data.groups.get_indexer(frame["site"])
+    eta = point["theta"][group] * (1 if not trial else frame["arm"] == "new") + z @ point["gamma"]
+    eta = np.asarray(eta + point["baseline"][group] if trial else eta)
+    cut = np.r_[-np.inf, CUT - CUT.mean(), np.inf]
+    y = frame["pain"].to_numpy()
+    expected = np.log(special.expit(cut[y] - eta) - special.expit(cut[y - 1] - eta))
+    assert found[0].sum() == pytest.approx(expected.sum(), abs=1e-8)
+    assert found[1].sum() == pytest.approx(expected.sum(), abs=1e-8)
+    if not trial:
+        np.testing.assert_allclose(found[0], expected, atol=1e-9)
+
+
+def test_ratings_are_estimated_at_the_mean_of_the_covariates() -> None:
+    frame = rated(1500)
+    data = ratings_of(frame[frame["arm"] == "old"], trial=False)
+    mean = data.covariates["mean"]
+    truth = 0.3 * data.groups.to_numpy(float) - 0.6 + 0.06 * (mean["age"] - 55)
+    truth = truth + 0.5 * mean["sex: m"] - CUT.mean()
+    raw = raw_estimates(data)
+    assert (np.abs(raw["link"] - truth) < 4 * raw["link_se"]).all()
+    step = special.expit(truth[:, None] - (CUT - CUT.mean()))
+    assert (np.abs(raw["raw"] - 1 - step.sum(axis=1)) < 4 * raw["raw_se"]).all()
+    doubled = ratings_of(frame, trial=False, order=[1, 2, 3, 4, 5, 6])  # one that nobody gave
+    assert np.isfinite(raw_estimates(doubled)).all().all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", [False, True])
+def test_ratings_with_covariates_are_fitted_and_kept(trial: bool, tmp_path: Any) -> None:
+    data = ratings_of(rated(300), trial)
+    fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 2, "draws": 400, "warmup": 500})
+    assert hs.summary(fit)["r_hat"].max() < 1.05
+    line = hs.summary(fit).loc["gamma[age]"]
+    assert abs(line["mean"] - 0.06) < 4 * line["sd"]
+    assert line["sd"] < 0.03
+    for unit in ("observation", "group", *("arm",) * trial):
+        assert np.isfinite(hs.loo(fit, unit=unit, refit=False, progress=False).elpd)
+    fit.save(tmp_path / "fit.nc")
+    again = hs.load(tmp_path / "fit.nc")
+    if trial:
+        assert abs(hs.summary(fit).loc["mu", "mean"] - 0.6) < 4 * hs.summary(fit).loc["mu", "sd"]
+        pd.testing.assert_frame_equal(hs.arms(again), hs.arms(fit))
+        assert "at the mean of the covariates (age" in hs.arms(fit).attrs["caption"]
+    else:
+        pd.testing.assert_frame_equal(hs.ratings(again), hs.ratings(fit))
+        assert "at the mean of the covariates (age" in hs.ratings(fit).attrs["caption"]
+    assert np.isfinite(hs.shrinkage(fit)[["raw", "mean"]]).all().all()
+    (simulated,) = hs.simulate(data, seed=1)
+    assert simulated.truth["gamma"].shape == (2,)

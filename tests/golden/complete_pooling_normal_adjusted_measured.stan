@@ -31,13 +31,13 @@ data {
   int<lower=1> J; // groups
   int<lower=0> N; // observations
   array[N] int<lower=1, upper=J> group; // group of each observation
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> sigma_scale;
@@ -47,14 +47,14 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where mu is, and how unsure that is
   real<lower=0> mu_unit;
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 parameters {
   real<lower=0> sigma; // standard deviation within groups
   real<offset=mu_guess, multiplier=mu_unit> mu; // mean of every group
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 transformed parameters {
   vector[J] theta = rep_vector(mu, J); // group means

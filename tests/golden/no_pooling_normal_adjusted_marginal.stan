@@ -24,13 +24,13 @@ functions {
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real theta_location;
   real<lower=0> theta_scale;
   real<lower=0> sigma_scale;
@@ -45,7 +45,7 @@ transformed data {
 parameters {
   // mean of a group not yet seen
   real<offset=theta_location, multiplier=theta_scale> theta_new;
-  vector[C] gamma; // change for one unit of a covariate
+  vector[D] gamma; // change for one unit of a covariate
   real<lower=0> sigma; // standard deviation within groups
 }
 model {

@@ -24,21 +24,21 @@ functions {
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real theta_location;
   real<lower=0> theta_scale;
   real<lower=0> sigma_scale;
   real gamma_location;
   real<lower=0> gamma_scale;
   int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 transformed data {
   real center = theta_location; // mean of the prior
@@ -49,7 +49,7 @@ parameters {
   real<offset=theta_location, multiplier=theta_scale> theta_new;
   real<lower=0> sigma; // standard deviation within groups
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 model {
   theta_new ~ normal(theta_location, theta_scale);

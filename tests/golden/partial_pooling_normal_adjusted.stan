@@ -31,13 +31,13 @@ data {
   int<lower=1> J; // groups
   int<lower=0> N; // observations
   array[N] int<lower=1, upper=J> group; // group of each observation
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
@@ -51,7 +51,7 @@ parameters {
   real mu; // population mean
   real<lower=0> tau; // population standard deviation
   vector[J] theta; // group means
-  vector[C] gamma; // change for one unit of a covariate
+  vector[D] gamma; // change for one unit of a covariate
   real<lower=0> sigma; // standard deviation within groups
 }
 model {

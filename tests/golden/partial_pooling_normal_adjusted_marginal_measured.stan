@@ -29,13 +29,13 @@ functions {
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
@@ -47,8 +47,8 @@ data {
   vector[M] mu_estimate; // means of groups that are alike, with the variance
   vector<lower=0>[M] mu_noise; // they would have for no tau, and what each
   vector<lower=0>[M] mu_share; // unit of tau^2 adds to it
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 parameters {
   real<lower=0> tau; // population standard deviation
@@ -58,7 +58,7 @@ parameters {
               / sum(mu_weight(tau, mu_noise, mu_share)),
        multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 model {
   real center = mu;

@@ -43,13 +43,13 @@ data {
   int<lower=1> J; // groups
   int<lower=0> N; // observations
   array[N] int<lower=1, upper=J> group; // group of each observation
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
@@ -65,8 +65,8 @@ data {
   vector[J] estimate; // about what each group's own data say
   vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 parameters {
   real<lower=0> tau; // population standard deviation
@@ -79,7 +79,7 @@ parameters {
   vector<offset=expected(mu, tau, estimate, precision),
          multiplier=uncertainty(tau, precision, tiny)>[J] theta;
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 model {
   vector[N] eta = theta[group];

@@ -86,13 +86,13 @@ data {
   int<lower=1> J; // groups
   int<lower=0> N; // observations
   array[N] int<lower=1, upper=J> group; // group of each observation
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   int<lower=0> K; // predictors of the groups
   matrix[J, K] x; // predictors of each group, standardized
   int<lower=0> F; // factors that describe the groups
@@ -131,15 +131,15 @@ data {
   vector<lower=0>[1 + K] prior_width; // of mu and beta
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
   real<lower=0> sigma; // standard deviation within groups
   vector[1 + K + L] z; // mu, beta and u, measured together
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 transformed parameters {
   vector[2 + K + L] measured = measured_from(z, 0,

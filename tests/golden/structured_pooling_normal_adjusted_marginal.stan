@@ -33,13 +33,13 @@ functions {
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   int<lower=0> K; // predictors of the groups
   matrix[J, K] x; // predictors of each group, standardized
   int<lower=0> F; // factors that describe the groups
@@ -65,7 +65,7 @@ parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
   vector[L] u; // what a level adds to the groups that have it
   real<lower=0> tau; // sd between groups that are alike in all of this
-  vector[C] gamma; // change for one unit of a covariate
+  vector[D] gamma; // change for one unit of a covariate
   real<lower=0> sigma; // standard deviation within groups
 }
 model {

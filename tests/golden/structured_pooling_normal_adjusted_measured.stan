@@ -94,13 +94,13 @@ data {
   int<lower=1> J; // groups
   int<lower=0> N; // observations
   array[N] int<lower=1, upper=J> group; // group of each observation
-  int<lower=1> C; // covariates of the rows
-  matrix[N, C] z_row; // covariates of each observation, around their means
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
-  matrix[N, C] zy; // of products of those of y and of each covariate
-  matrix[N, C * C] zz; // and of those of any two covariates
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
   int<lower=0> K; // predictors of the groups
   matrix[J, K] x; // predictors of each group, standardized
   int<lower=0> F; // factors that describe the groups
@@ -145,8 +145,8 @@ data {
   vector[J] estimate; // about what each group's own data say
   vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
-  vector[C] gamma_guess; // about where they are, and how unsure that is
-  vector<lower=0>[C] gamma_unit;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -155,7 +155,7 @@ parameters {
   vector[1 + K + L] z; // mu, beta and u, measured together
   vector[J] z_theta; // group means, measured from their own data and centers
   // change for one unit of a covariate
-  vector<offset=gamma_guess, multiplier=gamma_unit>[C] gamma;
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
 }
 transformed parameters {
   vector[2 + K + L] measured = measured_from(z, tau,

@@ -13,7 +13,7 @@ import pytest
 from exact import Posterior, known_normal, partial
 from format_golden import GOLDEN, WIDTH, formatted, recent_stanc
 from monte_carlo import TIMES, far_off
-from programs import BINOMIAL, POOLINGS, RECIPES, Recipe, small_data
+from programs import BINOMIAL, POOLINGS, RENDERED, Recipe, small_data
 from scipy import special, stats
 from templates import edited
 
@@ -31,7 +31,7 @@ KNOWN = "families/normal_known.stan"
 MARGINAL = "sampling/marginal"
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=str)
+@pytest.mark.parametrize("recipe", RENDERED, ids=str)
 def test_a_rendered_program_is_its_golden_copy(recipe: Recipe) -> None:
     program = recipe.program()
     assert program.code == (GOLDEN / f"{program.name}.stan").read_text()
@@ -46,7 +46,7 @@ def test_nothing_steers_the_templates() -> None:
 
 @pytest.mark.slow
 def test_there_are_no_other_golden_copies() -> None:
-    names = {recipe.program().name for recipe in RECIPES}
+    names = {recipe.program().name for recipe in RENDERED}
     assert {path.stem for path in GOLDEN.iterdir()} == names
 
 

@@ -715,7 +715,7 @@ def test_what_a_treatment_changes_is_printed_and_written(
         ),
         (
             ["--mean", "spent", "--sd", "sd", "--n", "users", "--adjust", "page"],
-            "--adjust goes with --successes, --events, --outcome, not with --mean",
+            "--adjust goes with --successes, --events, --outcome, --rating, not with --mean",
         ),
         ([*ARMS[2:], *GIVEN["counts"], "--smaller-is-better"], "--smaller-is-better does not go"),
         (["--mean", "spent", "--sd", "sd"], "--mean needs --n beside it"),

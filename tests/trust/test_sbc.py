@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from programs import FAMILIES, POOLINGS, STRUCTURES, small_data, structured_data
+from programs import (
+    CAMPAIGN_PRIORS,
+    FAMILIES,
+    POOLINGS,
+    STRUCTURES,
+    small_data,
+    structured_data,
+)
 from scipy import stats
 
 import hierstan as hs
@@ -308,27 +315,6 @@ def test_plot_sbc_draws_both_kinds(tmp_path: Path) -> None:
 
 
 # every template, family and parameterization ----------------------------------------------------
-
-# tau away from 0, where a centered program cannot be expected to sample well
-CAMPAIGN_PRIORS = {
-    "mu": hs.Normal(0, 1),
-    "theta": hs.Normal(0, 1),
-    "beta": hs.Normal(0, 0.7),
-    "tau": hs.LogNormal(-0.5, 0.4),
-    "sigma": hs.LogNormal(0, 0.4),
-    "sigma_typical": hs.LogNormal(0, 0.4),
-    "sigma_sd": hs.LogNormal(-1, 0.4),
-    "zero_odds": hs.LogNormal(-1, 0.5),
-    "cutpoint": hs.Dirichlet(2),
-    "gamma": hs.Normal(0, 0.7),
-    "nu": hs.Gamma(4, 0.5),
-    "phi": hs.LogNormal(1, 0.5),
-    "shape": hs.LogNormal(1, 0.5),
-    "intercept": hs.Normal(-0.5, 0.7),
-    "slope": hs.Normal(0, 0.7),
-    "spread": hs.LogNormal(-0.5, 0.4),
-    "tau_level": hs.HalfNormal(1),
-}
 
 
 @dataclass(frozen=True)

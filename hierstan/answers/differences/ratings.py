@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hierstan.data.wording import at_mean_of
 from hierstan.errors import HierstanError
 from hierstan.families.ordinal import Ordinal
 from hierstan.fit import group_summaries
@@ -90,6 +91,7 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
         f"Ratings of each group under {pooling_words(fit.model.name)}: mean score, and share of "
         f"the top {'box' if top == 1 else f'{top} boxes'} ({best}), with equal-tailed "
         f"{percent(prob)} intervals; and the mean share of each category."
+        + (f" All {where}." if (where := at_mean_of(fit.data.covariates)) else "")
     )
     return answer(table, fit.data.columns.get("group"))
 

@@ -56,8 +56,7 @@ parameters {
                   center_of(mu, beta, u, x, level), spread,
                   fell(control, control_falls, zero_odds, guessed_odds),
                   control_precision,
-                  fell(treatment, treatment_falls, zero_odds,
-                         guessed_odds),
+                  fell(treatment, treatment_falls, zero_odds, guessed_odds),
                   treatment_precision),
          multiplier=baseline_unit(spread, control_precision,
                                   treatment_precision, tiny)>[J] baseline;

@@ -49,8 +49,7 @@ parameters {
   vector<offset=expected_baseline(rep_vector(intercept, J), theta, spread,
                   fell(control, control_falls, zero_odds, guessed_odds),
                   control_precision,
-                  fell(treatment, treatment_falls, zero_odds,
-                         guessed_odds),
+                  fell(treatment, treatment_falls, zero_odds, guessed_odds),
                   treatment_precision),
          multiplier=baseline_unit(spread, control_precision,
                                   treatment_precision, tiny)>[J] baseline;

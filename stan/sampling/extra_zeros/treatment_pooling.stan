@@ -92,10 +92,10 @@ parameters {
   vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
                                 intercept, slope, spread,
                                 fell(control, control_falls, zero_odds,
-                                       guessed_odds),
+                                     guessed_odds),
                                 control_precision,
                                 fell(treatment, treatment_falls, zero_odds,
-                                       guessed_odds),
+                                     guessed_odds),
                                 treatment_precision),
          multiplier=effect_unit(tau, slope, spread, control_precision,
                                 treatment_precision, tiny)>[J] theta;
@@ -103,8 +103,7 @@ parameters {
   vector<offset=expected_baseline(intercept + slope * theta, theta, spread,
                   fell(control, control_falls, zero_odds, guessed_odds),
                   control_precision,
-                  fell(treatment, treatment_falls, zero_odds,
-                         guessed_odds),
+                  fell(treatment, treatment_falls, zero_odds, guessed_odds),
                   treatment_precision),
          multiplier=baseline_unit(spread, control_precision,
                                   treatment_precision, tiny)>[J] baseline;

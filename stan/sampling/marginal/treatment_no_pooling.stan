@@ -20,10 +20,12 @@ functions {
     vector[size(arm[1])] total = 1
                                  + square(spread)
                                    * (precision[1] + precision[2]);
-    vector[size(arm[1])] ahead = precision[2] .* (arm[2] - intercept - center)
+    vector[size(arm[1])] ahead = precision[2]
+                                 .* (arm[2] - intercept - center)
                                  + both .* (arm[2] - arm[1] - center);
     vector[size(arm[1])] share = total + square(tau) * (precision[2] + both);
-    return {center + square(tau) * ahead ./ share, tau * sqrt(total ./ share)};
+    return {center + square(tau) * ahead ./ share,
+            tau * sqrt(total ./ share)};
   }
   // mean and sd of each baseline given all else
   array[] vector control_mean(vector theta, real intercept, real spread,
@@ -64,7 +66,8 @@ model {
   vector[N + 1] precision = append_row(inv_square(error), 0);
   array[2] vector[J] theta = effect(theta_location, theta_scale, intercept,
                                     spread, {arm[place[1]], arm[place[2]]},
-                                    {precision[place[1]], precision[place[2]]});
+                                    {precision[place[1]],
+                                     precision[place[2]]});
   array[2] vector[J] baseline = control_mean(theta[1], intercept, spread,
                                              {arm[place[1]], arm[place[2]]},
                                              {precision[place[1]],

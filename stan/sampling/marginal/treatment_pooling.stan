@@ -38,7 +38,8 @@ functions {
                                        - (1 + slope) * center)
                                  + both .* (arm[2] - arm[1] - center);
     vector[size(center)] share = total + square(tau) * own;
-    return {center + square(tau) * ahead ./ share, tau * sqrt(total ./ share)};
+    return {center + square(tau) * ahead ./ share,
+            tau * sqrt(total ./ share)};
   }
   // mean and sd of each baseline given all else
   array[] vector control_mean(vector theta, real intercept, real slope,
@@ -93,8 +94,10 @@ model {
   vector[N + 1] precision = append_row(inv_square(error), 0);
   array[2] vector[J] theta = effect(center, tau, intercept, slope, spread,
                                     {arm[place[1]], arm[place[2]]},
-                                    {precision[place[1]], precision[place[2]]});
-  array[2] vector[J] baseline = control_mean(theta[1], intercept, slope, spread,
+                                    {precision[place[1]],
+                                     precision[place[2]]});
+  array[2] vector[J] baseline = control_mean(theta[1], intercept, slope,
+                                             spread,
                                              {arm[place[1]], arm[place[2]]},
                                              {precision[place[1]],
                                               precision[place[2]]});
