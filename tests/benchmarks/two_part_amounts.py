@@ -4,7 +4,10 @@
 
 Three variants of 3,000 visitors each, of whom 1% buy; lognormal amounts of several tails, and gamma
 amounts. Prints how often 90% intervals hold the true revenue per customer, under gamma amounts and
-under the default, and how often the default takes lognormal. `README.md` here has a run of it.
+under the default, and how often the default takes lognormal. Then, of few buyers, how often they
+hold the true mean amount, by quadrature: under the default prior of sigma, under one as wide as
+leaves the variance of the mean finite, and under a flat one, which leaves no mean at all.
+`README.md` here has a run of it.
 """
 
 from __future__ import annotations
@@ -14,11 +17,15 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 import hierstan as hs
+from hierstan.models.two_part import SIGMA_SCALE, TAU
 
 VARIANTS, VISITORS, RATE, SPREAD = 3, 3000, 0.01, 0.1
 CASES = [("lognormal", own) for own in (0.5, 1.0, 1.5, 2.0)] + [("gamma", 1.0)]
+FEW = [(2, 5), (3, 2), (3, 5), (3, 10), (3, 30), (8, 5), (8, 20)]  # variants, buyers of each
+SCALES = {"default": SIGMA_SCALE, "0.7": 0.7, "flat": np.inf}  # of the prior of sigma
 OPTIONS = {"chains": 2, "warmup": 400, "draws": 400, "engine": "stanli", "progress": False}
 
 
@@ -34,6 +41,45 @@ def simulated(family: str, own: float, rng: np.random.Generator) -> tuple[pd.Dat
     spent = np.where(rng.random(size) < rate[:, None], amounts, 0.0)
     variant = np.repeat(np.arange(VARIANTS), VISITORS)
     return pd.DataFrame({"variant": variant, "spent": spent.ravel()}), rate * mean
+
+
+def held_of_few(variants: int, buyers: int, own: float, rng: np.random.Generator) -> list[bool]:
+    """Return whether the interval of the first variant's mean amount holds it, by prior of sigma.
+
+    Given sigma and tau, and mu far from known, the log of the mean is normal.
+    """
+    sigma = own * np.geomspace(0.25, 6, 160)[:, None]
+    tau = np.linspace(0.001, 2, 40)
+    theta = rng.normal(0, SPREAD, variants)
+    logs = theta[:, None] + own * rng.normal(size=(variants, buyers))
+    mean, s = logs.mean(axis=1), logs.std(ddof=1)
+    within, between = ((logs - mean[:, None]) ** 2).sum(), ((mean - mean.mean()) ** 2).sum()
+    noise, all_of_it = sigma**2 / buyers, sigma**2 / buyers + tau**2
+    log_density = (
+        (1 - variants * (buyers - 1)) * np.log(sigma) - within / (2 * sigma**2)
+        - (variants - 1) / 2 * np.log(all_of_it) - between / (2 * all_of_it)
+        - (tau / TAU.scale) ** 2 / 2
+    )  # fmt: skip
+    share = noise / all_of_it
+    center = share * mean.mean() + (1 - share) * mean[0] + sigma**2 / 2
+    sd = np.sqrt((1 - share) * noise + share**2 * all_of_it / variants)
+    below = special.ndtr((theta[0] + own**2 / 2 - center) / sd)
+    found = []
+    for scale in SCALES.values():
+        weight = special.softmax(log_density - ((sigma - s) / scale) ** 2 / 2)
+        found.append(bool(0.05 < (weight * below).sum() < 0.95))
+    return found
+
+
+def few(repetitions: int) -> None:
+    """Print a table of few buyers, one line a case."""
+    print(f"\n| variants x buyers, log-sd | {' | '.join(SCALES)} |\n|---|{'---|' * len(SCALES)}")
+    for variants, buyers in FEW:
+        for own in (1.0, 2.0):
+            rng = np.random.default_rng([variants, buyers, int(own)])
+            held = [held_of_few(variants, buyers, own, rng) for _ in range(repetitions)]
+            shares = " | ".join(f"{share:.1%}" for share in np.mean(held, axis=0))
+            print(f"| {variants} x {buyers}, {own:g} | {shares} |", flush=True)
 
 
 def main(repetitions: int) -> None:
@@ -58,3 +104,4 @@ def main(repetitions: int) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 40)
+    few(2000)
