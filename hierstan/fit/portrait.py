@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hierstan.data.predictors import predictor_words
 from hierstan.families.adjusted import SLOPES
-from hierstan.fit import baselines
+from hierstan.fit import baselines, titles
 from hierstan.fit.judgement import headline
 from hierstan.fit.settings import check_prob, interval_words
 from hierstan.text.numbers import figure
@@ -25,17 +24,6 @@ from hierstan.text.tables import (
 from hierstan.text.wording import pooling_words
 
 SHOWN_MESSAGES = 2
-TITLES = {
-    "complete": "Complete pooling: the groups share one mean, theta[j] = mu",
-    "none": "No pooling: every group on its own, theta[j] ~ prior",
-    "partial": "Partial pooling: the groups belong to one population, theta[j] ~ normal(mu, tau)",
-}
-OF_EFFECTS = {
-    "the groups share one mean": "the groups share one effect",
-    "the groups differ by": "the effects differ by",
-    "every group on its own": "every group's effect on its own",
-    "the groups belong to one": "the effects belong to one",
-}
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
     "marginal": "marginal: integrated out, then drawn exactly",
@@ -58,20 +46,7 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     rows : int or None
         How many groups to list; None for all.
     """
-    title = TITLES[fit.model.name]
-    if "beta" in fit.arrays:
-        title = title.replace("mu", "mu + x[j] * beta").replace(
-            "share one mean", "differ by x alone"
-        )
-    if any(name in fit.arrays for name in fit.data.tau_names):
-        added = " + ".join(f"u[{name} of j]" for name in map(str, fit.data.levels))
-        title = title.replace("the groups share one mean", "the groups differ by what they are")
-        title = title.replace("mu + x[j] * beta", "mu").replace("mu", f"mu + {added}", 1)
-        if "beta" in fit.arrays:
-            title = title.replace("mu +", "mu + x[j] * beta +")
-    if fit.family.treatment:
-        for told, meant in OF_EFFECTS.items():
-            title = title.replace(told, meant)
+    title = titles.title_of(fit)
     if fit.prior_only:
         title += "; draws from the prior, the outcomes ignored"
     facts = [("Data", _data(fit)), ("Priors", _priors(fit)), ("Sampler", _sampler(fit))]
@@ -102,21 +77,6 @@ def one_line(fit: Any) -> str:
         f"{_counted(len(fit.data.groups), 'group')}, "
         f"{fit.data.family}, {options['chains']} x {options['draws']:,} draws>"
     )
-
-
-def pooling_meaning(fit: Any) -> str:
-    """Say what a pooling takes the groups for, in the user's words."""
-    groups = f"{len(fit.data.groups):,} groups ({fit.data.grouped_by})"
-    if fit.model.stands_alone:
-        return f"each of the {groups} by its own data alone"
-    known = [*map(str, fit.data.levels)] if fit.data.factors is not None else []
-    if fit.model.has_population:
-        others = f"those alike in {', '.join(known)}" if known else "the others'"
-        return f"each of the {groups} by its own data and, as tau says, {others}"
-    known += [name for name in [predictor_words(fit.data.predictors)] if name]
-    if known and not fit.model.has_population:
-        return f"the {groups} differ by {', '.join(known)} and by nothing else"
-    return f"one {'effect' if fit.family.treatment else 'mean'} for all {groups}"
 
 
 # facts ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from hierstan.answers.decisions.winners_curse import winners_curse
 from hierstan.answers.differences.components import components
 from hierstan.answers.differences.heterogeneity import heterogeneity
 from hierstan.answers.differences.shrinkage import shrinkage
-from hierstan.fit import portrait
+from hierstan.fit import portrait, titles
 from hierstan.fit.fit import Fit
 from hierstan.plots import (
     plot_compare,
@@ -27,11 +27,6 @@ from hierstan.report.grid import text_of
 from hierstan.report.pictures import picture
 from hierstan.report.subject import Part, Subject, Whole, name_of
 
-MODELS = {
-    "complete": "The groups do not differ: all share one mean.",
-    "none": "Every group stands alone, and learns nothing from the others.",
-    "partial": "The groups differ, but belong to one population: each borrows from the others.",
-}
 SAFER = "Partial pooling is the safer choice, whether they differ much or hardly at all."
 PYTHON_ADVICE = (
     " caring= sets another limit.",
@@ -50,11 +45,7 @@ def data(subject: Subject) -> Section:
     ]
     rows = next(iter(subject.parts[0].fits.values())).data.n_rows
     columns = [f"{text_of(fit.data.grouped_by)} (group)"]
-    columns += [
-        f"{text_of(n)} ({role.split()[0]})"
-        for role, n in fit.data.columns.items()
-        if role != "group"
-    ]
+    columns += [f"{text_of(n)} ({role})" for role, n in fit.data.columns.items() if role != "group"]
     return {
         "groups": f"{len(fit.data.groups):,}",
         "observations": f"{rows:,}",
@@ -66,14 +57,12 @@ def data(subject: Subject) -> Section:
 
 def poolings(fits: Mapping[str, Whole], fit: Whole, prob: float) -> Section:
     """Set the poolings side by side."""
-    models = [
-        {
-            "name": name_of(name, one),
-            "words": MODELS[one.model.name],
-            "formula": f"theta{portrait.TITLES[one.model.name].partition('theta')[2]}",
-        }
-        for name, one in fits.items()
-    ]
+    models = []
+    for name, one in fits.items():
+        title = titles.title_of(one) if isinstance(one, Fit) else titles.TITLES[one.model.name]
+        words, formula = title.partition(": ")[2].split(", theta", 1)
+        told = {"words": f"{words[0].upper()}{words[1:]}.", "formula": f"theta{formula}"}
+        models.append({"name": name_of(name, one)} | told)
     ledger = shrinkage(fit, prob=prob)
     return {"models": models, "grid": answers.poolings_grid(fits, ledger, prob)}
 

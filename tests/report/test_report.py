@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from browser import chromium, evaluate, visit
+from programs import small_data, structured_data
 
 import hierstan as hs
+from hierstan.report import sections
 from hierstan.shell.cli import main
 
 pytestmark = pytest.mark.slow  # its pages take seconds each
@@ -636,3 +638,16 @@ def test_it_is_accessible(written: Written, tmp_path: Path, width: int) -> None:
     found = evaluate(written.file, tmp_path, axe + script, width=width)
     assert found["wrong"] == []
     assert found["passes"] > 20
+
+
+def test_poolings_are_told_for_what_they_are() -> None:
+    quick = {"seed": 1, "engine": "stanli", "draws": 50, "warmup": 100, "chains": 2}
+    for data, meant, formula in (
+        (structured_data("normal_known"), "The groups differ by what they are.", "u[region of j]"),
+        (small_data("binomial_treatment"), "The groups share one effect.", "theta[j] = mu"),
+    ):
+        fits = hs.fit_poolings(data, progress=False, **quick)
+        models = sections.poolings(fits, fits["partial"], 0.9)["models"]
+        assert models[0]["words"] == meant
+        assert formula in models[0]["formula"]
+        assert all(one["formula"].startswith("theta[j] ") for one in models)

@@ -13,7 +13,7 @@ from hierstan.answers.comparison.elpd import Elpd
 from hierstan.answers.comparison.parts import judge_parts, missing_factors
 from hierstan.answers.comparison.verdict import CLEAR, judge_poolings, scores_its_prior
 from hierstan.fit.fit import Fit
-from hierstan.fit.portrait import pooling_meaning
+from hierstan.fit.titles import pooling_meaning
 from hierstan.priors import Prior
 from hierstan.text.tables import Page, Printed, Table, numbers
 
