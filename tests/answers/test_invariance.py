@@ -216,3 +216,63 @@ def test_a_group_that_tells_nothing_changes_nothing() -> None:
     assert (apart(means(fit, "theta"), (theta[0][:6], theta[1][:6])) < TIMES).all()
     assert hs.shrinkage(again)["pooling_factor"].iloc[-1] == pytest.approx(1, abs=1e-6)
     assert spread_of(again).kind == spread_of(fit).kind
+
+
+def newer(family: str, again: bool) -> hs.GroupedData:
+    """Data of families beyond rows and counts, told anew in another order, with other names."""
+    rng = np.random.default_rng(11)
+    g = np.repeat(np.arange(5), [9, 6, 11, 8, 7])
+    theta = np.array([-0.5, 0.1, 0.9, 0.0, 0.4])[g]
+    frame = pd.DataFrame({"g": g, "n": 20, "w": rng.uniform(0.5, 4, len(g))})
+    frame["arm"] = np.where(np.arange(len(g)) % 2, "new", "old")
+    zero, mean = rng.random(len(g)) < 0.3, np.exp(1 + theta)
+    rate = 1 / (1 + np.exp(-theta))
+    frame["y"] = {
+        "ordinal": lambda: 1 + (rng.logistic(theta)[:, None] > [-1.0, 0.3, 1.5]).sum(axis=1),
+        "zero_inflated_poisson": lambda: np.where(zero, 0, rng.poisson(mean)),
+        "zero_inflated_neg_binomial": lambda: np.where(
+            zero, 0, rng.negative_binomial(3, 3 / (3 + mean))
+        ),
+        "beta_binomial": lambda: rng.binomial(20, rng.beta(8 * rate, 8 * (1 - rate))),
+        "normal_unequal": lambda: rng.normal(theta, np.array([0.5, 1, 2, 1, 0.7])[g]),
+        "weights": lambda: rng.normal(theta, 1 / np.sqrt(frame["w"])),
+        "arms": lambda: rng.normal(theta * (frame["arm"] == "new"), 1.0),
+    }[family]()
+    if again:
+        frame = frame.sample(frac=1, random_state=2).reset_index(drop=True)
+        frame["g"] = [f"x{9 - label}" for label in frame["g"]]
+    take = hs.GroupedData
+    if family == "ordinal":
+        return take.from_ratings(frame, group="g", rating="y", order=[1, 2, 3, 4])
+    if family == "beta_binomial":
+        return take.from_counts(frame, group="g", successes="y", trials="n", family=family)
+    if family == "arms":
+        return take.from_trial(frame, group="g", arm="arm", control="old", outcome="y")
+    more = {"weights": "w"} if family == "weights" else {"family": family}
+    return take.from_rows(frame, group="g", outcome="y", **more)
+
+
+NEWER = ("ordinal", "zero_inflated_poisson", "zero_inflated_neg_binomial", "beta_binomial",
+         "normal_unequal", "weights", "arms")  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", NEWER)
+def test_answers_of_newer_families_know_no_order_and_no_names(family: str) -> None:
+    one, two = (
+        hs.PartialPooling().fit(newer(family, again), seed=1 + again, **QUICK | {"draws": 400})
+        for again in (False, True)
+    )
+    places = [two.data.groups.get_loc(f"x{9 - label}") for label in one.data.groups]
+    for name in ("theta", "mu", "tau"):
+        a, b = means(one, name), means(two, name)
+        b = tuple(values[places] for values in b) if name == "theta" else b
+        assert (apart(a, b) < TIMES).all(), name
+    spreads = [spread_of(fit) for fit in (one, two)]
+    assert spreads[0].kind == spreads[1].kind or close_call(one) or close_call(two)
+    assert abs(np.log(spreads[0].bayes_factor / spreads[1].bayes_factor)) < 0.3
+    for answer in (hs.prob_best, lambda fit: hs.shrinkage(fit)["pooling_factor"]):
+        first, second = (np.asarray(answer(fit)) for fit in (one, two))
+        assert np.abs(first - second[places]).max() < 0.1
+    elpd = [hs.loo(fit, progress=False) for fit in (one, two)]
+    assert abs(elpd[0].elpd - elpd[1].elpd) < TIMES * np.hypot(elpd[0].mcse, elpd[1].mcse) + 0.05

@@ -17,6 +17,8 @@ from programs import FAMILIES, POOLINGS, small_data
 
 import hierstan as hs
 from hierstan.engines.stanli import Evaluator
+from hierstan.families import FAMILIES as EVERY
+from hierstan.fit.tau_likelihood import TauLikelihood
 from hierstan.models.plan import make_plan
 from hierstan.sampling.inputs import stan_data
 from hierstan.sampling.starts import starting_points
@@ -121,3 +123,73 @@ def told_as(
         return values + np.log(UNIT)
     logs = family in SCALED and name in LOCATIONS
     return values + np.log(UNIT) if logs else values
+
+
+ONE_MEAN = [name for name, one in FAMILIES.items() if TauLikelihood.takes(small_data(name))]
+AT = np.array([0.0, 0.2, 0.7, 2.0])
+
+
+def evidence(data: hs.GroupedData, tau: np.ndarray, unit: float) -> np.ndarray:
+    """Return the log likelihood of some tau over that of 0."""
+    family, priors = EVERY[data.family], hs.PartialPooling().resolve_priors(data)
+    sizes = family.sizes_of(data.cells)
+    D = sum(sizes.get(name, 1) - (name in family.ordered) for name in family.parameters)
+    with_unit = [name.startswith("sigma") and name != "sigma_sd" for name in family.parameters]
+    start = np.log(unit) * np.array(with_unit) if not sizes else np.zeros(D)
+    if family.adjusted:
+        start = np.append(np.log(unit), np.zeros(D - 1))
+    found = TauLikelihood(data, priors, (start, np.ones(D)))(np.append(0.0, tau * unit))
+    return found[1:] - found[0]
+
+
+@pytest.mark.parametrize("family", ONE_MEAN)
+def test_order_names_units_and_zero_leave_the_evidence_on_tau_as_it_is(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zero, unit = (ZERO if family in SHIFTED else 0.0), UNIT if family in SHIFTED else 1.0
+    data, again = small_data(family), retold(family, UNIT, zero, monkeypatch)(family)
+    np.testing.assert_allclose(evidence(data, AT, 1.0), evidence(again, AT, unit), atol=0.01)
+
+
+def rows(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({"g": list("aaabbbbcccdd"), **columns})
+
+
+COUNTS = [0, 3, 2, 5, 9, 1, 4, 0, 0, 2, 7, 6]
+VALUES = [1.5, 2.5, 1.0, 4.0, 3.5, 5.0, 4.5, 0.0, 1.0, 0.5, 3.0, 2.0]
+ROWS = {
+    "normal": rows(y=VALUES), "poisson": rows(y=COUNTS),
+    "bernoulli": rows(y=[int(count > 2) for count in COUNTS]),
+}  # fmt: skip
+
+
+def summaries(family: str, frame: pd.DataFrame, parts: int = 1) -> hs.GroupedData:
+    """Tell rows as sums or means of each group, or of so many parts of it."""
+    part = frame.groupby("g").cumcount() % parts
+    of = frame.groupby(["g", part])["y"]
+    if family == "normal":
+        table = of.agg(m="mean", sd="std", n="size").reset_index()
+        return hs.GroupedData.from_means(table, group="g", mean="m", sd="sd", n="n")
+    table = of.agg(y="sum", n="size").reset_index()
+    if family == "poisson":
+        return hs.GroupedData.from_events(table, group="g", events="y", exposure="n")
+    return hs.GroupedData.from_counts(table, group="g", successes="y", trials="n")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("family", ROWS)
+def test_rows_say_what_their_summaries_do_once_and_twice(family: str, times: int) -> None:
+    """Doubled rows, their sums, and sums of two parts of each group: one posterior."""
+    frame = pd.concat([ROWS[family]] * times, ignore_index=True)
+    told = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
+    own = 1.0 if family == "normal" else 0.0
+    found = evidence(told, AT, 1.0)
+    for parts in (1, 2) if family != "normal" else (1,):
+        again = summaries(family, frame, parts)
+        assert str(hs.PartialPooling().resolve_priors(again)) == str(
+            hs.PartialPooling().resolve_priors(told)
+        )
+        np.testing.assert_allclose(evidence(again, AT, 1.0), found, atol=1e-4 + 0.01 * own)
+    if times == 2:  # more data say more
+        once = hs.GroupedData.from_rows(ROWS[family], group="g", outcome="y", family=family)
+        assert found[2] > evidence(once, AT, 1.0)[2]
