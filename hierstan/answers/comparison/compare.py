@@ -15,6 +15,7 @@ from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.trust import doubts, first
 from hierstan.fit.two_part import TwoPartFit
+from hierstan.text.wording import listed
 
 
 def compare(
@@ -88,6 +89,13 @@ def _check_same(fits: Any, unit: str) -> None:
             )
         if not isinstance(fit, Fit):
             raise HierstanError(f"compare: {name!r} is no fit but a {type(fit).__name__}.")
+    lacking = [name for name, fit in fits.items() if unit not in fit.data.levels]
+    if 0 < len(lacking) < len(fits):
+        raise HierstanError(
+            f"Levels of {unit} can only be left out of fits that have this factor, and "
+            f"{listed(lacking)} was fitted without it. Compare with unit='group', or fits that all "
+            "have it."
+        )
     (first, reference), *others = fits.items()
     for name, fit in others:
         if fit.data.family != reference.data.family:

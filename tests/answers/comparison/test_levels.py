@@ -62,3 +62,14 @@ def test_a_new_level_is_integrated_out_however_much_its_groups_say(
         prior = stats.norm.logpdf(center, hyper["mu"][s], sd[s, 0])
         exact = special.logsumexp(each + prior) + np.log(center[1] - center[0])
         assert found[s] == pytest.approx(exact, abs=2e-3)
+
+
+def test_a_fit_without_the_factor_cannot_be_compared_by_its_levels() -> None:
+    fits = {
+        name: hs.PartialPooling(factors=factors).fit(
+            structured_data("normal"), seed=1, warmup=200, draws=50, engine="stanli", progress=False
+        )
+        for name, factors in (("all", None), ("without region", []))
+    }
+    with pytest.raises(hs.HierstanError, match="region .* 'without region' was fitted without it"):
+        hs.compare(fits, unit="region")
