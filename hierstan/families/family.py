@@ -406,8 +406,8 @@ class Family(ABC):
 
     @property
     def explicit(self) -> bool:
-        """Whether `log_lik` is known, and group means are all that it takes."""
-        return self.known and not self.parameters
+        """Whether `log_lik` is known, and takes but numbers besides the group means."""
+        return self.known and not self.parameter_dims
 
     def log_lik(
         self, cells: Mapping[str, np.ndarray], theta: np.ndarray, own: Draws = NOTHING

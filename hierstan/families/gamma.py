@@ -79,10 +79,14 @@ class Gamma(Family):
         """Return the log densities of the rows behind each cell."""
         from scipy.special import gammaln
 
-        count, y, logs = (cells[name] for name in ("count", "y", "mean_log"))
         shape = own["shape"]
-        of_mean = shape * (np.log(shape) - theta + logs - y * np.exp(-theta))
-        return np.asarray(count * (of_mean - logs - gammaln(shape)))
+        each = np.exp(np.minimum(-theta, 300)) * cells["y"]
+        each += theta  # in place, here and below: these are large
+        each *= -shape
+        each += (shape - 1) * cells["mean_log"]
+        each += shape * np.log(shape) - gammaln(shape)
+        each *= cells["count"]
+        return np.asarray(each)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n * shape``."""

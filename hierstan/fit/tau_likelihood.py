@@ -74,8 +74,8 @@ class TauLikelihood:
 
     def _nodes(self, d: int) -> int:
         """Return how many nodes each of d dimensions gets; with one it is Laplace's method."""
-        known = self._family.explicit or self._family.marginal
-        if known and d <= 2:
+        no_more = self._family.known and not self._family.parameters
+        if (no_more or self._family.marginal) and d <= 2:
             return FEW_NODES if len(self.data.groups) >= MANY else NODES
         rows = len(self.data.cells)
         return max(count for count in OTHERS if count == 1 or rows * count**d <= MOST_POINTS)

@@ -36,7 +36,7 @@ MIN_DRAWS = 4  # in each chain: two halves of two draws
 TAIL = 0.05  # tail ESS is the lesser one of the 5% and the 95% quantile
 
 MIXING = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean")
-_BLOCK = 64  # parameters at a time, which bounds the memory
+_BLOCK = 16  # parameters at a time, which bounds the memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,10 +206,17 @@ def _measures(draws: np.ndarray) -> dict[str, np.ndarray]:
         if length < MIN_DRAWS:
             return measures | dict.fromkeys(MIXING, np.full(K, np.nan))
         halves = _split(draws)
-        scores = _z_scores(halves)
-        folded = np.abs(halves - np.median(halves, axis=(1, 2), keepdims=True))
-        r_hat = np.fmax(_r_hat(scores), _r_hat(_z_scores(folded)))
-        limits = np.quantile(draws, (TAIL, 1 - TAIL), axis=(1, 2), keepdims=True)
+        flat = halves.reshape(K, -1)
+        order = np.argsort(flat, axis=1)
+        ordered = np.take_along_axis(flat, order, axis=1)
+        scores = _placed(_normal_scores(ordered), order).reshape(halves.shape)
+        folded = np.abs(ordered - np.median(ordered, axis=1, keepdims=True))
+        inner = np.argsort(folded, axis=1, kind="stable")  # quick: it falls, then rises
+        of_folded = _normal_scores(np.take_along_axis(folded, inner, axis=1))
+        far = _placed(_placed(of_folded, inner), order).reshape(halves.shape)
+        r_hat = np.fmax(_r_hat(scores), _r_hat(far))
+        every = ordered if flat[0].size == draws[0].size else draws.reshape(K, -1)
+        limits = np.quantile(every, (TAIL, 1 - TAIL), axis=1)[:, :, None, None]
         tails = [_ess(_split((draws <= limit).astype(float))) for limit in limits]
         mcse = measures["sd"] / np.sqrt(_ess(halves))
         return measures | dict(
@@ -223,12 +230,30 @@ def _split(draws: np.ndarray) -> np.ndarray:
     return np.concatenate((draws[..., :half], draws[..., -half:]), axis=1)
 
 
-def _z_scores(draws: np.ndarray) -> np.ndarray:
-    """Replace draws by the normal scores of their ranks among all chains (Blom 1958)."""
-    ranks = _ranks(draws.reshape(len(draws), -1))
-    known = ~np.isnan(ranks)
-    halves = np.where(known, 2 * ranks, 2).astype(int)  # equal draws share a mean of ranks
-    return np.where(known, _scores(ranks.shape[1])[halves], np.nan).reshape(draws.shape)
+def _normal_scores(ordered: np.ndarray) -> np.ndarray:
+    """Return the normal scores of the ranks (Blom 1958) of rows that are sorted.
+
+    Equal values share the mean of their ranks; a row with a missing value has none.
+    """
+    size = ordered.shape[1]
+    scores = np.tile(_scores(size)[2::2], (len(ordered), 1))
+    row, place = np.nonzero(ordered[:, 1:] == ordered[:, :-1])  # and equal to the next
+    if len(row):
+        first = np.flatnonzero(np.append(True, (np.diff(place) != 1) | (np.diff(row) != 0)))
+        length = np.diff(np.append(first, len(row))) + 1
+        rank = 2 * place[first] + 1 + length  # twice the mean of the ranks that are shared
+        inside = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
+        at = np.repeat(row[first], length), np.repeat(place[first], length) + inside
+        scores[at] = np.repeat(_scores(size)[rank], length)
+    scores[np.isnan(ordered[:, -1])] = np.nan  # missing values are sorted to the end
+    return scores
+
+
+def _placed(values: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Put sorted values back to where they were before."""
+    found = np.empty(values.shape)
+    np.put_along_axis(found, order, values, axis=1)
+    return found
 
 
 @lru_cache(maxsize=8)
@@ -236,25 +261,6 @@ def _scores(size: int) -> np.ndarray:
     """Return the normal scores of the ranks 0, 1/2, 1, ... among so many."""
     ranks = np.arange(2 * size + 1) / 2
     return normal_quantile((ranks - 0.375) / (size + 0.25))
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return the ranks within each row, from 1; equal values share the mean of theirs."""
-    order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
-    differs = ordered[:, 1:] != ordered[:, :-1]
-    if differs.all() and not np.isnan(ordered[:, -1]).any():
-        ranks = np.empty(values.shape)
-        np.put_along_axis(ranks, order, place + 1.0, axis=1)
-        return ranks
-    start = np.ones((len(values), 1), dtype=bool)
-    first = np.maximum.accumulate(np.where(np.hstack([start, differs]), place, 0), axis=1)
-    last = np.where(np.hstack([differs, start]), place, values.shape[1])[:, ::-1]
-    last = np.minimum.accumulate(last, axis=1)[:, ::-1]
-    ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
-    return np.where(np.isnan(values).any(axis=1, keepdims=True), np.nan, ranks)
 
 
 def _r_hat(draws: np.ndarray) -> np.ndarray:

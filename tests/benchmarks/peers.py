@@ -10,9 +10,9 @@ documentation does; hierstan's partial pooling alone is there too.
 *Draws* is partial pooling: seconds of the whole call from data in memory to draws (model,
 compilation, sampling and the checks it makes by itself; not the imports), and how many effective
 draws of tau (bulk ESS) that gives per second; then the same with the peer's compilation left out.
-The peers are non-centered, and at 1,000 groups and more also centered: the better one counts. The
-peers' caches of compiled code are empty for every process, unless --warm runs each twice and counts
-the second.
+NumPyro is there in single precision, its default, and in double. The peers are non-centered, and at
+1,000 groups and more also centered: the better one counts. Their caches of compiled code are empty
+for every process, unless --warm runs each twice and counts the second.
 
 hierstan runs in the same environment, unless --hierstan-python names the Python of another: xarray
 and SciPy import jax and numba where they are installed, which costs hierstan a second when cold.
@@ -34,7 +34,7 @@ from typing import Any
 
 from measuring import Run, again, machine, middle, report
 
-SYSTEMS = ("hierstan", "pymc", "bambi", "numpyro", "nutpie")
+SYSTEMS = ("hierstan", "pymc", "bambi", "numpyro", "numpyro64", "nutpie")
 FAMILIES = ("normal", "binomial", "poisson")
 BOTH_FROM = 1000  # groups from which the peers are tried centered too
 CHAINS, WARMUP, DRAWS = 4, 1000, 1000
@@ -205,7 +205,7 @@ def cold(system: str, what: str) -> None:
             print(hs.summary(fit))
         return
     tree = FITS[system]("normal", values, scales, "noncentered")["tree"]()
-    if system == "numpyro":  # prints its own
+    if system.startswith("numpyro"):  # prints its own
         return
     import arviz_stats as azs
 
@@ -437,11 +437,22 @@ def with_numpyro(
     }
 
 
+def with_numpyro64(
+    family: str, values: dict[str, Any], scales: dict[str, float], way: str
+) -> dict[str, Any]:
+    """Do so in double precision, as every other system has it."""
+    import numpyro
+
+    numpyro.enable_x64()
+    return with_numpyro(family, values, scales, way)
+
+
 FITS: dict[str, Callable[..., dict[str, Any]]] = {
     "hierstan": with_hierstan,
     "pymc": with_pymc,
     "bambi": with_bambi,
     "numpyro": with_numpyro,
+    "numpyro64": with_numpyro64,
     "nutpie": with_nutpie,
 }
 

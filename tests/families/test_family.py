@@ -135,3 +135,9 @@ def test_the_likelihood_in_python_is_that_of_the_program(family: str, adjusted: 
     found = one.log_lik(one.floats(data.cells), draws["theta"][:, data.cells["group"]], own)
     exact = evaluator.written_at(points, ["log_lik"])["log_lik"]
     np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+
+
+def test_a_gamma_density_far_below_the_row_is_next_to_nothing_without_a_warning() -> None:
+    family, shape = FAMILIES["gamma"], {"shape": np.array([[2.0]])}
+    row = {"y": np.array([1e10]), "count": np.ones(1), "mean_log": np.log([1e10])}
+    assert family.log_lik(row, np.array([[-1000.0]]), shape)[0, 0] < -1e100

@@ -71,7 +71,8 @@ def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Ratios whose tail is constant are left as they are, with a k of minus infinity.
     """
     U, S = log_ratio.shape
-    weights = np.exp(log_ratio - log_ratio.max(axis=1, keepdims=True))
+    weights = log_ratio - log_ratio.max(axis=1, keepdims=True)
+    np.exp(weights, out=weights)  # in place, here and below: these are large
     M = int(3 * np.sqrt(S)) if S > FEW_DRAWS else S // 5
     k = np.full(U, np.inf)
     if M >= 5:
@@ -85,7 +86,8 @@ def smoothed(log_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             part = slice(start, start + size)
             tail, k[part] = _smooth_tails(values[part, 1:], values[part, :1])
             np.put_along_axis(weights[part], ends[part], tail, axis=1)
-    return weights / weights.sum(axis=1, keepdims=True), k
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights, k
 
 
 def psis(
@@ -115,16 +117,19 @@ def psis(
     times = np.ones(U) if times is None else times
     log_ratio = np.ascontiguousarray((correction - log_lik).T)
     known = np.isfinite(log_ratio).all(axis=1)
-    inside = log_lik.T[known]
-    weights, k[known] = smoothed(log_ratio[known])
+    log_ratio = log_ratio if known.all() else log_ratio[known]
+    weights, k[known] = smoothed(log_ratio)
     with np.errstate(divide="ignore"):
-        joint = inside + np.log(weights)
-    most = joint.max(axis=1, keepdims=True, initial=-np.inf)
-    share = np.exp(joint - most)
-    total = share.sum(axis=1, keepdims=True)
+        relative = np.log(weights, out=log_ratio)
+    relative += log_lik.T if known.all() else log_lik.T[known]
+    most = relative.max(axis=1, keepdims=True, initial=-np.inf)
+    relative -= most
+    np.exp(relative, out=relative)
+    total = relative.sum(axis=1, keepdims=True)
     elpd_i[known] = (most + np.log(total))[:, 0]
-    relative = share / total - weights
-    error[known] = np.sqrt((relative**2).sum(axis=1))
+    relative /= total
+    relative -= weights
+    error[known] = np.sqrt(np.einsum("us,us->u", relative, relative))
     easy = k <= HARD_K
     doubtful = np.flatnonzero(easy & (error > HARD_ERROR / 10))
     places = np.cumsum(known) - 1

@@ -3,8 +3,8 @@
 The integrand is the Stan program's own: its ``log_lik`` and ``log_population`` are evaluated at the
 nodes of an adaptive Gauss-Hermite rule (Naylor and Smith 1982, doi:10.2307/2347995), so an edited
 template is integrated as it was edited. Rows of a group with the same outcome are evaluated once.
-As shipped, the likelihoods of counts are known to their families too (`Family.log_lik`),
-which are asked for all draws at once: a hundred times as quick.
+As shipped, the likelihoods of most counts and of gamma rows are known to their families too
+(`Family.log_lik`), which are asked for all draws at once: many times as quick.
 """
 
 from __future__ import annotations
@@ -220,7 +220,8 @@ class Integrand:
     def _explicitly(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cells, family, frame = self.cells, FAMILIES[self.cells.data.family], self.cells.data.rows
         assert frame is not None
-        log_lik = family.log_lik(family.floats(frame), theta[:, cells.group])
+        own = {name: self.hyper[name][:, None] for name in family.parameters}
+        log_lik = family.log_lik(family.floats(frame), theta[:, cells.group], own)
         if "theta" in cells.priors:
             population = cells.priors["theta"].log_density(theta)
         else:

@@ -171,9 +171,13 @@ def _of_rows(
     pull = np.where(groups.alone, 0.0, pull)
     left = scale2 / (1 + scale2 * others)  # variance of theta given the others
     total = variance + left
-    constant, precision, of_prior = -0.5 * (LOG_2PI + np.log(total)), 1 / total, location * others
+    constant, slope = -0.5 * (LOG_2PI + np.log(total)), -0.5 / total
+    middle = location - left * location * others
     if alike:
-        of_groups = (left, constant, precision, of_prior)
-        left, constant, precision, of_prior = (values[:, groups.of] for values in of_groups)
-    apart = off - location - left * (pull - of_prior)
-    return np.asarray(constant - 0.5 * precision * apart**2)
+        of_groups = (left, constant, slope, middle)
+        left, constant, slope, middle = (values[:, groups.of] for values in of_groups)
+    apart = off - middle - left * pull
+    apart *= apart  # in place, here and below: these are large
+    apart *= slope
+    apart += constant
+    return np.asarray(apart)

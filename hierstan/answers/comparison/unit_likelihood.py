@@ -117,7 +117,8 @@ class UnitLikelihood:
             center = centers(self._data, hyper)
             center = center if center.shape[1] == 1 else center[:, frame["group"].to_numpy()]
             family = self._fit.family
-            return family.log_lik(family.floats(frame), center)[:, place]
+            own = {name: hyper[name][:, None] for name in family.parameters}
+            return family.log_lik(family.floats(frame), center, own)[:, place]
         log_lik = self._evaluator.written(hyper, ["log_lik"])["log_lik"]
         if self._unit == "observation":
             return log_lik
