@@ -46,7 +46,10 @@ class Check:
 
     def _page(self) -> Page:
         if self.table.empty:
-            return Page(f"{self.heading}: one row in each group and few groups; nothing to check.")
+            return Page(
+                f"{self.heading}: nothing to check. The groups are few, and hold nothing that this "
+                "family could miss, as where each has one row."
+            )
         verdict = "the data look like the model's" if self.ok else "the model misses something"
         facts = tuple((f"{number}.", text) for number, text in enumerate(self.messages, 1))
         rows = tuple(

@@ -23,6 +23,7 @@ from hierstan.families.treatment import TREATED, effects_on
 from hierstan.text.wording import did_you_mean, show
 
 MAX_ROWS = 20_000
+CONSTRUCTORS = ("rows", "counts", "events", "ratings", "estimates", "means")
 ARMS = ("control", "treatment")
 ARM = "group arm"  # the last of the columns whose combinations are taken as groups
 
@@ -137,8 +138,11 @@ def valid(family: Hashable, constructor: str) -> str:
     """Return the name of a family if a constructor accepts it."""
     names = accepted_by(constructor)
     if family not in names:
+        known = FAMILIES[family].takes if isinstance(family, str) and family in FAMILIES else {}
+        others = [f"of {one} (GroupedData.from_{one})" for one in CONSTRUCTORS if one in known]
+        hint = f" It is a family {' and '.join(others)}." if others else did_you_mean(family, names)
         raise DataError(
-            f"family= got {show(family)}.{did_you_mean(family, names)} "
+            f"family= got {show(family)}.{hint} "
             f"Valid families of {constructor}: {', '.join(sorted(names))}."
         )
     return str(family)

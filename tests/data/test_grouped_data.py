@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from typing import Any
 
 import numpy as np
@@ -340,3 +341,14 @@ def test_each_constructor_lists_its_families(
     assert make(frame, group="g", **columns, family=valid).family == valid
     with pytest.raises(DataError, match=f"Valid families of {constructor}: .*{valid}"):
         make(frame, group="g", **columns, family="gamma")
+
+
+@pytest.mark.parametrize(
+    ("family", "whose"),
+    [("ordinal", "ratings"), ("beta_binomial", "counts"), ("normal_known", "estimates")],
+)
+def test_a_family_of_other_data_is_told_where_it_belongs(family: str, whose: str) -> None:
+    frame = pd.DataFrame({"g": ["a", "b"], "y": [1, 2]})
+    where = f"It is a family of {whose} (GroupedData.from_{whose})."
+    with pytest.raises(DataError, match=re.escape(where)):
+        GroupedData.from_rows(frame, group="g", outcome="y", family=family)
