@@ -24,6 +24,7 @@ from hierstan.sampling.coordinates import normal_approximation
 from hierstan.sampling.structure import indicators
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
+DOUBT = 2.0  # how far a Bayes factor from draws may be off where verdicts look
 UNLIKELY = 0.1  # probability of a negligible tau down to which the groups differ
 LIKELY = 0.8  # and from which complete pooling is adequate
 NEAR_ZERO = 0.9  # the same, where the user said what is negligible
@@ -84,12 +85,13 @@ class Spread:
         difference between groups, and tau is negligible with a probability below 0.1.
         ``"none"``: so they do, and own data hold over 90% of the weight in the groups' means.
         ``"complete"``: the data are over three times as likely without any difference, and tau is
-        negligible with a probability of at least 0.8. ``"undecided"``: anything else.
+        negligible with a probability of at least 0.8. ``"undecided"``: anything else. Where the
+        factor is from draws it may be off by two, and over six times is asked for.
         """
-        factor = self.bayes_factor
-        if self.negligible < UNLIKELY and factor > TIMES:
+        factor, times = self.bayes_factor, TIMES if self.exact else TIMES * DOUBT
+        if self.negligible < UNLIKELY and factor > times:
             return "none" if self.own > OWN else "partial"
-        if self.negligible >= LIKELY and factor < 1 / TIMES:
+        if self.negligible >= LIKELY and factor < 1 / times:
             return "complete"
         small = self.given and self.negligible >= NEAR_ZERO and not self.mostly_prior
         return "complete" if small else "undecided"
@@ -103,6 +105,11 @@ class Spread:
     def negligible_before(self) -> float:
         """Prior probability of the same."""
         return float(self._before(self.difference))
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether the Bayes factor is by quadrature, and not from draws."""
+        return self._by_quadrature() is not None
 
     @cached_property
     def bayes_factor(self) -> float:

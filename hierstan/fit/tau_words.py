@@ -89,4 +89,7 @@ def _likelier(spread: Spread, one: str, other: str) -> str:
     factor = spread.bayes_factor if one == "partial" else 1 / spread.bayes_factor
     if factor <= 1:
         return ""
-    return f", and the data are {times(factor)} as likely under {one} as under {other} pooling"
+    about = "" if spread.exact or factor > 1000 else "about "
+    return (
+        f", and the data are {about}{times(factor)} as likely under {one} as under {other} pooling"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.fit.tau_evidence import spread_of
+from hierstan.fit.tau_words import headline
 from hierstan.text.numbers import between, chance
 
 REFERENCE = Path(__file__).parents[2] / "reference_cases"
@@ -510,3 +512,31 @@ def _log_lik(
         total += stats.norm.logpdf(value, center, np.sqrt(sigma2 / n + tau**2))
         total -= 0.5 * (n - 1) * np.log(sigma2) + squares / (2 * sigma2)
     return total
+
+
+def test_a_bayes_factor_from_draws_has_to_be_twice_as_clear() -> None:
+    """With factors it may be off by two: more is asked of it, and words say about."""
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"site": range(16), "region": list("nsew") * 4, "se": 1.0})
+    frame["y"] = rng.normal(0, 2.2, 16)
+    columns = {"group": "site", "estimate": "y", "se": "se"}
+    plain = spread_of(fitted(hs.GroupedData.from_estimates(frame, **columns)))
+    data = hs.GroupedData.from_estimates(frame, **columns, factors=["region"])
+    structured = spread_of(fitted(data))
+    assert plain.exact
+    assert not structured.exact
+    for factor, kinds in (
+        (2, ["undecided"] * 2),
+        (4, ["partial", "undecided"]),
+        (8, ["partial"] * 2),
+    ):
+        found = []
+        for spread in (plain, structured):
+            known = replace(spread, tau=np.full(100, 2.0), difference=0.1, own=0.5)
+            known.__dict__["bayes_factor"] = float(factor)
+            found.append(known.kind)
+        assert found == kinds
+    words = [headline(spread) for spread in (plain, structured)]
+    assert " about " not in words[0]
+    if structured.kind != "undecided" and structured.bayes_factor < 1000:
+        assert "the data are about " in words[1]
