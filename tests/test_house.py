@@ -34,6 +34,7 @@ def rooms() -> dict[str, Path]:
         parts = file.relative_to(HOUSE).with_suffix("").parts
         found[".".join(part for part in parts if part != "__init__")] = file
     found.pop("")
+    found.pop("__main__")  # which is the shell's door
     return found
 
 
@@ -49,9 +50,17 @@ def folders() -> dict[str, set[str]]:
     return found
 
 
-def imported(text: str) -> Iterator[str]:
-    """Yield the modules that a file imports, at its top or inside functions."""
-    for node in ast.walk(ast.parse(text)):
+class RunTime(ast.NodeTransformer):
+    """Leave out what is imported for annotations alone."""
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def imported(text: str, *, typed: bool = True) -> Iterator[str]:
+    """Yield the modules that a file imports, at its top or inside functions; `typed` for types."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree if typed else RunTime().visit(tree)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -59,10 +68,10 @@ def imported(text: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def rooms_imported(text: str) -> set[str]:
+def rooms_imported(text: str, *, typed: bool = True) -> set[str]:
     """Name the rooms that a file imports; a name that no room has stands for the front door's."""
     found = set()
-    for module in imported(text):
+    for module in imported(text, typed=typed):
         top, _, inside = module.partition(".")
         if top == "hierstan":
             while inside and inside not in ROOMS:
@@ -71,9 +80,10 @@ def rooms_imported(text: str) -> set[str]:
     return found
 
 
-def others_imported(room: str, text: str) -> list[str]:
+def others_imported(room: str, text: str, *, typed: bool = True) -> list[str]:
     """List the rooms that a room imports; a package's own door may open the rooms behind it."""
-    return [name for name in sorted(rooms_imported(text)) if not name.startswith(f"{room}.")]
+    names = sorted(rooms_imported(text, typed=typed))
+    return [name for name in names if not name.startswith(f"{room}.")]
 
 
 def folder(room: str) -> str:
@@ -103,7 +113,7 @@ FOLDERS = folders()
 
 def test_every_room_stands_in_a_folder() -> None:
     loose = {file.stem for file in HOUSE.glob("*.py")}
-    assert loose == {"__init__", "errors", "priors", "whole_file"}
+    assert loose == {"__init__", "__main__", "errors", "priors", "whole_file"}
 
 
 def test_folders_stand_on_floors() -> None:
@@ -128,7 +138,9 @@ def test_folders_say_no_more_than_they_import() -> None:
 
 @pytest.mark.slow
 def test_imports_never_run_in_circles() -> None:
-    graph = {room: others_imported(room, file.read_text()) for room, file in ROOMS.items()}
+    graph = {
+        room: others_imported(room, file.read_text(), typed=False) for room, file in ROOMS.items()
+    }
     graphlib.TopologicalSorter(graph).prepare()
 
 
@@ -144,6 +156,9 @@ def test_an_import_that_goes_up_or_sideways_is_seen() -> None:
         "plots.forest imports the front door (hierstan.Fit)"
     ]
     assert forbidden("data.frames", "from hierstan.families import family\nimport numpy") == []
+    for_types = "if TYPE_CHECKING:\n    from hierstan.models.poolings import PartialPooling"
+    assert forbidden("data.frames", for_types) == ["data.frames imports models.poolings"]
+    assert [*imported(for_types, typed=False)] == []
 
 
 @pytest.mark.parametrize("library", ENTRANCES)

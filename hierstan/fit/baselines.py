@@ -5,7 +5,7 @@ It lies below `Fit`, whose page tells of it, and so takes it as it is.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,10 +13,13 @@ from hierstan.fit.settings import check_prob
 from hierstan.text.numbers import chance, short
 from hierstan.text.tables import percent
 
+if TYPE_CHECKING:
+    from hierstan.fit.fit import Fit
+
 UNSURE = 0.9  # a direction that is less probable than this is not told as one
 
 
-def correlation(fit: Any) -> np.ndarray:
+def correlation(fit: Fit) -> np.ndarray:
     """Return draws of the correlation of baseline and effect over the groups, (S,).
 
     With the regression ``baseline ~ normal(intercept + slope * theta, spread)`` it is ``slope *
@@ -31,7 +34,7 @@ def correlation(fit: Any) -> np.ndarray:
     return np.asarray(of_theta / np.hypot(fit.draws("spread"), of_theta))
 
 
-def effects_given(fit: Any, center: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, ...]:
+def effects_given(fit: Fit, center: np.ndarray, baseline: np.ndarray) -> tuple[np.ndarray, ...]:
     """Return mean and sd of the effects of groups whose baselines are known, (S, K) each.
 
     Baseline and effect are bivariate normal, so that ``theta`` is normal with mean ``center + k
@@ -55,14 +58,16 @@ def effects_given(fit: Any, center: np.ndarray, baseline: np.ndarray) -> tuple[n
     return mean, tau * spread / np.sqrt(variance) + np.zeros_like(mean)
 
 
-def correlation_words(fit: Any, prob: float | None = None) -> str:
+def correlation_words(fit: Fit, prob: float | None = None) -> str:
     """Say whether effects are lower or higher where baselines are higher, and how surely."""
     found, prob = correlation(fit), check_prob(prob)
     lower = float(np.mean(found < 0))
     words, sure = ("lower", lower) if lower > 0.5 else ("higher", 1 - lower)
     ends = " to ".join(map(short, np.quantile(found, [(1 - prob) / 2, (1 + prob) / 2])))
+    effect = fit.data.effect
+    assert effect is not None
     direction = (
-        f"the {fit.data.effect.link_words} is {words} where the baseline is higher, with "
+        f"the {effect.link_words} is {words} where the baseline is higher, with "
         f"probability {chance(sure)}"
     )
     if sure < UNSURE:
@@ -73,7 +78,7 @@ def correlation_words(fit: Any, prob: float | None = None) -> str:
     )
 
 
-def pooling_words_of_baselines(fit: Any) -> str:
+def pooling_words_of_baselines(fit: Fit) -> str:
     """Say that baselines are partially pooled, whatever the pooling of the effects."""
     along = " + slope * theta[j]" if "slope" in fit.arrays else ""
     how = "partially pooled too" if along else "partially pooled, as in every pooling of effects"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,13 @@ from hierstan.families import FAMILIES
 from hierstan.fit.statistics import Rows
 from hierstan.text.numbers import figure
 
+if TYPE_CHECKING:
+    from hierstan.fit.fit import Fit
+
 COLUMNS = ["observed", "replicated", "lower", "upper", "p"]
 
 
-def messages(fit: Any, table: pd.DataFrame, label: str) -> dict[str, str]:
+def messages(fit: Fit, table: pd.DataFrame, label: str) -> dict[str, str]:
     """Put the checks that failed into words, with the cure.
 
     Parameters
@@ -51,7 +54,7 @@ def messages(fit: Any, table: pd.DataFrame, label: str) -> dict[str, str]:
 # internals --------------------------------------------------------------------------------------
 
 
-def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
+def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
     seen, usual, low, high = (line[column] for column in COLUMNS[:4])
     among = f"({figure(low)} to {figure(high)} in data like the model's)"
     family = fit.data.family
@@ -114,12 +117,12 @@ def _said(fit: Any, name: str, line: Mapping[Any, float], label: str) -> str:
     )
 
 
-def _sds(fit: Any) -> str:
+def _sds(fit: Fit) -> str:
     sd = fit.data.to_frame().filter(regex="^sd").iloc[:, 0].dropna()
     return f"sd {figure(sd.min())} to {figure(sd.max())}"
 
 
-def _advice(fit: Any, name: str) -> str:
+def _advice(fit: Fit, name: str) -> str:
     cures = _cure(fit, name)
     if cures:
         return f"Use family={' or family='.join(repr(cure) for cure in cures)}."
@@ -128,7 +131,7 @@ def _advice(fit: Any, name: str) -> str:
     return "No family here has that: take the intervals with caution."
 
 
-def _cure(fit: Any, name: str) -> tuple[str, ...]:
+def _cure(fit: Fit, name: str) -> tuple[str, ...]:
     """Return the families that would fit better and take the same table, the best first.
 
     Every entry of `Family.checks` lists alternatives, each a family or several equally good.
@@ -147,15 +150,15 @@ def _cure(fit: Any, name: str) -> tuple[str, ...]:
     return ()
 
 
-def _came_by(fit: Any, roles: set[str]) -> bool:
+def _came_by(fit: Fit, roles: set[str]) -> bool:
     return bool(roles & set(fit.data.columns))
 
 
-def _all_positive(fit: Any) -> bool:
+def _all_positive(fit: Fit) -> bool:
     return fit.data.rows is not None and bool((fit.data.rows["y"] > 0).all())
 
 
-def _more_zeros_than_overdispersion(fit: Any) -> bool:
+def _more_zeros_than_overdispersion(fit: Fit) -> bool:
     """Whether zeros are more than a negative binomial of the groups' means and variance has."""
     rows = fit.data.rows
     assert rows is not None

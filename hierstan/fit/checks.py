@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,9 @@ from hierstan.fit.check_words import COLUMNS, messages
 from hierstan.fit.statistics import STATISTICS, Rows, outlying
 from hierstan.sampling.inputs import stan_data
 from hierstan.text.wording import show
+
+if TYPE_CHECKING:
+    from hierstan.fit.fit import Fit
 
 LEVEL = 0.005  # of each check, so that all checks of a fit together seldom cry wolf
 VALUES = 4_000_000  # replicated outcomes: as many data sets as that allows, within
@@ -60,7 +63,7 @@ class Checks:
     messages: tuple[str, ...]
 
 
-def run_checks(fit: Any) -> Checks:
+def run_checks(fit: Fit) -> Checks:
     """Compare the data with data replicated from the posterior.
 
     Parameters
@@ -81,7 +84,7 @@ def run_checks(fit: Any) -> Checks:
     return Checks(table, said)
 
 
-def misleading(fit: Any) -> tuple[str, ...]:
+def misleading(fit: Fit) -> tuple[str, ...]:
     """Return what the model misses that makes intervals wrong, and all that rests on them.
 
     Parameters
@@ -113,7 +116,7 @@ def _excess(line: Mapping[str, float]) -> float:
     return line["observed"] / max(line["replicated"], 1e-9)
 
 
-def _material(fit: Any, excess: Mapping[str, float]) -> set[str]:
+def _material(fit: Fit, excess: Mapping[str, float]) -> set[str]:
     """Return the checks that fail by enough to make intervals wrong.
 
     A group's own log variance varies by 2 / freedom beside 4 times the variance of its log sd.
@@ -124,13 +127,14 @@ def _material(fit: Any, excess: Mapping[str, float]) -> set[str]:
     if excess.get("above", 0) > MOST_DISPERSION:
         wrong |= {"above"}
     if excess.get("unequal", 0) > 1:
+        assert fit.data.rows is not None
         freedom = np.bincount(fit.data.rows["group"]) - 1.0
         variance = (excess["unequal"] - 1) / (2 * freedom[freedom > 0].mean())
         wrong |= {"unequal"} if variance > MOST_UNEQUAL**2 else set()
     return wrong
 
 
-def _at_first_sight(fit: Any) -> dict[str, float]:
+def _at_first_sight(fit: Fit) -> dict[str, float]:
     """Return the excess over 1, about which these statistics are at most, and a little more.
 
     Replications take seconds of tens of thousands of rows, and most data do not need them.
@@ -144,7 +148,7 @@ def _at_first_sight(fit: Any) -> dict[str, float]:
         return {name: float(STATISTICS[name](y, own)[0]) / 0.9 for name in names}
 
 
-def _scaled(fit: Any, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
+def _scaled(fit: Fit, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Return outcomes as the statistics take them: logarithms, or in a unit that cannot matter."""
     both = [y, *others]
     if fit.family.positive:
@@ -156,17 +160,18 @@ def _scaled(fit: Any, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     return both
 
 
-def _within(fit: Any) -> dict[str, dict[str, float]]:
+def _within(fit: Fit) -> dict[str, dict[str, float]]:
     """Return the comparisons of the rows within groups, made once."""
     if "within" not in fit.cache:
         rows = fit.data.rows
-        some = rows is not None and fit.family.checks and _several(rows)
-        fit.cache["within"] = _compared(fit, rows) if some else {}
+        fit.cache["within"] = {}
+        if rows is not None and fit.family.checks and _several(rows):
+            fit.cache["within"] = _compared(fit, rows)
     lines: dict[str, dict[str, float]] = fit.cache["within"]
     return lines
 
 
-def _compared(fit: Any, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+def _compared(fit: Fit, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Compare statistics of the rows within groups."""
     from hierstan.engines.stanli import Evaluator
 
@@ -196,7 +201,7 @@ def _compared(fit: Any, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def _outlying(fit: Any) -> tuple[dict[str, float], str]:
+def _outlying(fit: Fit) -> tuple[dict[str, float], str]:
     """Compare how far out the most outlying group is, and say which it is."""
     raw = raw_estimates(fit.data)
     link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2

@@ -15,6 +15,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.family import Family
 from hierstan.fit import portrait
 from hierstan.fit.cures import Setup
+from hierstan.fit.fitted_model import FittedModel
 from hierstan.fit.judgement import Judgement, judge
 from hierstan.fit.saving import file, records
 from hierstan.fit.saving.labels import from_label
@@ -80,7 +81,7 @@ class Fit:
     (('chain', 'draw', 'group'), True)
     """
 
-    model: Any
+    model: FittedModel
     data: GroupedData
     kept: Sampled
     priors: dict[str, Prior]
@@ -331,8 +332,7 @@ class Fit:
             self.cache["group_draws"] = GroupDraws(
                 self.integrated, self.data, self.priors, hyper, self.seed
             )
-        made: GroupDraws = self.cache["group_draws"]
-        return made
+        return self.cache["group_draws"]
 
     def keep_theta(self) -> None:
         """Draw theta where it was integrated out, and keep it with the posterior.
@@ -370,8 +370,7 @@ class Fit:
         """
         if "convergence" not in self.cache:
             self.cache["convergence"] = check_convergence(self.arrays, self.stats)
-        found: Convergence = self.cache["convergence"]
-        return found
+        return self.cache["convergence"]
 
     def judgement(self) -> Judgement:
         """Return whether to trust the draws, in words.
@@ -387,8 +386,7 @@ class Fit:
         """
         if "judgement" not in self.cache:
             self.cache["judgement"] = judge(self.convergence(), self._setup())
-        found: Judgement = self.cache["judgement"]
-        return found
+        return self.cache["judgement"]
 
     def checks(self) -> Checks:
         """Return what the model misses of the data, computed once; see `hierstan.check`.
@@ -406,8 +404,7 @@ class Fit:
             from hierstan.fit.checks import run_checks
 
             self.cache["checks"] = run_checks(self)
-        found: Checks = self.cache["checks"]
-        return found
+        return self.cache["checks"]
 
     def missed(self) -> tuple[str, ...]:
         """Return the messages of `checks`; none where an edited template replicates no data.
@@ -493,10 +490,10 @@ class Fit:
             tree = self.sampled
         return file.packed(tree, self.data, self._record())
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine
 
-    def _record(self) -> dict[str, Any]:
+    def _record(self) -> dict[str, object]:
         if type(self.model).__module__ != "hierstan.models.poolings":
             raise HierstanError(
                 f"Only hierstan's own models can be saved, not a {type(self.model).__qualname__}."
@@ -532,6 +529,6 @@ class Fit:
 # internals ------------------------------------------------------------------------------------
 
 
-def _factors(model: Mapping[str, Any]) -> dict[str, Any]:
+def _factors(model: Mapping[str, Any]) -> dict[str, object]:
     names = model.get("factors")
     return {} if names is None else {"factors": [from_label(name, "The factor") for name in names]}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -266,7 +265,7 @@ def _no_levels(count: int) -> dict[str, np.ndarray | int]:
     return {"F": 0, "L": 0, "factor": empty, "level": np.zeros((0, count), dtype=np.int32)}
 
 
-def _columns(family: Family, cells: pd.DataFrame, like: pd.DataFrame) -> dict[str, Any]:
+def _columns(family: Family, cells: pd.DataFrame, like: pd.DataFrame) -> dict[str, object]:
     """Return the family's columns as the program reads them, placeholders for what is missing."""
     known = [
         name

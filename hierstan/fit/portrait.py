@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,11 @@ from hierstan.text.tables import (
 )
 from hierstan.text.wording import pooling_words
 
+if TYPE_CHECKING:
+    from hierstan.fit.fit import Fit
+
 SHOWN_MESSAGES = 2
+HEADER = ("mean", "sd", "lower", "upper")
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
     "marginal": "marginal: integrated out, then drawn exactly",
@@ -37,7 +41,7 @@ REASONS = {
 }
 
 
-def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
+def page(fit: Fit, rows: int | None = ROWS_SHOWN) -> Page:
     """Lay out a fit.
 
     Parameters
@@ -68,7 +72,7 @@ def page(fit: Any, rows: int | None = ROWS_SHOWN) -> Page:
     return Page(title, (*facts, *_trust(fit), *_checks(fit)), tuple(tables), words)
 
 
-def one_line(fit: Any) -> str:
+def one_line(fit: Fit) -> str:
     """Return what stands for a fit inside other things, such as a dict of fits."""
     options = fit.options
     kind = "prior draws of " if fit.prior_only else ""
@@ -82,7 +86,7 @@ def one_line(fit: Any) -> str:
 # facts ------------------------------------------------------------------------------------------
 
 
-def _data(fit: Any) -> str:
+def _data(fit: Fit) -> str:
     data = fit.data
     counts = f"{_counted(len(data.groups), 'group')}, {_counted(data.n_rows, 'observation')}"
     reduced = (
@@ -94,7 +98,7 @@ def _data(fit: Any) -> str:
     return f"{counts}{reduced}; {fit.family.words}{adjusted}"
 
 
-def _baselines(fit: Any) -> str:
+def _baselines(fit: Fit) -> str:
     """Say how the baselines are pooled, and how effects go with them."""
     words = baselines.pooling_words_of_baselines(fit)
     if not fit.model.has_population or fit.prior_only:
@@ -102,7 +106,7 @@ def _baselines(fit: Any) -> str:
     return f"{words}. {baselines.correlation_words(fit)}"
 
 
-def _priors(fit: Any) -> str:
+def _priors(fit: Fit) -> str:
     given = fit.model.priors or {}
     return ", ".join(
         f"{name} ~ {prior}" + ("" if name in given else " (default)")
@@ -110,7 +114,7 @@ def _priors(fit: Any) -> str:
     )
 
 
-def _sampler(fit: Any) -> str:
+def _sampler(fit: Fit) -> str:
     options = fit.options
     return (
         f"{fit.engine}, seed {fit.seed}; {_counted(options['chains'], 'chain')} x "
@@ -119,18 +123,19 @@ def _sampler(fit: Any) -> str:
     )
 
 
-def _parameterization(fit: Any) -> str:
-    words = PARAMETERIZATIONS.get(fit.parameterization, fit.parameterization)
+def _parameterization(fit: Fit) -> str:
+    how = fit.parameterization or ""
+    words = PARAMETERIZATIONS.get(how, how)
     if fit.prior_only:
         return f"{words}, as draws from the prior always are"
     if not fit.keeps_theta:
         words = "marginal: integrated out; its many draws are not kept but made when asked for"
     if getattr(fit.model, "parameterization", "auto") != "auto":
         return f"{words}, as asked for"
-    return f"{words} ({REASONS.get(fit.parameterization, 'auto')})"
+    return f"{words} ({REASONS.get(how, 'auto')})"
 
 
-def _of_groups(fit: Any) -> str:
+def _of_groups(fit: Fit) -> str:
     """Say between what the groups' own standard deviations lie, and how they are estimated."""
     means, labels = fit.draws(fit.family.of_group).mean(axis=0), plain_labels(fit.data.groups)
     ends = [f"{figure(means[j])} ({labels[j]})" for j in (int(means.argmin()), int(means.argmax()))]
@@ -140,7 +145,7 @@ def _of_groups(fit: Any) -> str:
     )
 
 
-def _trust(fit: Any) -> list[tuple[str, str]]:
+def _trust(fit: Fit) -> list[tuple[str, str]]:
     found, judgement = fit.convergence(), fit.judgement()
     n = len(judgement.problems)
     verdict = f"NOT YET ({_counted(n, 'problem')}, see hs.diagnose(fit))" if n else "yes"
@@ -152,14 +157,14 @@ def _trust(fit: Any) -> list[tuple[str, str]]:
     return lines
 
 
-def _checks(fit: Any) -> list[tuple[str, str]]:
+def _checks(fit: Fit) -> list[tuple[str, str]]:
     return [("Model", f"misses this: {message}") for message in fit.missed()[:1]]
 
 
 # tables -----------------------------------------------------------------------------------------
 
 
-def _population(fit: Any) -> Table:
+def _population(fit: Fit) -> Table:
     """Tabulate mu, tau and the family's own parameters; mu on the response scale too."""
     link = LINK_WORDS[fit.family.link]
     found = fit.convergence().parameters
@@ -178,7 +183,7 @@ def _population(fit: Any) -> Table:
         if effect and effect.ratio:
             ratio = _statistics(np.exp(draws[:, :1]), ess[both[:1]])
             rows.insert(1, (f"mu as {effect.words}", *ratio[0]))
-    if "beta" in fit.arrays:
+    if "beta" in fit.arrays and fit.data.predictors is not None:
         slopes = found.loc[found["variable"] == "beta", "ess_bulk"]
         names = [f"beta, one sd of {printable(str(name))}" for name in fit.data.predictors]
         lines = zip(names, _statistics(fit.draws("beta"), slopes), strict=True)
@@ -201,10 +206,10 @@ def _population(fit: Any) -> Table:
         mine = found.loc[found["variable"] == name, "ess_bulk"]
         of_own = _statistics(fit.draws(name).reshape(-1, len(mine)), mine)
         rows += [(str(label), *line) for label, line in zip(mine.index, of_own, strict=True)]
-    return Table(("", *_header()), tuple(rows))
+    return Table(("", *HEADER), tuple(rows))
 
 
-def _groups(fit: Any, limit: int | None) -> Table:
+def _groups(fit: Fit, limit: int | None) -> Table:
     """Tabulate the group means on the response scale."""
     size = len(fit.data.groups)
     shown = size if limit is None or size <= limit + 1 else limit
@@ -214,17 +219,13 @@ def _groups(fit: Any, limit: int | None) -> Table:
         ess = pd.Series(np.full(shown, fit.options["chains"] * fit.options["draws"]))
     lines = _statistics(fit.to_response(fit.theta(groups=slice(0, shown))), ess)
     labels = plain_labels(fit.data.groups)[:shown]
-    header = (f"{fit.data.grouped_by} ({_mean_words(fit)})", *_header())
+    header = (f"{fit.data.grouped_by} ({_mean_words(fit)})", *HEADER)
     more = f"… and {size - shown:,} more, see hs.group_means(fit)" if shown < size else ""
     return Table(header, tuple((x, *line) for x, line in zip(labels, lines, strict=True)), more)
 
 
-def _mean_words(fit: Any) -> str:
+def _mean_words(fit: Fit) -> str:
     return str(fit.data.effect.link_words if fit.data.effect else fit.family.mean_words)
-
-
-def _header() -> tuple[str, ...]:
-    return ("mean", "sd", "lower", "upper")
 
 
 def _edges() -> tuple[float, float]:

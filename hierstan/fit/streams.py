@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 TAKEN = 1000  # values of each variable that tell a fit from any other
 
 
-def stream(seed: int, draws: Mapping[str, np.ndarray], *content: Any) -> int:
+def stream(seed: int, draws: Mapping[str, np.ndarray], *content: object) -> int:
     """Return a seed of its own for each fit and each content, the same every time.
 
     Two fits with one seed, or two predictions from one fit, would else have their random numbers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.two_part import TwoPartData
@@ -13,7 +12,7 @@ from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.wording import show
 
 
-def check_fit(given: Any, verb: str, *, two_part: bool = False) -> None:
+def check_fit(given: object, verb: str, *, two_part: bool = False) -> None:
     """Refuse what is no fit.
 
     Parameters
@@ -43,7 +42,7 @@ def check_fit(given: Any, verb: str, *, two_part: bool = False) -> None:
         raise HierstanError(f"{verb} takes a fit, got {_what(given)}. {_cure(given, verb)}")
 
 
-def refuse_two_part(given: Any, verb: str) -> None:
+def refuse_two_part(given: object, verb: str) -> None:
     """Refuse a fit of both parts where one of them is asked for, naming them."""
     if isinstance(given, TwoPartFit):
         raise HierstanError(f"{verb} takes a fit of one part. {_cure(given, verb)}")
@@ -52,7 +51,7 @@ def refuse_two_part(given: Any, verb: str) -> None:
 # internals --------------------------------------------------------------------------------------
 
 
-def _what(given: Any) -> str:
+def _what(given: object) -> str:
     if given is None:
         return "None"
     if isinstance(given, type):
@@ -62,7 +61,7 @@ def _what(given: Any) -> str:
     return f"a {type(given).__name__}"
 
 
-def _cure(given: Any, verb: str) -> str:
+def _cure(given: object, verb: str) -> str:
     """Say how to get from what was given to what is meant."""
     if isinstance(given, TwoPartFit):
         return (
@@ -80,5 +79,5 @@ def _cure(given: Any, verb: str) -> str:
     return "Give what model.fit(data) returns, such as hs.PartialPooling().fit(data)."
 
 
-def _fits_in(given: Mapping[Any, Any]) -> list[Any]:
+def _fits_in(given: Mapping[object, object]) -> list[object]:
     return [name for name, one in given.items() if isinstance(one, (Fit, TwoPartFit))]

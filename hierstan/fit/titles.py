@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hierstan.data.predictors import predictor_words
+
+if TYPE_CHECKING:
+    from hierstan.fit.fit import Fit
 
 TITLES = {
     "complete": "Complete pooling: the groups share one mean, theta[j] = mu",
@@ -19,7 +22,7 @@ OF_EFFECTS = {
 }
 
 
-def title_of(fit: Any) -> str:
+def title_of(fit: Fit) -> str:
     """Say what a pooling takes the groups for, in words and as a formula of theta."""
     title = TITLES[fit.model.name]
     if "beta" in fit.arrays:
@@ -39,7 +42,7 @@ def title_of(fit: Any) -> str:
     return title
 
 
-def pooling_meaning(fit: Any) -> str:
+def pooling_meaning(fit: Fit) -> str:
     """Say what a pooling takes the groups for, in the user's words."""
     groups = f"{len(fit.data.groups):,} groups ({fit.data.grouped_by})"
     if fit.model.stands_alone:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from hierstan.errors import HierstanError, warn
+from hierstan.fit.fit import Fit
 from hierstan.fit.judgement import headline
-
-if TYPE_CHECKING:
-    from hierstan.fit.fit import Fit
+from hierstan.fit.two_part import TwoPartFit
 
 
 def doubts(fits: Mapping[str, Fit]) -> str:
@@ -37,9 +35,9 @@ def doubts(fits: Mapping[str, Fit]) -> str:
     return " ".join(told)
 
 
-def parts(fit: Any) -> dict[str, Fit]:
+def parts(fit: Fit | TwoPartFit) -> dict[str, Fit]:
     """Return the fits that a fit consists of: the two of a two-part fit, else itself."""
-    if hasattr(fit, "rate"):
+    if isinstance(fit, TwoPartFit):
         return {"rate": fit.rate, "amount": fit.amount}
     return {"": fit}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -92,7 +91,7 @@ def places_of(fit: Fit, means: np.ndarray) -> np.ndarray:
     return treatment_of(fit, "places_of").places(means, own_draws(fit))
 
 
-def check_baselines(fit: Fit, given: Any) -> np.ndarray:
+def check_baselines(fit: Fit, given: object) -> np.ndarray:
     """Return means of control arms, (K,), if arms of this family can have them."""
     family = treatment_of(fit, "baseline=")
     low, high, rule = RANGES[family.base.link]

@@ -16,6 +16,7 @@ from hierstan.data.two_part import TwoPartData, describe
 from hierstan.errors import HierstanError, HierstanWarning, warn
 from hierstan.fit import group_summaries, portrait
 from hierstan.fit.fit import Fit
+from hierstan.fit.fitted_model import FittedTwoPart
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.saving import file, records
@@ -69,7 +70,7 @@ class TwoPartFit:
     <TwoPartFit: partial pooling of 3 groups, lognormal amounts, 4 x 1,000 draws>
     """
 
-    model: Any
+    model: FittedTwoPart
     data: TwoPartData
     rate: Fit
     amount: Fit
@@ -287,12 +288,14 @@ class TwoPartFit:
         given = self.model.priors
         record = {
             "raw": self.data.table["raw"].tolist(),
-            "priors": given and {part: records.from_priors(own) for part, own in given.items()},
+            "priors": None
+            if given is None
+            else {part: records.from_priors(own) for part, own in given.items()},
         }
         trees = {"rate": self.rate.packed(), "amount": self.amount.packed()}
         file.write(path, file.packed_parts(trees, record))
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "cache": {}}
 
     def _amount(self, draws: slice, groups: slice) -> np.ndarray:

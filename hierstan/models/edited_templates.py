@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def check_consistency(plan: Plan) -> None:
 
 
 def _check_categories(
-    family: Ordinal, plan: Plan, evaluator: Evaluator, inits: list[dict[str, Any]]
+    family: Ordinal, plan: Plan, evaluator: Evaluator, inits: list[dict[str, object]]
 ) -> None:
     """Make sure that the categories have the shares that answers about ratings make of `eta`.
 
@@ -92,7 +92,7 @@ def _check_categories(
 
 
 def _check_integrated(
-    plan: Plan, program: Program, entries: dict[str, Any], inits: list[dict[str, Any]]
+    plan: Plan, program: Program, entries: dict[str, object], inits: list[dict[str, object]]
 ) -> None:
     """Make sure that a program without ``theta`` is `conditional` with ``theta`` integrated out.
 

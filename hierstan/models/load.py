@@ -72,7 +72,7 @@ def load(path: str | os.PathLike[str]) -> Fit:
 # internals --------------------------------------------------------------------------------------
 
 
-def _fit(tree: xr.DataTree, record: Mapping[str, Any]) -> Fit:
+def _fit(tree: xr.DataTree, record: Mapping[str, object]) -> Fit:
     data = file.data_of(tree, record)
     prior_only = records.entry(record, "prior_only", bool)
     if ("prior" if prior_only else "posterior") not in tree.children:
@@ -96,7 +96,7 @@ def _fit(tree: xr.DataTree, record: Mapping[str, Any]) -> Fit:
 
 
 def _two_part(
-    tree: xr.DataTree, record: Mapping[str, Any], path: str | os.PathLike[str]
+    tree: xr.DataTree, record: Mapping[str, object], path: str | os.PathLike[str]
 ) -> TwoPartFit:
     fits = {}
     for name in PARTS:
@@ -113,24 +113,24 @@ def _two_part(
         raise records.Damaged("the two parts do not belong together")
     model = TwoPart(
         amounts=amount.data.family,
-        pooling=type(rate.model),
+        pooling=MODELS[type(rate.model).__name__],
         priors=_priors_of(records.entry(record, "priors", (dict, type(None)))),
     )
     return TwoPartFit(model, joined(rate.data, amount.data, np.array(raw, float)), rate, amount)
 
 
-def _priors_of(record: Mapping[str, Any] | None) -> dict[str, dict[str, Prior]] | None:
+def _priors_of(record: Mapping[str, object] | None) -> dict[str, dict[str, Prior]] | None:
     if record is None:
         return None
     return {part: records.to_priors(given) or {} for part, given in record.items()}
 
 
-def _model(record: Mapping[str, Any]) -> Pooling:
+def _model(record: Mapping[str, object]) -> Pooling:
     name = records.entry(record, "class", str)
     if name not in MODELS:
         raise records.Damaged(f"{name!r} is not a model")
     known = {field.name for field in fields(MODELS[name])}
-    arguments = {key: value for key, value in record.items() if key != "class"}
+    arguments: dict[str, Any] = {key: value for key, value in record.items() if key != "class"}
     if set(arguments) != known:
         raise records.Damaged(f"{name} takes {', '.join(sorted(known))}")
     for key in known - {"priors", "factors"}:
@@ -149,11 +149,11 @@ def _model(record: Mapping[str, Any]) -> Pooling:
         raise records.Damaged(f"the model is impossible ({error})") from error
 
 
-def _integrated(record: Mapping[str, Any] | None) -> Program | None:
+def _integrated(record: Mapping[str, object] | None) -> Program | None:
     return None if record is None else records.to_program(record)
 
 
-def _options(record: Mapping[str, Any]) -> dict[str, Any]:
+def _options(record: Mapping[str, object]) -> dict[str, object]:
     for name in ("chains", "warmup", "draws"):
         records.entry(record, name, int)
     records.entry(record, "adapt_delta", (int, float))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import numpy as np
 
@@ -21,6 +21,18 @@ from hierstan.models.plan import make_plan
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling import run
+
+
+class RunOptions(TypedDict, total=False):
+    """What `Pooling.fit` takes beside data and seed."""
+
+    chains: int
+    warmup: int
+    draws: int
+    adapt_delta: float | None
+    engine: str
+    progress: bool
+    prior_only: bool
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Unpack
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError, PriorError, TemplateError
 from hierstan.families import FAMILIES
 from hierstan.models.fits import Fits
-from hierstan.models.pooling import Pooling, check_data
+from hierstan.models.pooling import Pooling, RunOptions, check_data
 from hierstan.priors import Normal, Prior
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
@@ -250,7 +250,11 @@ class PartialPooling(Pooling):
 
 
 def fit_poolings(
-    data: GroupedData, *, priors: Mapping[str, Prior] | None = None, **fit_options: Any
+    data: GroupedData,
+    *,
+    priors: Mapping[str, Prior] | None = None,
+    seed: int | None = None,
+    **options: Unpack[RunOptions],
 ) -> Fits:
     """Fit complete, no and partial pooling to the same data.
 
@@ -259,8 +263,10 @@ def fit_poolings(
     data : GroupedData
     priors : mapping of str to Prior, optional
         Each model takes those it has a parameter for.
-    **fit_options
-        Given to `Pooling.fit`: ``chains``, ``warmup``, ``draws``, ``seed``, ``engine``, ….
+    seed : int, optional
+        Of each of the three.
+    **options
+        Given to `Pooling.fit`: ``chains``, ``warmup``, ``draws``, ``engine``, ….
 
     Returns
     -------
@@ -289,7 +295,7 @@ def fit_poolings(
     return Fits(
         {
             cls.name: cls(priors={k: v for k, v in given.items() if k in names[cls.name]}).fit(
-                data, **fit_options
+                data, seed=seed, **options
             )
             for cls in classes
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hierstan.data.two_part import take, take_totals
 from hierstan.errors import DataError, PriorError
 from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.fit.two_part import TwoPartFit
-from hierstan.models.pooling import Pooling
+from hierstan.models.pooling import Pooling, RunOptions
 from hierstan.models.poolings import CompletePooling, NoPooling, PartialPooling
 from hierstan.priors import HalfNormal, Prior, TruncatedNormal
 from hierstan.text.wording import did_you_mean, show
@@ -158,7 +158,7 @@ class TwoPart:
 
     def fit(
         self,
-        frame: Any,
+        frame: object,
         *,
         group: Hashable,
         outcome: Hashable | None = None,
@@ -167,7 +167,7 @@ class TwoPart:
         revenue: Hashable | None = None,
         squares: Hashable | None = None,
         seed: int | None = None,
-        **options: Any,
+        **options: Unpack[RunOptions],
     ) -> TwoPartFit:
         """Fit both parts.
 
@@ -267,7 +267,7 @@ class TwoPart:
         return self.pooling(priors=given)
 
 
-def _check_plain(group: Any, options: Mapping[str, Any]) -> None:
+def _check_plain(group: object, options: Mapping[str, object]) -> None:
     """Refuse groups that have structure, and say how to fit them."""
     given = [f"{name}=" for name in ("factors", "predictors") if options.get(name)]
     given = ["group= as a list"] * isinstance(group, list | tuple) + given

@@ -153,22 +153,23 @@ def _run(fit: Fit) -> str:
 
 
 def _model(fit: Whole) -> str:
-    model = fit.model
     own: dict[str, str] = {}
     if isinstance(fit, TwoPartFit):
-        own |= {"amounts": repr(model.amounts), "pooling": f"hs.{CLASSES[model.name]}"}
-        if model.priors:
-            of_parts = (f"{part!r}: {_priors(given)}" for part, given in model.priors.items())
+        both = fit.model
+        own |= {"amounts": repr(both.amounts), "pooling": f"hs.{CLASSES[both.name]}"}
+        if both.priors:
+            of_parts = (f"{part!r}: {_priors(given)}" for part, given in both.priors.items())
             own["priors"] = f"{{{', '.join(of_parts)}}}"
         return f"hs.TwoPart({', '.join(f'{name}={value}' for name, value in own.items())})"
+    model = fit.model
     if model.priors:
         own["priors"] = _priors(model.priors)
     if model.template_dir is not None:
         own["template_dir"] = repr(os.fspath(model.template_dir))
-    if getattr(model, "parameterization", "auto") != "auto":
-        own["parameterization"] = repr(model.parameterization)
-    if getattr(model, "factors", None) is not None:
-        own["factors"] = repr(list(model.factors))
+    if (how := getattr(model, "parameterization", "auto")) != "auto":
+        own["parameterization"] = repr(how)
+    if (factors := getattr(model, "factors", None)) is not None:
+        own["factors"] = repr(list(factors))
     made = ", ".join(f"{name}={value}" for name, value in own.items())
     return f"hs.{CLASSES[model.name]}({made})"
 

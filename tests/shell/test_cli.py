@@ -54,6 +54,13 @@ def refused(
 # what it does -----------------------------------------------------------------------------------
 
 
+def test_python_runs_it_as_a_module() -> None:
+    command = [sys.executable, "-m", "hierstan"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"hierstan {hs.__version__}\n", "")
+    assert subprocess.run([*command, "demo", "extra"], capture_output=True).returncode == 2
+
+
 @pytest.mark.slow
 def test_the_demo_runs_from_anywhere(tmp_path: Path) -> None:
     done = subprocess.run(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +73,7 @@ def compare(
 # internals ------------------------------------------------------------------------------------
 
 
-def _check_same(fits: Any, unit: str) -> None:
+def _check_same(fits: object, unit: str) -> None:
     if not isinstance(fits, Mapping) or len(fits) < 2:
         raise HierstanError(
             "compare takes a mapping of at least two fits, such as "

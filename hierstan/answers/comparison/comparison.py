@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -179,7 +178,7 @@ def _legend(results: Mapping[str, Elpd], fits: Mapping[str, Fit]) -> tuple[tuple
     return (*meanings, ("elpd", elpd), ("se, dse", errors))
 
 
-def _row(result: Elpd, best: Elpd) -> dict[str, Any]:
+def _row(result: Elpd, best: Elpd) -> dict[str, object]:
     apart = result.elpd_i - best.elpd_i
     k = result.pareto_k[np.isfinite(result.pareto_k)]
     same = result is best

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -147,7 +147,7 @@ class Cells:
         )
 
     @cached_property
-    def member(self) -> Any:
+    def member(self) -> object:
         """Sparse (J, N) matrix of how often each observation is in each group."""
         from scipy import sparse
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -173,7 +172,7 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
 # internals ------------------------------------------------------------------------------------
 
 
-def _check(fit: Any, unit: str, verb: str) -> None:
+def _check(fit: Fit, unit: str, verb: str) -> None:
     check_fit(fit, verb)
     factors = list(fit.data.levels)
     units = units_of(fit.data)

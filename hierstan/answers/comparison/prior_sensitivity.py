@@ -7,7 +7,6 @@ import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -230,7 +229,7 @@ def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
 
-def _is_partial(fit: Any) -> bool:
+def _is_partial(fit: object) -> bool:
     return isinstance(fit, Fit) and fit.model.has_population and not fit.prior_only
 
 
@@ -252,7 +251,7 @@ def _shown(fit: Fit) -> np.ndarray:
 
 def _line(
     fit: Fit, fits: Mapping[str, Fit], unit: str, shown: np.ndarray
-) -> tuple[dict[str, Any], np.ndarray]:
+) -> tuple[dict[str, object], np.ndarray]:
     """Return a line of the sweep, from one of the fits, and the means of the groups shown."""
     size = len(fit.draws("tau"))
     every = 1 if len(fit.data.groups) <= MAX_GROUPS else -(-size // DRAWS)

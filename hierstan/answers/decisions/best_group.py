@@ -8,8 +8,6 @@ probability 1/J to be the best.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -54,7 +52,11 @@ def prob_best(
 
 
 def prob_greater(
-    fit: Fit | TwoPartFit, than: Any = None, *, than_group: Any = None, scale: str = "response"
+    fit: Fit | TwoPartFit,
+    than: object = None,
+    *,
+    than_group: object = None,
+    scale: str = "response",
 ) -> pd.Series:
     """Probability that a group's mean is greater than a value, or than another group's.
 
@@ -128,7 +130,7 @@ def expected_loss(
 
 def uplift(
     fit: Fit | TwoPartFit,
-    control: Any = None,
+    control: object = None,
     *,
     relative: bool = False,
     caring: float | tuple[float, float] | None = None,
@@ -190,7 +192,7 @@ def uplift(
 # internals ------------------------------------------------------------------------------------
 
 
-def _reference(values: Values, than: Any, than_group: Any) -> np.ndarray:
+def _reference(values: Values, than: object, than_group: object) -> np.ndarray:
     """Return what groups are compared with, as a column: a value, or a group's draws."""
     if (than is None) == (than_group is None):
         raise HierstanError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -23,7 +21,7 @@ UNTRUSTED = "untrusted: "
 
 def decision_table(
     fit: Fit | TwoPartFit,
-    control: Any = None,
+    control: object = None,
     *,
     caring: float | None = None,
     prob: float | None = None,

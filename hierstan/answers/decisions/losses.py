@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +79,7 @@ def differences(
     control: Hashable,
     *,
     relative: bool = False,
-    caring: Any = None,
+    caring: object = None,
     prob: float = 0.9,
 ) -> pd.DataFrame:
     """Summarise the differences of all groups to one of them; see `hierstan.uplift`."""
@@ -126,7 +125,7 @@ def positive(values: Values, label: Hashable) -> np.ndarray:
     return draws
 
 
-def check_control(values: Values, control: Any) -> None:
+def check_control(values: Values, control: object) -> None:
     """Refuse to compare with nothing."""
     if control is None:
         two_arms = getattr(values.fit, "family", None) and values.fit.family.treatment
@@ -137,7 +136,7 @@ def check_control(values: Values, control: Any) -> None:
         )
 
 
-def equivalent(caring: Any) -> tuple[float, float]:
+def equivalent(caring: object) -> tuple[float, float]:
     """Return the ends between which differences do not matter, (0, 0) where every one does."""
     if caring is None:
         return 0.0, 0.0

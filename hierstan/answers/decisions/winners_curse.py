@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,7 +65,7 @@ class WinnersCurse(Printed):
 
 def winners_curse(
     fit: Fit | TwoPartFit,
-    control: Any = None,
+    control: object = None,
     *,
     scale: str = "response",
     larger_is_better: bool = True,
@@ -216,7 +215,7 @@ def _ratio(raw_lead: float, lead: float) -> float:
     return float(raw_lead / lead) if lead > 1e-9 * raw_lead else float("nan")
 
 
-def _verdict(values: Values, table: pd.DataFrame, control: Any) -> str:
+def _verdict(values: Values, table: pd.DataFrame, control: object) -> str:
     labels, first = table.index.tolist(), table.iloc[0]
     over = "the average group" if control is None else called(control)
     by = first["exaggeration"]

@@ -46,7 +46,7 @@ class Values:
         Why the draws cannot be relied on, if `hierstan.diagnose` does not trust them.
     """
 
-    fit: Any
+    fit: Any  # a Fit; a TwoPartFit of `TwoPartValues`
     scale: str
     larger_is_better: bool
     doubt: str = ""
@@ -210,7 +210,7 @@ class TwoPartValues(Values):
         return np.asarray(self.fit.block("mean", log=self.scale == "link", **part))
 
 
-def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
+def values_of(fit: object, scale: str, larger_is_better: bool) -> Values:
     """Check what every decision is given, and return the groups' values."""
     if not isinstance(fit, (Fit, TwoPartFit)):
         raise HierstanError(
@@ -225,13 +225,13 @@ def values_of(fit: Any, scale: str, larger_is_better: bool) -> Values:
     return kind(fit, scale, bool(larger_is_better), doubts(parts(fit)))
 
 
-def check_number(name: str, value: Any, *, least: float = -np.inf) -> float:
+def check_number(name: str, value: object, *, least: float = -np.inf) -> float:
     """Return a finite number if it is one, and at least `least`."""
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value < least:
+    number = None if isinstance(value, bool) else value
+    if not isinstance(number, (int, float, np.number)) or not np.isfinite(number) or number < least:
         limit = f", at least {least:g}" if np.isfinite(least) else ""
         raise HierstanError(f"{name}= must be a finite number{limit}; got {show(value)}.")
-    return float(value)
+    return float(number)
 
 
 def warn_if_heavy(draws: np.ndarray, what: str, cure: str) -> None:

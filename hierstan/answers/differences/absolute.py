@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -115,7 +115,7 @@ def absolute_effects(
     fit: Fit,
     *,
     measure: str | None = None,
-    weights: str | Mapping[Any, float] | pd.Series = "size",
+    weights: str | Mapping[object, float] | pd.Series = "size",
     baseline: float | Sequence[float] | Mapping[str, float] | pd.Series | None = None,
     larger_is_better: bool | None = None,
     prob: float | None = None,
@@ -271,7 +271,11 @@ def _effect(measure: str, control: np.ndarray, treated: np.ndarray) -> np.ndarra
 
 
 def _lines(
-    measure: str, control: np.ndarray, treated: np.ndarray, prob: float, center: Any = np.mean
+    measure: str,
+    control: np.ndarray,
+    treated: np.ndarray,
+    prob: float,
+    center: Callable[..., np.ndarray] = np.mean,
 ) -> pd.DataFrame:
     """Summarise both arms and the effect of some groups; of numbers needed, the difference."""
     effect = treated / control if _is_ratio(measure) else treated - control

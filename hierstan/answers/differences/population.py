@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ class Population(NamedTuple):
     words: str
 
 
-def of(fit: Fit, weights: Any) -> Population:
+def of(fit: Fit, weights: object) -> Population:
     """Return the population that is meant by ``"size"``, ``"equal"`` or a weight for each group."""
     groups = fit.data.groups
     if isinstance(weights, str):
@@ -47,7 +47,7 @@ def of(fit: Fit, weights: Any) -> Population:
     return Population(size / size.sum(), "groups with the weights given")
 
 
-def baselines(fit: Fit, given: Any) -> tuple[np.ndarray | None, list[str]]:
+def baselines(fit: Fit, given: object) -> tuple[np.ndarray | None, list[str]]:
     """Return means of the control arm that are known of groups not yet seen, and their names."""
     if given is None:
         return None, ["a new group"]
@@ -67,7 +67,7 @@ def _unit(fit: Fit) -> str:
     return printable(str(columns[role])) if known and role is not None else family.unit
 
 
-def _by_group(groups: pd.Index, given: Mapping[Any, Any]) -> np.ndarray:
+def _by_group(groups: pd.Index, given: Mapping[Hashable, float]) -> np.ndarray:
     foreign = [label for label in given if label not in set(groups)]
     if foreign:
         raise DataError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -75,7 +73,7 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
             f"top= must be a number of categories from 1 to {C - 1}, got {show(top)}."
         )
     J, own = len(fit.data.groups), fit.own()
-    found: dict[Any, np.ndarray] = {name: np.empty(J) for name in _names(categories)}
+    found: dict[object, np.ndarray] = {name: np.empty(J) for name in _names(categories)}
     width = max(1, BLOCK // (C * len(own["cutpoint"])))
     for start in range(0, J, width):
         part = slice(start, min(start + width, J))
@@ -99,7 +97,7 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
 # internals ------------------------------------------------------------------------------------
 
 
-def _names(categories: pd.Index) -> list[Any]:
+def _names(categories: pd.Index) -> list[object]:
     own = [*group_summaries.COLUMNS, "top", "top_lower", "top_upper"]
     clash = [name for name in categories if name in own]
     if clash:

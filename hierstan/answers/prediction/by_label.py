@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from hierstan.text.wording import listed
 
 
 def by_label(
-    name: str, value: Any, labels: list[Hashable], known: pd.Index | tuple[()] = ()
+    name: str, value: object, labels: list[Hashable], known: pd.Index | tuple[()] = ()
 ) -> np.ndarray:
     """Return one value for each label: where the values have labels, these decide.
 
@@ -31,7 +30,7 @@ def by_label(
     array([1., 2.])
     """
     if isinstance(value, Mapping):
-        told: Mapping[Any, Any] = value
+        told: Mapping[object, object] = value
         value = pd.Series(list(told.values()), pd.Index([*told], tupleize_cols=False))
     if isinstance(value, pd.Series):
         index = list(value.index)

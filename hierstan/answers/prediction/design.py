@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,13 +62,13 @@ class Study:
 
 def plan(
     fit: Fit,
-    new: Any = None,
+    new: object = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
-    given: Mapping[str, Any] | None = None,
-    rows: Any = 1,
-    predictors: Any = None,
+    given: Mapping[str, object] | None = None,
+    rows: object = 1,
+    predictors: object = None,
 ) -> Study:
     """Work out which observations to predict; see `hierstan.predict`."""
     given = {name: value for name, value in (given or {}).items() if value is not None}
@@ -136,18 +135,18 @@ def thinned(fit: Fit, N: int) -> slice:
     return slice(every - 1, None, every)
 
 
-def check_seed(seed: Any) -> int:
+def check_seed(seed: object) -> int:
     """Return the seed if it is one."""
-    whole = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
-    if not whole or not 1 <= seed <= MAX_SEED:
+    whole = None if isinstance(seed, bool) else seed
+    if not isinstance(whole, (int, np.integer)) or not 1 <= whole <= MAX_SEED:
         raise HierstanError(f"seed= must be a whole number from 1 to {MAX_SEED}, got {seed!r}.")
-    return int(seed)
+    return int(whole)
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _of_data(fit: Fit, new: Any) -> Study:
+def _of_data(fit: Fit, new: object) -> Study:
     if not isinstance(new, GroupedData):
         raise DataError(
             f"New observations must be a GroupedData, or a dataframe with a line per group; "
@@ -184,10 +183,10 @@ def _of_data(fit: Fit, new: Any) -> Study:
 def _of_frame(
     fit: Fit,
     frame: pd.DataFrame,
-    groups: Any,
-    new_groups: Any,
-    given: Mapping[str, Any],
-    rows: Any,
+    groups: object,
+    new_groups: object,
+    given: Mapping[str, object],
+    rows: object,
 ) -> Study:
     """Return one observation of each group in a frame with their labels, factors and predictors."""
     _check_alone(groups, new_groups, {}, rows)
@@ -218,7 +217,9 @@ def _of_frame(
     return Study(cells, labels, len(fresh), about, baselines)
 
 
-def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: Any) -> None:
+def _check_alone(
+    groups: object, new_groups: object, given: Mapping[str, object], rows: object
+) -> None:
     other = list(given)
     other += ["groups"] * (groups is not None) + ["rows"] * (not _is_one(rows))
     other += ["new_groups"] * (not isinstance(new_groups, int) or new_groups != 0)
@@ -229,7 +230,7 @@ def _check_alone(groups: Any, new_groups: Any, given: Mapping[str, Any], rows: A
         )
 
 
-def _is_one(rows: Any) -> bool:
+def _is_one(rows: object) -> bool:
     return isinstance(rows, (int, np.integer)) and not isinstance(rows, bool) and rows == 1
 
 
@@ -249,12 +250,14 @@ def _known(fit: Fit, groups: Sequence[Hashable] | None) -> np.ndarray:
     return np.array([code_of[label] for label in groups], dtype=int)
 
 
-def _new_labels(fit: Fit, new_groups: Any) -> list[Hashable]:
+def _new_labels(fit: Fit, new_groups: object) -> list[Hashable]:
     if isinstance(new_groups, (int, np.integer)) and not isinstance(new_groups, bool):
         if new_groups < 0:
             raise HierstanError(f"new_groups= cannot be negative, got {new_groups}.")
         labels: list[Hashable] = [f"new group {number}" for number in range(1, new_groups + 1)]
-    elif isinstance(new_groups, (str, bool)) or not hasattr(new_groups, "__len__"):
+    elif isinstance(new_groups, (str, bool)) or not (
+        isinstance(new_groups, Iterable) and hasattr(new_groups, "__len__")
+    ):
         raise HierstanError(f"new_groups= takes a number or labels, got {show(new_groups)}.")
     else:
         labels = list(new_groups)
@@ -268,7 +271,7 @@ def _new_labels(fit: Fit, new_groups: Any) -> list[Hashable]:
     return labels
 
 
-def _check_given(fit: Fit, given: Mapping[str, Any], size: str) -> None:
+def _check_given(fit: Fit, given: Mapping[str, object], size: str) -> None:
     useless = sorted(set(given) - {size})
     if useless:
         needs = f"their observations take {size}=" if size else "their observations are single rows"

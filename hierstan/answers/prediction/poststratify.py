@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +32,7 @@ BLOCK = 2**21  # draws x cells at a time, 16 MB
 
 def poststratify(
     fit: Fit,
-    weights: Any,
+    weights: object,
     *,
     by: Hashable | Sequence[Hashable] | None = None,
     weight: Hashable = "weight",
@@ -180,7 +179,7 @@ def _weights(frame: pd.DataFrame, weight: Hashable) -> np.ndarray:
     return values.to_numpy(float)
 
 
-def _by(frame: pd.DataFrame, by: Any) -> list[Hashable]:
+def _by(frame: pd.DataFrame, by: object) -> list[Hashable]:
     names = [] if by is None else list(by) if isinstance(by, list) else [by]
     missing = [name for name in names if not hashable(name) or name not in frame.columns]
     if missing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from typing import Any
 
 from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
@@ -14,18 +13,18 @@ from hierstan.fit.taken import check_fit
 
 def predict(
     fit: Fit,
-    new: Any = None,
+    new: object = None,
     *,
     groups: Sequence[Hashable] | None = None,
     new_groups: int | Sequence[Hashable] = 0,
-    trials: Any = None,
-    exposure: Any = None,
-    se: Any = None,
-    weight: Any = None,
+    trials: object = None,
+    exposure: object = None,
+    se: object = None,
+    weight: object = None,
     treated: bool | None = None,
-    baseline: Any = None,
-    rows: Any = 1,
-    predictors: Any = None,
+    baseline: object = None,
+    rows: object = 1,
+    predictors: object = None,
     prob: float | None = None,
     seed: int | None = None,
 ) -> Prediction:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +24,7 @@ MEANING = {
 }
 
 
-def arm_to_predict(fit: Fit, given: dict[str, Any]) -> dict[str, float]:
+def arm_to_predict(fit: Fit, given: dict[str, object]) -> dict[str, float]:
     """Return the arm to predict, where data have two: the treatment's unless told otherwise."""
     if not fit.family.treatment:
         return {}
@@ -36,7 +35,7 @@ def arm_to_predict(fit: Fit, given: dict[str, Any]) -> dict[str, float]:
 
 
 def known_baselines(
-    fit: Fit, given: dict[str, Any], labels: list[Hashable], known: pd.Index
+    fit: Fit, given: dict[str, object], labels: list[Hashable], known: pd.Index
 ) -> np.ndarray | None:
     """Return means of the control arm of the new groups, (K,), where they are given."""
     value = given.pop("baseline", None)
@@ -66,7 +65,7 @@ def typical(fit: Fit, size: str, codes: np.ndarray, treated: Mapping[str, float]
     return np.rint(sizes).astype(np.int64) if size == "trials" else sizes
 
 
-def spread(name: str, value: Any, labels: pd.Index, known: pd.Index) -> np.ndarray:
+def spread(name: str, value: object, labels: pd.Index, known: pd.Index) -> np.ndarray:
     """Return one number for each group, from a number, a mapping by label or a sequence."""
     return _checked(name, by_label(f"{name}=", value, list(labels), known))
 
