@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
 import narwhals as nw
 import numpy as np
@@ -113,9 +113,10 @@ def standardized(predictors: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     return np.asarray(centered / table["sd"].to_numpy())
 
 
-def predictor_words(predictors: pd.DataFrame | None) -> str:
-    """Name the predictors of the groups, or nothing."""
-    names = [] if predictors is None else map(printable, map(str, predictors))
+def predictor_words(predictors: pd.DataFrame | None, factors: Iterable[Hashable] = ()) -> str:
+    """Name the predictors of the groups and their factors, or nothing."""
+    known = [*(() if predictors is None else predictors), *factors]
+    names = map(printable, map(str, known))
     *first, last = [*names] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 

@@ -7,7 +7,7 @@ that one is the groups themselves.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -48,6 +48,9 @@ def column_roles(
         **_numbered("factor", _names("factors", factors, "region")),
         **_numbered("adjust", _names("adjust", adjust, "age")),
     }
+    _check_names(
+        [*(group if isinstance(group, list) else []), *_names("factors", factors, "region")]
+    )
     return {**grouped, **own, **described}
 
 
@@ -170,6 +173,16 @@ def _levels(labels: pd.Series) -> pd.Index:
     if isinstance(labels.dtype, pd.CategoricalDtype):
         return labels.cat.categories
     return pd.Index(labels.unique(), tupleize_cols=False)
+
+
+def _check_names(factors: Sequence[Hashable]) -> None:
+    """Refuse columns after which no variable of a file of draws can be named."""
+    slashed = [name for name in factors if "/" in str(name)]
+    if slashed:
+        raise DataError(
+            f"The names of factors must be without '/', got {listed(slashed)}: in a file of draws "
+            f"'tau_{slashed[0]}' would be a path. Rename the column."
+        )
 
 
 def _codes(labels: pd.Series) -> np.ndarray:

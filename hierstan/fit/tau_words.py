@@ -19,7 +19,8 @@ def headline(spread: Spread) -> str:
     """Say whether the groups differ, what that rests on, and which pooling is adequate."""
     sentence = {"partial": _differ, "none": _differ, "complete": _alike, "undecided": _open}
     words = sentence[spread.kind](spread)
-    if names := predictor_words(spread.fit.data.predictors):
+    data = spread.fit.data
+    if names := predictor_words(data.predictors, data.levels):
         words = f"Beyond what {names} can explain, {words[0].lower()}{words[1:]}"
     return words
 

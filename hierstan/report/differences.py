@@ -23,7 +23,7 @@ def spread_grid(fit: Fit, found: Heterogeneity, prob: float, key: str) -> Grid:
         "i2": "I²: share of the variance of raw estimates that is between groups",
         "pooling_factor": "pooling factor of all groups together",
         "groups_borrowed": f"group means, of {len(fit.data.groups):,}, in effect borrowed",
-        "new_group": f"{mean_words(fit, 'response')} of a {group_word(fit.data)} not yet seen"
+        "new_group": f"{mean_words(fit, 'response')} of a new {group_word(fit.data)}"
         + percent_sign(fit),
     }
     rows: list[tuple[str, ...]] = []

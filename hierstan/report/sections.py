@@ -45,7 +45,11 @@ def data(subject: Subject) -> Section:
     ]
     rows = next(iter(subject.parts[0].fits.values())).data.n_rows
     columns = [f"{text_of(fit.data.grouped_by)} (group)"]
-    columns += [f"{text_of(n)} ({role})" for role, n in fit.data.columns.items() if role != "group"]
+    columns += [
+        f"{text_of(n)} ({role.split()[0]})"
+        for role, n in fit.data.columns.items()
+        if role != "group"
+    ]
     return {
         "groups": f"{len(fit.data.groups):,}",
         "observations": f"{rows:,}",

@@ -194,6 +194,7 @@ STORES = pd.DataFrame(
         ({}, ["regoin"], "'regoin', given as factors=. Did you mean 'region'"),
         ({1: list("ttut"), "1": list("tuuu")}, [1, "1"], "Two factors are called 1"),
         ({"level": list("ttut")}, ["level"], "A factor cannot be called level"),
+        ({"m/f": list("ttut")}, ["m/f"], "must be without '/', got 'm/f'"),
         (
             {"region": pd.Categorical(list("nnss"), list("nsw"))}, ["region"],
             (r"declares 1 of 3 categories that no row has: 'w'\. Remove them with "

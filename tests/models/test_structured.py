@@ -246,6 +246,9 @@ def test_words_name_what_differs() -> None:
     assert found.table.index.tolist() == ["age", "channel", "age × channel"]
     assert found.table["share"].sum() == pytest.approx(1)
     assert "left to the groups themselves" in found.verdict
+    words = hs.heterogeneity(fit).verdict
+    assert words.startswith("Beyond what age and channel can explain, ")
+    assert "a group with levels of age and channel that are not yet seen" in words
     table = hs.shrinkage(fit)
     center = fit.draws("mu") + fit.draws("u_age")[:, 0] + fit.draws("u_channel")[:, 0]
     assert table["center"].iloc[0] == pytest.approx(center.mean())

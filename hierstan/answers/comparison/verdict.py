@@ -54,7 +54,8 @@ def judge_poolings(
         )
     words += [trouble] * bool(trouble)
     words += [_unranked(fits[name], results[name].unit) for name in others if name not in ranked]
-    if "complete" in poolings and (names := predictor_words(partial.data.predictors)):
+    names = predictor_words(partial.data.predictors, partial.data.levels)
+    if names and "complete" in poolings:
         words.append(f"(Complete pooling here lets the groups differ by {names} alone.)")
     pooling = spread.kind if spread.kind in poolings else "partial"
     return " ".join(words), None if spread.kind == "undecided" else poolings[pooling]

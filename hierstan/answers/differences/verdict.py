@@ -77,8 +77,12 @@ def _about_new_groups(spread: Spread) -> str:
             f": between {between(*spread.new_group(lower))} if tau is at the low end, and between "
             f"{between(*spread.new_group(upper))} if it is at the high end"
         )
-    if names := predictor_words(spread.fit.data.predictors):
-        words += f" (that is a group with average {names})"
+    data = spread.fit.data
+    known = [f"average {names}"] if (names := predictor_words(data.predictors)) else []
+    if names := predictor_words(None, data.levels):
+        known.append(f"levels of {names} that are not yet seen")
+    if known:
+        words += f" (that is a group with {' and '.join(known)})"
     return f"{words}."
 
 
