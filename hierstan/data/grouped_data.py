@@ -95,7 +95,7 @@ class GroupedData:
     @classmethod
     def from_estimates(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         estimate: Hashable,
@@ -107,7 +107,7 @@ class GroupedData:
         measure: str | None = None,
         within: Hashable | None = None,
         correlation: float | None = None,
-        covariance: Any = None,
+        covariance: object = None,
         predictors: Sequence[Hashable] = (),
         factors: Sequence[Hashable] = (),
     ) -> GroupedData:
@@ -197,7 +197,7 @@ class GroupedData:
     @classmethod
     def from_means(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         mean: Hashable,
@@ -246,7 +246,7 @@ class GroupedData:
     @classmethod
     def from_counts(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         successes: Hashable,
@@ -304,7 +304,7 @@ class GroupedData:
     @classmethod
     def from_arms(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         events_treatment: Hashable,
@@ -351,7 +351,7 @@ class GroupedData:
     @classmethod
     def from_trial(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         arm: Hashable,
@@ -453,7 +453,7 @@ class GroupedData:
     @classmethod
     def from_events(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         events: Hashable,
@@ -510,7 +510,7 @@ class GroupedData:
     @classmethod
     def from_rows(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         outcome: Hashable,
@@ -585,7 +585,7 @@ class GroupedData:
     @classmethod
     def from_ratings(
         cls,
-        frame: Any,
+        frame: object,
         *,
         group: Group,
         rating: Hashable,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import narwhals as nw
 import numpy as np
@@ -22,7 +21,7 @@ from hierstan.text.wording import listed, show
 FEWEST, MOST = 3, 11  # categories; the second of a scale that nobody stated, such as 0 to 10
 
 
-def take(table: Table, order: Any = None, *, describe: bool = True) -> Intake:
+def take(table: Table, order: object = None, *, describe: bool = True) -> Intake:
     """Check and take ratings, collapsed to how often each occurs in each group.
 
     Parameters
@@ -86,7 +85,7 @@ def named(counts: pd.DataFrame, categories: pd.Index | None) -> pd.DataFrame:
 # internals --------------------------------------------------------------------------------------
 
 
-def _stated(table: Table, order: Any) -> pd.Index | None:
+def _stated(table: Table, order: object) -> pd.Index | None:
     """Return the categories that the user or the column's type states, or None."""
     if order is None:
         return _declared(table)

@@ -7,7 +7,6 @@ do, inside the frame's own engine. Then the arms of a group are put side by side
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,16 +35,16 @@ OPTIONAL = ("exposure", "weights")
 
 
 def take(
-    frame: Any,
+    frame: object,
     group: Group,
     arm: Hashable,
     control: Hashable,
     given: Mapping[str, Hashable | None],
     family: str | None,
-    predictors: Any,
-    factors: Any,
-    order: Any = None,
-    adjust: Any = (),
+    predictors: object,
+    factors: object,
+    order: object = None,
+    adjust: object = (),
 ) -> Intake:
     """Check and take the outcomes of two arms in every group; see `GroupedData.from_trial`."""
     constructor, own = _kind(given)
@@ -91,7 +90,7 @@ def _kind(given: Mapping[str, Hashable | None]) -> tuple[str, dict[str, Hashable
     )
 
 
-def _taken(table: Table, constructor: str, family: str | None, order: Any) -> Intake:
+def _taken(table: Table, constructor: str, family: str | None, order: object) -> Intake:
     if constructor == "means":
         family = _with_arms(default("rows") if family is None else family)
         return published.take_means(table, family, describe=False)

@@ -207,13 +207,13 @@ def _draw(ax: Axes, fit: Fit, table: pd.DataFrame) -> None:
     ax.scatter(ends[0][1], ends[1][1], s=areas, color=color, edgecolor="white", lw=0.4, zorder=3)
 
 
-def _keys(fit: Fit, ellipse: bool, prob: float) -> list[Any]:
+def _keys(fit: Fit, ellipse: bool, prob: float) -> list[object]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     dot: dict[str, Any] = {"ls": "", "marker": "o", "ms": 6}
     color = style.POOLING_COLORS[fit.model.name]
-    keys: list[Any] = [
+    keys: list[object] = [
         Line2D([], [], mfc="none", mec=style.RAW, label=f"{group_word(fit.data)} alone", **dot),
         Line2D([], [], color=color, mew=0, label=POOLING_WORDS[fit.model.name], **dot),
         Line2D([], [], color=style.INK, lw=0.9, label="no effect"),

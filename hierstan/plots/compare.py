@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ COLUMNS = ("elpd", "se", "elpd_diff", "dse", "weight")
 
 @picture
 def plot_compare(
-    comparison: Any,
+    comparison: object,
     **look: Unpack[Look],
 ) -> Figure:
     """Draw each model's predictive accuracy, and its difference from the best one.
@@ -82,7 +82,7 @@ def plot_compare(
 # internals ------------------------------------------------------------------------------------
 
 
-def _checked(comparison: Any) -> pd.DataFrame:
+def _checked(comparison: object) -> pd.DataFrame:
     table = getattr(comparison, "table", None)
     if not isinstance(table, pd.DataFrame) or not set(COLUMNS) <= set(table.columns):
         raise HierstanError(
@@ -105,7 +105,7 @@ def _draw(ax: Axes, values: np.ndarray, errors: np.ndarray, colors: list[str]) -
     style.grid_lines(ax)
 
 
-def _title(comparison: Any, table: pd.DataFrame) -> str:
+def _title(comparison: object, table: pd.DataFrame) -> str:
     """Take the first clause of the verdict, so that picture and words say the same."""
     verdict = str(getattr(comparison, "verdict", ""))
     ends = [*(match.start() for match in CLAUSE.finditer(verdict)), len(verdict)]
@@ -115,7 +115,7 @@ def _title(comparison: Any, table: pd.DataFrame) -> str:
     return said or f"{NAMES.get(table.index[0], style.literal(table.index[0]))} ranks first"
 
 
-def _caption(comparison: Any) -> str:
+def _caption(comparison: object) -> str:
     unit = getattr(comparison, "unit", None)
     left_out = f"Leave one {unit} out. " if unit else ""
     return (

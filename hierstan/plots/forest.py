@@ -51,7 +51,7 @@ def plot_forest(
     exponentiate: bool | None = None,
     by: Hashable | None = None,
     favours: tuple[str, str] | None = None,
-    columns: Any = None,
+    columns: object = None,
     **look: Unpack[Look],
 ) -> Figure:
     """Draw the intervals of the group means, with the population mean and a new group below.

@@ -173,11 +173,11 @@ def _draw_points(ax: Axes, points: np.ndarray) -> None:
     ax.plot(points[:, 0], points[:, 1], "o", zorder=3, **look)
 
 
-def _keys(fit: Fit) -> list[Any]:
+def _keys(fit: Fit) -> list[object]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    keys: list[Any] = [
+    keys: list[object] = [
         Line2D([], [], ls="", marker="o", ms=6, color=style.RAW, label="raw estimate"),
         Line2D([], [], color=style.INK, lw=0.9, label="population mean"),
         Patch(color=style.CORE, label="95% by chance alone"),

@@ -31,7 +31,7 @@ PAIRS = (  # header (the user's words, if empty), what happened, and of how much
 MOMENTS = ("mean", "sd", "n")
 
 
-def raw_columns(fit: Fit, given: Any) -> dict[str, list[str]]:
+def raw_columns(fit: Fit, given: object) -> dict[str, list[str]]:
     """Return the raw numbers of the studies as columns of texts.
 
     Parameters
@@ -131,7 +131,7 @@ def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[st
     return found
 
 
-def _given(fit: Fit, given: Any) -> dict[str, list[str]]:
+def _given(fit: Fit, given: object) -> dict[str, list[str]]:
     """Return the user's columns in the order of the groups."""
     if not isinstance(given, (pd.DataFrame, Mapping)):
         raise HierstanError(

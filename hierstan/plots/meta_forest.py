@@ -51,7 +51,7 @@ def draw_meta(
     named: int,
     by: Hashable | None = None,
     favours: tuple[str, str] | None = None,
-    columns: Any = None,
+    columns: object = None,
 ) -> Figure:
     """Draw the forest plot of a meta-analysis; see `hierstan.plot_forest`.
 

@@ -167,7 +167,7 @@ def _shades(color: str) -> Any:
     return LinearSegmentedColormap.from_list("ranks", ["white", style.tint(color, 0.65)])
 
 
-def _keys(fit: Fit | TwoPartFit, shares: np.ndarray | None, prob: float) -> list[Any]:
+def _keys(fit: Fit | TwoPartFit, shares: np.ndarray | None, prob: float) -> list[object]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

@@ -81,7 +81,7 @@ def plot_prior_sensitivity(
 # internals ------------------------------------------------------------------------------------
 
 
-def _checked(sensitivity: Any) -> pd.DataFrame:
+def _checked(sensitivity: object) -> pd.DataFrame:
     sweep = getattr(sensitivity, "sweep", None)
     if not isinstance(sweep, pd.DataFrame) or not set(COLUMNS) <= set(sweep.columns):
         raise HierstanError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
 import pandas as pd
@@ -145,7 +145,7 @@ def _draw_bands(ax: Axes, bands: dict[str, np.ndarray], table: pd.DataFrame) -> 
     ax.axvline(float(bands["mu"]), color=style.INK, lw=0.9, ls=(0, (4, 3)), zorder=0.5)
 
 
-def _keys(centers: bool) -> list[Any]:
+def _keys(centers: bool) -> list[object]:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 

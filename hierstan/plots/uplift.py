@@ -36,7 +36,7 @@ CHANCES = {
 @picture
 def plot_uplift(
     fit: Fit | TwoPartFit,
-    control: Any = None,
+    control: object = None,
     *,
     relative: bool = False,
     caring: float | tuple[float, float] | None = None,
@@ -196,7 +196,7 @@ def _write_figures(ax: Axes, found: Comparison, prob: float) -> None:
     layout.write_columns(ax, [float(y) for y in ax.get_yticks()], columns)
 
 
-def _title(fit: Fit | TwoPartFit, found: Comparison, caring: Any) -> str:
+def _title(fit: Fit | TwoPartFit, found: Comparison, caring: object) -> str:
     what, table = found.what, found.table
     if fit.prior_only:
         return f"{what}: the prior, before any data"
@@ -212,7 +212,7 @@ def _caption(
     fit: Fit | TwoPartFit,
     found: Comparison,
     prob: float,
-    caring: Any,
+    caring: object,
     larger_is_better: bool,
     cut: bool,
 ) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,10 +49,10 @@ class Comparison:
 
 def against_control(
     fit: Fit | TwoPartFit,
-    control: Any,
+    control: object,
     *,
     relative: bool,
-    caring: Any,
+    caring: object,
     prob: float,
     scale: str,
     larger_is_better: bool,
@@ -84,7 +83,7 @@ def against_control(
 
 
 def of_arms(
-    fit: Fit, *, relative: bool, caring: Any, prob: float, larger_is_better: bool
+    fit: Fit, *, relative: bool, caring: object, prob: float, larger_is_better: bool
 ) -> Comparison:
     """Compare both arms of every group, and of all of them together, as they are in the data."""
     family = treatment_of(fit, "plot_uplift")
@@ -131,7 +130,7 @@ def _in_order(table: pd.DataFrame, relative: bool, larger_is_better: bool) -> pd
     return table
 
 
-def _chances(draws: np.ndarray, caring: Any, larger_is_better: bool) -> dict[str, np.ndarray]:
+def _chances(draws: np.ndarray, caring: object, larger_is_better: bool) -> dict[str, np.ndarray]:
     """Return how probable it is that the treatment is better; with a limit, also worse or same."""
     low, high = losses.equivalent(caring) if caring is not None else (0.0, 0.0)
     above, below = (draws > high).mean(axis=0), (draws < low).mean(axis=0)

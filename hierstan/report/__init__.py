@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
@@ -28,7 +27,7 @@ def report(
     question: str | None = None,
     unit: str = "observation",
     prob: float | None = None,
-    control: Any = None,
+    control: object = None,
     caring: float | None = None,
     larger_is_better: bool | None = None,
 ) -> Path:
@@ -107,7 +106,7 @@ def report(
 # internals ------------------------------------------------------------------------------------
 
 
-def _check(fits: Any) -> None:
+def _check(fits: object) -> None:
     if not isinstance(fits, Mapping) or not fits:
         raise HierstanError(
             f"report takes a fit or a mapping of fits, such as fit_poolings(data) returns; got "

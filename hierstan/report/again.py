@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Hashable, Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +57,7 @@ def sampler(fit: Fit) -> str:
     )
 
 
-def script(fits: Mapping[str, Whole], options: Mapping[str, Any]) -> str:
+def script(fits: Mapping[str, Whole], options: Mapping[str, object]) -> str:
     """Return a script that makes the same fits and the same page.
 
     Parameters

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -50,7 +48,7 @@ def rank_grid(fit: Whole, prob: float) -> Grid:
     return group_grid(fit.data, "ranks", caption, columns, order=ranks.index.tolist())
 
 
-def decision_grid(fit: Whole, table: pd.DataFrame, control: Any) -> Grid:
+def decision_grid(fit: Whole, table: pd.DataFrame, control: object) -> Grid:
     """Tabulate what choosing each group would mean, the best choice first."""
     table = in_units(fit, table)
     decimals = max(places((table["upper"] - table["lower"]).to_numpy() / 3.3) - 1, 0)

@@ -87,7 +87,7 @@ def group_grid(
     return Grid(name, caption, header, rows, at, more, whole)
 
 
-def column(values: Any, decimals: int | None = None) -> list[str]:
+def column(values: object, decimals: int | None = None) -> list[str]:
     """Return a column of numbers as texts; with decimals that its spread deserves unless given."""
     values = np.asarray(values, dtype=float)
     if decimals is None:

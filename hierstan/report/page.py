@@ -87,7 +87,7 @@ def _pooling(found: Mapping[str, Any]) -> str:
     return _headed(found, f"{first}. {found['advice']}".rstrip())
 
 
-def _headed(found: Mapping[str, Any], text: str) -> str:
+def _headed(found: Mapping[str, object], text: str) -> str:
     return f"{found['head']}: {text}" if found["head"] else text
 
 

@@ -188,7 +188,7 @@ def _partial(fits: Mapping[str, Whole]) -> list[Fit]:
 def _write(
     fits: Mapping[str, Whole],
     table: pd.DataFrame,
-    choice: Mapping[str, Any] | None,
+    choice: Mapping[str, object] | None,
     options: Namespace,
 ) -> None:
     by = getattr(options, "by", None)
@@ -205,7 +205,7 @@ def _write(
 
 
 def _report(
-    fits: Mapping[str, Whole], path: str, choice: Mapping[str, Any] | None, options: Namespace
+    fits: Mapping[str, Whole], path: str, choice: Mapping[str, object] | None, options: Namespace
 ) -> None:
     more = {"unit": options.unit, "prob": options.prob, **(choice or {})}
     written.write_page(fits, path, options.title, more)
