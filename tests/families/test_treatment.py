@@ -512,11 +512,24 @@ def test_what_cannot_be_asked_says_so() -> None:
 
 def test_default_priors_follow_the_data() -> None:
     priors = hs.PartialPooling().resolve_priors(bcg())
-    cells = wide(bcg()).sum()
+    frame = wide(bcg())
+    cells = frame.sum()
     control = (cells["control"] + 0.5) / (cells["control_trials"] - cells["control"] + 0.5)
     treated = (cells["y"] + 0.5) / (cells["trials"] - cells["y"] + 0.5)
     assert priors["intercept"].location == pytest.approx(np.log(control))
     assert priors["mu"].location == pytest.approx(np.log(treated / control))
-    assert priors["intercept"].scale == priors["mu"].scale == 1.5
+    y, n = (frame[["control", "y"]] + 0.5).T.to_numpy(), frame[["control_trials", "trials"]].T
+    rest = n.to_numpy() + 1 - y
+    baselines, effects = np.log(y / rest)[0], np.diff(np.log(y / rest), axis=0)[0]
+    noise = (1 / y + 1 / rest)[0], (1 / y + 1 / rest).sum(axis=0)
+    few = (len(frame) + 2) / (len(frame) - 1)
+    baseline, effect = (  # how far apart, beyond twice what chance does
+        few * np.sqrt(np.var(values, ddof=1) - 2 * np.mean(variance))
+        for values, variance in zip((baselines, effects), noise, strict=True)
+    )
+    assert effect < 1 < baseline
+    assert priors["intercept"].scale == pytest.approx(3 * baseline)
+    assert priors["spread"].scale == pytest.approx(baseline)
+    assert priors["mu"].scale == pytest.approx(max(1.5, 3 * effect))
     assert priors["slope"] == hs.Normal(0, 1)
-    assert priors["spread"] == priors["tau"] == hs.HalfNormal(1)
+    assert priors["tau"] == hs.HalfNormal(1)
