@@ -13,7 +13,8 @@ import pandas as pd
 import xarray as xr
 
 import hierstan as hs
-from hierstan.fit.judgement import Judgement
+from hierstan.fit.judgement import Judgement, judge
+from hierstan.fit.once import once
 from hierstan.sampling.arrays import Sampled
 
 REFERENCE = Path(__file__).parent / "reference_cases"
@@ -83,7 +84,7 @@ def fit_of(
         | {name: (("chain", "draw"), values) for name, values in shape.items()},
         coords={"group": np.arange(J)},
     )
-    return hs.Fit(
+    fit = hs.Fit(
         model=model,
         data=data,
         kept=Sampled(xr.DataTree.from_dict({"posterior": posterior})),
@@ -93,5 +94,6 @@ def fit_of(
         options={},
         program=model.program(data),
         conditional=model.program(data),
-        cache={"judgement": Judgement((), ())},  # to be trusted, however few the draws
     )
+    once(fit, (judge,), lambda: Judgement((), ()))  # to be trusted, however few the draws
+    return fit

@@ -18,6 +18,7 @@ import pandas as pd
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit.check_words import COLUMNS, messages
+from hierstan.fit.once import once
 from hierstan.fit.statistics import STATISTICS, Rows, outlying
 from hierstan.sampling.inputs import stan_data
 from hierstan.text.wording import show
@@ -162,13 +163,10 @@ def _scaled(fit: Fit, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 
 def _within(fit: Fit) -> dict[str, dict[str, float]]:
     """Return the comparisons of the rows within groups, made once."""
-    if "within" not in fit.cache:
-        rows = fit.data.rows
-        fit.cache["within"] = {}
-        if rows is not None and fit.family.checks and _several(rows):
-            fit.cache["within"] = _compared(fit, rows)
-    lines: dict[str, dict[str, float]] = fit.cache["within"]
-    return lines
+    rows = fit.data.rows
+    if rows is None or not fit.family.checks or not _several(rows):
+        return {}
+    return once(fit, (_compared,), lambda: _compared(fit, rows))
 
 
 def _compared(fit: Fit, rows: pd.DataFrame) -> dict[str, dict[str, float]]:

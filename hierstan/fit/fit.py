@@ -17,6 +17,7 @@ from hierstan.fit import portrait
 from hierstan.fit.cures import Setup
 from hierstan.fit.fitted_model import FittedModel
 from hierstan.fit.judgement import Judgement, judge
+from hierstan.fit.once import Kept, once
 from hierstan.fit.saving import file, records
 from hierstan.fit.saving.labels import from_label
 from hierstan.priors import Prior
@@ -94,7 +95,7 @@ class Fit:
     parameterization: str | None = None
     prior_only: bool = False
     note: str = ""
-    cache: dict[str, Any] = field(default_factory=dict)
+    _kept: Kept = field(default_factory=dict, init=False)
 
     @property
     def family(self) -> Family:
@@ -117,18 +118,7 @@ class Fit:
         ``log_prior`` has the log prior density of each parameter, for ArviZ's ``psense_summary``;
         there is none where an edited template may have priors of its own.
         """
-        if "pointwise" not in self.cache:
-            from hierstan.fit.pointwise import CONDITIONAL, log_prior, pointwise
-
-            found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
-            for name, dataset in found.items():
-                self.sampled[name] = dataset
-            if not (self.prior_only or self.program.edited or "log_prior" in self.sampled.children):
-                self.sampled["log_prior"] = log_prior(self.posterior, self.priors)
-            if "log_likelihood" in self.sampled.children:
-                self.sampled["log_likelihood"].attrs["conditional_on"] = CONDITIONAL
-            self.cache["pointwise"] = True
-        return self.sampled
+        return once(self, (Fit.idata,), self._completed)
 
     @property
     def sampled(self) -> xr.DataTree:
@@ -321,18 +311,7 @@ class Fit:
         >>> fit.group_draws().at(np.arange(2), np.arange(8)).shape
         (2, 8)
         """
-        if "group_draws" not in self.cache:
-            from hierstan.fit.group_draws import GroupDraws
-
-            structured = any(name.startswith("u_") for name in self.arrays)
-            names = {*self.arrays, *(VECTORS if structured else ())}
-            names |= {self.family.log_name} - {""}
-            hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
-            assert self.integrated is not None
-            self.cache["group_draws"] = GroupDraws(
-                self.integrated, self.data, self.priors, hyper, self.seed
-            )
-        return self.cache["group_draws"]
+        return once(self, (Fit.group_draws,), self._group_draws)
 
     def keep_theta(self) -> None:
         """Draw theta where it was integrated out, and keep it with the posterior.
@@ -368,9 +347,7 @@ class Fit:
         >>> fit.convergence().divergences
         0
         """
-        if "convergence" not in self.cache:
-            self.cache["convergence"] = check_convergence(self.arrays, self.stats)
-        return self.cache["convergence"]
+        return once(self, (check_convergence,), lambda: check_convergence(self.arrays, self.stats))
 
     def judgement(self) -> Judgement:
         """Return whether to trust the draws, in words.
@@ -384,9 +361,7 @@ class Fit:
         >>> fit.judgement().problems
         ()
         """
-        if "judgement" not in self.cache:
-            self.cache["judgement"] = judge(self.convergence(), self._setup())
-        return self.cache["judgement"]
+        return once(self, (judge,), lambda: judge(self.convergence(), self._setup()))
 
     def checks(self) -> Checks:
         """Return what the model misses of the data, computed once; see `hierstan.check`.
@@ -400,11 +375,9 @@ class Fit:
         >>> fit.checks().messages
         ()
         """
-        if "checks" not in self.cache:
-            from hierstan.fit.checks import run_checks
+        from hierstan.fit.checks import run_checks
 
-            self.cache["checks"] = run_checks(self)
-        return self.cache["checks"]
+        return once(self, (run_checks,), lambda: run_checks(self))
 
     def missed(self) -> tuple[str, ...]:
         """Return the messages of `checks`; none where an edited template replicates no data.
@@ -421,6 +394,28 @@ class Fit:
             return () if self.prior_only else self.checks().messages
         except HierstanError:
             return ()
+
+    def _completed(self) -> xr.DataTree:
+        from hierstan.fit.pointwise import CONDITIONAL, log_prior, pointwise
+
+        found = pointwise(self.sampled, self.data, self.priors, self.conditional, self.seed)
+        for name, dataset in found.items():
+            self.sampled[name] = dataset
+        if not (self.prior_only or self.program.edited or "log_prior" in self.sampled.children):
+            self.sampled["log_prior"] = log_prior(self.posterior, self.priors)
+        if "log_likelihood" in self.sampled.children:
+            self.sampled["log_likelihood"].attrs["conditional_on"] = CONDITIONAL
+        return self.sampled
+
+    def _group_draws(self) -> GroupDraws:
+        from hierstan.fit.group_draws import GroupDraws
+
+        structured = any(name.startswith("u_") for name in self.arrays)
+        names = {*self.arrays, *(VECTORS if structured else ())}
+        names |= {self.family.log_name} - {""}
+        hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
+        assert self.integrated is not None
+        return GroupDraws(self.integrated, self.data, self.priors, hyper, self.seed)
 
     def _setup(self) -> Setup:
         return Setup(
@@ -491,7 +486,7 @@ class Fit:
         return file.packed(tree, self.data, self._record())
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "cache": {}}  # what is computed once holds handles of the engine
+        return {**self.__dict__, "_kept": {}}  # what is computed once holds handles of the engine
 
     def _record(self) -> dict[str, object]:
         if type(self.model).__module__ != "hierstan.models.poolings":

@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.between import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
+from hierstan.fit.once import once
 from hierstan.fit.own_coordinates import coordinates
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood
 from hierstan.priors import HalfNormal, Prior
@@ -126,11 +127,8 @@ class Spread:
         wider than the default of estimates with known standard errors is judged as if it were that,
         so that the same data speak alike in every form.
         """
-        key = f"bayes factor of {self.name}, {self.prior}"
-        if key not in self.fit.cache:
-            exactly = self._by_quadrature()
-            self.fit.cache[key] = self._by_draws() if exactly is None else exactly
-        return float(self.fit.cache[key])
+        key = (Spread.bayes_factor, self.name, str(self.prior))
+        return once(self.fit, key, self._bayes_factor)
 
     @property
     def contraction(self) -> float:
@@ -163,17 +161,16 @@ class Spread:
         lower, upper = self.fit.to_response(ends, draws=None)
         return float(lower), float(upper)
 
+    def _bayes_factor(self) -> float:
+        exactly = self._by_quadrature()
+        return self._by_draws() if exactly is None else exactly
+
     def _by_quadrature(self) -> float | None:
         """Return the Bayes factor without any noise of the draws, where that can be done."""
         fit = self.fit
         if self.name != "tau" or fit.conditional.edited or not TauLikelihood.takes(fit.data):
             return None
-        if "tau likelihood" not in fit.cache:
-            tau, step = _panels(fit.draws("tau"), len(fit.data.groups))
-            likelihood = TauLikelihood(fit.data, fit.priors, whereabouts(fit))
-            found = likelihood(np.append(0.0, tau))
-            fit.cache["tau likelihood"] = tau, np.log(step) + found[1:] - found[0]
-        tau, relative = fit.cache["tau likelihood"]
+        tau, relative = once(fit, (TauLikelihood,), lambda: _relative(fit))
         judged = self._reference or self.prior
         terms = relative + judged.log_density(tau)
         if not np.isfinite(relative).all():
@@ -267,10 +264,7 @@ def spread_of(
 
 def sums_of(fit: Fit) -> ByDraw:
     """Return what `by_draw` sums up, computed once."""
-    if "by_draw" not in fit.cache:
-        fit.cache["by_draw"] = by_draw(fit)
-    sums: ByDraw = fit.cache["by_draw"]
-    return sums
+    return once(fit, (by_draw,), lambda: by_draw(fit))
 
 
 def whereabouts(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
@@ -280,6 +274,13 @@ def whereabouts(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _relative(fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of tau, and the logs of their likelihoods over that of 0 times their steps."""
+    tau, step = _panels(fit.draws("tau"), len(fit.data.groups))
+    found = TauLikelihood(fit.data, fit.priors, whereabouts(fit))(np.append(0.0, tau))
+    return tau, np.log(step) + found[1:] - found[0]
 
 
 def _panels(draws: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray]:

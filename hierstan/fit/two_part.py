@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.fitted_model import FittedTwoPart
 from hierstan.fit.infinite_means import infinite_because
 from hierstan.fit.new_outcomes import new_means
+from hierstan.fit.once import Kept, once
 from hierstan.fit.saving import file, records
 from hierstan.fit.settings import check_prob, interval_words
 from hierstan.text.answer import answer
@@ -74,7 +74,7 @@ class TwoPartFit:
     data: TwoPartData
     rate: Fit
     amount: Fit
-    cache: dict[str, Any] = field(default_factory=dict)
+    _kept: Kept = field(default_factory=dict, init=False)
 
     @property
     def groups(self) -> pd.Index:
@@ -234,16 +234,7 @@ class TwoPartFit:
 
     def infinite(self, order: int = 1) -> list[str]:
         """Name for each group the prior that makes a moment of its mean infinite, or nothing."""
-        name = f"infinite {order}"
-        if name not in self.cache:
-            buyers = self.data.table["buyers"].tolist()
-            because = {
-                n: infinite_because(self.amount, order=order, rows=n, of_mean=True)
-                for n in set(buyers)
-            }
-            self.cache[name] = [because[n] for n in buyers]
-        found: list[str] = self.cache[name]
-        return found
+        return once(self, (infinite_because, order), lambda: self._infinite(order))
 
     def why_infinite(self) -> str:
         """Say which mean revenues are infinite and why; nothing if none is."""
@@ -296,16 +287,26 @@ class TwoPartFit:
         file.write(path, file.packed_parts(trees, record))
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "cache": {}}
+        return {**self.__dict__, "_kept": {}}
+
+    def _infinite(self, order: int) -> list[str]:
+        buyers = self.data.table["buyers"].tolist()
+        because = {
+            n: infinite_because(self.amount, order=order, rows=n, of_mean=True) for n in set(buyers)
+        }
+        return [because[n] for n in buyers]
 
     def _amount(self, draws: slice, groups: slice) -> np.ndarray:
         """Return mean amounts or their logarithms, drawn from the population without buyers."""
         bought = (self.data.table["buyers"] > 0).to_numpy()
-        if "absent" not in self.cache:
-            self.cache["absent"] = new_means(self.amount, int((~bought).sum()), self.amount.seed)
+        drawn = once(
+            self,
+            (new_means,),
+            lambda: new_means(self.amount, int((~bought).sum()), self.amount.seed),
+        )
         place = np.where(bought, np.cumsum(bought), np.cumsum(~bought))[groups] - 1
         bought = bought[groups]
-        absent = self.cache["absent"][draws]
+        absent = drawn[draws]
         result = np.empty((len(absent), len(place)))
         result[:, bought] = self.amount.theta(place[bought], draws)
         result[:, ~bought] = absent[:, place[~bought]]

@@ -11,7 +11,9 @@ import xarray as xr
 
 import hierstan as hs
 from hierstan.fit import judgement
+from hierstan.fit.once import once
 from hierstan.sampling.arrays import Sampled
+from hierstan.sampling.convergence import Convergence, check_convergence
 
 LINE = 88
 
@@ -41,11 +43,18 @@ def players() -> hs.Fit:
     return fitted(hs.PartialPooling(), baseball())
 
 
+def with_measures(fit: hs.Fit, found: Convergence, **more: object) -> hs.Fit:
+    """The same fit with other measures of convergence."""
+    changed = dataclasses.replace(fit, **more)
+    once(changed, (check_convergence,), lambda: found)
+    return changed
+
+
 def with_draws(fit: hs.Fit, posterior: xr.Dataset) -> hs.Fit:
     """The same fit with other draws."""
     groups = {path: node.to_dataset() for path, node in fit.idata.subtree_with_keys}
     idata = xr.DataTree.from_dict(groups | {"posterior": posterior})
-    return dataclasses.replace(fit, kept=Sampled(idata), cache={})
+    return dataclasses.replace(fit, kept=Sampled(idata))
 
 
 # summary ----------------------------------------------------------------------------------------
@@ -232,7 +241,7 @@ def test_a_prior_that_is_hard_to_draw_from_is_the_priors_fault() -> None:
 
 def test_great_tree_depth_costs_time_but_not_trust(good: hs.Fit) -> None:
     found = dataclasses.replace(good.convergence(), at_depth=0.25)
-    fit = dataclasses.replace(good, cache={"convergence": found})
+    fit = with_measures(good, found)
     diagnosis = hs.diagnose(fit)
     assert diagnosis.ok
     assert (
@@ -244,7 +253,7 @@ def test_great_tree_depth_costs_time_but_not_trust(good: hs.Fit) -> None:
 
 def test_low_e_bfmi_is_not_trusted(good: hs.Fit) -> None:
     found = dataclasses.replace(good.convergence(), e_bfmi=np.array([0.9, 0.2, 1.0, 0.1]))
-    diagnosis = hs.diagnose(dataclasses.replace(good, cache={"convergence": found}))
+    diagnosis = hs.diagnose(with_measures(good, found))
     assert not diagnosis.ok
     assert diagnosis.messages[0].startswith("E-BFMI is below 0.3 in 2 of 4 chains (lowest 0.1)")
 
@@ -254,7 +263,7 @@ def test_no_cure_is_proposed_that_was_taken_already() -> None:
     fit = fitted(model, eight_schools(), draws=200)
     found = dataclasses.replace(fit.convergence(), divergences=3)
     options = dict(fit.options) | {"adapt_delta": 0.999}
-    fit = dataclasses.replace(fit, cache={"convergence": found}, options=options)
+    fit = with_measures(fit, found, options=options)
     first = hs.diagnose(fit).messages[0]
     assert first.startswith("3 of 800 transitions")
     assert "adapt_delta" not in first

@@ -18,6 +18,7 @@ from hierstan.answers.comparison import subsampling
 from hierstan.answers.prediction import design
 from hierstan.fit import group_draws
 from hierstan.fit.group_summaries import mixture_quantile
+from hierstan.fit.once import forget
 from hierstan.sampling import run
 
 QUICK: dict[str, Any] = {"seed": 5, "engine": "stanli", "progress": False}
@@ -196,7 +197,7 @@ def test_a_sample_of_groups_stands_for_all(
 ) -> None:
     fit = model().fit(rows("normal", J=80), **QUICK)
     whole = hs.loo(fit, unit=unit, progress=False)
-    fit.cache.clear()
+    forget(fit)
     monkeypatch.setattr("hierstan.answers.comparison.loo.MAX_GROUPS", 50)
     monkeypatch.setattr(subsampling, "SAMPLE", 40)
     found = hs.loo(fit, unit=unit, progress=False)

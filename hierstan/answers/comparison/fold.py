@@ -99,7 +99,7 @@ class _Joint:
     def __init__(self, fit: Fit, priors: Mapping[str, Prior]) -> None:
         from hierstan.engines.stanli import Evaluator
 
-        self._fit = replace(fit, priors=dict(priors), cache={})
+        self._fit = replace(fit, priors=dict(priors))
         self._first = with_levels(fit, fit.data.only(fit.data.groups[0]))
         nothing = with_observations(
             fit.conditional, stan_data(self._first, priors, pointwise=True, replicate=False), 0

@@ -24,6 +24,7 @@ from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.answers.comparison.units import distinct_units, draws_to_use, left_out_by_weights
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
+from hierstan.fit.once import once
 from hierstan.fit.taken import check_fit
 from hierstan.text.bars import with_bar
 
@@ -81,41 +82,7 @@ def loo(fit: Fit, *, unit: str = "observation", refit: bool = True, progress: bo
     True
     """
     _check(fit, unit, "loo")
-    key = f"loo {unit} {refit}"
-    if key in fit.cache:
-        kept: Elpd = fit.cache[key]
-        return kept
-    if unit not in units_of(fit.data):
-        result = fit.cache[key] = loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
-        return result
-    many = len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated
-    if many and hyper_draws(fit, 1):
-        result = fit.cache[key] = subsampled(fit, unit, progress=progress)
-        return result
-    first, place = distinct_units(fit, unit)
-    cost = max(len(first), len(fit.data.cells))
-    hyper = hyper_draws(fit, draws_to_use(fit, cost))
-    priors = fold_priors(fit, unit)
-    left_out = left_out_by_weights(fit, unit, hyper, priors, progress=progress)
-    drawn = len(left_out.influence) > 1
-    method = np.full(len(place), "psis" if drawn else "exact", dtype=object)
-    if drawn:
-        left_out.hard[:] |= priors.wider(hyper, len(method))
-    hard = np.flatnonzero(left_out.hard[first])
-    if refit and hard.size:
-        for kind, way in zip(hard, _anew(fit, unit, first[hard], progress), strict=True):
-            same = place == kind
-            left_out.elpd_i[same], left_out.mcse_i[same], method[same] = way
-    result = summarised(
-        left_out,
-        unit=unit,
-        method=method.astype(str),
-        labels=unit_labels(fit, unit),
-        model=fit.model.name,
-        kinds=place,
-    )
-    fit.cache[key] = result
-    return result
+    return once(fit, (loo, unit, refit), lambda: _loo(fit, unit, refit, progress))
 
 
 def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
@@ -170,6 +137,36 @@ def waic(fit: Fit, *, unit: str = "observation") -> Elpd:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _loo(fit: Fit, unit: str, refit: bool, progress: bool) -> Elpd:
+    if unit not in units_of(fit.data):
+        return loo_of_levels(fit, unit, size=LEVEL_DRAWS, progress=progress)
+    many = len(fit.data.groups) > MAX_GROUPS and not fit.family.correlated
+    if many and hyper_draws(fit, 1):
+        return subsampled(fit, unit, progress=progress)
+    first, place = distinct_units(fit, unit)
+    cost = max(len(first), len(fit.data.cells))
+    hyper = hyper_draws(fit, draws_to_use(fit, cost))
+    priors = fold_priors(fit, unit)
+    left_out = left_out_by_weights(fit, unit, hyper, priors, progress=progress)
+    drawn = len(left_out.influence) > 1
+    method = np.full(len(place), "psis" if drawn else "exact", dtype=object)
+    if drawn:
+        left_out.hard[:] |= priors.wider(hyper, len(method))
+    hard = np.flatnonzero(left_out.hard[first])
+    if refit and hard.size:
+        for kind, way in zip(hard, _anew(fit, unit, first[hard], progress), strict=True):
+            same = place == kind
+            left_out.elpd_i[same], left_out.mcse_i[same], method[same] = way
+    return summarised(
+        left_out,
+        unit=unit,
+        method=method.astype(str),
+        labels=unit_labels(fit, unit),
+        model=fit.model.name,
+        kinds=place,
+    )
 
 
 def _check(fit: Fit, unit: str, verb: str) -> None:

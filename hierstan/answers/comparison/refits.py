@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -10,10 +11,11 @@ from hierstan.answers.comparison.left_out import hyper_draws, with_its_group, wi
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
+from hierstan.fit.once import once
 from hierstan.priors import Prior
 from hierstan.sampling.convergence import ess_of_mean
 
-LIKE = "like"  # where a fit keeps another that differs in the prior of tau
+_LIKE: WeakKeyDictionary[Fit, Fit] = WeakKeyDictionary()  # another, but for the prior of tau
 ENOUGH = 0.5  # of the draws are left, in effect, under another prior
 
 
@@ -24,7 +26,7 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
     another but for its prior of ``tau`` (`like`) takes the other's refit, each draw as often as its
     own prior would have it, where that leaves enough draws.
     """
-    other: Fit | None = fit.cache.get(LIKE)
+    other = _LIKE.get(fit)
     chains = fit.options["chains"]
     if other is not None and other.priors["tau"] != fit.priors["tau"]:
         kept = _without_unit_fitted(other, unit, index)
@@ -38,7 +40,7 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
 
 def like(fit: Fit, other: Fit) -> Fit:
     """Tell a fit of another that differs from it in nothing but the prior of ``tau``."""
-    fit.cache[LIKE] = other
+    _LIKE[fit] = other
     return fit
 
 
@@ -74,11 +76,7 @@ class _Fitted:
 
 
 def _without_unit_fitted(fit: Fit, unit: str, index: int) -> _Fitted:
-    key = f"without {unit} {index}"
-    if key not in fit.cache:
-        fit.cache[key] = _fitted_without(fit, unit, index)
-    kept: _Fitted = fit.cache[key]
-    return kept
+    return once(fit, (_fitted_without, unit, index), lambda: _fitted_without(fit, unit, index))
 
 
 def _fitted_without(fit: Fit, unit: str, index: int) -> _Fitted:

@@ -6,6 +6,7 @@ from collections import Counter
 
 from hierstan.answers.prediction.design import Study
 from hierstan.fit.fit import Fit
+from hierstan.fit.once import once
 from hierstan.fit.streams import stream
 
 
@@ -22,7 +23,7 @@ def seed_of(fit: Fit, study: Study, call: int = 0) -> int:
 
 def next_seed(fit: Fit, study: Study) -> int:
     """Return a seed that no earlier prediction of this fit had."""
-    calls = fit.cache.setdefault("predictions", Counter())
+    calls: Counter[int] = once(fit, (next_seed,), Counter)
     first = seed_of(fit, study)
     calls[first] += 1
     return first if calls[first] == 1 else seed_of(fit, study, calls[first])

@@ -10,6 +10,7 @@ from scipy import special, stats
 
 import hierstan as hs
 from hierstan.answers.comparison import levels
+from hierstan.fit.once import forget
 
 
 @pytest.mark.slow
@@ -22,7 +23,7 @@ def test_copies_of_a_level_are_as_one_at_a_time(
         progress=False,
     )  # fmt: skip
     together = hs.loo(fit, unit="region", progress=False)
-    fit.cache.clear()
+    forget(fit)
     monkeypatch.setattr(levels, "BLOCK", 0)
     alone = hs.loo(fit, unit="region", progress=False)
     assert together.labels.tolist() == alone.labels.tolist() == list("nswe")

@@ -10,6 +10,7 @@ from scipy import stats
 import hierstan as hs
 from hierstan.answers.comparison import loo, prior_sensitivity, subsampling
 from hierstan.answers.comparison.prior_sensitivity import comparable
+from hierstan.fit.once import forget
 
 SEED = 20261122
 
@@ -115,7 +116,7 @@ def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
     data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
     fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli")
     everyone = hs.prior_sensitivity(fit)
-    fit.cache.clear()
+    forget(fit)
     monkeypatch.setattr(loo, "MAX_GROUPS", 40)
     monkeypatch.setattr(prior_sensitivity, "MAX_GROUPS", 40)
     monkeypatch.setattr(prior_sensitivity, "HIGHEST", 5)

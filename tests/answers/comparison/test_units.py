@@ -8,6 +8,7 @@ import pytest
 
 import hierstan as hs
 from hierstan.answers.comparison import units
+from hierstan.fit.once import forget
 
 SHORT = {"seed": 1, "engine": "stanli", "draws": 200, "warmup": 200}
 
@@ -32,7 +33,7 @@ def test_blocks_of_groups_give_what_all_groups_at_once_give(
 ) -> None:
     fit = model().fit(rows(family), **SHORT)
     whole = hs.loo(fit, unit=unit, refit=False)
-    fit.cache.clear()
+    forget(fit)
     monkeypatch.setattr(units, "MAX_VALUES", 800 * 20)
     parts = hs.loo(fit, unit=unit, refit=False)
     # nodes lie where Newton's method stops, which it does for all groups of a block at once
