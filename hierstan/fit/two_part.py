@@ -343,6 +343,7 @@ def _page(fit: TwoPartFit) -> Page:
                 "  trust",
                 own["Trust"].replace("hs.diagnose(fit)", f"hs.diagnose(fit.{name.lower()})"),
             ),
+            *([("  model", own["Model"].replace("family=", "amounts="))] if "Model" in own else []),
         ]
     if reason := fit.why_infinite():
         facts.append(("Warning", f"{reason}. {CURE}"))

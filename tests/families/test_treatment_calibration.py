@@ -30,7 +30,8 @@ def calibrated(family: str, pooling: str, **options: Any) -> Any:
 @pytest.mark.parametrize("family", FEW)
 def test_a_few_replicates_of_outcomes_in_two_arms(family: str) -> None:
     result = calibrated(family, "partial", replicates=10, draws=19, seed=1, n_jobs=1)
-    assert (result.table["p_adjusted"] > 0.001).all(), str(result)
+    limit = 0.01 / len(TRIALS)  # shared by all families, of which a campaign runs each
+    assert (result.table["p_adjusted"] > limit).all(), str(result)
     assert not result.errors
     ranked = {"mu", "tau", "intercept", "slope", "spread", "theta[e]", "baseline[e]", "log_lik"}
     assert ranked <= set(result.ranks)

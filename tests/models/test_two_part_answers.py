@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,20 @@ def test_summary_and_diagnosis_have_both_parts() -> None:
     assert f"rate, R-hat  {hs.diagnose(fit.rate).table.loc['R-hat', 'worst']:.3f}" in re.sub(
         r" {2,}", "  ", str(found)
     )
+
+
+def test_what_the_amounts_miss_is_told_where_the_fit_is_met() -> None:
+    rng = np.random.default_rng(4)
+    spent = np.where(rng.random(1500) < 0.3, rng.lognormal(3, 2, 1500), 0.0)
+    frame = pd.DataFrame({"page": np.repeat(list("abc"), 500), "spent": spent})
+    model = hs.TwoPart("gamma")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)
+        fit = model.fit(frame, group="page", outcome="spent", seed=1, **QUICK)
+    assert "lognormal" in hs.check(fit.amount).messages[0]
+    told = " ".join(str(fit).split())
+    assert "model misses this" in told
+    assert "Use amounts='lognormal'." in told
 
 
 def test_what_is_of_one_part_names_both() -> None:
