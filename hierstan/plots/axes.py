@@ -15,6 +15,7 @@ from hierstan.text.tables import cut_apart
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from numpy.typing import ArrayLike
 
 CROWDED = 80  # groups, from which rows are too thin for marks of their own
 EXTREMES = 6  # named at either end
@@ -135,7 +136,7 @@ def limits(
     return float(back(left - margin)), float(back(right + margin))
 
 
-def mark_cut(ax: Axes, lower: Any, upper: Any, ys: Any, color: str) -> bool:
+def mark_cut(ax: Axes, lower: ArrayLike, upper: ArrayLike, ys: ArrayLike, color: str) -> bool:
     """Put arrowheads where something leaves the axes, and say whether anything does."""
     left, right = ax.get_xlim()
     lower, upper, ys = (np.asarray(values, dtype=float) for values in (lower, upper, ys))

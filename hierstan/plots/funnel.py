@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 Z = 1.96
 FEWEST_NAMED = 3
 CONTOURS = {0.1: 1.645, 0.05: 1.96, 0.01: 2.576}  # two-sided p values, and their z
-DASHES: dict[float, Any] = {0.1: (0, (1, 2)), 0.05: (0, (4, 2)), 0.01: "-"}
+DASHES: dict[float, str | tuple[int, tuple[int, int]]] = {
+    0.1: (0, (1, 2)),
+    0.05: (0, (4, 2)),
+    0.01: "-",
+}
 HEIGHTS = {0.1: 0.97, 0.05: 0.85, 0.01: 0.73}  # where their names stand along the lines
 FEW = 10  # studies, below which the shape of a funnel is a matter of chance
 

@@ -234,7 +234,7 @@ def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
     return control, treated
 
 
-def require_posterior(fit: Fit, picture: str) -> None:
+def require_posterior(fit: Fit | TwoPartFit, picture: str) -> None:
     """Refuse a fit of the prior."""
     if fit.prior_only:
         raise HierstanError(

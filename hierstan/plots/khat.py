@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from hierstan.answers.comparison.elpd import Elpd
+
 
 @picture
 def plot_khat(
-    loo_result: Any,
+    loo_result: Elpd,
     **look: Unpack[Look],
 ) -> Figure:
     """Draw the Pareto k of every unit that was left out.
@@ -75,7 +77,7 @@ def plot_khat(
 # internals ------------------------------------------------------------------------------------
 
 
-def _checked(result: Any) -> tuple[np.ndarray, np.ndarray]:
+def _checked(result: Elpd) -> tuple[np.ndarray, np.ndarray]:
     """Return Pareto k and method of each unit, or refuse what has none."""
     if not all(hasattr(result, name) for name in ("pareto_k", "unit", "labels", "method")):
         raise HierstanError(

@@ -47,7 +47,7 @@ class Panel:
     color: str
 
 
-def draw_side_by_side(given: TwoPartFit | Mapping[str, Any], scale: str) -> Figure:
+def draw_side_by_side(given: TwoPartFit | Mapping[str, Fit | TwoPartFit], scale: str) -> Figure:
     """Draw the moves of the same groups under several fits, or in either part and the whole.
 
     Parameters
@@ -156,7 +156,7 @@ def _parts(fit: TwoPartFit, scale: str) -> list[Panel]:
     return [Panel(table[MOVES], words[name], part, color) for name, (table, part) in found.items()]
 
 
-def _fits(fits: Mapping[str, Any], scale: str) -> list[Panel]:
+def _fits(fits: Mapping[str, Fit | TwoPartFit], scale: str) -> list[Panel]:
     """Return one panel for each fit of the same data."""
     panels: list[Panel] = []
     for name, fit in fits.items():

@@ -15,6 +15,7 @@ from hierstan.text.wording import did_you_mean, listed, show
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,10 +42,10 @@ LONG = """\
 class Look(TypedDict, total=False):
     """What every picture takes; `picture` documents it."""
 
-    ax: Any
-    figure: Any
+    ax: Axes | None
+    figure: Figure | SubFigure | None
     title: str | None
-    labels: Mapping[Any, str] | Sequence[str] | None
+    labels: Mapping[Hashable, str] | Sequence[str] | None
     figsize: tuple[float, float] | None
 
 

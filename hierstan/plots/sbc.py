@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from hierstan.trust.sbc_result import SBCResult
 from hierstan.trust.uniformity import bands
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = 4
@@ -85,7 +86,7 @@ def _title(result: SBCResult) -> str:
     return f"Ranks of true values among {result.draws} draws look uniform {over}"
 
 
-def _panels(result: SBCResult) -> tuple[Any, list[tuple[str, Any]]]:
+def _panels(result: SBCResult) -> tuple[Figure, list[tuple[str, Axes]]]:
     """Return a figure and an axes for each quantity."""
     names = [str(name) for name in result.ranks]
     columns = min(COLUMNS, len(names))

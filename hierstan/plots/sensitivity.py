@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import pandas as pd
 
@@ -14,12 +14,14 @@ from hierstan.plots.picture import Look, named, picture
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from hierstan.answers.comparison.prior_sensitivity import PriorSensitivity
+
 COLUMNS = ("mean", "lower", "upper", "best")
 
 
 @picture
 def plot_prior_sensitivity(
-    sensitivity: Any,
+    sensitivity: PriorSensitivity,
     **look: Unpack[Look],
 ) -> Figure:
     """Draw the posterior of ``tau`` under each prior of the sweep.
@@ -91,7 +93,7 @@ def _checked(sensitivity: object) -> pd.DataFrame:
     return sweep
 
 
-def _title(sensitivity: Any) -> str:
+def _title(sensitivity: PriorSensitivity) -> str:
     if sensitivity.changes:
         return "The conclusion depends on the prior of how much groups differ"
     return "The conclusion is the same under each prior of how much groups differ"

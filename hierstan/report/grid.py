@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from hierstan.data.grouped_data import GroupedData
+from hierstan.data.two_part import TwoPartData
 from hierstan.fit.fit import Fit
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots.groups import mean_words, shares
@@ -62,13 +63,13 @@ def text_of(name: object, limit: int | None = LONGEST) -> str:
 
 
 def group_grid(
-    data: Any,
+    data: GroupedData | TwoPartData,
     name: str,
     caption: str,
     columns: Mapping[str, Sequence[str]],
     *,
     words: Iterable[str] = (),
-    order: Sequence[Any] | None = None,
+    order: Sequence[Hashable] | None = None,
     whole: bool = False,
 ) -> Grid:
     """Return a table with one line per group of some data: the first 200 of them.

@@ -24,7 +24,7 @@ from hierstan.plots import (
 from hierstan.report import again, answers, choice, differences
 from hierstan.report.checks import Section, attempt
 from hierstan.report.grid import text_of
-from hierstan.report.pictures import picture
+from hierstan.report.pictures import Picture, picture
 from hierstan.report.subject import Part, Subject, Whole, name_of
 
 SAFER = "Partial pooling is the safer choice, whether they differ much or hardly at all."
@@ -105,7 +105,7 @@ def moves(fit: Whole, prob: float) -> Section:
     }
 
 
-def forest(fit: Whole, prob: float) -> Any:
+def forest(fit: Whole, prob: float) -> Picture:
     """Draw the mean of every group with its interval."""
     alt = (
         f"A dot with a thick and a thin line for each of {len(fit.data.groups):,} groups: its mean "

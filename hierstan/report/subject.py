@@ -93,6 +93,6 @@ def name_of(name: str, fit: Whole) -> str:
     return POOLINGS[name] if name == fit.model.name else text_of(name)
 
 
-def named(fits: Mapping[str, Any]) -> list[str]:
+def named(fits: Mapping[str, Whole]) -> list[str]:
     """Return what to call each of some fits."""
     return [name_of(name, fit) for name, fit in fits.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from hierstan.shell import values
 from hierstan.shell.parser import Parser, Version
@@ -43,7 +42,9 @@ def flag(role: str) -> str:
 # internals ------------------------------------------------------------------------------------
 
 
-def _command(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
+def _command(
+    commands: argparse._SubParsersAction[Parser], name: str, description: str
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=description,

@@ -67,7 +67,7 @@ def labels(text: str) -> list[str]:
     return [label.strip() for label in text.split(",")]
 
 
-def like(texts: Sequence[str], column: pd.Series) -> list[Any]:
+def like(texts: Sequence[str], column: pd.Series) -> list[str] | list[int | float]:
     """Return labels as the values of a column: as numbers, where it holds numbers."""
     if column.dtype.kind not in "iuf":
         return list(texts)

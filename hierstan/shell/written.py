@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ def groups_table(fits: Mapping[str, Fit | TwoPartFit], prob: float) -> pd.DataFr
     return table
 
 
-def label(data: GroupedData | TwoPartData, text: str) -> Any:
+def label(data: GroupedData | TwoPartData, text: str) -> Hashable:
     """Return the label of the group that is written so."""
     from hierstan.errors import DataError
     from hierstan.text.tables import plain_labels
@@ -62,7 +62,7 @@ def both_arms(fit: Fit, prob: float) -> pd.DataFrame:
     return found[["control", "treated", *names]].rename(columns=names)
 
 
-def arm(column: pd.Series, text: str) -> Any:
+def arm(column: pd.Series, text: str) -> Hashable:
     """Return the arm that is written so, or the text where none is."""
     return next((label for label in column.unique() if str(label) == text), text)
 
