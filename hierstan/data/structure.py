@@ -158,7 +158,8 @@ def taken(factors: pd.DataFrame, places: np.ndarray, index: pd.Index) -> pd.Data
 
 
 def _names(argument: str, given: object, example: str) -> list[Hashable]:
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+    single = isinstance(given, str | bytes) or getattr(given, "ndim", 1) == 0
+    if single or not isinstance(given, Iterable):
         raise DataError(
             f"{argument}= takes a list of columns, such as [{example!r}]; got {show(given)}."
         )

@@ -122,7 +122,17 @@ class Fit:
 
     @property
     def sampled(self) -> xr.DataTree:
-        """What was sampled: `idata` without what is computed from it when it is asked for."""
+        """What was sampled: `idata` without what is computed from it when it is asked for.
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> "log_likelihood" in fit.sampled.children, "posterior" in fit.sampled.children
+        (False, True)
+        """
         return self.kept.tree
 
     @property
@@ -137,12 +147,32 @@ class Fit:
 
     @property
     def arrays(self) -> Arrays:
-        """The same draws as plain arrays, by name: each of shape (chains, draws, ...)."""
+        """The same draws as plain arrays, by name: each of shape (chains, draws, ...).
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> fit.arrays["theta"].shape
+        (4, 1000, 8)
+        """
         return self.kept.arrays("prior" if self.prior_only else "posterior")
 
     @property
     def stats(self) -> Arrays:
-        """The sampler's statistics as plain arrays, by name: each of shape (chains, draws)."""
+        """The sampler's statistics as plain arrays, by name: each of shape (chains, draws).
+
+        Examples
+        --------
+        >>> import hierstan as hs
+        >>> frame = hs.load_dataset("eight_schools")
+        >>> data = hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
+        >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
+        >>> int(fit.stats["diverging"].sum())
+        0
+        """
         return self.kept.arrays("sample_stats_prior" if self.prior_only else "sample_stats")
 
     def draws(self, name: str) -> np.ndarray:

@@ -73,7 +73,7 @@ class Arrays(Mapping[str, np.ndarray]):
         if dim not in self.coords:
             return pd.RangeIndex(self.sizes[dim])
         values = self.coords[dim][1]
-        kind = object if values.dtype == object else None
+        kind = object if values.dtype.kind in "OU" else None  # not every text is one of Arrow's
         return pd.Index(values, dtype=kind, tupleize_cols=False)
 
     def with_values(self, values: Mapping[str, np.ndarray]) -> Arrays:

@@ -15,22 +15,19 @@ from hierstan.models.plan import make_plan
 from hierstan.sampling.starts import starting_points
 
 FILE = "sampling/extra_zeros/structured_complete_pooling.stan"
-FALLS = "zero_odds, guessed_odds)"  # ends what falls, in two places
+FALLS = "fell(far_mean, far_mean_falls, zero_odds, guessed_odds)"
 STEP = "transformed parameters {\n"
 
 
 def with_steps(directory: Path) -> Path:
-    """Return templates one of whose sampling files computes what it uses in steps before."""
+    """Return templates one of whose sampling files computes what it uses in a step before."""
     hs.copy_templates(directory)
     text = (directory / FILE).read_text()
-    near, far = (f"fell({part}_mean, {part}_mean_falls," for part in ("near", "far"))
-    steps = ""
-    for part, start in (("near", near), ("far", far)):
-        whole = re.compile(r"\s+".join(map(re.escape, f"{start} {FALLS}".split())))
-        text, count = whole.subn(f"fallen_{part}", text, count=1)
-        assert count == 1
-        steps += f"  vector[rows({part})] fallen_{part} = {start} {FALLS};\n"
-    (directory / FILE).write_text(text.replace(STEP, STEP + steps))
+    words = re.findall(r"\w+|[^\w\s]", FALLS)
+    text, count = re.subn(r"\s*".join(map(re.escape, words)), "fallen", text)
+    assert count == 1
+    step = f"  vector[rows(far)] fallen = {FALLS};\n"
+    (directory / FILE).write_text(text.replace(STEP, STEP + step))
     return directory
 
 
@@ -47,7 +44,7 @@ def test_steps_come_along_where_they_are_used(tmp_path: Path) -> None:
     data = structured_data("zero_inflated_poisson")
     edited = hs.CompletePooling(template_dir=with_steps(tmp_path / "templates"))
     plans = [make_plan(model, data) for model in (edited, hs.CompletePooling())]
-    assert "] fallen_near = " in plans[0].program.code
+    assert "] fallen = " in plans[0].program.code
     evaluators = [Evaluator(plan.program, plan.inputs()) for plan in plans]
     starts = starting_points(data, plans[0].priors, chains=3, seed=1)
     points = evaluators[1].unconstrained(as_draws(evaluators[1].completed(starts, 1)))
