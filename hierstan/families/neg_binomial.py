@@ -101,7 +101,7 @@ class NegBinomial(Family):
     def information_near(self, raw: Draws, theta: np.ndarray) -> np.ndarray:
         """Return the same, at the moments' overdispersion."""
         shared = raw["link_se"] ** 2 - np.exp(-raw["link"]) / raw["exposure"]
-        return 1 / (np.exp(-theta) / raw["exposure"] + shared)
+        return 1 / (np.exp(-theta) / raw["exposure"] + np.maximum(shared, 0))
 
 
 def log_probability(cells: Draws, theta: np.ndarray, phi: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from scipy import stats
 
 import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
+from hierstan.families import FAMILIES
 from hierstan.fit.information import sampling_variance
 from hierstan.shell.arguments import parse
 
@@ -118,3 +119,10 @@ def test_events_that_vary_more_than_poisson_are_told() -> None:
 def test_the_shell_takes_it() -> None:
     columns = "--group site --events claims --exposure policies --family neg_binomial"
     assert parse(["compare", "claims.csv", *columns.split()]).family == "neg_binomial"
+
+
+def test_information_is_never_negative_however_little_a_standard_error_leaves() -> None:
+    raw = {"link": np.zeros(2), "link_se": np.array([0.3, 0.9]), "exposure": np.full(2, 10.0)}
+    near = FAMILIES["neg_binomial"].information_near(raw, np.full(2, 8.0))
+    assert near[0] == pytest.approx(10 * np.exp(8.0))  # no more varied than Poisson's
+    assert near[1] == pytest.approx(1 / (np.exp(-8.0) / 10 + 0.81 - 0.1))
