@@ -40,10 +40,10 @@ class Adjusted(Family):
 
     def starts(
         self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
-    ) -> dict[str, Any]:
+    ) -> dict[str, np.ndarray]:
         """Return where a chain may start."""
         slopes, unit = self.slopes(cells)
-        found: dict[str, Any] = super().starts(typical, rng, cells)
+        found = super().starts(typical, rng, cells)
         return {**found, "gamma": slopes + unit * rng.uniform(-1, 1, len(slopes))}
 
     def sizes_of(self, cells: pd.DataFrame) -> dict[str, int]:

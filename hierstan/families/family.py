@@ -255,7 +255,7 @@ class Family(ABC):
 
     def starts(
         self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
-    ) -> dict[str, Any]:
+    ) -> dict[str, np.ndarray]:
         """Return where a chain may start, from typical priors."""
         return {
             name: np.maximum(
@@ -320,8 +320,9 @@ class Family(ABC):
 
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Write observations (``group``, ``y``, ...) as cells of one row each."""
-        rest: dict[str, Any] = {k: v for k, v in self.observation.items() if k not in rows}
-        return self.typed(rows.assign(**rest))
+        return self.typed(
+            rows.assign(**{k: v for k, v in self.observation.items() if k not in rows})
+        )
 
     def typed(self, cells: pd.DataFrame) -> pd.DataFrame:
         """Return the family's columns, and no others, as 64-bit numbers with a fresh index."""

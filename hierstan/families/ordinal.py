@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -97,7 +97,7 @@ class Ordinal(Family):
 
     def starts(
         self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
-    ) -> dict[str, Any]:
+    ) -> dict[str, np.ndarray]:
         """Return the cut points of all rows together, more or less far apart."""
         return {"cutpoint": _cutpoints(cells) * np.exp(rng.uniform(-0.2, 0.2))}
 
@@ -172,7 +172,7 @@ def centered(cutpoint: np.ndarray) -> np.ndarray:
     return cutpoint - cutpoint.mean(axis=-1, keepdims=True)
 
 
-def columns_of(table: Any, name: str, count: int) -> np.ndarray:
+def columns_of(table: pd.DataFrame | Draws, name: str, count: int) -> np.ndarray:
     """Return the columns of raw estimates with such names, (J, count)."""
     return np.stack([np.asarray(table[name.format(c + 1)], float) for c in range(count)], axis=1)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -71,7 +69,7 @@ class OrdinalAdjusted(Adjusted, Ordinal):
 # internals ------------------------------------------------------------------------------------
 
 
-def _cut(table: Any) -> np.ndarray:
+def _cut(table: pd.DataFrame | Draws) -> np.ndarray:
     """Return the cut points that raw estimates were made at."""
     count = sum(str(name).startswith(CUT.format("")) for name in table)
     return np.asarray(centered(columns_of(table, CUT, count)[0]))

@@ -8,7 +8,7 @@ observation. Group means, raw estimates and default priors are those of the effe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,7 @@ class Treatment(Family):
 
     def starts(
         self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
-    ) -> dict[str, Any]:
+    ) -> dict[str, np.ndarray]:
         """Return those of the outcomes' own parameters."""
         return self.base.starts(typical, rng, cells)
 

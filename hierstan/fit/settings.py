@@ -1,4 +1,4 @@
-"""What is set once for every answer: the probability of intervals."""
+"""What answers are asked with: the probability of intervals, set once, and other numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from hierstan.errors import HierstanError
 from hierstan.text.tables import percent
+from hierstan.text.wording import show
 
 PROB = 0.9
 
@@ -69,6 +70,18 @@ def check_prob(prob: float | None) -> float:
             f"0.9, but got {prob!r}."
         )
     return float(prob)
+
+
+def check_number(
+    name: str, value: object, *, least: float = -np.inf, above: float = -np.inf
+) -> float:
+    """Return a finite number if it is one, at least `least` and above `above`."""
+    number = None if isinstance(value, bool) else value
+    if isinstance(number, (int, float, np.number)) and least <= number < np.inf and number > above:
+        return float(number)
+    limits = {", at least": least, " above": above}
+    limit = "".join(f"{word} {end:g}" for word, end in limits.items() if np.isfinite(end))
+    raise HierstanError(f"{name}= must be a finite number{limit}; got {show(value)}.")
 
 
 def interval_words() -> str:

@@ -5,24 +5,20 @@ The rule and its operating characteristics, simulated: ``tests/benchmarks/verdic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import regression
-from hierstan.families import FAMILIES
 from hierstan.families.between import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
+from hierstan.fit.normal_likelihood import NormalLikelihood
 from hierstan.fit.once import once
 from hierstan.fit.own_coordinates import coordinates
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood
 from hierstan.priors import HalfNormal, Prior
 from hierstan.sampling.coordinates import normal_approximation
-from hierstan.sampling.structure import indicators
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 DOUBT = 2.0  # how far a Bayes factor from draws may be off where verdicts look
@@ -31,7 +27,6 @@ LIKELY = 0.8  # and from which complete pooling is adequate
 NEAR_ZERO = 0.9  # the same, where the user said what is negligible
 OWN = 0.9  # weight of own data from which estimating each group alone is adequate
 MOSTLY_PRIOR = 0.5  # contraction below which tau is mostly prior
-WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
 NEAR = 0.75  # of the draws, the smallest, tell the density at 0
 POINTS = 200  # there
 SLOPE = 0.2  # sd of how far the log likelihood may be from that of normal approximations
@@ -107,12 +102,12 @@ class Spread:
         """Prior probability of the same."""
         return float(self._before(self.difference))
 
-    @cached_property
+    @property
     def exact(self) -> bool:
         """Whether the Bayes factor is by quadrature, and not from draws."""
-        return self._by_quadrature() is not None
+        return self._weighed[1]
 
-    @cached_property
+    @property
     def bayes_factor(self) -> float:
         """How much likelier the data are under partial than under complete pooling.
 
@@ -127,8 +122,7 @@ class Spread:
         wider than the default of estimates with known standard errors is judged as if it were that,
         so that the same data speak alike in every form.
         """
-        key = (Spread.bayes_factor, self.name, str(self.prior))
-        return once(self.fit, key, self._bayes_factor)
+        return self._weighed[0]
 
     @property
     def contraction(self) -> float:
@@ -161,9 +155,15 @@ class Spread:
         lower, upper = self.fit.to_response(ends, draws=None)
         return float(lower), float(upper)
 
-    def _bayes_factor(self) -> float:
-        exactly = self._by_quadrature()
-        return self._by_draws() if exactly is None else exactly
+    @property
+    def _weighed(self) -> tuple[float, bool]:
+        """The Bayes factor, and whether it is by quadrature."""
+
+        def weigh() -> tuple[float, bool]:
+            exactly = self._by_quadrature()
+            return (self._by_draws(), False) if exactly is None else (exactly, True)
+
+        return once(self.fit, (Spread, self.name, str(self.prior)), weigh)
 
     def _by_quadrature(self) -> float | None:
         """Return the Bayes factor without any noise of the draws, where that can be done."""
@@ -208,7 +208,7 @@ class Spread:
         Of normal approximations. With factors, the other standard deviations are at their medians.
         """
         data = self.fit.data
-        marginal = _Marginal(data, *normal_approximation(data))
+        marginal = NormalLikelihood(data, *normal_approximation(data))
         others = {name: float(np.median(self.fit.draws(name))) for name in [*data.tau_names, "tau"]}
         at_zero, *found = (marginal({**others, self.name: float(value)}) for value in (0.0, *tau))
         return np.array(found) - at_zero
@@ -292,51 +292,6 @@ def _panels(draws: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray]:
     nodes, weights = np.polynomial.legendre.leggauss(PANEL)
     half = np.diff(edges)[:, None] / 2
     return (edges[:-1, None] + half * (1 + nodes)).ravel(), (half * weights).ravel()
-
-
-class _Marginal:
-    """The log likelihood of estimates, normal around all that describes the groups.
-
-    Up to a constant. What the levels of factors add is integrated out by Woodbury's identity.
-    Groups that say nothing, such as those with one of two arms, are left out.
-    """
-
-    def __init__(self, data: GroupedData, estimate: np.ndarray, precision: np.ndarray) -> None:
-        import scipy.sparse as sp
-
-        family, known, axes = FAMILIES[data.family], precision > 0, None
-        estimate, variance, design = estimate[known], 1 / precision[known], data.design[known]
-        if family.correlated:
-            axes, variance = family.axes(data.cells)
-            estimate, design = axes @ estimate, axes @ design
-        self.estimate, self.variance, self.design = estimate, variance, design
-        self.names = data.tau_names
-        if data.factors is None:
-            return
-        entries = data.stan_data()
-        levels = indicators(entries["level"][:, known] - 1, entries["L"])
-        wide = sp.csr_array(data.design[known] * WIDE * np.ptp(estimate))
-        self.levels, self.wide = (
-            part if axes is None else sp.csr_array(axes @ part) for part in (levels, wide)
-        )
-        self.sizes = list(map(len, data.levels.values()))
-
-    def __call__(self, sds: Mapping[str, float]) -> float:
-        """Return it at the standard deviations of groups and levels, by name."""
-        import scipy.sparse as sp
-
-        weights = 1 / (self.variance + sds["tau"] ** 2)
-        rest = self.estimate - self.design @ regression(self.estimate, self.design, weights)
-        total = float(np.log(weights).sum() - (weights * rest**2).sum())
-        if not self.names:
-            information = (self.design.T * weights) @ self.design
-            return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
-        scale = np.repeat([sds[name] for name in self.names], self.sizes)
-        columns = sp.hstack([self.levels * scale, self.wide]).tocsr()
-        weighted = columns.T * weights
-        root = np.linalg.cholesky(np.eye(columns.shape[1]) + (weighted @ columns).toarray())
-        gained = np.linalg.solve(root, weighted @ rest)
-        return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
 
 
 def _log_density_at_zero(x: np.ndarray, grid: np.ndarray, log_weight: np.ndarray) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -14,6 +12,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.two_arms import arm_names
 from hierstan.plots import plot_arms
 from hierstan.plots.groups import group_word
+from hierstan.report.checks import Section
 from hierstan.report.choice import POINTS
 from hierstan.report.differences import FEW
 from hierstan.report.grid import MOST_ROWS, Grid, estimates, labels, text_of
@@ -26,7 +25,7 @@ ARMS = ("control", "treated")
 EFFECT = ("mean", "lower", "upper")
 
 
-def treatment(subject: Subject) -> dict[str, Any] | None:
+def treatment(subject: Subject) -> Section | None:
     """Say what the treatment changes on the outcome's own scale, if there is one."""
     fit = subject.main
     if not isinstance(fit, Fit) or not isinstance(fit.family, Treatment) or fit.prior_only:

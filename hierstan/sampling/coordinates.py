@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.joint import as_normal, joint
+from hierstan.sampling.joint import Entries, as_normal, joint
 from hierstan.sampling.structure import rough
 
 STEPS = 20
@@ -33,7 +32,7 @@ def coordinates(
     *,
     own_data: bool = True,
     prior_only: bool = False,
-) -> dict[str, Any]:
+) -> Entries:
     """Return what a program wants to know of where its parameters are, as the data it declares.
 
     Given ``tau``, a normal approximation to a group's likelihood puts ``theta[j]`` at the average
@@ -80,8 +79,8 @@ def coordinates(
     said = np.zeros_like(precision) if prior_only else precision
     counted = said if own_data else np.zeros_like(said)
 
-    def guesses(estimate: np.ndarray, arms: Arms) -> dict[str, Any]:
-        found: dict[str, Any] = {"estimate": np.where(counted > 0, estimate, 0.0)}
+    def guesses(estimate: np.ndarray, arms: Arms) -> Entries:
+        found: Entries = {"estimate": np.where(counted > 0, estimate, 0.0)}
         if "mu" in priors:
             found |= _of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
             found |= _of_mean(estimate, said, tau2, priors["mu"])
@@ -97,7 +96,7 @@ def coordinates(
     arms = arms_near(data) if family.treatment else {}
     found = {**guesses(estimate, arms), "precision": counted, "tiny": tiny}
     if "guessed_odds" in wanted:
-        odds, falls, arms_fall = _more_zeros(data, found["theta_guess"], arms)
+        odds, falls, arms_fall = _more_zeros(data, np.asarray(found["theta_guess"]), arms)
         fewer = guesses(estimate - falls, arms_fall)
         found |= {f"{name}{FALLS}": found[name] - fewer[name] for name in LINEAR & set(found)}
         found["guessed_odds"] = odds
@@ -213,7 +212,7 @@ def _of_line(
     precision: np.ndarray,
     tau2: float,
     priors: Mapping[str, Prior],
-) -> dict[str, Any]:
+) -> Entries:
     """Return where ``mu`` and the slopes are, and how unsure that is."""
     names = ["mu", *["beta"] * (design.shape[1] - 1)]
     prior = np.array([as_normal(priors[name]) for name in names])
@@ -234,7 +233,7 @@ def _of_line(
     }
 
 
-def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> dict[str, Any]:
+def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> Entries:
     """Return where the slopes of the rows' covariates are."""
     family = FAMILIES[data.family]
     assert isinstance(family, Adjusted | Treatment)
@@ -272,7 +271,7 @@ def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(name): table[name].to_numpy() for name in table}
 
 
-def _of_arms(arms: Arms, prior: Prior, *, counts: bool) -> dict[str, Any]:
+def _of_arms(arms: Arms, prior: Prior, *, counts: bool) -> Entries:
     """Return what the arms say, and where the mean of the baselines is."""
     middle, scale = as_normal(prior)
     estimate, precision = arms["control"]
@@ -291,9 +290,7 @@ def _of_arms(arms: Arms, prior: Prior, *, counts: bool) -> dict[str, Any]:
     }
 
 
-def _of_mean(
-    estimate: np.ndarray, precision: np.ndarray, tau2: float, prior: Prior
-) -> dict[str, Any]:
+def _of_mean(estimate: np.ndarray, precision: np.ndarray, tau2: float, prior: Prior) -> Entries:
     """Return what there is to say of ``mu``: its prior, and groups of similar precision."""
     location, scale = as_normal(prior)
     said = [(location, scale**2, 0.0)]
@@ -309,7 +306,7 @@ def _of_mean(
 
 
 def _of_groups(
-    line: Mapping[str, Any],
+    line: Mapping[str, np.ndarray | float],
     design: np.ndarray,
     estimate: np.ndarray,
     precision: np.ndarray,

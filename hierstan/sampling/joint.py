@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ MOST = 100  # near ones, whose matrix is factored at each step
 EXACT = 20_000  # groups times near ones squared: what they say is summed at each step
 SOLVED = 1500  # far ones of several factors that are eliminated at once
 MIXED = 600  # and that are measured together: a matrix of them is data of the program
+
+
+Entries = dict[str, np.ndarray | float]  # of what a program reads, by name
 
 
 class AsNormal(NamedTuple):
@@ -34,7 +37,7 @@ def as_normal(prior: Prior) -> AsNormal:
 
 def joint(
     data: GroupedData, found: Rough, priors: Mapping[str, Prior], *, prior_only: bool
-) -> dict[str, Any]:
+) -> Entries:
     """Return what ``sampling/structured_pooling.stan`` measures ``mu``, ``beta`` and ``u`` from.
 
     Given the sds, a normal approximation to the likelihoods makes these jointly normal, with the
@@ -109,7 +112,7 @@ class _Seen:
         J, P = self._near.shape
         self.few = not far.any() and J * P**2 <= EXACT
 
-    def by_group(self) -> dict[str, Any]:
+    def by_group(self) -> Entries:
         """Return it group by group."""
         near = self._near.toarray()
         return {
@@ -123,7 +126,7 @@ class _Seen:
             **self._of_far(),
         }
 
-    def summed(self) -> dict[str, Any]:
+    def summed(self) -> Entries:
         """Return it of all groups together."""
         v = self._v
         weighted = self._near * v[:, None]
@@ -173,7 +176,7 @@ class _Seen:
             [cg(left, each, rtol=1e-6, maxiter=300, M=inverse)[0] for each in right.T]
         )
 
-    def _of_far(self) -> dict[str, Any]:
+    def _of_far(self) -> Entries:
         """Return what the groups of each far level say of it, the other far ones as noise."""
         variances = self._found.level_tau2
         present = sorted(set(self._factor))
@@ -216,6 +219,6 @@ class _Seen:
         root = np.linalg.cholesky(precision / np.outer(own, own))
         return np.asarray(np.linalg.inv(root).T)
 
-    def _left(self, share: Any) -> Any:
+    def _left(self, share: np.ndarray | float) -> np.ndarray:
         """Return what is left of a variance of 1 without the share that grows with tau^2."""
         return np.maximum(1 - self._found.tau2 * share, 1e-12)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 from hierstan.shell.options import flag, make_parser
 
@@ -79,7 +78,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 # internals ------------------------------------------------------------------------------------
 
 
-def _columns(options: argparse.Namespace) -> dict[str, Any]:
+def _columns(options: argparse.Namespace) -> dict[str, object]:
     """Return the columns in use, refusing those that do not go with the kind of data."""
     required, optional = KINDS[options.kind]
     for role in required:

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.decisions import losses
-from hierstan.answers.decisions.worth import Values, check_number, values_of
+from hierstan.answers.decisions.worth import Values, values_of
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_number, check_prob
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.answer import answer
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.decisions import losses
-from hierstan.answers.decisions.worth import SURE, Values, check_number, values_of
+from hierstan.answers.decisions.worth import SURE, Values, values_of
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_number, check_prob
 from hierstan.fit.trust import first
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.answer import answer

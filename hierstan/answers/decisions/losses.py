@@ -7,9 +7,10 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.decisions.worth import Values, check_number, warn_if_heavy
+from hierstan.answers.decisions.worth import Values, warn_if_heavy
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
+from hierstan.fit.settings import check_number
 from hierstan.text.tables import called, percent
 from hierstan.text.wording import listed, show
 

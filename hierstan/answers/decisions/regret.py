@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.decisions import losses
-from hierstan.answers.decisions.worth import check_number, values_of
+from hierstan.answers.decisions.worth import values_of
 from hierstan.fit.fit import Fit
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_number, check_prob
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.text.numbers import figure
 from hierstan.text.tables import Page, Printed, called, percent

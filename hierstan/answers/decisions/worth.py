@@ -23,7 +23,6 @@ from hierstan.fit.two_part import CURE, TwoPartFit
 from hierstan.sampling.theta import TILE
 from hierstan.text.answer import AnswerColumn
 from hierstan.text.numbers import figure, points
-from hierstan.text.wording import show
 
 BLOCK = 2**20  # draws x groups at a time: 8 MB, a few times over
 SCALES = ("response", "link", "mean")
@@ -223,15 +222,6 @@ def values_of(fit: object, scale: str, larger_is_better: bool) -> Values:
         raise HierstanError(f"larger_is_better= must be True or False, got {larger_is_better!r}.")
     kind = TwoPartValues if isinstance(fit, TwoPartFit) else Values
     return kind(fit, scale, bool(larger_is_better), doubts(parts(fit)))
-
-
-def check_number(name: str, value: object, *, least: float = -np.inf) -> float:
-    """Return a finite number if it is one, and at least `least`."""
-    number = None if isinstance(value, bool) else value
-    if not isinstance(number, (int, float, np.number)) or not np.isfinite(number) or number < least:
-        limit = f", at least {least:g}" if np.isfinite(least) else ""
-        raise HierstanError(f"{name}= must be a finite number{limit}; got {show(value)}.")
-    return float(number)
 
 
 def warn_if_heavy(draws: np.ndarray, what: str, cure: str) -> None:

@@ -13,7 +13,7 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.baselines import correlation_words
 from hierstan.fit.fit import Fit
-from hierstan.fit.settings import check_prob
+from hierstan.fit.settings import check_number, check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
@@ -221,8 +221,8 @@ def heterogeneity(
         rate, amount = (heterogeneity(part, prob=prob) for part in (fit.rate, fit.amount))
         return HeterogeneityOfBoth(rate, amount)
     _check(fit)
-    _check_number("threshold", threshold)
-    _check_number("caring", caring, positive=True)
+    threshold = None if threshold is None else check_number("threshold", threshold)
+    caring = None if caring is None else check_number("caring", caring, above=0.0)
     doubt = doubts({"": fit})
     facts = spread_of(fit, prob=prob, smallest_difference=_on_link(fit, caring, scale))
     sums = sums_of(fit)
@@ -278,15 +278,6 @@ def _check_unscaled(*limits: float | None) -> None:
             "threshold= and caring= are about one part of a two-part fit: give them "
             "to heterogeneity(fit.rate, ...) or heterogeneity(fit.amount, ...)."
         )
-
-
-def _check_number(name: str, value: float | None, *, positive: bool = False) -> None:
-    if value is None:
-        return
-    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or (positive and value <= 0):
-        rule = "a finite number" + " above 0" * positive
-        raise HierstanError(f"{name}= must be {rule}, but got {value!r}.")
 
 
 def _on_link(fit: Fit, caring: float | None, scale: str) -> float | None:

@@ -421,10 +421,10 @@ def test_only_partial_pooling_has_a_tau(model: object) -> None:
     ("arguments", "message"),
     [
         ({"prob": 1.5}, r"between 0 and 1, such as 0\.9, but got 1\.5"),
-        ({"threshold": np.inf}, "threshold= must be a finite number, but got inf"),
-        ({"threshold": "high"}, "threshold= must be a finite number, but got 'high'"),
-        ({"caring": 0}, "caring= must be a finite number above 0, .* 0"),
-        ({"caring": True}, "caring= must be .* but got True"),
+        ({"threshold": np.inf}, "threshold= must be a finite number; got inf"),
+        ({"threshold": "high"}, "threshold= must be a finite number; got 'high'"),
+        ({"caring": 0}, "caring= must be a finite number above 0; got 0"),
+        ({"caring": True}, "caring= must be .*; got True"),
     ],
 )
 def test_impossible_arguments(arguments: dict, message: str) -> None:
