@@ -19,6 +19,7 @@ from hierstan.sampling.arrays import Sampled
 
 REFERENCE = Path(__file__).parent / "reference_cases"
 TIMES = 4.0
+DRAWS = np.array([[[3.0, 1.0, 2.0], [1.0, 1.0, 0.0], [0.0, 5.0, 4.0], [2.0, 2.0, 2.0]]])
 SCHOOL_PRIORS = {"mu": hs.Normal(0, 5), "tau": hs.HalfCauchy(5), "theta": hs.Normal(0, 10)}
 BASEBALL_PRIORS = {"mu": hs.Normal(-1, 1), "tau": hs.Exponential(1), "theta": hs.Normal(-1, 1)}
 

@@ -155,7 +155,7 @@ class Spread:
         lower, upper = self.fit.to_response(ends, draws=None)
         return float(lower), float(upper)
 
-    @property
+    @cached_property
     def _weighed(self) -> tuple[float, bool]:
         """The Bayes factor, and whether it is by quadrature."""
 

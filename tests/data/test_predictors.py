@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from bcg_trials import bcg, trials
 from dataframe_engines import ENGINES
 from exact import Posterior
 from monte_carlo import far_off
@@ -19,27 +19,10 @@ import hierstan as hs
 from hierstan.data import intake
 from hierstan.families import FAMILIES
 
-ARMS = {
-    "events_treatment": "vaccinated_positive", "total_treatment": "vaccinated_total",
-    "events_control": "control_positive", "total_control": "control_total",
-}  # fmt: skip
 PRIORS = {"mu": hs.Normal(0, 2), "beta": hs.Normal(0.1, 1), "tau": hs.HalfNormal(1)}
+
+
 QUICK: dict[str, Any] = {"seed": 4, "engine": "stanli", "progress": False}
-
-
-@functools.cache
-def trials() -> pd.DataFrame:
-    """The thirteen trials of the BCG vaccine: log relative risks, and where and when they were."""
-    table = hs.load_dataset("bcg")
-    effects = hs.effect_sizes(table, group="trial", measure="RR", **ARMS).reset_index(drop=True)
-    return effects.assign(trial=table["trial"], latitude=table["ablat"], year=table["year"])
-
-
-def bcg(predictors: list[str], frame: pd.DataFrame | None = None) -> hs.GroupedData:
-    return hs.GroupedData.from_estimates(
-        trials() if frame is None else frame,
-        group="trial", estimate="estimate", se="se", predictors=predictors,
-    )  # fmt: skip
 
 
 def exact(y: np.ndarray, se: np.ndarray, x: np.ndarray) -> Posterior:
@@ -84,9 +67,6 @@ def exact_of(data: hs.GroupedData, rows: np.ndarray) -> Posterior:
     return exact(cells["y"].to_numpy(), cells["se"].to_numpy(), data.design[rows, 1:])
 
 
-# posteriors ---------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)])
 @pytest.mark.parametrize("way", ["auto", "centered", "noncentered"])
@@ -97,17 +77,6 @@ def test_a_meta_regression_is_exact(way: str, engine: str) -> None:
     model = hs.PartialPooling(priors=PRIORS, parameterization=way)
     fit = model.fit(data, **{**QUICK, "engine": engine}, adapt_delta=0.99, draws=2000)
     assert far_off(fit, exact_of(data, np.arange(13))) == []
-
-
-def test_the_slope_is_the_published_one() -> None:
-    # Mixed-effects meta-regression by REML (metafor): -0.0291 (se 0.0072) a degree of latitude.
-    fit = hs.PartialPooling().fit(bcg(["latitude"]), **QUICK)
-    slope = hs.coefficients(fit).loc["latitude"]
-    assert abs(slope["mean"] + 0.0291) < 0.25 * 0.0072
-    assert 0.8 < slope["sd"] / 0.0072 < 1.6  # tau is not known, REML takes it for known
-    assert slope["prob_positive"] < 0.02
-    explained = hs.coefficients(fit).attrs["explained"]
-    assert 0.3 < explained["mean"] < 0.9
 
 
 UNLIKE = [
@@ -148,9 +117,6 @@ def test_no_pooling_has_no_use_for_predictors() -> None:
         hs.coefficients(hs.PartialPooling().fit(bcg([]), **QUICK))
 
 
-# leave-one-out ------------------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_leave_one_group_out_is_exact() -> None:
     data = bcg(["latitude"])
@@ -163,30 +129,6 @@ def test_leave_one_group_out_is_exact() -> None:
     ]
     assert (np.abs(found.elpd_i - wanted) < 4 * found.mcse_i).all()
     assert abs(found.elpd - np.sum(wanted)) < 4 * found.mcse
-
-
-@pytest.mark.slow
-def test_predictors_that_explain_the_groups_are_preferred() -> None:
-    rng = np.random.default_rng(2)
-    x = rng.normal(size=60)
-    frame = pd.DataFrame({"g": range(60), "x": x, "noise": rng.normal(size=60), "n": 200})
-    frame["y"] = rng.binomial(200, special.expit(-1 + 0.6 * x + 0.15 * rng.normal(size=60)))
-    columns = {"group": "g", "successes": "y", "trials": "n"}
-    elpd = {}
-    for names in ((), ("x",), ("noise",)):
-        data = hs.GroupedData.from_counts(frame, **columns, predictors=list(names))
-        elpd[names] = hs.loo(hs.PartialPooling().fit(data, **QUICK), unit="group", progress=False)
-    assert elpd["x",].elpd > elpd[()].elpd + 20
-    assert elpd["noise",].elpd < elpd[()].elpd + 2
-    fit = hs.PartialPooling().fit(
-        hs.GroupedData.from_counts(frame, **columns, predictors=["x", "noise"]), **QUICK
-    )
-    slopes = hs.coefficients(fit)
-    assert slopes.loc["x", "lower"] < 0.6 < slopes.loc["x", "upper"]
-    assert slopes.loc["noise", "lower"] < 0 < slopes.loc["noise", "upper"]
-
-
-# answers ------------------------------------------------------------------------------------------
 
 
 def test_new_groups_lie_on_the_line() -> None:
@@ -341,9 +283,6 @@ def test_ranks_are_calibrated(family: str) -> None:
     )  # fmt: skip
     assert result.ok, str(result)
     assert {"beta[age]", "beta[urban]"} <= set(result.table.index)
-
-
-# what comes in ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -8,7 +8,7 @@ import deciding
 import numpy as np
 import pandas as pd
 import pytest
-from deciding import TIMES, fit_of, mcse, reference, school_fits
+from deciding import DRAWS, TIMES, fit_of, mcse, reference, school_fits
 from scipy import integrate, stats
 
 import hierstan as hs
@@ -82,21 +82,12 @@ def test_uplift_of_no_pooling_is_exact() -> None:
     np.testing.assert_allclose(smaller["prob_better"], table["prob_worse"])
 
 
-DRAWS = np.array([[[3.0, 1.0, 2.0], [1.0, 1.0, 0.0], [0.0, 5.0, 4.0], [2.0, 2.0, 2.0]]])
-
-
 def test_by_hand() -> None:
     fit = fit_of(DRAWS, ["a", "b", "c"])
     np.testing.assert_allclose(hs.prob_best(fit), np.array([11, 11, 2]) / 24)
     np.testing.assert_allclose(hs.expected_loss(fit), [1.25, 0.5, 0.75])
-    np.testing.assert_allclose(hs.prob_regret(fit, 1), [0.25, 0.25, 0.0])
-    np.testing.assert_allclose(hs.prob_regret(fit, 0), [0.25, 0.25, 0.75])
     np.testing.assert_allclose(hs.prob_greater(fit, than="b"), [0.5, 0.5, 0.375])
     np.testing.assert_allclose(hs.prob_greater(fit, than=1.0), [0.625, 0.75, 0.75])
-    remaining = hs.value_remaining(fit, prob=0.99)
-    assert remaining.chosen == "b"
-    assert remaining.mean == pytest.approx(0.5)
-    assert 1.9 < remaining.upper <= 2.0
 
 
 def test_complete_pooling_shares_everything() -> None:

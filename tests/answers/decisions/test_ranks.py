@@ -7,11 +7,9 @@ import itertools
 import deciding
 import numpy as np
 import pytest
-from deciding import fit_of
+from deciding import DRAWS, fit_of
 
 import hierstan as hs
-
-DRAWS = np.array([[[3.0, 1.0, 2.0], [1.0, 1.0, 0.0], [0.0, 5.0, 4.0], [2.0, 2.0, 2.0]]])
 
 
 def test_by_hand() -> None:
