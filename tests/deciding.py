@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from schools import eight_schools as schools
 
 import hierstan as hs
 from hierstan.fit.judgement import Judgement, judge
@@ -27,11 +28,6 @@ BASEBALL_PRIORS = {"mu": hs.Normal(-1, 1), "tau": hs.Exponential(1), "theta": hs
 @functools.cache
 def reference(name: str) -> dict[str, Any]:
     return json.loads((REFERENCE / f"{name}.json").read_text())["exact"]
-
-
-def schools() -> hs.GroupedData:
-    frame = hs.load_dataset("eight_schools")
-    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
 
 
 def baseball(when: str = "") -> hs.GroupedData:

@@ -16,12 +16,6 @@ def fitted(model: object, data: hs.GroupedData, **options: object) -> hs.Fit:
     return model.fit(data, **quick | options)
 
 
-def eight_schools() -> hs.GroupedData:
-    return hs.GroupedData.from_estimates(
-        hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
-    )
-
-
 def names(folder: Path) -> list[str]:
     return sorted(file.name for file in folder.iterdir())
 

@@ -9,12 +9,12 @@ import pandas as pd
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import check_fit
 from hierstan.text.numbers import figure
-from hierstan.text.tables import Page, Table
+from hierstan.text.tables import Page, Printed, Table
 from hierstan.text.wording import pooling_words
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Check:
+class Check(Printed):
     """What the model misses of the data.
 
     Attributes
@@ -35,16 +35,8 @@ class Check:
     table: pd.DataFrame
     heading: str = ""
 
-    def __str__(self) -> str:
-        return self._page().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._page().html()
-
-    def _page(self) -> Page:
+    def page(self) -> Page:
+        """Return what is printed."""
         if self.table.empty:
             return Page(
                 f"{self.heading}: nothing to check. The groups are few, and hold nothing that this "

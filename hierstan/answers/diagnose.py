@@ -19,7 +19,7 @@ from hierstan.fit.two_part import TwoPartFit
 from hierstan.sampling.arrays import Arrays
 from hierstan.sampling.convergence import parameter_table, quantiles
 from hierstan.text.answer import answer
-from hierstan.text.tables import Page, Table, numbers, percent, plain_labels
+from hierstan.text.tables import Page, Printed, Table, numbers, percent, plain_labels
 from hierstan.text.wording import pooling_words
 
 COLUMNS = ["mean", "sd", "lower", "upper", "ess_bulk", "ess_tail", "r_hat", "mcse_mean"]
@@ -113,7 +113,7 @@ def _in_units(fit: Fit) -> Arrays:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Diagnosis:
+class Diagnosis(Printed):
     """Whether to trust the draws of a fit.
 
     Attributes
@@ -134,16 +134,8 @@ class Diagnosis:
     table: pd.DataFrame
     heading: str = ""
 
-    def __str__(self) -> str:
-        return self._page().text()
-
-    def __repr__(self) -> str:
-        return str(self)
-
-    def _repr_html_(self) -> str:
-        return self._page().html()
-
-    def _page(self) -> Page:
+    def page(self) -> Page:
+        """Return what is printed."""
         verdict = "these draws can be trusted" if self.ok else "do not trust these draws yet"
         facts = tuple((f"{number}.", text) for number, text in enumerate(self.messages, 1))
         rows = tuple(

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from saved import again, assert_same, eight_schools, fitted, names
+from saved import again, assert_same, fitted, names
+from schools import eight_schools
 
 import hierstan as hs
 

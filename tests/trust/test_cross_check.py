@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from programs import RECIPES, Recipe, small_data
+from schools import eight_schools
 
 import hierstan as hs
 from hierstan.engines.stanli import Evaluator
@@ -16,9 +17,7 @@ from hierstan.trust.cross_check import CrossCheck, _error, _points, compare_engi
 
 # non-centered groups are sampled by the mixed program
 PROGRAMS = [recipe for recipe in RECIPES if recipe.way != "noncentered"]
-EIGHT = hs.GroupedData.from_estimates(
-    hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
-)
+EIGHT = eight_schools()
 
 
 def said(result: object) -> str:

@@ -10,13 +10,12 @@ from programs import (
     small_data,
     structured_data,
 )
+from schools import eight_schools
 from scipy import stats
 
 import hierstan as hs
 
-EIGHT = hs.GroupedData.from_estimates(
-    hs.load_dataset("eight_schools"), group="school", estimate="effect", se="se"
-)
+EIGHT = eight_schools()
 
 
 PRIORS = {"mu": hs.Normal(0, 20), "tau": hs.HalfNormal(20)}

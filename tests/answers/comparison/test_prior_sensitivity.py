@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from schools import eight_schools as schools
 from scipy import stats
 
 import hierstan as hs
@@ -13,11 +14,6 @@ from hierstan.answers.comparison.prior_sensitivity import comparable
 from hierstan.fit.once import forget
 
 SEED = 20261122
-
-
-def schools() -> hs.GroupedData:
-    frame = hs.load_dataset("eight_schools")
-    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
 
 
 def exact_tau(data: hs.GroupedData, mu: hs.Normal, tau: hs.HalfNormal) -> tuple[float, float]:

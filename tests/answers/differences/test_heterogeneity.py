@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from exact import one, partial
+from schools import eight_schools as schools
 from scipy import special, stats
 
 import hierstan as hs
@@ -37,11 +38,6 @@ def drawn(J: int, tau: float, seed: int) -> hs.GroupedData:
     rng = np.random.default_rng([2026, J, seed])
     se = np.exp(rng.normal(0, 0.3, J))
     return estimates(rng.normal(5, tau, J) + se * rng.normal(size=J), se)
-
-
-def schools() -> hs.GroupedData:
-    frame = hs.load_dataset("eight_schools")
-    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
 
 
 def surgical() -> hs.GroupedData:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from schools import eight_schools as schools
 
 import hierstan as hs
 from hierstan.fit import group_summaries, information
@@ -33,11 +34,6 @@ def estimates(y: list[float], se: list[float] | float) -> hs.GroupedData:
 def counts(k: list[int], n: list[int]) -> hs.GroupedData:
     frame = pd.DataFrame({"page": [f"p{j}" for j in range(len(k))], "k": k, "n": n})
     return hs.GroupedData.from_counts(frame, group="page", successes="k", trials="n")
-
-
-def schools() -> hs.GroupedData:
-    frame = hs.load_dataset("eight_schools")
-    return hs.GroupedData.from_estimates(frame, group="school", estimate="effect", se="se")
 
 
 def mcse(fit: hs.Fit, draws: np.ndarray) -> np.ndarray:
