@@ -126,6 +126,8 @@ class Family(ABC):
         Whether outcomes are amounts above 0.
     additive : bool
         Whether the sum of amounts has a distribution of its own, whatever their number.
+    robust : bool
+        Whether outliers hardly move the mean of a group, which is then that of the other rows.
     zeros_apart : bool
         Whether an outcome may be 0 whatever the mean of its group, so that zeros alone do not bound
         it.
@@ -180,6 +182,7 @@ class Family(ABC):
     adjusted: ClassVar[bool] = False
     positive: ClassVar[bool] = False
     additive: ClassVar[bool] = False
+    robust: ClassVar[bool] = False
     zeros_apart: ClassVar[bool] = False
     bounded: ClassVar[bool] = False
     unbounded: ClassVar[str] = ""

@@ -24,6 +24,7 @@ class StudentT(Family):
     known = True
     within = "sigma"
     unbounded = "ties"
+    robust = True
     lower_bounds = {"nu": 1.0}
     checks = {"lopsided": ("lognormal|gamma",)}
 

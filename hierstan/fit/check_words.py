@@ -40,10 +40,10 @@ def messages(fit: Fit, table: pd.DataFrame, label: str) -> dict[str, str]:
         wrong -= {"dispersion" if not same and _more_zeros_than_overdispersion(fit) else "zeros"}
     if {"zeros", "lump"} <= wrong:
         wrong -= {"lump"}
-    if any(name in wrong and _cure(fit, name) for name in ("below", "skew")):
-        wrong -= {"tails", "unequal"}  # of skewed amounts, both follow
     if "tails" in wrong and "unequal" in wrong and not _unequal_beyond_tails(table):
         wrong -= {"unequal"}
+    if skewed := wrong & {"below", "skew"}:  # of which both follow
+        wrong -= {"tails", "unequal"} if any(_cure(fit, name) for name in skewed) else {"tails"}
     return {
         name: f"{_said(fit, name, table.loc[name].to_dict(), label)} {_advice(fit, name)}".strip()
         for name in map(str, table.index)
@@ -125,7 +125,9 @@ def _sds(fit: Fit) -> str:
 def _advice(fit: Fit, name: str) -> str:
     cures = _cure(fit, name)
     if cures:
-        return f"Use family={' or family='.join(repr(cure) for cure in cures)}."
+        passed = any(FAMILIES[cure].robust for cure in cures)
+        but = ", which passes over them; not where they count, as in revenue" if passed else ""
+        return f"Use family={' or family='.join(repr(cure) for cure in cures)}{but}."
     if name == "outlying":
         return ""
     return "No family here has that: take the intervals with caution."

@@ -16,7 +16,7 @@ from hierstan.errors import HierstanError, HierstanWarning, warn
 from hierstan.fit import group_summaries, portrait
 from hierstan.fit.fit import Fit
 from hierstan.fit.fitted_model import FittedTwoPart
-from hierstan.fit.infinite_means import infinite_because
+from hierstan.fit.infinite_means import infinite_because, too_narrow
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.once import Kept, once
 from hierstan.fit.saving import file, records
@@ -347,6 +347,8 @@ def _page(fit: TwoPartFit) -> Page:
         ]
     if reason := fit.why_infinite():
         facts.append(("Warning", f"{reason}. {CURE}"))
+    if words := too_narrow(fit.amount, int(fit.data.table["buyers"].sum())):
+        facts.append(("Caution", words))
     title = f"Two parts, {pooling_words(fit.model.name)} of both: who buys, and how much"
     return Page(title, tuple(facts), (_table(fit),), (interval_words(),))
 

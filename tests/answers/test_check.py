@@ -91,6 +91,21 @@ def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) 
         assert "Model" in str(fit)
 
 
+@pytest.mark.parametrize("spread", [0.6, 1.5])
+def test_amounts_with_refunds_are_not_sent_to_a_family_that_passes_over_them(spread: float) -> None:
+    """Student's t has half the mean of amounts that are skewed, some of which came back."""
+    rng = np.random.default_rng(3)
+    net = np.exp(rng.normal(3, spread, 300)) * np.where(rng.random(300) < 0.1, -1, 1)
+    fit = fitted(pd.DataFrame({"g": np.repeat(list("abc"), 100), "y": net}), "normal")
+    found = hs.check(fit).messages
+    assert len(found) == 1
+    if spread > 1:  # skewed for all to see
+        assert "skewed" in found[0]
+        assert "student_t" not in found[0]
+    else:
+        assert "student_t', which passes over them; not where they count" in found[0]
+
+
 @pytest.mark.slow
 def test_successes_that_vary_more_than_trials_allow() -> None:
     for seed in (1, 2, 3):

@@ -100,6 +100,19 @@ def test_what_the_amounts_miss_is_told_where_the_fit_is_met() -> None:
     assert "Use amounts='lognormal'." in told
 
 
+@pytest.mark.parametrize(
+    ("buyers", "spread", "told"), [(8, 2.2, True), (8, 0.5, False), (40, 2.2, False)]
+)
+def test_few_buyers_with_a_heavy_tail_are_told_to_wait(
+    buyers: int, spread: float, told: bool
+) -> None:
+    rng = np.random.default_rng(1)
+    spent = np.tile(np.arange(200) < buyers, 2) * np.exp(rng.normal(3, spread, 400))
+    frame = pd.DataFrame({"page": np.repeat(list("ab"), 200), "spent": spent})
+    fit = hs.TwoPart("lognormal").fit(frame, group="page", outcome="spent", seed=1, **QUICK)
+    assert ("Wait for more buyers" in " ".join(str(fit).split())) == told
+
+
 def test_what_is_of_one_part_names_both() -> None:
     _, fit = fitted()
     with pytest.raises(hs.HierstanError, match=r"prior_sensitivity\(fit.rate\) for who buys"):
