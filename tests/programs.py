@@ -124,12 +124,12 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
         frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": stars}).merge(by_group)
         order = [1, 2, 3, 4, 5]
         return hs.GroupedData.from_ratings(frame, group="g", rating="y", order=order, **more)
+    kind = family.removesuffix("_adjusted")
     outcome = {
         "normal": lambda: rows + rng.normal(size=rows.size),
         "normal_unequal": lambda: (
             rows + np.repeat([0.5, 2, 1, 0.7, 1.5, 0.4], n) * rng.normal(size=rows.size)
         ),
-        "normal_adjusted": lambda: rows + rng.normal(size=rows.size),
         "student_t": lambda: rows + rng.standard_t(4, rows.size),
         "bernoulli": lambda: rng.binomial(1, 1 / (1 + np.exp(-rows))),
         "lognormal": lambda: np.exp(rows + 0.5 * rng.normal(size=rows.size)),
@@ -142,12 +142,11 @@ def small_data(family: str, predictors: bool = False) -> hs.GroupedData:
             rng.poisson(np.exp(rows + 1) * rng.gamma(3, 1 / 3, rows.size))
             * rng.binomial(1, 0.6, rows.size)
         ),
-    }[family]()
-    if family == "normal_adjusted":
+    }[kind]()
+    if family != kind:
         more |= {"adjust": ["z"]}
     frame = pd.DataFrame({"g": np.repeat(LABELS, n), "y": outcome}).merge(by_group)
     frame["z"] = rng.normal(size=rows.size)
-    kind = family.removesuffix("_adjusted")
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=kind, **more)
 
 

@@ -174,13 +174,6 @@ def _adjusted(table: Table, family: str) -> tuple[Family, Table, pd.DataFrame | 
     wide, standards = covariates.widened(table)
     if standards is None:
         return FAMILIES[family], table, None
-    if f"{family}_adjusted" not in FAMILIES:
-        able = [name for name in FAMILIES if f"{name}_adjusted" in FAMILIES]
-        raise DataError(
-            f"adjust= does not go with family={family!r}: rows that differ by covariates have no "
-            "summary of their group that this family could be fitted from. Families that it goes "
-            f"with: {', '.join(sorted(able))}."
-        )
     return FAMILIES[f"{family}_adjusted"], wide, standards
 
 

@@ -21,6 +21,7 @@ from hierstan.families.normal_adjusted import NormalAdjusted
 from hierstan.families.normal_correlated import NormalCorrelated
 from hierstan.families.normal_known import NormalKnown
 from hierstan.families.normal_unequal import NormalUnequal
+from hierstan.families.normal_unequal_adjusted import NormalUnequalAdjusted
 from hierstan.families.normal_weighted import NormalWeighted
 from hierstan.families.ordinal import Ordinal
 from hierstan.families.ordinal_adjusted import OrdinalAdjusted
@@ -59,6 +60,7 @@ FAMILIES |= {
     family.name: family
     for family in [
         NormalAdjusted(),
+        NormalUnequalAdjusted(),
         OrdinalAdjusted(),
         *(adjusted_by_rows(base) for base in FAMILIES.values() if isinstance(base, ADJUSTABLE)),
     ]

@@ -294,8 +294,17 @@ class Family(ABC):
         """Return mean and standard deviation of that logarithm, from draws of `parameters`."""
         return np.log(own[f"{self.of_group}_typical"]), own[f"{self.of_group}_sd"]
 
-    def log_of_group(self, cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what each group's rows say of that logarithm: estimate and precision, (J,)."""
+    def log_of_group(
+        self, cells: pd.DataFrame, J: int, own: Draws = NOTHING
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what each group's rows say of that logarithm: estimate and precision, (J,).
+
+        About where draws of the family's own parameters have these, if they are given.
+        """
+        raise NotImplementedError(f"{self.name} has nothing of each group's own")
+
+    def without_each(self, rows: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return the cell that is left of the group of each row without it, of count 0 if none."""
         raise NotImplementedError(f"{self.name} has nothing of each group's own")
 
     @property

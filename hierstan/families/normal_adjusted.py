@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 
-from hierstan.families import collapse
+from hierstan.families import collapse, raw
 from hierstan.families.adjusted import Adjusted, covariates
 from hierstan.families.collapse import Frame
 from hierstan.families.family import Draws
@@ -25,7 +27,7 @@ class NormalAdjusted(Adjusted, Normal):
     words = "normal around the group's mean, identity link; rows adjusted for covariates"
     distribution = "normal"
     vectors = ("z", "zy", "zz")
-    parameters = ("sigma", "gamma")
+    parameters: ClassVar[tuple[str, ...]] = ("sigma", "gamma")
     lower_bounds = {"gamma": -np.inf}
     additive = False
     checks = {"below": (), "tails": ()}
@@ -35,16 +37,34 @@ class NormalAdjusted(Adjusted, Normal):
         names = frame.collect_schema().names()
         return collapse.products(frame, ["y", *(name for name in names if name.split()[0] == "z")])
 
-    def finished(self, raw: pd.DataFrame) -> pd.DataFrame:
+    def finished(self, found: pd.DataFrame) -> pd.DataFrame:
         """Name them as the Stan program does."""
-        C = sum(str(name).startswith("mean__z ") for name in raw)
-        table = {"group": raw["group"], "count": raw["count"], "y": raw["mean__y"]}
-        table["squares"] = np.maximum(raw["y__y"].to_numpy(float), 0.0)
-        table |= {f"z {k}": raw[f"mean__z {k}"] for k in range(C)}
-        table |= {f"zy {k}": raw[f"y__z {k}"] for k in range(C)}
-        pairs = [(min(k, m), max(k, m)) for k in range(C) for m in range(C)]
-        table |= {f"zz {i}": raw[f"z {k}__z {m}"] for i, (k, m) in enumerate(pairs)}
-        return self.typed(pd.DataFrame(table).sort_values("group"))
+        names = [
+            str(name).removeprefix("mean__") for name in found if str(name).startswith("mean__")
+        ]
+        K = len(names)
+        pairs = [[f"{names[min(i, k)]}__{names[max(i, k)]}" for k in range(K)] for i in range(K)]
+        products = np.stack([found[of].to_numpy(float) for of in pairs], axis=1)
+        means = found[[f"mean__{name}" for name in names]].to_numpy(float)
+        return self._named(found[["group", "count"]], means, products).sort_values(
+            "group", ignore_index=True
+        )
+
+    def without_each(self, rows: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return what is left of the group of each row without it."""
+        values = np.column_stack([rows["y"].to_numpy(), covariates(rows)])
+        count, means, products = raw.without_each(rows["group"].to_numpy(), values, J)
+        return self._named(rows[["group"]].assign(count=count), means, products)
+
+    def _named(self, of: pd.DataFrame, means: np.ndarray, products: np.ndarray) -> pd.DataFrame:
+        """Lay out means (N, 1 + C) of `y` and `z`, and sums of products (N, 1 + C, 1 + C)."""
+        C = means.shape[1] - 1
+        table = {"y": means[:, 0], "squares": np.maximum(products[:, 0, 0], 0.0)}
+        table |= {f"z {k}": means[:, 1 + k] for k in range(C)}
+        table |= {f"zy {k}": products[:, 0, 1 + k] for k in range(C)}
+        pairs = [(k, m) for k in range(C) for m in range(C)]
+        table |= {f"zz {i}": products[:, 1 + k, 1 + m] for i, (k, m) in enumerate(pairs)}
+        return self.typed(of.assign(**table))
 
     def single(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Write observations as cells of one row each."""
@@ -55,7 +75,7 @@ class NormalAdjusted(Adjusted, Normal):
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Means where the covariates are average; errors from what is left within all groups."""
         slopes = self.slopes(cells)[0]
-        return Normal.raw_estimates(self, self.without_covariates(cells, slopes), J)
+        return super(Adjusted, self).raw_estimates(self.without_covariates(cells, slopes), J)
 
     def without_covariates(self, cells: pd.DataFrame, slopes: np.ndarray) -> pd.DataFrame:
         """Return the cells of the rows less what their covariates say."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 
 from hierstan import priors
 from hierstan.families import raw
+from hierstan.families.family import NOTHING, Draws
 from hierstan.families.normal import Normal
 from hierstan.priors import Prior
 
@@ -23,7 +26,7 @@ class NormalUnequal(Normal):
     name = "normal_unequal"
     words = "normal with a standard deviation of each group, partially pooled; identity link"
     distribution = "unequal normal"
-    parameters = ("sigma_typical", "sigma_sd")
+    parameters: ClassVar[tuple[str, ...]] = ("sigma_typical", "sigma_sd")
     of_group = "sigma"
     within = "sigma_typical"
     unbounded = "no variation in a group"
@@ -45,12 +48,20 @@ class NormalUnequal(Normal):
         se = np.sqrt(lent / (count - 1 + TYPICAL_ROWS) / count)
         return raw.table(count, mean, se, mean, se)
 
-    def log_of_group(self, cells: pd.DataFrame, J: int) -> tuple[np.ndarray, np.ndarray]:
+    def log_of_group(
+        self, cells: pd.DataFrame, J: int, own: Draws = NOTHING
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return what the rows of each group say of the log of its standard deviation."""
         count, mean, squares = raw.moments(cells, cells["y"], J)
         typical = _typical_sd(count, squares, mean)
         variance = (squares + 0.1 * typical**2) / (count - 0.9)
         return 0.5 * np.log(variance), 2 * (count - 1)
+
+    def without_each(self, rows: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return what is left of the group of each row without it."""
+        code, y = rows["group"].to_numpy(), rows[["y"]].to_numpy()
+        count, mean, squares = raw.without_each(code, y, J)
+        return rows.assign(y=mean[:, 0], count=count, squares=np.maximum(squares[:, 0, 0], 0.0))
 
 
 def _typical_sd(count: np.ndarray, squares: np.ndarray, mean: np.ndarray) -> float:

@@ -92,23 +92,44 @@ def medians(cells: pd.DataFrame, J: int) -> np.ndarray:
     return (ordered[first + (count - 1) // 2] + ordered[first + count // 2]) / 2
 
 
-def without_each(rows: pd.DataFrame, J: int) -> pd.DataFrame:
-    """Return what is left of the group of each of N rows without it, as a cell: N lines.
+def without_each(
+    group: np.ndarray, values: np.ndarray, J: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what is left of the group of each of N rows without it.
 
     Sums of squares without a row that makes nearly all of them are computed anew: the difference
-    would be rounding. A row that is alone leaves a cell of count 0.
+    would be rounding. Of a row that is alone nothing is left, of one of two no deviation.
+
+    Parameters
+    ----------
+    group : numpy.ndarray
+        Of each row, as a number below J, (N,).
+    values : numpy.ndarray
+        Of K columns, (N, K).
+    J : int
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        The number of rows (N,), their means (N, K), and the sums of products of deviations from
+        these (N, K, K).
     """
-    count, mean, squares = moments(rows, rows["y"], J)
-    group, y = rows["group"].to_numpy(), rows["y"].to_numpy()
-    n, off = count[group], y - mean[group]
+    count, K = np.bincount(group, minlength=J), values.shape[1]
+    total, sums = np.zeros((J, K)), np.zeros((J, K, K))
+    np.add.at(total, group, values - values[0])
+    means = values[0] + total / np.maximum(count, 1)[:, None]
+    off = values - means[group]
+    pairs = off[:, :, None] * off[:, None, :]
+    np.add.at(sums, group, pairs)
+    n, whole = count[group], sums[group]
     left = np.maximum(n - 1, 1)
-    middle, rest = mean[group] - off / left, squares[group] - off**2 * n / left
-    for row in np.flatnonzero((rest < LOST * squares[group]) & (n > 2)):
-        others = np.delete(y[group == group[row]], (group[:row] == group[row]).sum())
-        middle[row] = others.mean()
-        rest[row] = ((others - others.mean()) ** 2).sum()
-    rest = np.where(n > 2, np.maximum(rest, 0), 0.0)
-    return rows.assign(y=middle, count=n - 1, squares=rest)
+    middle, rest = means[group] - off / left[:, None], whole - pairs * (n / left)[:, None, None]
+    lost = (np.einsum("nkk->nk", rest) < LOST * np.einsum("nkk->nk", whole)).any(axis=1)
+    for row in np.flatnonzero(lost & (n > 2)):
+        others = np.delete(values[group == group[row]], (group[:row] == group[row]).sum(), axis=0)
+        middle[row] = others.mean(axis=0)
+        rest[row] = (others - middle[row]).T @ (others - middle[row])
+    return n - 1, middle, np.where((n > 2)[:, None, None], rest, 0.0)
 
 
 def pooled_sd(count: np.ndarray, squares: np.ndarray, means: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 NEWTON_STEPS = 30  # mostly two or three do; more where a group's own data are far from the mode
+WORSE = 0.5  # below the best so far, in the logarithm, from which a step is taken back
 
 
 def mode_of(
@@ -19,7 +20,8 @@ def mode_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each integrand's mode and the sd of the normal that fits it there, by Newton.
 
-    Rows in which all are near enough to their modes are left as they are.
+    A step that leads down is taken back, and a shorter one tried. Rows in which all are near enough
+    to their modes are left as they are.
 
     Parameters
     ----------
@@ -29,6 +31,7 @@ def mode_of(
         About where each mode is, and how wide, (S, K).
     """
     at, scale, move = at.copy(), scale.copy(), np.zeros_like(at)
+    best = np.full_like(at, -np.inf)
     rows = np.arange(len(at))
     for _ in range(NEWTON_STEPS):
         now, wide, step = at[rows], scale[rows], 0.3 * scale[rows]
@@ -37,10 +40,13 @@ def mode_of(
             slope = (ahead - behind) / (2 * step)
             curvature = (ahead - 2 * here + behind) / step**2
             newton = np.where(curvature < 0, 1 / np.sqrt(-curvature), 1.5 * wide)
-        newton = np.clip(newton, wide / 5, wide * 5)
-        reach = np.maximum(3 * newton, 2 * np.abs(move[rows]))
+        worse, before = here < best[rows] - WORSE, move[rows]
+        newton = np.where(worse, wide, np.clip(newton, wide / 5, wide * 5))
+        reach = np.maximum(3 * newton, 2 * np.abs(before))
         moved = np.clip(np.nan_to_num(slope) * newton**2, -reach, reach)
-        at[rows], scale[rows], move[rows] = now + moved, newton, moved
+        moved = np.where(worse, before / 4, moved)
+        at[rows] = np.where(worse, now - before, now) + moved
+        scale[rows], move[rows], best[rows] = newton, moved, np.fmax(best[rows], here)
         rows = rows[~(np.abs(moved / newton) < 0.2).all(axis=1)]
         if not rows.size:
             break

@@ -200,10 +200,11 @@ class TauLikelihood:
         """
         family, cells = self._family, self.data.cells
         middle, sd = family.log_population(own)
-        estimate, precision = family.log_of_group(cells, center.shape[1])
+        estimate, precision = family.log_of_group(cells, center.shape[1], own)
 
         def log_integrand(log: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            value, variance, rest = family.as_normal(cells, {family.of_group: np.exp(log)})
+            given = {name: values[rows] for name, values in own.items()}
+            value, variance, rest = family.as_normal(cells, {**given, family.of_group: np.exp(log)})
             total = variance + tau[rows][:, None] ** 2
             normal = np.log(total) + (value - center[rows]) ** 2 / total
             apart = (log - middle[rows]) / sd[rows]

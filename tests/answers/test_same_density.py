@@ -24,7 +24,7 @@ from hierstan.sampling.inputs import stan_data
 from hierstan.sampling.starts import starting_points
 
 SHIFTED = ("normal_known", "normal_correlated", "normal", "normal_unequal", "normal_weighted",
-           "normal_adjusted", "student_t")  # fmt: skip
+           "normal_adjusted", "normal_unequal_adjusted", "student_t")  # fmt: skip
 SCALED = (*SHIFTED, "lognormal", "gamma")
 UNIT, ZERO = 1024.0, 7.0  # a power of 2, so that next to nothing is rounded
 LOCATIONS, SPREADS = ("mu", "theta"), ("tau", "tau_level", "u", "sigma", "sigma_typical", "gamma")

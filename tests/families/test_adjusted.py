@@ -437,9 +437,14 @@ def test_a_covariate_that_is_the_arm_is_refused() -> None:
         )
 
 
-def test_families_without_covariates_say_so() -> None:
-    with pytest.raises(hs.DataError, match="does not go with family='normal_unequal': rows that"):
-        rows(patients(), family="normal_unequal")
+def test_every_family_of_single_rows_takes_covariates() -> None:
+    single = {"rows", "weighted", "counts", "events", "ratings"}
+    taken = [name for name, family in FAMILIES.items() if single & {*family.takes}]
+    bases = [name for name in taken if not FAMILIES[name].adjusted]
+    assert [name for name in bases if f"{name}_adjusted" not in FAMILIES] == []
+
+
+def test_means_have_no_covariates_of_rows() -> None:
     frame = pd.DataFrame({"site": list("aabb"), "arm": list("xyxy"), "m": 1.0, "s": 1.0, "n": 9})
     with pytest.raises(hs.DataError, match="does not go with means: they say nothing of single"):
         hs.GroupedData.from_trial(

@@ -21,6 +21,7 @@ from hierstan.fit.infinite_means import infinite_because
 QUICK: dict[str, Any] = {"seed": 1, "engine": "stanli", "progress": False, "chains": 2}
 SIZES = np.array([1, 2, 3, 6, 20])
 LABELS = list("abcde")
+SLOPE = 1.5
 TRUTH = {"mu": 10.0, "tau": 2.0, "sigma_typical": 1.5, "sigma_sd": 0.7}
 
 
@@ -35,6 +36,18 @@ def rows(seed: int = 1, sizes: np.ndarray = SIZES) -> pd.DataFrame:
 
 def grouped(frame: pd.DataFrame, family: str = "normal_unequal", **more: Any) -> hs.GroupedData:
     return hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family, **more)
+
+
+def with_covariate(frame: pd.DataFrame, slope: float = SLOPE) -> pd.DataFrame:
+    """Add a covariate that goes with the groups, and what it adds to the rows."""
+    z = np.random.default_rng(8).normal(np.arange(len(frame)) / len(frame), 1)
+    z = (z - z.mean()) / z.std()
+    return frame.assign(y=frame["y"] + slope * z, age=40 + 8 * z)
+
+
+def without_covariate(frame: pd.DataFrame, slope: float) -> pd.DataFrame:
+    age = frame["age"].to_numpy()
+    return frame.assign(y=frame["y"] - slope * (age - age.mean()) / age.std())
 
 
 def known(pooling: str) -> dict[str, Any]:
@@ -70,23 +83,29 @@ def log_total(y: np.ndarray, mu: float, tau: float, middle: float, sd: float) ->
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "engine"),
+    ("model", "engine", "adjusted"),
     [
-        (hs.PartialPooling(), "stanli"),
-        (hs.PartialPooling(parameterization="noncentered"), "stanli"),
-        (hs.PartialPooling(parameterization="centered"), "stanli"),
-        (hs.NoPooling(), "stanli"),
-        (hs.CompletePooling(), "stanli"),
-        pytest.param(hs.PartialPooling(), "cmdstan", marks=pytest.mark.cmdstan),
+        (hs.PartialPooling(), "stanli", False),
+        (hs.PartialPooling(parameterization="noncentered"), "stanli", False),
+        (hs.PartialPooling(parameterization="centered"), "stanli", False),
+        (hs.NoPooling(), "stanli", False),
+        (hs.CompletePooling(), "stanli", False),
+        (hs.PartialPooling(), "stanli", True),
+        (hs.PartialPooling(parameterization="noncentered"), "stanli", True),
+        pytest.param(hs.PartialPooling(), "cmdstan", True, marks=pytest.mark.cmdstan),
     ],
     ids=str,
 )
 def test_means_and_standard_deviations_are_those_of_quadrature(
-    model: hs.PartialPooling, engine: str
+    model: hs.PartialPooling, engine: str, adjusted: bool
 ) -> None:
     frame = rows()
-    model = type(model)(**{**vars(model), "priors": known(model.name)})
-    fit = model.fit(grouped(frame), **QUICK | {"draws": 2000, "engine": engine})
+    priors, data = known(model.name), grouped(frame)
+    if adjusted:
+        priors["gamma"] = hs.Normal(SLOPE, 1e-4)
+        data = grouped(with_covariate(frame), adjust=["age"])
+    model = type(model)(**{**vars(model), "priors": priors})
+    fit = model.fit(data, **QUICK | {"draws": 2000, "engine": engine})
     assert hs.diagnose(fit).ok
     ess = fit.convergence().parameters["ess_bulk"].min()
     tau = 1e-4 if model.name == "complete" else TRUTH["tau"]
@@ -107,17 +126,21 @@ def test_means_and_standard_deviations_are_those_of_quadrature(
             assert draws.std() == pytest.approx(sd, rel=5 / np.sqrt(ess))
 
 
-def test_units_are_left_out_with_mean_and_standard_deviation_integrated_out() -> None:
-    frame = rows(2)
+@pytest.mark.parametrize("adjust", [[], ["age"]], ids=str)
+def test_units_are_left_out_with_mean_and_standard_deviation_integrated_out(
+    adjust: list[str],
+) -> None:
+    frame = with_covariate(rows(2))
     frame.loc[len(frame) - 1, "y"] += 60.0  # alone it makes its group's sum of squares
-    fit = hs.PartialPooling().fit(grouped(frame), **QUICK | {"draws": 100})
+    fit = hs.PartialPooling().fit(grouped(frame, adjust=adjust), **QUICK | {"draws": 100})
     hyper = {name: values[:3] for name, values in hyper_draws(fit).items()}
     groups, single = (log_lik_of_units(fit, hyper, unit) for unit in ("group", "observation"))
     for s in range(3):
         place = [hyper["mu"][s], hyper["tau"][s]]
         place += [np.log(hyper["sigma_typical"][s]), hyper["sigma_sd"][s]]
+        left = without_covariate(frame, hyper["gamma"][s, 0]) if adjust else frame
         for j, label in enumerate(LABELS):
-            y = frame.loc[frame["g"] == label, "y"].to_numpy()
+            y = left.loc[frame["g"] == label, "y"].to_numpy()
             whole = log_total(y, *place)
             assert groups[s, j] == pytest.approx(whole, abs=5e-4)
             of = np.flatnonzero(frame["g"] == label)

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 
 import hierstan as hs
 from hierstan.families import FAMILIES
+from hierstan.fit.nodes import mode_of
 from hierstan.fit.tau_evidence import whereabouts
 from hierstan.fit.tau_likelihood import TauLikelihood
 
@@ -163,6 +164,23 @@ def test_what_a_family_has_of_its_own_is_integrated_out(family: str) -> None:
     unequal = bool(FAMILIES[family].of_group)
     exact = unequal_by_grids(priors, FEW) if unequal else by_grids(family, priors, FEW)
     np.testing.assert_allclose(found - found[0], exact - exact[0], atol=0.05)
+
+
+def test_a_mode_far_from_where_it_was_looked_for_is_found() -> None:
+    """Of the log of a standard deviation: Newton's steps alone swing ever farther around it."""
+    n, squares, off = 18.0, 9.3, 4.4  # a mean far from the others' makes it ten times as large
+
+    def log_integrand(log: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        of_mean = np.exp(2 * log) / n + 0.43**2
+        with np.errstate(over="ignore"):
+            within = -(n - 1) * log - squares / 2 * np.exp(-2 * log)
+        return within - 0.5 * (np.log(of_mean) + off**2 / of_mean) - 0.5 * ((log - 0.7) / 1.15) ** 2
+
+    grid = np.linspace(-3, 4, 70_001)
+    truth = grid[np.argmax(log_integrand(grid, grid))]
+    starts = np.array([[-0.3], [-2.0], [3.0], [truth]])
+    found, scale = mode_of(log_integrand, starts, np.full((4, 1), 0.17))
+    assert np.abs(found - truth).max() < 0.3 * scale.min()
 
 
 def test_what_it_takes() -> None:

@@ -245,6 +245,7 @@ OUTCOMES = [
     "zero_inflated_neg_binomial",
     "normal_weighted",
     "normal_unequal",
+    "normal_unequal_adjusted",
 ]
 
 

@@ -22,7 +22,6 @@ from hierstan.answers.comparison.normal_integral import (
 )
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.families.raw import without_each
 from hierstan.fit.fit import Fit
 
 REACH, COARSE, NODES = 4.0, 13, 33  # sinh(4) = 27 widths on both sides
@@ -55,7 +54,7 @@ def own_log_lik(
     if unit == "group":
         return whole()
     assert data.rows is not None
-    rest = without_each(data.rows, len(data.groups))
+    rest = FAMILIES[data.family].without_each(data.rows, len(data.groups))
     alone = rest["count"].to_numpy() == 0
     code = data.rows["group"].to_numpy()
     left = np.zeros((whole.size, len(rest)))
@@ -101,14 +100,14 @@ class _Integral:
             center, spread2 = self.shift.location[some], self.shift.scale[some] ** 2
 
         def log_integrand(log: np.ndarray) -> np.ndarray:
-            value, variance, rest = family.as_normal(cells, {family.of_group: np.exp(log)})
+            value, variance, rest = family.as_normal(cells, {**own, family.of_group: np.exp(log)})
             total = variance + spread2
             of_mean = np.log(total) + (value - center) ** 2 / total
             found = rest - 0.5 * (of_mean + ((log - middle) / sd) ** 2) - np.log(sd)
             return np.where(np.isfinite(found), found, -np.inf)  # so far out that it is nothing
 
         alone = cells.assign(group=np.arange(len(cells)))
-        estimate, precision = family.log_of_group(alone, len(cells))
+        estimate, precision = family.log_of_group(alone, len(cells), own)
         known = precision + sd**-2
         start = (precision * estimate + middle * sd**-2) / known
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):

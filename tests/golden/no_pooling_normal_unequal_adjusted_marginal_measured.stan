@@ -1,0 +1,97 @@
+// no_pooling.stan with the group means integrated out, for families that are
+// normal in them and a prior that is:
+//
+//   estimate[j] ~ normal(theta[j], error[j])
+//   theta[j]    ~ normal(theta_location, theta_scale)
+//
+// What partial pooling learns about the population is given here.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// families/normal_unequal_adjusted.stan with the group means integrated out;
+// what it says of data and parameters holds here too.
+//
+//   y[j] - z_row[j] * gamma
+//     ~ normal(center[j], sqrt(tau^2 + sigma[j]^2 / count[j]))
+//   left(squares, ...)[j] / sigma[j]^2 ~ chi_square(count[j] - 1)
+//   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  // where its own rows and the other groups together expect it
+  vector expected_log_sigma(real sigma_typical, real sigma_sd,
+                            vector log_estimate, vector log_precision) {
+    return log_estimate
+           + (log(sigma_typical) - log_estimate)
+             ./ (1 + square(sigma_sd) * log_precision);
+  }
+  // and how far from there it may well be
+  vector log_sigma_unit(real sigma_sd, vector log_precision) {
+    return 1 ./ sqrt(inv_square(sigma_sd + 1e-8) + log_precision);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+  real theta_location;
+  real<lower=0> theta_scale;
+  real<lower=0> sigma_typical_scale;
+  real<lower=0> sigma_sd_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
+  vector[J] log_estimate; // about what each group's rows say of log(sigma)
+  vector<lower=0>[J] log_precision;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
+}
+transformed data {
+  real center = theta_location; // mean of the prior
+  real tau = theta_scale; // its standard deviation
+}
+parameters {
+  // mean of a group not yet seen
+  real<offset=theta_location, multiplier=theta_scale> theta_new;
+  real<lower=0> sigma_typical; // sd within a typical group
+  real<lower=0> sigma_sd; // sd of log(sigma) between groups
+  // sigma: sd within each group
+  vector<offset=expected_log_sigma(sigma_typical, sigma_sd, log_estimate,
+                  log_precision),
+         multiplier=log_sigma_unit(sigma_sd, log_precision)>[J] log_sigma;
+  // change for one unit of a covariate
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
+}
+model {
+  theta_new ~ normal(theta_location, theta_scale);
+  gamma ~ normal(gamma_location, gamma_scale);
+  sigma_typical ~ normal(0, sigma_typical_scale);
+  sigma_sd ~ normal(0, sigma_sd_scale);
+  log_sigma ~ normal(log(sigma_typical), sigma_sd);
+  y - z_row * gamma ~ normal(center,
+                             sqrt(square(tau) + exp(2 * log_sigma) ./ count));
+  target += -dot_product(count - 1, log_sigma)
+            - 0.5
+              * dot_product(left(squares, zy, zz, gamma),
+                            exp(-2 * log_sigma));
+}
+generated quantities {
+  vector[describe_theta ? J : 0] theta_mean;
+  vector[describe_theta ? J : 0] theta_sd;
+  if (describe_theta) {
+    vector[J] estimate = y - z_row * gamma;
+    vector[J] error = exp(log_sigma) ./ sqrt(count);
+    vector[J] total = sqrt(square(tau) + square(error));
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
+    theta_sd = tau * error ./ total;
+  }
+}

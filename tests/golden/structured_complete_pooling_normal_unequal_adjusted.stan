@@ -1,0 +1,118 @@
+// Complete pooling of groups of which something is known: they differ by that
+// alone.
+//
+//   y[n]     ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j] = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]     ~ normal(0, tau_level[factor[l]])
+//
+// x holds numbers that describe a group; level, for each factor, which of its
+// levels the group has.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// The family is normal with a standard deviation of each group; identity link.
+// Rows differ by their covariates.
+//
+//   row           ~ normal(eta, sigma[group])
+//   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+//
+// An observation stands for `count` rows of a group: y and z_row are their
+// means, `squares`, `zy` and `zz` their sums of squared deviations and of
+// products of deviations, which is all that their likelihood depends on. A
+// single row has count 1 and sums of 0.
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  real family_lpdf(vector y, vector eta, vector log_sigma, vector count,
+                   vector squares) {
+    return normal_lupdf(y | eta, exp(log_sigma) ./ sqrt(count))
+           - dot_product(count - 1, log_sigma)
+           - 0.5 * dot_product(squares, exp(-2 * log_sigma))
+           - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> sigma_typical_scale;
+  real<lower=0> sigma_sd_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
+}
+parameters {
+  real mu; // mean of a group that is average in all of this
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the groups that have it
+  vector[D] gamma; // change for one unit of a covariate
+  real<lower=0> sigma_typical; // sd within a typical group
+  real<lower=0> sigma_sd; // sd of log(sigma) between groups
+  vector[J] log_sigma; // sigma: sd within each group
+}
+transformed parameters {
+  vector[J] theta = center_of(mu, beta, u, x, level); // group means
+}
+model {
+  vector[N] eta = theta[group];
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  gamma ~ normal(gamma_location, gamma_scale);
+  eta += z_row * gamma;
+  sigma_typical ~ normal(0, sigma_typical_scale);
+  sigma_sd ~ normal(0, sigma_sd_scale);
+  log_sigma ~ normal(log(sigma_typical), sigma_sd);
+  y ~ family(eta, log_sigma[group], count, left(squares, zy, zz, gamma));
+}
+generated quantities {
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  if (pointwise) {
+    eta += z_row * gamma;
+  }
+  vector[pointwise ? N : 0] log_lik;
+  vector[replicate ? N : 0] y_rep;
+  if (pointwise) {
+    vector[N] rest = left(squares, zy, zz, gamma);
+    for (n in 1 : N) {
+      log_lik[n] = family_lpdf(y[n : n] | eta[n : n],
+                               log_sigma[group[n : n]], count[n : n],
+                               rest[n : n]);
+    }
+  }
+  for (n in 1 : size(y_rep)) {
+    y_rep[n] = normal_rng(eta[n], exp(log_sigma[group[n]]) / sqrt(count[n]));
+  }
+}

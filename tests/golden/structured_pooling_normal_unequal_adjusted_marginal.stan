@@ -1,0 +1,113 @@
+// structured_pooling.stan with the group means integrated out, for families
+// that are normal in them:
+//
+//   estimate[j] ~ normal(theta[j], error[j])
+//   theta[j]    ~ normal(center[j], tau)
+//
+// so that estimate[j] ~ normal(center[j], sqrt(tau^2 + error[j]^2)), and each
+// theta[j] given all else is normal too, around an average of the two.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// families/normal_unequal_adjusted.stan with the group means integrated out;
+// what it says of data and parameters holds here too.
+//
+//   y[j] - z_row[j] * gamma
+//     ~ normal(center[j], sqrt(tau^2 + sigma[j]^2 / count[j]))
+//   left(squares, ...)[j] / sigma[j]^2 ~ chi_square(count[j] - 1)
+//   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_typical_scale;
+  real<lower=0> sigma_sd_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
+}
+parameters {
+  real mu; // mean of a group that is average in all of this
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the groups that have it
+  real<lower=0> tau; // sd between groups that are alike in all of this
+  vector[D] gamma; // change for one unit of a covariate
+  real<lower=0> sigma_typical; // sd within a typical group
+  real<lower=0> sigma_sd; // sd of log(sigma) between groups
+  vector[J] log_sigma; // sigma: sd within each group
+}
+model {
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  gamma ~ normal(gamma_location, gamma_scale);
+  sigma_typical ~ normal(0, sigma_typical_scale);
+  sigma_sd ~ normal(0, sigma_sd_scale);
+  log_sigma ~ normal(log(sigma_typical), sigma_sd);
+  y - z_row * gamma ~ normal(center,
+                             sqrt(square(tau) + exp(2 * log_sigma) ./ count));
+  target += -dot_product(count - 1, log_sigma)
+            - 0.5
+              * dot_product(left(squares, zy, zz, gamma),
+                            exp(-2 * log_sigma));
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[describe_theta ? J : 0] theta_mean;
+  vector[describe_theta ? J : 0] theta_sd;
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (describe_theta) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    vector[J] estimate = y - z_row * gamma;
+    vector[J] error = exp(log_sigma) ./ sqrt(count);
+    vector[J] total = sqrt(square(tau) + square(error));
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
+    theta_sd = tau * error ./ total;
+  }
+}

@@ -1,0 +1,210 @@
+// structured_pooling.stan with the group means integrated out, for families
+// that are normal in them:
+//
+//   estimate[j] ~ normal(theta[j], error[j])
+//   theta[j]    ~ normal(center[j], tau)
+//
+// so that estimate[j] ~ normal(center[j], sqrt(tau^2 + error[j]^2)), and each
+// theta[j] given all else is normal too, around an average of the two.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// families/normal_unequal_adjusted.stan with the group means integrated out;
+// what it says of data and parameters holds here too.
+//
+//   y[j] - z_row[j] * gamma
+//     ~ normal(center[j], sqrt(tau^2 + sigma[j]^2 / count[j]))
+//   left(squares, ...)[j] / sigma[j]^2 ~ chi_square(count[j] - 1)
+//   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+  // mu, beta and u, and how much z shrinks or stretches, in logarithms
+  vector measured_from(vector z,
+                       real tau,
+                       vector scale,
+                       vector middle,
+                       matrix near_information,
+                       matrix near_pull,
+                       vector near_noise,
+                       vector near_share,
+                       matrix far,
+                       vector far_mean,
+                       vector far_weight,
+                       vector far_noise,
+                       vector far_share,
+                       matrix together,
+                       array[] int place) {
+    int M = cols(near_pull);
+    int P = rows(near_pull);
+    int E = rows(far);
+    vector[P] unit = head(scale, P);
+    vector[M] weight = 1 ./ (near_noise + square(tau) * near_share);
+    vector[P] pull = unit .* (near_pull * weight);
+    matrix[P, P] seen = to_matrix(near_information * weight, P, P)
+                        .* (unit * unit');
+    matrix[P, P] root = cholesky_decompose(add_diag(0.5 * (seen + seen'), 1));
+    vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
+    vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
+    vector[E] far_unit = tail(scale, E);
+    vector[E] noise = far_noise + square(tau) * far_share;
+    vector[E] says = far_unit .* far_weight ./ noise;
+    vector[E] total = 1 + far_unit .* says;
+    vector[E] one = 1 ./ sqrt(total);
+    vector[E] off = one .* says .* (far_mean - far * moved);
+    vector[E] out = off + tail(z, E);
+    if (rows(together) > 0) {
+      out = together * (together' * off + tail(z, E));
+    }
+    vector[E] beyond = far_unit .* one .* out;
+    real stretch = sum(log(scale)) - sum(log(diagonal(root)))
+                   - 0.5 * sum(log(total));
+    return append_row((middle + append_row(moved, beyond))[place], stretch);
+  }
+  // where its own rows and the other groups together expect it
+  vector expected_log_sigma(real sigma_typical, real sigma_sd,
+                            vector log_estimate, vector log_precision) {
+    return log_estimate
+           + (log(sigma_typical) - log_estimate)
+             ./ (1 + square(sigma_sd) * log_precision);
+  }
+  // and how far from there it may well be
+  vector log_sigma_unit(real sigma_sd, vector log_precision) {
+    return 1 ./ sqrt(inv_square(sigma_sd + 1e-8) + log_precision);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_typical_scale;
+  real<lower=0> sigma_sd_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> describe_theta; // write its mean and sd given all else?
+  // what the groups say of the near ones of mu, beta and u together, in parts:
+  // each has information, pulls them somewhere, and counts the less the larger
+  // its variance is, which has a part for noise and one that grows with tau^2
+  int<lower=1> P; // near ones
+  int<lower=0> E; // far ones
+  int<lower=1> M; // parts
+  matrix[P * P, M] near_information;
+  matrix[P, M] near_pull;
+  vector<lower=0>[M] near_noise;
+  vector<lower=0>[M] near_share;
+  // and of each far one, given the near ones
+  matrix[E, P] far;
+  vector[E] far_mean;
+  vector<lower=0>[E] far_weight;
+  vector<lower=0>[E] far_noise;
+  vector<lower=0>[E] far_share;
+  int<lower=0> X; // far ones of several factors, which go together; or 0
+  matrix[X, X] together;
+  vector[1 + K + L] prior_middle; // of them all, near ones first
+  vector<lower=0>[1 + K] prior_width; // of mu and beta
+  array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
+  array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
+  vector[J] log_estimate; // about what each group's rows say of log(sigma)
+  vector<lower=0>[J] log_precision;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
+}
+parameters {
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  real<lower=0> tau; // sd between groups that are alike in all of this
+  real<lower=0> sigma_typical; // sd within a typical group
+  real<lower=0> sigma_sd; // sd of log(sigma) between groups
+  vector[1 + K + L] z; // mu, beta and u, measured together
+  // sigma: sd within each group
+  vector<offset=expected_log_sigma(sigma_typical, sigma_sd, log_estimate,
+                  log_precision),
+         multiplier=log_sigma_unit(sigma_sd, log_precision)>[J] log_sigma;
+  // change for one unit of a covariate
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
+}
+transformed parameters {
+  vector[2 + K + L] measured = measured_from(z, tau,
+                                             append_row(prior_width,
+                                                        tau_level[factor_of]),
+                                             prior_middle, near_information,
+                                             near_pull, near_noise,
+                                             near_share, far, far_mean,
+                                             far_weight, far_noise,
+                                             far_share, together, place);
+  real mu = measured[1]; // mean of a group that is average in all of this
+  // change for one unit of a predictor
+  vector[K] beta = segment(measured, 2, K);
+  // what a level adds to the groups that have it
+  vector[L] u = segment(measured, 2 + K, L);
+}
+model {
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  gamma ~ normal(gamma_location, gamma_scale);
+  sigma_typical ~ normal(0, sigma_typical_scale);
+  sigma_sd ~ normal(0, sigma_sd_scale);
+  log_sigma ~ normal(log(sigma_typical), sigma_sd);
+  y - z_row * gamma ~ normal(center,
+                             sqrt(square(tau) + exp(2 * log_sigma) ./ count));
+  target += -dot_product(count - 1, log_sigma)
+            - 0.5
+              * dot_product(left(squares, zy, zz, gamma),
+                            exp(-2 * log_sigma));
+  target += measured[2 + K + L];
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[describe_theta ? J : 0] theta_mean;
+  vector[describe_theta ? J : 0] theta_sd;
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (describe_theta) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    vector[J] estimate = y - z_row * gamma;
+    vector[J] error = exp(log_sigma) ./ sqrt(count);
+    vector[J] total = sqrt(square(tau) + square(error));
+    theta_mean = center + square(tau ./ total) .* (estimate - center);
+    theta_sd = tau * error ./ total;
+  }
+}

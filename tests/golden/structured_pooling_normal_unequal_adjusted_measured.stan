@@ -1,0 +1,252 @@
+// Structured pooling: what is known of a group moves the population it is from.
+//
+//   y[n]      ~ family(eta[n]),  eta[n] = theta[group[n]]
+//   theta[j]  ~ normal(center[j], tau)
+//   center[j] = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]      ~ normal(0, tau_level[factor[l]])
+//
+// x holds numbers that describe a group; level, for each factor, which of its
+// levels the group has: its district, or its region and its device.
+//
+// Adjusted for what is known of single rows, which z_row holds, relative to its
+// mean over all rows: eta[n] + z_row[n] * gamma takes the place of eta[n].
+//
+// The family is normal with a standard deviation of each group; identity link.
+// Rows differ by their covariates.
+//
+//   row           ~ normal(eta, sigma[group])
+//   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+//
+// An observation stands for `count` rows of a group: y and z_row are their
+// means, `squares`, `zy` and `zz` their sums of squared deviations and of
+// products of deviations, which is all that their likelihood depends on. A
+// single row has count 1 and sums of 0.
+functions {
+  // sums of squared deviations from what the covariates say
+  vector left(vector squares, matrix zy, matrix zz, vector gamma) {
+    return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
+  }
+  real family_lpdf(vector y, vector eta, vector log_sigma, vector count,
+                   vector squares) {
+    return normal_lupdf(y | eta, exp(log_sigma) ./ sqrt(count))
+           - dot_product(count - 1, log_sigma)
+           - 0.5 * dot_product(squares, exp(-2 * log_sigma))
+           - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+  // mu, beta and u, and how much z shrinks or stretches, in logarithms
+  vector measured_from(vector z,
+                       real tau,
+                       vector scale,
+                       vector middle,
+                       matrix near_information,
+                       matrix near_pull,
+                       vector near_noise,
+                       vector near_share,
+                       matrix far,
+                       vector far_mean,
+                       vector far_weight,
+                       vector far_noise,
+                       vector far_share,
+                       matrix together,
+                       array[] int place) {
+    int M = cols(near_pull);
+    int P = rows(near_pull);
+    int E = rows(far);
+    vector[P] unit = head(scale, P);
+    vector[M] weight = 1 ./ (near_noise + square(tau) * near_share);
+    vector[P] pull = unit .* (near_pull * weight);
+    matrix[P, P] seen = to_matrix(near_information * weight, P, P)
+                        .* (unit * unit');
+    matrix[P, P] root = cholesky_decompose(add_diag(0.5 * (seen + seen'), 1));
+    vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
+    vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
+    vector[E] far_unit = tail(scale, E);
+    vector[E] noise = far_noise + square(tau) * far_share;
+    vector[E] says = far_unit .* far_weight ./ noise;
+    vector[E] total = 1 + far_unit .* says;
+    vector[E] one = 1 ./ sqrt(total);
+    vector[E] off = one .* says .* (far_mean - far * moved);
+    vector[E] out = off + tail(z, E);
+    if (rows(together) > 0) {
+      out = together * (together' * off + tail(z, E));
+    }
+    vector[E] beyond = far_unit .* one .* out;
+    real stretch = sum(log(scale)) - sum(log(diagonal(root)))
+                   - 0.5 * sum(log(total));
+    return append_row((middle + append_row(moved, beyond))[place], stretch);
+  }
+  // where its own data and the population together expect each group's mean
+  vector expected(vector center, real tau, vector estimate, vector precision) {
+    return estimate + (center - estimate) ./ (1 + square(tau) * precision);
+  }
+  // and how far from there it may well be
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
+  // where its own rows and the other groups together expect it
+  vector expected_log_sigma(real sigma_typical, real sigma_sd,
+                            vector log_estimate, vector log_precision) {
+    return log_estimate
+           + (log(sigma_typical) - log_estimate)
+             ./ (1 + square(sigma_sd) * log_precision);
+  }
+  // and how far from there it may well be
+  vector log_sigma_unit(real sigma_sd, vector log_precision) {
+    return 1 ./ sqrt(inv_square(sigma_sd + 1e-8) + log_precision);
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  int<lower=1> D; // covariates of the rows
+  matrix[N, D] z_row; // covariates of each observation, around their means
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real<lower=0> sigma_typical_scale;
+  real<lower=0> sigma_sd_scale;
+  real gamma_location;
+  real<lower=0> gamma_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
+  // what the groups say of the near ones of mu, beta and u together, in parts:
+  // each has information, pulls them somewhere, and counts the less the larger
+  // its variance is, which has a part for noise and one that grows with tau^2
+  int<lower=1> P; // near ones
+  int<lower=0> E; // far ones
+  int<lower=1> M; // parts
+  matrix[P * P, M] near_information;
+  matrix[P, M] near_pull;
+  vector<lower=0>[M] near_noise;
+  vector<lower=0>[M] near_share;
+  // and of each far one, given the near ones
+  matrix[E, P] far;
+  vector[E] far_mean;
+  vector<lower=0>[E] far_weight;
+  vector<lower=0>[E] far_noise;
+  vector<lower=0>[E] far_share;
+  int<lower=0> X; // far ones of several factors, which go together; or 0
+  matrix[X, X] together;
+  vector[1 + K + L] prior_middle; // of them all, near ones first
+  vector<lower=0>[1 + K] prior_width; // of mu and beta
+  array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
+  array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
+  vector[J] estimate; // about what each group's own data say
+  vector<lower=0>[J] precision;
+  real<lower=0> tiny; // so that no tau is lost in rounding
+  vector[J] log_estimate; // about what each group's rows say of log(sigma)
+  vector<lower=0>[J] log_precision;
+  vector[D] gamma_guess; // about where they are, and how unsure that is
+  vector<lower=0>[D] gamma_unit;
+}
+parameters {
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  real<lower=0> tau; // sd between groups that are alike in all of this
+  real<lower=0> sigma_typical; // sd within a typical group
+  real<lower=0> sigma_sd; // sd of log(sigma) between groups
+  vector[1 + K + L] z; // mu, beta and u, measured together
+  vector[J] z_theta; // group means, measured from their own data and centers
+  // sigma: sd within each group
+  vector<offset=expected_log_sigma(sigma_typical, sigma_sd, log_estimate,
+                  log_precision),
+         multiplier=log_sigma_unit(sigma_sd, log_precision)>[J] log_sigma;
+  // change for one unit of a covariate
+  vector<offset=gamma_guess, multiplier=gamma_unit>[D] gamma;
+}
+transformed parameters {
+  vector[2 + K + L] measured = measured_from(z, tau,
+                                             append_row(prior_width,
+                                                        tau_level[factor_of]),
+                                             prior_middle, near_information,
+                                             near_pull, near_noise,
+                                             near_share, far, far_mean,
+                                             far_weight, far_noise,
+                                             far_share, together, place);
+  real mu = measured[1]; // mean of a group that is average in all of this
+  // change for one unit of a predictor
+  vector[K] beta = segment(measured, 2, K);
+  // what a level adds to the groups that have it
+  vector[L] u = segment(measured, 2 + K, L);
+  // group means
+  vector[J] theta = expected(center_of(mu, beta, u, x, level), tau, estimate,
+                             precision)
+                    + uncertainty(tau, precision, tiny) .* z_theta;
+}
+model {
+  vector[N] eta = theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  theta ~ normal(center, tau);
+  gamma ~ normal(gamma_location, gamma_scale);
+  eta += z_row * gamma;
+  sigma_typical ~ normal(0, sigma_typical_scale);
+  sigma_sd ~ normal(0, sigma_sd_scale);
+  log_sigma ~ normal(log(sigma_typical), sigma_sd);
+  y ~ family(eta, log_sigma[group], count, left(squares, zy, zz, gamma));
+  target += measured[2 + K + L];
+  target += sum(log(uncertainty(tau, precision, tiny)));
+}
+generated quantities {
+  real theta_new; // mean of a group not yet seen
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = theta[head(group, pointwise ? N : 0)];
+  if (pointwise) {
+    eta += z_row * gamma;
+  }
+  vector[pointwise ? N : 0] log_lik;
+  vector[replicate ? N : 0] y_rep;
+  if (pointwise) {
+    vector[N] rest = left(squares, zy, zz, gamma);
+    for (n in 1 : N) {
+      log_lik[n] = family_lpdf(y[n : n] | eta[n : n],
+                               log_sigma[group[n : n]], count[n : n],
+                               rest[n : n]);
+    }
+  }
+  for (n in 1 : size(y_rep)) {
+    y_rep[n] = normal_rng(eta[n], exp(log_sigma[group[n]]) / sqrt(count[n]));
+  }
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = normal_lpdf(theta[j] | center[j], tau);
+    }
+  }
+}
