@@ -417,11 +417,6 @@ class Family(ABC):
         """
         raise NotImplementedError(f"{self.name} is not normal in theta")
 
-    @property
-    def explicit(self) -> bool:
-        """Whether `log_lik` is known, and takes but numbers besides the group means."""
-        return self.known and not self.parameter_dims
-
     def log_lik(
         self, cells: Mapping[str, np.ndarray], theta: np.ndarray, own: Draws = NOTHING
     ) -> np.ndarray:

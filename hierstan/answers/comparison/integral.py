@@ -133,7 +133,7 @@ class Cells:
     def explicit(self) -> bool:
         """Whether the family itself knows the likelihood, so that no program need be asked."""
         prior = self.priors.get("theta")
-        known = FAMILIES[self.data.family].explicit
+        known = FAMILIES[self.data.family].known
         return known and not self.program.edited and not isinstance(prior, Uniform)
 
     @cached_property

@@ -137,7 +137,7 @@ class UnitLikelihood:
 
     @property
     def _explicit(self) -> bool:
-        return self._fit.family.explicit and not self._fit.conditional.edited
+        return self._fit.family.known and not self._fit.conditional.edited
 
     @cached_property
     def _integral(self) -> GroupIntegral | ArmsIntegral | PageIntegral:

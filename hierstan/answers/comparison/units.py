@@ -26,7 +26,7 @@ def draws_to_use(fit: Fit, units: int) -> int:
     """Return how many draws leaving out so many distinct units can use: a second's worth."""
     if has_closed_form(fit):
         return max(LEAST_DRAWS, CLOSED // max(units, 1))
-    if fit.family.explicit and not fit.conditional.edited:
+    if fit.family.known and not fit.conditional.edited:
         return max(LEAST_DRAWS, EXPLICIT // max(units, 1))
     return max(LEAST_DRAWS, INTEGRATED // (OVERHEAD + units))
 

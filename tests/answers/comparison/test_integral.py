@@ -115,7 +115,7 @@ def test_a_row_that_matters_is_left_out_in_the_level_of_its_group(
     )
     fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", draws=20, progress=False)
     if asked:
-        monkeypatch.setattr(type(fit.family), "explicit", False)
+        monkeypatch.setattr(type(fit.family), "known", False)
     u = np.array([[2.0, -2.0, 0.5], [0.3, -1.0, 1.0]])[:, : len(data.levels["region"])]
     hyper = {"mu": np.array([-0.5, 0.3]), "tau": np.array([0.4, 1.2]), "u": u}
     hyper |= {"tau_level": np.ones((2, 1)), "beta": np.zeros((2, 0))}
@@ -132,15 +132,17 @@ def test_a_row_that_matters_is_left_out_in_the_level_of_its_group(
 
 
 @pytest.mark.parametrize("unit", ["observation", "group"])
-@pytest.mark.parametrize("family", ["binomial", "poisson", "bernoulli"])
+@pytest.mark.parametrize(
+    "family", ["binomial", "poisson", "bernoulli", "ordinal", "gamma_adjusted"]
+)
 @pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
-def test_counts_are_left_out_as_the_program_says_and_without_asking_it(
+def test_units_are_left_out_as_the_program_says_and_without_asking_it(
     model: type, family: str, unit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit = model().fit(small_data(family), seed=1, engine="stanli", draws=50, progress=False)
     hyper, shift = hyper_draws(fit, 20), fold_priors(fit, unit).shift()
     found = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
-    monkeypatch.setattr(type(fit.family), "explicit", False)
+    monkeypatch.setattr(type(fit.family), "known", False)
     program = unit_likelihood.log_lik_of_units(fit, hyper, unit, shift=shift)
     np.testing.assert_allclose(found, program, atol=1e-8)
     some = np.array([2, 0])
