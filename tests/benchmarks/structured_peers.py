@@ -159,7 +159,7 @@ def with_hierstan(family: str, values: dict[str, Any], way: str) -> dict[str, An
     known = {"group": "cell", "factors": factors}
     priors = {"mu": hs.Normal(0, MU), "tau": hs.HalfNormal(TAU), "tau_level": hs.HalfNormal(TAU)}
     other = hs.GroupedData.from_estimates(
-        frame[:4].assign(se=1.0), group="cell", estimate="y", se="se"
+        frame.drop_duplicates("cell")[:4].assign(se=1.0), group="cell", estimate="y", se="se"
     )  # of other data: it imports the rest, as `import pymc` does at once
     hs.CompletePooling().fit(other, seed=1, engine="stanli", progress=False)
     timer = Timer()

@@ -23,6 +23,7 @@ from hierstan.fit.saving.labels import (
     to_labels,
 )
 from hierstan.fit.saving.records import Damaged, entry, of_type
+from hierstan.sampling.tree import parts_of_groups
 from hierstan.text.tables import plain_labels
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def restore_coordinate(tree: xr.DataTree, groups: pd.Index, kind: str) -> None:
             continue
         if node.sizes["group"] != len(groups):
             raise Damaged(f"{node.path} has {node.sizes['group']} groups, not {len(groups)}")
-        node.dataset = node.to_dataset().assign_coords(group=labels)
+        beside = [name for name in parts_of_groups(groups) if name in node]
+        node.dataset = node.to_dataset().set_coords(beside).assign_coords(group=labels)
 
 
 # internals --------------------------------------------------------------------------------------

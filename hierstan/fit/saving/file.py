@@ -67,7 +67,9 @@ def packed(tree: xr.DataTree, data: GroupedData, record: dict) -> xr.DataTree:
     copy = tree.copy()
     for node in copy.subtree:
         if "group" in node.coords:
-            node.dataset = node.to_dataset().assign_coords(group=readable(data.groups))
+            labelled = node.to_dataset().assign_coords(group=readable(data.groups))
+            spaced = [name for name in labelled.coords if " " in str(name)]
+            node.dataset = labelled.reset_coords([n for n in spaced if n not in labelled.dims])
     for name, table in tables(data).items():
         copy[name] = table
     copy.attrs = {**tree.attrs, ATTRIBUTE: json.dumps(kept, allow_nan=False)}

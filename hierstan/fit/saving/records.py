@@ -92,6 +92,7 @@ def from_program(program: Program) -> dict[str, Any]:
         "code": program.code,
         "origins": [list(origin) for origin in program.origins],
         "edited": program.edited,
+        "coordinates": list(program.coordinates),
     }
 
 
@@ -106,6 +107,7 @@ def to_program(record: Mapping[str, Any]) -> Program:
         entry(record, "code", str),
         tuple(origins),
         entry(record, "edited", bool),
+        tuple(of_type(name, str, "a name") for name in entry(record, "coordinates", list)),
     )
 
 

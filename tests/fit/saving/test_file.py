@@ -207,6 +207,18 @@ def test_odd_column_names_come_back(tmp_path: Path) -> None:
     assert_same(fit, again(fit, tmp_path))
 
 
+def test_factors_with_spaces_in_their_names_come_back(tmp_path: Path) -> None:
+    cells = pd.DataFrame({"age group": list("aabbcc"), "sold on": ["web", "app"] * 3})
+    cells = cells.assign(y=[1.0, 2, 4, 4, 9, 7], se=1.0)
+    data = hs.GroupedData.from_estimates(
+        cells, group=["age group", "sold on"], estimate="y", se="se"
+    )
+    fit = fitted(hs.PartialPooling(), data)
+    back = again(fit, tmp_path)
+    assert_same(fit, back)
+    assert set(fit.posterior.coords) == set(back.posterior.coords)
+
+
 class Label:
     """Hashable, but nothing that JSON could carry."""
 
