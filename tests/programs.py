@@ -240,7 +240,8 @@ class Recipe:
         return replace(
             planned,
             program=program,
-            integrated=self._rendered(marginal=True) if program.integrates_theta else None,
+            integrated=self._rendered(marginal=True) if "theta_mean" in program.written else None,
+            on_grid="matrix[N, G] likelihood" in program.code,
             parameterization=self.way,
             own_data=self.way != "noncentered",
         )
@@ -259,7 +260,9 @@ def _recipes(kinds: Iterable[Family]) -> list[Recipe]:
                 continue
             ways: list[str | None] = [None, "measured"]
             ways += ["centered", "noncentered"] if pooling == "partial" else []
-            ways += ["integrated", "marginal"] if family.marginal and pooling != "complete" else []
+            closed_form = family.marginal and pooling != "complete"
+            on_grid = family.one_parameter and pooling == "partial" and not predictors
+            ways += ["integrated", "marginal"] if closed_form or on_grid else []
             found += [Recipe(pooling, family.name, way, predictors) for way in ways]
     return found
 

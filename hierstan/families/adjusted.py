@@ -165,6 +165,7 @@ def adjusted_by_rows(base: Family) -> Family:
         "parameters": (*base.parameters, "gamma"),
         "lower_bounds": {**base.lower_bounds, "gamma": -np.inf},
         "marginal": False,
+        "one_parameter": False,
         "known": base.known,
         "additive": False,
         "checks": {},

@@ -27,6 +27,7 @@ class Binomial(Family):
     mean_words = "rate"
     shares = True
     known = True
+    one_parameter = True
     curved = True
     bounded = True
     checks = {"dispersion": ("beta_binomial",)}
@@ -50,6 +51,10 @@ class Binomial(Family):
         y, n = cells["y"], cells["trials"]
         ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
         return np.asarray(ways + log_lik_in_order(cells, theta))
+
+    def log_kernel(self, total: np.ndarray, weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Return the log probabilities at log-odds."""
+        return log_lik_in_order({"y": total, "trials": weight}, theta)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n p (1 - p)``, with ``p = inv_logit(theta)``."""

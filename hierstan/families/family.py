@@ -101,6 +101,9 @@ class Family(ABC):
         groups: log-odds and logarithms of means. Else the data give the unit.
     marginal : bool
         Whether group means can be integrated out in closed form.
+    one_parameter : bool
+        Whether the likelihood of a group depends on its mean alone, as `log_kernel` says, so that
+        the mean can be integrated out numerically.
     known : bool
         Whether `log_lik` says what the Stan program does.
     ordered : tuple of str
@@ -170,6 +173,7 @@ class Family(ABC):
     replicated: ClassVar[tuple[str, ...]] = ("y",)
     natural: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
+    one_parameter: ClassVar[bool] = False
     known: ClassVar[bool] = False
     ordered: ClassVar[tuple[str, ...]] = ()
     curved: ClassVar[bool] = False
@@ -426,6 +430,14 @@ class Family(ABC):
         are (S, 1), or (S, 1, K) of vectors.
         """
         raise NotImplementedError(f"the likelihood of {self.name} is its Stan program's alone")
+
+    def log_kernel(self, total: np.ndarray, weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Return the log likelihood of groups at means, up to a constant, of `one_parameter` ones.
+
+        `total` are their outcomes and `weight` what they are `per`, both added up. The derivative
+        is ``total - weight * to_response(theta)``.
+        """
+        raise NotImplementedError(f"{self.name} has other parameters")
 
     def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
         """Return what the log density of each cell, (N,), has in it of how its rows were added up.

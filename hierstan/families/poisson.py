@@ -33,6 +33,7 @@ class Poisson(Family):
     natural = True
     mean_words = "rate"
     known = True
+    one_parameter = True
     curved = True
     checks = {
         "dispersion": ("neg_binomial",),
@@ -82,6 +83,10 @@ class Poisson(Family):
 
         y, exposure = cells["y"].to_numpy(float), cells["exposure"].to_numpy(float)
         return np.asarray(y * np.log(exposure) - gammaln(y + 1))
+
+    def log_kernel(self, total: np.ndarray, weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        """Return the log probabilities at log-rates."""
+        return np.asarray(total * theta - weight * np.exp(np.minimum(theta, 700)))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``exposure * exp(theta)``: the expected number of events."""

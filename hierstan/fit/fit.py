@@ -444,7 +444,6 @@ class Fit:
         names = {*self.arrays, *(VECTORS if structured else ())}
         names |= {self.family.log_name} - {""}
         hyper = {name: self.draws(name) for name in sorted(names - {"theta"})}
-        assert self.integrated is not None
         return GroupDraws(self.integrated, self.data, self.priors, hyper, self.seed)
 
     def _setup(self) -> Setup:

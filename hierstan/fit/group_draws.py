@@ -18,7 +18,7 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import part_of, stan_data
-from hierstan.sampling.theta import TILE, theta_of_tile
+from hierstan.sampling.theta import TILE, theta_by_rejection, theta_of_tile
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
@@ -31,8 +31,9 @@ class GroupDraws:
 
     Parameters
     ----------
-    program : Program
-        That writes ``theta_mean`` and ``theta_sd`` for the other parameters.
+    program : Program or None
+        That writes ``theta_mean`` and ``theta_sd`` for the other parameters; None where theta was
+        integrated out numerically, and is drawn by rejection.
     data : GroupedData
     priors : mapping of str to Prior
     hyper : mapping of str to numpy.ndarray
@@ -42,7 +43,7 @@ class GroupDraws:
 
     def __init__(
         self,
-        program: Program,
+        program: Program | None,
         data: GroupedData,
         priors: Mapping[str, Prior],
         hyper: Mapping[str, np.ndarray],
@@ -88,14 +89,18 @@ class GroupDraws:
         """Draw a tile of theta, always from the same seed."""
         draws = slice(part * TILE[0], (part + 1) * TILE[0])
         points = {name: values[draws] for name, values in self._hyper.items()}
-        mean, sd = self._described(tile, points)
         seed = [self._seed, part, tile]
+        if self._program is None:
+            groups = slice(tile * self._width, (tile + 1) * self._width)
+            return theta_by_rejection(self._data, groups, points["mu"], points["tau"], seed)
+        mean, sd = self._described(tile, points)
         return theta_of_tile(self._data, self._priors, mean, sd, points.get("tau"), seed)
 
     def _described(
         self, tile: int, points: Mapping[str, np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and sd of theta of the groups of a tile, given the other parameters."""
+        assert self._program is not None
         part = slice(tile * self._width, (tile + 1) * self._width)
         of_groups = {name for name, of in self._program.parameters.items() if "J" in of.sizes}
         own = {name: v[:, part] if name in of_groups else v for name, v in points.items()}
@@ -105,6 +110,7 @@ class GroupDraws:
     def _made_evaluator(self, tile: int) -> Evaluator:
         from hierstan.engines.stanli import Evaluator
 
+        assert self._program is not None
         part = slice(tile * self._width, (tile + 1) * self._width)
         entries = part_of(self._program, self._entries, "J", part)
         entries = part_of(self._program, entries, "N", part)  # one observation a group

@@ -33,8 +33,8 @@ def summarise(draws: np.ndarray, prob: float) -> np.ndarray:
 def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     """Return mean, sd, lower and upper of every group's mean, some groups at a time.
 
-    Where the draws of theta are not kept, these are those of its exact conditional distribution,
-    averaged over 400 draws of the other parameters.
+    Where the draws of theta are not kept and its exact conditional distribution is normal, these
+    are those of that, averaged over 400 draws of the other parameters.
     """
     J = len(fit.data.groups)
     S = fit.arrays.sizes["chain"] * fit.arrays.sizes["draw"]
@@ -46,7 +46,7 @@ def group_summaries(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     width = max(1, BLOCK // S) if fit.keeps_theta else TILE[1]
     for start in range(0, J, width):
         part = slice(start, min(start + width, J))
-        if not fit.keeps_theta:
+        if not fit.keeps_theta and fit.family.marginal:
             result[:, part] = _of_conditionals(fit, part, prob, scale)
             continue
         block = fit.theta(groups=part)

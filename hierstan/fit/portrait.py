@@ -31,12 +31,14 @@ HEADER = ("mean", "sd", "lower", "upper")
 LINK_WORDS = {"identity": "", "logit": "log-odds", "log": "log"}
 PARAMETERIZATIONS = {
     "marginal": "marginal: integrated out, then drawn exactly",
+    "grid": "marginal: integrated out numerically, then drawn exactly",
     "centered": "centered",
     "noncentered": "non-centered",
     "mixed": "between centered and non-centered",
 }
 REASONS = {
     "marginal": "auto: closed form in this family",
+    "grid": "auto: quicker with so many groups",
     "mixed": "auto: the more a group's own data say, the more centered",
 }
 
@@ -125,6 +127,7 @@ def _sampler(fit: Fit) -> str:
 
 def _parameterization(fit: Fit) -> str:
     how = fit.parameterization or ""
+    how = "grid" if how == "marginal" and fit.family.one_parameter else how
     words = PARAMETERIZATIONS.get(how, how)
     if fit.prior_only:
         return f"{words}, as draws from the prior always are"

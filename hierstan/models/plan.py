@@ -103,6 +103,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         program=program,
         conditional=conditional,
         integrated=_integrated(model, data, priors, conditional) if marginal else None,
+        on_grid=marginal and FAMILIES[data.family].one_parameter,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors),
         own_data=way != "noncentered",
@@ -129,7 +130,7 @@ def rendered(
         family.file or family.name,
         {**ABSENT, **_of_program(data, priors)} if structured else priors,
         lower_bounds={name: bound for name, bound in bounds.items() if bound > -np.inf},
-        marginal=marginal,
+        marginal=("grid" if family.one_parameter else "marginal") if marginal else "",
         coordinates=coordinates,
         empty=_empty(data) if structured else (),
         adjusted=family.adjusted,
@@ -156,12 +157,13 @@ def _empty(data: GroupedData) -> Collection[str]:
 def _integrated(
     model: Model, data: GroupedData, priors: Mapping[str, Prior], conditional: Program
 ) -> Program | None:
-    """Return the page with theta integrated out that describes it; that of two arms draws it.
+    """Return the page with theta integrated out that describes it.
 
-    An edit of the latter alone is refused: nothing would tell it from the model.
+    That of two arms draws it, and nothing but the likelihood is needed where it is integrated out
+    numerically: an edit of these alone is refused, since nothing would tell it from the model.
     """
     page = rendered(model, data, priors, marginal=True)
-    if page.integrates_theta:
+    if "theta_mean" in page.written:
         return page
     if page.edited:
         raise TemplateError(

@@ -140,10 +140,11 @@ class PartialPooling(Pooling):
         Folder of edited Stan templates, made by `copy_templates`.
     parameterization : {"auto", "centered", "noncentered", "marginal"}
         How the sampler sees ``theta``; the posterior is the same. ``"marginal"`` integrates
-        ``theta`` out where that is closed form (normal and lognormal families). ``"auto"`` takes it
-        there, unless the templates were edited, and elsewhere centers each group as far as its own
-        data say more about it than the population does, measuring ``theta[j]`` from where both
-        together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
+        ``theta`` out: in closed form in normal and lognormal families, numerically of counts,
+        events and rows of 0 and 1 without predictors, factors or covariates. ``"auto"`` takes the
+        closed form, unless the templates were edited, and elsewhere centers each group as far as
+        its own data say more about it than the population does, measuring ``theta[j]`` from where
+        both together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
         doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
         with ``adapt_delta=0.99``, which ``fit.note`` says.
     factors : list of str, optional
@@ -229,24 +230,28 @@ class PartialPooling(Pooling):
         >>> model.way(data, model.resolve_priors(data))
         'mixed'
         """
-        marginal = FAMILIES[data.family].marginal
+        family = FAMILIES[data.family]
+        closed_form, plain = family.marginal, self.page_for(data) == self.page
+        marginal = closed_form or (family.one_parameter and plain)
         if self.parameterization == "marginal" and not marginal:
             able = sorted(n for n, of in FAMILIES.items() if of.marginal and not of.treatment)
+            alone = sorted(n for n, of in FAMILIES.items() if of.one_parameter)
             raise DataError(
                 f"parameterization='marginal' needs a family whose group means can be integrated "
-                f"out in closed form ({', '.join(able)}); these data are {data.family}. "
+                f"out: in closed form ({', '.join(able)}), or numerically where nothing is known "
+                f"of the groups ({', '.join(alone)}); these data are {data.family}. "
                 "Use 'auto', 'centered' or 'noncentered'."
             )
-        if self.parameterization == "marginal" and edited and FAMILIES[data.family].treatment:
+        if self.parameterization == "marginal" and edited and (family.treatment or not closed_form):
             raise TemplateError(
-                "parameterization='marginal' of two arms samples the page that hierstan ships, and "
-                "these templates are edited. Use parameterization='auto'."
+                "parameterization='marginal' of these data samples the page that hierstan ships, "
+                "and these templates are edited. Use parameterization='auto'."
             )
         if prior_only:
             return "noncentered"
         if self.parameterization != "auto":
             return self.parameterization
-        return "marginal" if marginal and not edited else "mixed"
+        return "marginal" if closed_form and not edited else "mixed"
 
 
 def fit_poolings(

@@ -56,11 +56,8 @@ class Program:
 
     @property
     def integrates_theta(self) -> bool:
-        """Whether the group means are integrated out, and described given all else."""
-        return "theta_mean" in self.written and "theta" not in {
-            **self.parameters,
-            **self.transformed,
-        }
+        """Whether the group means are integrated out, to be drawn given all else."""
+        return "theta" not in {**self.parameters, **self.transformed, **self.written}
 
     def origin(self, line: int) -> str:
         """Return the template file and line of a line of the program, counted from 1."""

@@ -36,7 +36,6 @@ from hierstan.programs.slots import (
     prior_slots,
 )
 
-MARGINAL = "sampling/marginal"
 COORDINATES = {  # of several, the one that fits most of a page's parameters
     "measured": ("sampling/extra_zeros", "sampling", "sampling/stepwise"),
     "centered": ("sampling/centered",),
@@ -53,7 +52,7 @@ def render(
     priors: Mapping[str, Prior],
     *,
     lower_bounds: Mapping[str, float],
-    marginal: bool = False,
+    marginal: str = "",
     coordinates: str | None = None,
     empty: Collection[str] = (),
     adjusted: bool = False,
@@ -69,8 +68,9 @@ def render(
         The prior of each parameter.
     lower_bounds : mapping of str to float
         The lower bound of each parameter that has one.
-    marginal : bool
-        Whether the group means are integrated out.
+    marginal : {"", "marginal", "grid"}
+        The folder of ``sampling/`` in which the group means are integrated out: in closed form or
+        numerically. By default they are not.
     coordinates : {"measured", "centered"}, optional
         How the page is sampled, as the files in ``sampling/`` and ``sampling/centered/`` have it.
         By default as it stands.
@@ -87,23 +87,24 @@ def render(
         Naming the file and the line.
     """
     directory = chosen_directory(template_dir)
-    source = _file(directory, f"{MARGINAL}/{page}.stan" if marginal else f"{page}.stan")
+    folder = f"sampling/{marginal}/" if marginal else ""
+    source = _file(directory, f"{folder}{page}.stan")
     files = [source, _file(directory, f"families/{family}.stan")]
     if marginal:
-        files.append(_file(directory, f"{MARGINAL}/families/{family}.stan"))
+        files.append(_file(directory, f"{folder}families/{family}.stan"))
     estimates = "family.estimates" in slots(source)
     of_file = _with_estimates if estimates else _family
     parts: list[Part] = [(of_file(files[1:]), leading_comment(files[-1 - estimates]))]
     if adjusted:
         added = [_file(directory, f"{ADJUSTMENT}.stan")]
         if marginal:
-            added.append(_file(directory, f"{MARGINAL}/{ADJUSTMENT}.stan"))
+            added.append(_file(directory, f"{folder}{ADJUSTMENT}.stan"))
         parts.insert(0, (of_file(added), leading_comment(added[0])))
         files += added
     lines = _filled(source, parts, priors, lower_bounds)
     ways = [
-        _file(directory, f"{folder}/{page}.stan", missing_ok=True)
-        for folder in (COORDINATES[coordinates] if coordinates else ())
+        _file(directory, f"{way}/{page}.stan", missing_ok=True)
+        for way in (COORDINATES[coordinates] if coordinates else ())
     ]
     found = [measured(lines, way, empty) for way in ways] or [Measured(lines)]
     best = max(found, key=lambda one: len(one.replaced))
@@ -120,7 +121,7 @@ def render(
         read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files
     )
     return Program(
-        "_".join(filter(None, (page, named, "marginal" * marginal, coordinates))),
+        "_".join(filter(None, (page, named, "marginal" if marginal else "", coordinates))),
         "\n".join(text for text, _ in lines),
         tuple(origin for _, origin in lines),
         edited,

@@ -11,6 +11,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.priors import HalfNormal, Normal, Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import coordinates
+from hierstan.sampling.grid import grid
 
 # The priors of what a structured page declares and some data do not have: they are of length 0.
 ABSENT: dict[str, Prior] = {"beta": Normal(0, 1), "tau_level": HalfNormal(1)}
@@ -38,6 +39,8 @@ class Plan:
     own_data : bool
         Whether groups are measured from where their own data put them.
     prior_only : bool
+    on_grid : bool
+        Whether theta is integrated out numerically.
     one_mean : bool
         Whether the groups do not differ at all, and are sampled as a single one.
     """
@@ -51,6 +54,7 @@ class Plan:
     adapt_delta: float = 0.9
     own_data: bool = True
     prior_only: bool = False
+    on_grid: bool = False
     one_mean: bool = False
 
     def inputs(self, *, pointwise: bool = False, describe: bool = False) -> dict[str, object]:
@@ -64,6 +68,8 @@ class Plan:
             own_data=self.own_data,
             prior_only=self.prior_only,
         )
+        if self.on_grid:
+            entries |= grid(self.data, self.priors)
         if self.one_mean:
             entries |= {"J": 1, "group": np.ones_like(entries["group"])}
         return with_observations(self.program, entries, 0) if self.prior_only else entries

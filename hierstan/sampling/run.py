@@ -15,7 +15,7 @@ from hierstan.sampling.arrays import Sampled
 from hierstan.sampling.convergence import MIN_E_BFMI, e_bfmi
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
-from hierstan.sampling.theta import TILE, theta_of_tile
+from hierstan.sampling.theta import TILE, theta_by_rejection, theta_of_tile
 from hierstan.sampling.tree import laid_out
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
@@ -99,6 +99,8 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> Sampled:
             draws.variables["theta"] = np.broadcast_to(theta, (*theta.shape[:2], J))
     if described and {"theta_mean", "theta_sd"} <= set(written):
         draws.variables["theta"] = _theta(plan, draws.variables, written, settings.seed)
+    if plan.on_grid and keeps_theta(plan, size):
+        draws.variables["theta"] = _theta_by_rejection(plan, draws.variables, settings.seed)
     return laid_out(plan, draws, written)
 
 
@@ -122,6 +124,21 @@ def _theta(
         for number, part in enumerate(parts)
     ]
     return np.concatenate(made).reshape(shape)
+
+
+def _theta_by_rejection(plan: Plan, draws: Mapping[str, np.ndarray], seed: int) -> np.ndarray:
+    """Draw theta, which was integrated out numerically, as `GroupDraws` does."""
+    mu, tau = draws["mu"].ravel(), draws["tau"].ravel()
+    theta = np.empty((len(mu), len(plan.data.groups)))
+    for part in range(0, len(mu), TILE[0]):
+        rows = slice(part, part + TILE[0])
+        for tile in range(0, theta.shape[1], TILE[1]):
+            columns = slice(tile, tile + TILE[1])
+            places = [seed, part // TILE[0], tile // TILE[1]]
+            theta[rows, columns] = theta_by_rejection(
+                plan.data, columns, mu[rows], tau[rows], places
+            )
+    return theta.reshape(*draws["mu"].shape, -1)
 
 
 def _in_order(plan: Plan, variables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -8,9 +8,12 @@ import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.families.family import Family
 from hierstan.priors import Prior
+from hierstan.sampling.grid import distinct, totals
 
 TILE = (200, 2000)  # draws and groups that are made at a time, always from the same seed
+NEWTON_STEPS = 40
 
 
 def theta_of_tile(
@@ -37,3 +40,104 @@ def theta_of_tile(
     noise = np.random.default_rng(seed).standard_normal(mean.shape)
     spread = np.full(len(mean), priors["theta"].numbers()["scale"]) if tau is None else tau
     return mean + FAMILIES[data.family].deviations(data.cells, noise, sd, spread)
+
+
+def theta_by_rejection(
+    data: GroupedData, groups: slice, mu: np.ndarray, tau: np.ndarray, seed: Sequence[int]
+) -> np.ndarray:
+    """Draw theta of some groups given mu and tau (s,), exactly, of families of `one_parameter`.
+
+    The log density is concave, and so below any two of its tangents: what is drawn from these is
+    accepted as often as the density is as high (Devroye 1986, Non-Uniform Random Variate
+    Generation, section VII.2.6). Means are measured from ``mu`` in units of ``tau``.
+
+    Returns
+    -------
+    numpy.ndarray
+        (s, K)
+    """
+    family, rng = FAMILIES[data.family], np.random.default_rng(seed)
+    total, weight = (values[groups] for values in totals(family, data))
+    first, _, place = distinct(total, weight)
+    hull = _Tangents(family, total[first], weight[first], mu[:, None], tau[:, None])
+    rows = np.repeat(np.arange(len(mu)), len(total))
+    columns = np.tile(place, len(mu))
+    z, left = np.empty(len(rows)), np.arange(len(rows))
+    while len(left):
+        drawn, accepted = hull.draw(rng, rows[left], columns[left])
+        z[left[accepted]] = drawn[accepted]
+        left = left[~accepted]
+    return mu[:, None] + tau[:, None] * z.reshape(len(mu), -1)
+
+
+class _Tangents:
+    """Two tangents of log densities of ``(theta - mu) / tau``, (s, U), left and right of the mode.
+
+    From where they meet, `top`, at `height`, what lies below them falls exponentially both ways.
+    """
+
+    def __init__(
+        self, family: Family, total: np.ndarray, weight: np.ndarray, mu: np.ndarray, tau: np.ndarray
+    ) -> None:
+        self._family, self._total, self._weight, self._mu, self._tau = (
+            family,
+            total,
+            weight,
+            mu,
+            tau,
+        )
+        mode = self._mode()
+        step = 1 / np.sqrt(self._information(mode))
+        ends, slopes, values = [], [], []
+        for sign in (-1, 1):
+            end, reach = mode + sign * step, step.copy()
+            while (wrong := sign * (slope := self._slope(end)) >= 0).any():
+                reach[wrong] *= 2
+                end[wrong] += sign * reach[wrong]
+            ends.append(end - mode)
+            slopes.append(slope)
+            values.append(self._log_density(end, total, weight, mu, tau))
+        (low, high), (rise, fall) = ends, slopes
+        top = (values[1] - values[0] + rise * low - fall * high) / (rise - fall)
+        self._top, self._height = mode + top, values[0] + rise * (top - low)
+        self._rise, self._fall = rise, fall
+
+    def draw(
+        self, rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw from below the tangents, and say what is accepted."""
+        at = rows, columns
+        rise, fall = self._rise[at], self._fall[at]
+        down = rng.standard_exponential(len(rows))
+        below = rng.random(len(rows)) * (rise - fall) < -fall
+        z = self._top[at] - down / np.where(below, rise, fall)
+        found = self._log_density(
+            z, self._total[columns], self._weight[columns], self._mu[rows, 0], self._tau[rows, 0]
+        )
+        return z, found - self._height[at] + down > -rng.standard_exponential(len(rows))
+
+    def _mode(self) -> np.ndarray:
+        """Find it by Newton's method, about: any two tangents that fall both ways will do."""
+        family, tau2 = self._family, self._tau**2
+        own = family.to_link((self._total + 0.5) / (self._weight + 1))
+        precision = self._weight * family.slope(own)
+        z = self._tau * (own - self._mu) * precision / (1 + tau2 * precision)
+        for _ in range(NEWTON_STEPS):
+            step = self._slope(z) / self._information(z)
+            z += np.clip(step, -1 / self._tau, 1 / self._tau)
+            if np.abs(step).max() < 1e-3:
+                break
+        return z
+
+    def _slope(self, z: np.ndarray) -> np.ndarray:
+        mean = self._family.to_response(self._mu + self._tau * z)
+        return np.asarray(self._tau * (self._total - self._weight * mean) - z)
+
+    def _information(self, z: np.ndarray) -> np.ndarray:
+        slope = self._family.slope(self._mu + self._tau * z)
+        return np.asarray(self._tau**2 * self._weight * slope + 1)
+
+    def _log_density(
+        self, z: np.ndarray, total: np.ndarray, weight: np.ndarray, mu: np.ndarray, tau: np.ndarray
+    ) -> np.ndarray:
+        return np.asarray(self._family.log_kernel(total, weight, mu + tau * z) - z**2 / 2)

@@ -200,7 +200,7 @@ def test_auto_integrates_where_it_can() -> None:
             assert ways[family] == "mixed"
     assert {ways[name] for name in FAMILIES if FAMILIES[name].marginal} == {"marginal"}
     with pytest.raises(hs.DataError, match=r"needs a family whose group means .*lognormal, normal"):
-        hs.PartialPooling(parameterization="marginal").fit(small_data("binomial"))
+        hs.PartialPooling(parameterization="marginal").fit(small_data("gamma"))
     with pytest.raises(hs.PriorError, match="parameterization must be one of auto, centered"):
         hs.PartialPooling(parameterization="non-centered")
 
