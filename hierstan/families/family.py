@@ -272,6 +272,10 @@ class Family(ABC):
             for name in self.parameters
         }
 
+    def log_variances(self, cells: pd.DataFrame) -> dict[str, float]:
+        """Return rough posterior variances of the logarithms of parameters, above their bounds."""
+        return {}
+
     def identified(self, draws: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return draws of a program without what nothing else depends on."""
         return dict(draws)

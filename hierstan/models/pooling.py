@@ -27,7 +27,7 @@ class RunOptions(TypedDict, total=False):
     """What `Pooling.fit` takes beside data and seed."""
 
     chains: int
-    warmup: int
+    warmup: int | None
     draws: int
     adapt_delta: float | None
     engine: str
@@ -200,7 +200,7 @@ class Pooling:
         data: GroupedData,
         *,
         chains: int = 4,
-        warmup: int = 1000,
+        warmup: int | None = None,
         draws: int = 1000,
         seed: int | None = None,
         adapt_delta: float | None = None,
@@ -213,8 +213,11 @@ class Pooling:
         Parameters
         ----------
         data : GroupedData
-        chains, warmup, draws : int
-            Number of chains, of warmup draws and of kept draws in each.
+        chains, draws : int
+            Number of chains, and of kept draws in each.
+        warmup : int, optional
+            Number of draws in each chain before these, while the sampler adapts. By default 1,000;
+            300 for more than 1,000 groups or rows that determine all that they have in common.
         seed : int, optional
             From 1 to 2^31 - 1. The same seed on the same engine gives the same draws; without one,
             a random one is taken and kept in ``fit.seed``.
@@ -222,8 +225,9 @@ class Pooling:
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
             default 0.9, and 0.85, 0.8 and 0.7 above 100, 1,000 and 3,000 groups: the best rate
             falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414). Where
-            the group means are integrated out, 0.7 once the data determine the other parameters,
-            and 0.6 with more than 100 levels of factors.
+            the group means are integrated out, or more than 1,000 rows tell of at most 100 of them,
+            0.7 once the data determine the other parameters, and 0.6 with more than 100 levels of
+            factors.
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.
@@ -257,7 +261,7 @@ class Pooling:
         plan = make_plan(self, data, prior_only=prior_only)
         settings = Settings(
             chains=chains,
-            warmup=warmup,
+            warmup=plan.warmup if warmup is None else warmup,
             draws=draws,
             seed=_random_seed() if seed is None else seed,
             adapt_delta=plan.adapt_delta if adapt_delta is None else adapt_delta,

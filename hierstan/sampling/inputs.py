@@ -36,6 +36,8 @@ class Plan:
     parameterization : str or None
     adapt_delta : float
         The target acceptance rate that suits it.
+    warmup : int
+        And how many draws adaptation takes.
     own_data : bool
         Whether groups are measured from where their own data put them.
     prior_only : bool
@@ -52,6 +54,7 @@ class Plan:
     integrated: Program | None = None
     parameterization: str | None = None
     adapt_delta: float = 0.9
+    warmup: int = 1000
     own_data: bool = True
     prior_only: bool = False
     on_grid: bool = False

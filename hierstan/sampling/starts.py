@@ -76,7 +76,7 @@ def typical_spreads(data: GroupedData) -> tuple[float, np.ndarray]:
 
 
 def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
-    """Return rough posterior variances of ``log(tau)``, ``log(tau_level)`` and ``log(sigma)``.
+    """Return rough posterior variances of ``log(tau)``, ``log(tau_level)`` and the like.
 
     With many groups they are small. A sampler that has to find that out takes short steps, and many
     of them, for as long. All else is measured in units of its own uncertainty.
@@ -90,6 +90,7 @@ def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
         "tau": float(of_tau),
         "tau_level": np.minimum(0.5 / np.maximum(sizes - 1, 1), 1.0),
         "sigma": 0.5 / max(data.n_rows - len(data.groups), 1),
+        **FAMILIES[data.family].log_variances(data.cells),
     }
 
 

@@ -22,7 +22,7 @@ from hierstan.models.plan import make_plan
 from hierstan.programs.program import Program
 from hierstan.sampling import run
 from hierstan.sampling.coordinates import normal_approximation
-from hierstan.sampling.starts import starting_variances
+from hierstan.sampling.starts import starting_points, starting_variances
 
 # Every pooling and parameterization that CmdStan compiles by default, with test_exactness.py's.
 REPRESENTATIVE = [
@@ -223,6 +223,44 @@ def test_adaptation_starts_near_the_posterior_variances() -> None:
     variances = starting_variances(data)
     for name in ("tau", "sigma"):
         assert 0.5 < variances[name] / np.log(fit.draws(name)).var() < 2, name
+
+
+def test_scale_and_tails_of_student_t_rows_start_near_their_posterior() -> None:
+    rng = np.random.default_rng(5)
+    group = rng.integers(0, 50, 4000)
+    y = 1e3 * (7 + rng.normal(0, 1, 50)[group] + rng.standard_t(4, 4000))
+    frame = pd.DataFrame({"g": group, "y": y})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family="student_t")
+    fit = hs.PartialPooling().fit(data, seed=1, draws=500, engine="stanli", progress=False)
+    assert (fit.options["warmup"], fit.options["adapt_delta"]) == (300, 0.7)
+    variances = starting_variances(data)
+    starts = starting_points(data, fit.priors, chains=4, seed=1)
+    for name, bound in (("sigma", 0), ("nu", 1)):
+        draws = np.log(fit.draws(name) - bound)
+        assert 0.5 < variances[name] / draws.var() < 2, name
+        off = [np.log(start[name] - bound) - draws.mean() for start in starts]
+        assert np.abs(off).max() < 5 * draws.std(), name
+    alone = hs.GroupedData.from_rows(
+        frame.assign(g=range(4000)), group="g", outcome="y", family="student_t"
+    )
+    assert "nu" not in starting_variances(alone)  # which its rows then cannot tell
+
+
+def test_warmup_is_short_where_many_data_determine_what_groups_share() -> None:
+    wide = hs.PartialPooling(priors={"tau": hs.HalfNormal(1)})
+    assert make_plan(wide, rows_of(150)).warmup == 1000
+    rng = np.random.default_rng(3)
+    n = np.full(1200, 30)
+    frame = pd.DataFrame({"g": range(1200), "n": n, "y": rng.binomial(n, rng.beta(4, 4, 1200))})
+    data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
+    assert make_plan(wide, data).warmup == 300
+    assert make_plan(wide, data, prior_only=True).warmup == 1000
+    same = hs.GroupedData.from_counts(
+        frame.assign(n=1, y=rng.integers(0, 2, 1200)), group="g", successes="y", trials="n"
+    )
+    assert make_plan(wide, same).warmup == 1000
+    short = hs.CompletePooling().fit(data, seed=1, warmup=40, draws=5, chains=1, engine="stanli")
+    assert short.options["warmup"] == 40
 
 
 def test_the_target_rate_is_lower_where_few_parameters_are_left_and_known_well() -> None:
