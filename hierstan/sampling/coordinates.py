@@ -18,11 +18,11 @@ from hierstan.families.treatment import Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.joint import Entries, as_normal, joint
+from hierstan.sampling.means import Arms, of_arms, of_line, of_mean
 from hierstan.sampling.structure import rough
 
 STEPS = 20
 LONGEST = 1.0  # step on the link scale, against overshooting
-BINS = 100  # of groups with similar standard errors
 
 
 def coordinates(
@@ -82,12 +82,13 @@ def coordinates(
     def guesses(estimate: np.ndarray, arms: Arms) -> Entries:
         found: Entries = {"estimate": np.where(counted > 0, estimate, 0.0)}
         if "mu" in priors:
-            found |= _of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
-            found |= _of_mean(estimate, said, tau2, priors["mu"])
+            found |= of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
+            found |= of_mean("M", "mu", estimate, said, tau2, priors["mu"])
         found |= _of_groups(found, data.design, estimate, said, tau2, priors)
         if family.treatment:
             counts = own_data and not prior_only
-            found |= _of_arms(arms, priors["intercept"], counts=counts)
+            effects = np.asarray(found["theta_guess"]), np.asarray(found["theta_unit"]) ** 2
+            found |= of_arms(arms, *effects, priors, counts=counts)
         if roughly:
             told = replace(roughly, estimate=estimate)
             found |= joint(data, told, priors, prior_only=prior_only)
@@ -112,7 +113,9 @@ NAMES = (
     "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
-    "intercept_guess", "intercept_unit", "log_estimate", "log_precision",
+    "intercept_guess", "intercept_unit", "B", "baseline_estimate", "baseline_noise",
+    "baseline_share", "baseline_effect", "slope_guess", "slope_unit",
+    "log_estimate", "log_precision",
     "gamma_guess", "gamma_unit", "guessed_odds",
     "P", "E", "near_information", "near_pull", "near_noise", "near_share",
     "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
@@ -121,9 +124,8 @@ NAMES = (
 FALLS = "_falls"  # what more extra zeros take from a guess
 LINEAR = {  # in the estimates of the groups
     "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_pull", "far_mean",
-    "intercept_guess", "control", "treatment",
+    "intercept_guess", "baseline_estimate", "control", "treatment",
 }  # fmt: skip
-Arms = Mapping[str, tuple[np.ndarray, np.ndarray]]  # estimate and precision of each arm
 
 
 def normal_approximation(
@@ -206,33 +208,6 @@ def arms_near(data: GroupedData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 # internals ------------------------------------------------------------------------------------
 
 
-def _of_line(
-    design: np.ndarray,
-    estimate: np.ndarray,
-    precision: np.ndarray,
-    tau2: float,
-    priors: Mapping[str, Prior],
-) -> Entries:
-    """Return where ``mu`` and the slopes are, and how unsure that is."""
-    names = ["mu", *["beta"] * (design.shape[1] - 1)]
-    prior = np.array([as_normal(priors[name]) for name in names])
-    with np.errstate(divide="ignore"):
-        weights = 1 / (1 / precision + tau2)
-    rest = estimate - design @ prior[:, 0]
-    units = prior[:, 1]
-    scaled = design * units  # in units of the priors, so that nothing is lost in rounding
-    information = (scaled.T * weights) @ scaled + np.eye(len(units))
-    moved = np.linalg.solve(information, scaled.T @ (weights * rest))
-    guess = prior[:, 0] + units * moved
-    unit = units * np.sqrt(np.diag(np.linalg.inv(information)))
-    return {
-        "mu_guess": guess[0],
-        "mu_unit": unit[0],
-        "beta_guess": guess[1:],
-        "beta_unit": unit[1:],
-    }
-
-
 def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> Entries:
     """Return where the slopes of the rows' covariates are."""
     family = FAMILIES[data.family]
@@ -269,40 +244,6 @@ def _more_zeros(
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {str(name): table[name].to_numpy() for name in table}
-
-
-def _of_arms(arms: Arms, prior: Prior, *, counts: bool) -> Entries:
-    """Return what the arms say, and where the mean of the baselines is."""
-    middle, scale = as_normal(prior)
-    estimate, precision = arms["control"]
-    says = precision > 0
-    guess, unit = middle, scale
-    if counts and says.any():
-        variance = 1 / precision[says] + float(np.var(estimate[says]))
-        information = float((1 / variance).sum()) + scale**-2
-        guess = (float((estimate[says] / variance).sum()) + middle * scale**-2) / information
-        unit = information**-0.5
-    return {
-        "intercept_guess": guess,
-        "intercept_unit": unit,
-        **{arm: found[0] for arm, found in arms.items()},
-        **{f"{arm}_precision": found[1] * counts for arm, found in arms.items()},
-    }
-
-
-def _of_mean(estimate: np.ndarray, precision: np.ndarray, tau2: float, prior: Prior) -> Entries:
-    """Return what there is to say of ``mu``: its prior, and groups of similar precision."""
-    location, scale = as_normal(prior)
-    said = [(location, scale**2, 0.0)]
-    order = np.argsort(precision, kind="stable")[np.count_nonzero(precision <= 0) :]
-    for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
-        some, weights = precision[alike], 1 / (1 / precision[alike] + tau2)
-        share = 1 / len(alike)
-        said.append(
-            (float(np.average(estimate[alike], weights=weights)), share / some.mean(), share)
-        )
-    names = ("mu_estimate", "mu_noise", "mu_share")
-    return {"M": len(said), **dict(zip(names, np.array(said).T, strict=True))}
 
 
 def _of_groups(

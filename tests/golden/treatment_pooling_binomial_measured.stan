@@ -29,6 +29,33 @@ functions {
     }
     return center;
   }
+  // how much each of what there is to say of a mean weighs
+  vector precision_of(real sd, vector noise, vector share) {
+    return 1 ./ (noise + square(sd) * share);
+  }
+  // mean of some values
+  real average(vector values, vector weight) {
+    return dot_product(values, weight) / sum(weight);
+  }
+  // what there is to say of a slope, its prior included
+  real information(vector effect, vector weight, real unit) {
+    return dot_product(weight, square(effect - average(effect, weight)))
+           + inv_square(unit);
+  }
+  real expected_slope(vector estimate, vector effect, vector weight,
+                      real guess, real unit) {
+    vector[size(effect)] apart = effect - average(effect, weight);
+    return (dot_product(weight .* apart, estimate) + guess / square(unit))
+           / information(effect, weight, unit);
+  }
+  // what the levels add to the variance of the mean effect
+  real of_levels(vector tau_level, array[] int factor) {
+    vector[size(tau_level)] count = rep_vector(0, size(tau_level));
+    for (l in 1 : size(factor)) {
+      count[factor[l]] += 1;
+    }
+    return sum(square(tau_level) ./ count);
+  }
   // where both arms and the population together expect each group's effect,
   // its baseline integrated out
   vector expected_effect(vector center,
@@ -110,10 +137,17 @@ data {
   real<lower=0> spread_scale;
   int<lower=0, upper=1> pointwise; // write log_lik?
   int<lower=0, upper=1> replicate; // write y_rep?
-  real mu_guess; // about where these are, and how unsure that is
-  real<lower=0> mu_unit;
-  real intercept_guess;
-  real<lower=0> intercept_unit;
+  int<lower=1> M; // what there is to say of mu, as in partial_pooling.stan
+  vector[M] mu_estimate;
+  vector<lower=0>[M] mu_noise;
+  vector<lower=0>[M] mu_share;
+  int<lower=1> B; // and of the mean of the baselines
+  vector[B] baseline_estimate;
+  vector<lower=0>[B] baseline_noise;
+  vector<lower=0>[B] baseline_share;
+  vector[B] baseline_effect; // with about these effects
+  real slope_guess; // about what its prior says
+  real<lower=0> slope_unit;
   vector[J] control; // about what the control arm of each group says
   vector<lower=0>[J] control_precision;
   vector[J] treatment; // and its treatment arm
@@ -125,12 +159,29 @@ parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
   vector[L] u; // what a level adds to the effects of its groups
   real<lower=0> tau; // sd between effects
-  real slope; // change of the baseline with the effect
   real<lower=0> spread; // sd of the baselines given the effects
   // mean effect
-  real<offset=mu_guess, multiplier=mu_unit> mu;
+  real<offset=average(mu_estimate, precision_of(tau, mu_noise, mu_share)),
+       multiplier=sqrt(
+                       inv(sum(precision_of(tau, mu_noise, mu_share)))
+                       + of_levels(tau_level, factor))> mu;
+  // change of the baseline with the effect
+  real<offset=expected_slope(baseline_estimate, baseline_effect,
+                             precision_of(spread, baseline_noise,
+                                          baseline_share),
+                             slope_guess, slope_unit),
+       multiplier=inv_sqrt(
+                           information(baseline_effect,
+                                       precision_of(spread, baseline_noise,
+                                                    baseline_share),
+                                       slope_unit))> slope;
   // baseline where the effect is 0
-  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  real<offset=average(baseline_estimate - slope * baseline_effect,
+                      precision_of(spread, baseline_noise, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               precision_of(spread, baseline_noise,
+                                            baseline_share)))> intercept;
   // effects
   vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
                                 intercept, slope, spread, control,

@@ -1,0 +1,107 @@
+"""Where the means of the population are, and how unsure that is, as data of the programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hierstan.priors import Prior
+from hierstan.sampling.joint import Entries, as_normal
+
+BINS = 100  # of groups with similar standard errors
+Arms = Mapping[str, tuple[np.ndarray, np.ndarray]]  # estimate and precision of each arm
+
+
+def of_line(
+    design: np.ndarray,
+    estimate: np.ndarray,
+    precision: np.ndarray,
+    tau2: float,
+    priors: Mapping[str, Prior],
+) -> Entries:
+    """Return where ``mu`` and the slopes are, and how unsure that is."""
+    names = ["mu", *["beta"] * (design.shape[1] - 1)]
+    prior = np.array([as_normal(priors[name]) for name in names])
+    with np.errstate(divide="ignore"):
+        weights = 1 / (1 / precision + tau2)
+    rest = estimate - design @ prior[:, 0]
+    units = prior[:, 1]
+    scaled = design * units  # in units of the priors, so that nothing is lost in rounding
+    information = (scaled.T * weights) @ scaled + np.eye(len(units))
+    moved = np.linalg.solve(information, scaled.T @ (weights * rest))
+    guess = prior[:, 0] + units * moved
+    unit = units * np.sqrt(np.diag(np.linalg.inv(information)))
+    return {
+        "mu_guess": guess[0],
+        "mu_unit": unit[0],
+        "beta_guess": guess[1:],
+        "beta_unit": unit[1:],
+    }
+
+
+def of_arms(
+    arms: Arms,
+    effect: np.ndarray,
+    unsure: np.ndarray,
+    priors: Mapping[str, Prior],
+    *,
+    counts: bool,
+) -> Entries:
+    """Return what the arms say, and where the mean of the baselines is.
+
+    Parameters
+    ----------
+    arms : mapping
+    effect, unsure : numpy.ndarray
+        About where the groups' effects are, and their variances, (J,).
+    priors : mapping of str to Prior
+    counts : bool
+        Whether the arms count.
+    """
+    middle, scale = as_normal(priors["intercept"])
+    slope, its_unit = as_normal(priors["slope"]) if "slope" in priors else (0.0, 1.0)
+    estimate, precision = arms["control"]
+    says = precision > 0
+    guess, unit, between = middle, scale, 0.0
+    if counts and says.any():
+        between = float(np.var(estimate[says]))
+        variance = 1 / precision[says] + between
+        information = float((1 / variance).sum()) + scale**-2
+        guess = (float((estimate[says] / variance).sum()) + middle * scale**-2) / information
+        unit = information**-0.5
+    with np.errstate(divide="ignore"):
+        known = counts / (1 / precision + (slope**2 + its_unit**2) * unsure)
+    return {
+        **of_mean("B", "baseline", estimate, known, between, priors["intercept"], effect),
+        "slope_guess": slope,
+        "slope_unit": its_unit,
+        "intercept_guess": guess,
+        "intercept_unit": unit,
+        **{arm: found[0] for arm, found in arms.items()},
+        **{f"{arm}_precision": found[1] * counts for arm, found in arms.items()},
+    }
+
+
+def of_mean(
+    count: str,
+    of: str,
+    estimate: np.ndarray,
+    precision: np.ndarray,
+    tau2: float,
+    prior: Prior,
+    effect: np.ndarray | None = None,
+) -> Entries:
+    """Return what there is to say of a mean: its prior, and groups of similar precision."""
+    location, scale = as_normal(prior)
+    said = [(location, scale**2, 0.0, 0.0)]
+    effects = np.zeros_like(estimate) if effect is None else effect
+    order = np.argsort(precision, kind="stable")[np.count_nonzero(precision <= 0) :]
+    for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
+        some, weights = precision[alike], 1 / (1 / precision[alike] + tau2)
+        share = 1 / len(alike)
+        means = (float(np.average(one[alike], weights=weights)) for one in (estimate, effects))
+        mean, of_effect = means
+        said.append((mean, share / some.mean(), share, of_effect))
+    names = (f"{of}_estimate", f"{of}_noise", f"{of}_share", f"{of}_effect")
+    return {count: len(said), **dict(zip(names, np.array(said).T, strict=True))}
