@@ -15,7 +15,7 @@ from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.programs.render import render
 from hierstan.sampling.inputs import ABSENT, Plan
-from hierstan.sampling.starts import nearly_normal, starting_variances
+from hierstan.sampling.starts import nearly_normal
 
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
@@ -23,11 +23,11 @@ ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
 ADAPT_DELTA_NORMAL = 0.7  # without the group means, where what is left is nearly normal
 ADAPT_DELTA_LEVELS = 0.6  # and with many levels, among which the sds of few of them hardly count
 MANY_LEVELS = 100
-WARMUP = 1000
-SHORT_WARMUP = 300  # where the posterior is nearly normal, and a long one would take long
-MANY_CELLS = 1000
-NARROWEST = 1e-4  # variance of a logarithm; a short warmup takes those below 5e-5 for wider
 FEW_GROUPS = 100
+ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
+WARMUP = 1000
+SHORT_WARMUP = 400  # of many data: the least whose last window estimates variances from 200 draws
+MANY_CELLS = 500
 
 
 class Model(Protocol):
@@ -111,7 +111,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         on_grid=marginal and FAMILIES[data.family].one_parameter,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors),
-        warmup=WARMUP if prior_only else _warmup(data, program, priors),
+        warmup=SHORT_WARMUP if _easy(data, program, priors) and not prior_only else WARMUP,
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),
@@ -193,13 +193,8 @@ def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -
         if nearly_normal(data, {*priors, "tau_level"}):
             return ADAPT_DELTA_NORMAL
     if _easy(data, program, priors) and len(data.groups) <= FEW_GROUPS:
-        return ADAPT_DELTA_NORMAL
+        return ADAPT_DELTA_EASY
     return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)
-
-
-def _warmup(data: GroupedData, program: Program, priors: Collection[str]) -> int:
-    narrow = "sigma" in priors and starting_variances(data)["sigma"] < NARROWEST
-    return SHORT_WARMUP if _easy(data, program, priors) and not narrow else WARMUP
 
 
 def _easy(data: GroupedData, program: Program, priors: Collection[str]) -> bool:

@@ -217,7 +217,7 @@ class Pooling:
             Number of chains, and of kept draws in each.
         warmup : int, optional
             Number of draws in each chain before these, while the sampler adapts. By default 1,000;
-            300 for more than 1,000 groups or rows that determine all that they have in common.
+            400 for more than 500 groups or rows that determine how they vary.
         seed : int, optional
             From 1 to 2^31 - 1. The same seed on the same engine gives the same draws; without one,
             a random one is taken and kept in ``fit.seed``.
@@ -225,9 +225,9 @@ class Pooling:
             Target acceptance rate, in (0, 1); raise it towards 1 when there are divergences. By
             default 0.9, and 0.85, 0.8 and 0.7 above 100, 1,000 and 3,000 groups: the best rate
             falls towards 0.65 with their number (Beskos et al. 2013, doi:10.3150/12-BEJ414). Where
-            the group means are integrated out, or more than 1,000 rows tell of at most 100 of them,
-            0.7 once the data determine the other parameters, and 0.6 with more than 100 levels of
-            factors.
+            the group means are integrated out, 0.7 once the data determine the other parameters,
+            and 0.6 with more than 100 levels of factors; 0.6 also for at most 100 groups whose
+            more than 500 rows do.
         engine : {"auto", "cmdstan", "stanli"}
             ``"auto"`` takes CmdStan where it is installed, else the embedded engine;
             ``HIERSTAN_ENGINE`` stands in for it.

@@ -15,7 +15,7 @@ from hierstan import priors as distributions
 from hierstan.answers.comparison.compare import compare
 from hierstan.answers.comparison.left_out import hyper_draws
 from hierstan.answers.comparison.loo import loo
-from hierstan.answers.comparison.refits import like
+from hierstan.answers.comparison.refits import like, reweighed
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, sampled_groups
 from hierstan.answers.comparison.unit_likelihood import log_lik_together
 from hierstan.errors import HierstanError, HierstanWarning
@@ -51,7 +51,7 @@ class PriorSensitivity(Printed):
         ``mu``, ``best`` (group with the highest mean), ``rank_correlation`` of the group means with
         those of the fit, ``elpd``, ``preferred`` (by `compare`; only if fits were given),
         ``pareto_k`` (the largest of `loo`) and ``method`` (``"fit"``: the model was fitted with
-        that prior).
+        that prior; ``"weights"``: the draws were weighted by it).
     changes : bool
         Whether the preferred pooling or the best group depends on the prior, the uniform one aside.
     verdict : str
@@ -91,7 +91,8 @@ def prior_sensitivity(
     Two looks: the priors of ``mu`` and ``tau`` are made slightly stronger and weaker
     (power-scaling), and the prior of ``tau`` is exchanged for other families with the same median.
     The first reweights the draws there are. For the second the model is fitted with each prior,
-    since weights cannot reach tails that were never drawn; the line of the fit's own prior is what
+    since weights cannot reach tails that were never drawn; unless the data determine ``tau``, so
+    that the weights of all draws are nearly the same. The line of the fit's own prior is what
     `loo`, `compare` and `heterogeneity` say. Of more than 5,000 groups it looks at the means of a
     sample and of the highest ones, and leaves a sample out, as `loo` does.
 
@@ -142,8 +143,9 @@ def prior_sensitivity(
     rows, means = [], []
     tried = [used, *(prior for prior in others if prior != used)]
     for prior in with_bar(tried, "fitting with other priors of tau", shown=progress):
-        one = partial if prior is used else like(_fitted(partial, prior), partial)
+        one, method = (partial, "fit") if prior is used else _under(partial, prior)
         row, of_groups = _line(one, {**fits, name: one}, unit, shown)
+        row["method"] = method
         means.append(of_groups)
         rows.append({**row, "rank_correlation": _rank_correlation(of_groups, means[0])})
     sweep = pd.DataFrame(rows).set_index("prior")
@@ -270,22 +272,23 @@ def _line(
     if len(fits) > 1:
         line["preferred"] = compare(fits, unit=unit, progress=False).preferred
     k = result.pareto_k[np.isfinite(result.pareto_k)]
-    return {**line, "pareto_k": float(k.max()) if k.size else np.nan, "method": "fit"}, means
+    return {**line, "pareto_k": float(k.max()) if k.size else np.nan}, means
 
 
-def _fitted(fit: Fit, prior: Prior) -> Fit:
-    """Fit again with another prior of tau."""
+def _under(fit: Fit, prior: Prior) -> tuple[Fit, str]:
+    """Return a fit under another prior of tau, and how it was made."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierstanWarning)
         model = replace(fit.model, priors={**(fit.model.priors or {}), "tau": prior})
-        again: Fit = model.fit(
+        weighed = reweighed(fit, model, prior)
+        again = weighed or model.fit(
             fit.data,
             **fit.options,
             seed=fit.seed,
             engine=fit.engine.split()[0].lower(),
             progress=False,
         )
-    return again
+    return like(again, fit), "weights" if weighed else "fit"
 
 
 def _rank_correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,12 +11,16 @@ from hierstan.answers.comparison.left_out import hyper_draws, with_its_group, wi
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.fit.centers import drawn_noise, placed
 from hierstan.fit.fit import Fit
+from hierstan.fit.fitted_model import FittedModel
 from hierstan.fit.once import once
 from hierstan.priors import Prior
+from hierstan.sampling.arrays import SAMPLE, Arrays, Sampled
 from hierstan.sampling.convergence import ess_of_mean
+from hierstan.sampling.starts import NARROW
 
 _LIKE: WeakKeyDictionary[Fit, Fit] = WeakKeyDictionary()  # another, but for the prior of tau
 ENOUGH = 0.5  # of the draws are left, in effect, under another prior
+NEARLY_ALL = 0.8
 
 
 def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
@@ -36,6 +40,32 @@ def refit_without(fit: Fit, unit: str, index: int) -> tuple[float, float]:
         if weights.sum() ** 2 > ENOUGH * len(weights) * (weights**2).sum():
             return log_mean_and_error(kept.log_lik, chains, weights / weights.mean())
     return log_mean_and_error(_without_unit_fitted(fit, unit, index).log_lik, chains)
+
+
+def reweighed(fit: Fit, model: FittedModel, prior: Prior) -> Fit | None:
+    """Return a fit of a model with another prior of ``tau``: the draws, as often as that has them.
+
+    None if that leaves less than `NEARLY_ALL` of them in effect, or the data do not determine
+    ``tau``: then draws of one prior do not reach the tails that another has.
+    """
+    tau = fit.draws("tau")
+    if fit.program.edited or np.log(tau).var() > NARROW:
+        return None
+    log_ratio = prior.log_density(tau) - fit.priors["tau"].log_density(tau)
+    if not np.isfinite(log_ratio.max()):
+        return None
+    weights = np.exp(log_ratio - log_ratio.max())
+    if weights.sum() ** 2 <= NEARLY_ALL * len(weights) * (weights**2).sum():
+        return None
+    sums = np.cumsum(weights)
+    index = np.searchsorted(sums, (np.arange(len(sums)) + 0.5) / len(sums) * sums[-1])
+    kept = {name: fit.kept.arrays(name) for name in GROUPS if name in fit.kept}
+    return replace(
+        fit,
+        model=model,
+        priors={**fit.priors, "tau": prior},
+        kept=Sampled({name: _taken(arrays, index) for name, arrays in kept.items()}),
+    )
 
 
 def like(fit: Fit, other: Fit) -> Fit:
@@ -64,6 +94,20 @@ def log_mean_and_error(
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+GROUPS = ("posterior", "sample_stats", "observed_data", "constant_data")
+
+
+def _taken(arrays: Arrays, index: np.ndarray) -> Arrays:
+    """Return the draws at these places, chains concatenated."""
+    return arrays.with_values(
+        {
+            name: values.reshape(-1, *values.shape[2:])[index].reshape(values.shape)
+            for name, values in arrays.items()
+            if arrays.dims[name][:2] == SAMPLE
+        }
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from schools import eight_schools as schools
 from scipy import stats
 
 import hierstan as hs
-from hierstan.answers.comparison import loo, prior_sensitivity, subsampling
+from hierstan.answers.comparison import loo, prior_sensitivity, refits, subsampling
 from hierstan.answers.comparison.prior_sensitivity import comparable
 from hierstan.fit.once import forget
 
@@ -74,6 +74,44 @@ def test_a_prior_that_the_draws_do_not_cover_is_fitted():
     for prior in (narrow, far):
         mean, sd = exact_tau(data, hs.Normal(0, 10), prior)
         assert abs(sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(100)
+
+
+def test_draws_are_weighted_where_the_data_determine_tau():
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"g": range(80), "y": rng.normal(3, 1.3, 80), "se": 0.6})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling(priors={"mu": hs.Normal(0, 10)}).fit(data, seed=SEED, engine="stanli")
+    near, strong, impossible = hs.Exponential(2), hs.HalfNormal(0.05), hs.Uniform(0, 0.4)
+    sweep = hs.prior_sensitivity(fit, tau_priors=[near, strong, impossible]).sweep
+    assert sweep["method"].tolist() == ["fit", "weights", "fit", "fit"]
+    fitted = hs.PartialPooling(priors={"mu": hs.Normal(0, 10), "tau": near})
+    own = hs.loo(fitted.fit(data, seed=SEED, engine="stanli"), progress=False)
+    assert abs(sweep.loc[str(near), "elpd"] - own.elpd) < 0.3
+    for prior in (near, strong):
+        mean, sd = exact_tau(data, hs.Normal(0, 10), prior)
+        assert abs(sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(1000), prior
+
+
+@pytest.mark.parametrize("family", ["normal_known", "normal"])
+def test_weighted_draws_are_those_of_the_other_prior(family):
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"g": np.repeat(range(60), 5), "y": rng.normal(0, 1, 300), "se": 0.5})
+    frame["y"] += rng.normal(0, 1.5, 60)[frame["g"]]
+    data = (
+        hs.GroupedData.from_rows(frame, group="g", outcome="y")
+        if family == "normal"
+        else hs.GroupedData.from_estimates(frame[::5], group="g", estimate="y", se="se")
+    )
+    fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli")
+    other = hs.PartialPooling(priors={"tau": hs.HalfNormal(1)})
+    weighed = refits.reweighed(fit, other, hs.HalfNormal(1))
+    fitted = other.fit(data, seed=SEED + 1, engine="stanli")
+    assert weighed.draws("tau").mean() < fit.draws("tau").mean()
+    for name in ("mu", "tau", "theta"):
+        one, two = weighed.draws(name), fitted.draws(name)
+        error = np.sqrt(2 / 1000) * two.std(axis=0)
+        assert (np.abs(one.mean(axis=0) - two.mean(axis=0)) < 4.5 * error).all(), name
+    assert str(weighed.priors["tau"]) == "HalfNormal(1)"
 
 
 def test_the_verdict_changes_when_the_prior_decides_it():
