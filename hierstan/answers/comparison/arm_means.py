@@ -1,4 +1,4 @@
-"""The program's log likelihood of rows in two arms, given the means of these."""
+"""Arms of groups: about where their means are, and the log likelihood of their rows given these."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import TREATED
+from hierstan.families.treatment import TREATED, Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.coordinates import arms_near
 from hierstan.sampling.inputs import stan_data
+
+LOST = 0.04  # of what an arm says alone: its normal approximation is off its likelihood
 
 
 class ArmMeans:
@@ -67,3 +70,27 @@ class ArmMeans:
             self._points = self._evaluator.unconstrained({**zero, **own})
         self._points[:, self._evaluator.parameters["baseline"]] = means
         return self._evaluator.written_at(self._points, ["log_lik"])["log_lik"]
+
+
+def whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
+    """Return about where each arm's data put its mean, and how well, (2 J,): see `arm_of`.
+
+    Arms that are all without events drag each other off to where they say nothing: there, what
+    each says alone.
+    """
+    family, near, names = FAMILIES[data.family], arms_near(data), ("control", "treatment")
+    assert isinstance(family, Treatment)
+    raw = family.raw_arms(data.cells, len(data.groups))
+    estimate, precision = (
+        np.column_stack([near[n][part] for n in names]).ravel() for part in (0, 1)
+    )
+    link, link_se = (
+        np.column_stack([raw[n][part].to_numpy() for n in names]).ravel()
+        for part in ("link", "link_se")
+    )
+    far = precision < LOST / link_se**2
+    estimate, precision = np.where(far, link, estimate), np.where(far, link_se**-2.0, precision)
+    has = precision > 0
+    width = np.full(len(has), np.median(precision[has]) ** -0.5)
+    width[has] = precision[has] ** -0.5
+    return np.where(has, estimate, np.median(estimate[has])), width

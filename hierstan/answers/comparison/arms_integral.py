@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from hierstan.answers.comparison.arm_means import ArmMeans
+from hierstan.answers.comparison.arm_means import ArmMeans, whereabouts
 from hierstan.answers.comparison.arms_quadrature import (
     MORE_NODES,
     NODES,
@@ -35,7 +35,6 @@ from hierstan.families.treatment import arm_of
 from hierstan.fit.centers import centers
 from hierstan.priors import Normal, Prior, Uniform
 from hierstan.programs.program import Program
-from hierstan.sampling.coordinates import arms_near
 
 KNOTS = {True: 401, False: 161}  # of curves that are the same at every draw, or not
 MAX_VALUES = 2**24  # knots x draws x arms at a time
@@ -259,19 +258,6 @@ class ArmsIntegral:
         with np.errstate(divide="ignore", invalid="ignore"):
             away = np.abs(slope) / np.sqrt(1 - share)
         return total, ~((share < DOMINANT) & (away < APART)).all(axis=0)
-
-
-def whereabouts(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
-    """Return about where each arm's data put its mean, and how well, (2 J,): see `arm_of`."""
-    arms = arms_near(data)
-    estimate, precision = (
-        np.column_stack([arms[name][part] for name in ("control", "treatment")]).ravel()
-        for part in (0, 1)
-    )
-    has = precision > 0
-    width = np.full(len(has), np.median(precision[has]) ** -0.5)
-    width[has] = precision[has] ** -0.5
-    return np.where(has, estimate, np.median(estimate[has])), width
 
 
 # internals ------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from functools import cached_property
 
 import numpy as np
 
-from hierstan.answers.comparison.arms_integral import LATENT, whereabouts
+from hierstan.answers.comparison.arm_means import whereabouts
+from hierstan.answers.comparison.arms_integral import LATENT
 from hierstan.answers.comparison.integral import (
     APART,
     BOUNDED,
