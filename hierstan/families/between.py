@@ -46,7 +46,9 @@ def far_apart(family: Estimating, cells: pd.DataFrame) -> float:
 def _own_estimates(family: Estimating, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups' own estimates on the link scale and their finite standard errors."""
     labels, code = np.unique(cells["group"], return_inverse=True)
-    raw = family.raw_estimates(cells.assign(group=code), len(labels))
+    last = int(labels[-1]) if len(labels) else -1
+    numbered = cells if last == len(labels) - 1 else cells.assign(group=code)
+    raw = family.raw_estimates(numbered, len(labels))
     link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
     known = np.isfinite(se)
     return link[known], se[known]
