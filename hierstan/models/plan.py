@@ -187,14 +187,15 @@ def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
 
 
 def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
-    if program.integrates_theta and not program.edited:
+    if "theta_mean" in program.written and not program.edited:
         if sum(map(len, data.levels.values())) > MANY_LEVELS and nearly_normal(data, priors):
             return ADAPT_DELTA_LEVELS
         if nearly_normal(data, {*priors, "tau_level"}):
             return ADAPT_DELTA_NORMAL
     if _easy(data, program, priors) and len(data.groups) <= FEW_GROUPS:
         return ADAPT_DELTA_EASY
-    return next(delta for least, delta in ADAPT_DELTA.items() if len(data.groups) > least)
+    sampled = 1 if program.integrates_theta else len(data.groups)
+    return next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
 
 
 def _easy(data: GroupedData, program: Program, priors: Collection[str]) -> bool:

@@ -12,6 +12,7 @@ from hierstan.families import FAMILIES
 from hierstan.models.fits import Fits
 from hierstan.models.pooling import Pooling, RunOptions, check_data
 from hierstan.priors import Normal, Prior
+from hierstan.sampling.grid import quicker
 
 PARAMETERIZATIONS = ("auto", "centered", "noncentered", "marginal")
 
@@ -142,7 +143,8 @@ class PartialPooling(Pooling):
         How the sampler sees ``theta``; the posterior is the same. ``"marginal"`` integrates
         ``theta`` out: in closed form in normal and lognormal families, numerically of counts,
         events and rows of 0 and 1 without predictors, factors or covariates. ``"auto"`` takes the
-        closed form, unless the templates were edited, and elsewhere centers each group as far as
+        closed form, and the other with 100 groups or more where it is quicker, unless the templates
+        were edited; elsewhere it centers each group as far as
         its own data say more about it than the population does, measuring ``theta[j]`` from where
         both together expect it (Papaspiliopoulos, Roberts and Sköld 2007,
         doi:10.1214/088342307000000014); a run with divergences or low E-BFMI is then repeated once
@@ -251,7 +253,9 @@ class PartialPooling(Pooling):
             return "noncentered"
         if self.parameterization != "auto":
             return self.parameterization
-        return "marginal" if closed_form and not edited else "mixed"
+        if not edited and (closed_form or (marginal and quicker(data, priors))):
+            return "marginal"
+        return "mixed"
 
 
 def fit_poolings(

@@ -39,6 +39,7 @@ from hierstan.programs.slots import (
 COORDINATES = {  # of several, the one that fits most of a page's parameters
     "measured": ("sampling/extra_zeros", "sampling", "sampling/stepwise"),
     "centered": ("sampling/centered",),
+    "grid": ("sampling/grid/measured",),
 }
 ADJUSTMENT = "adjustment"
 SUFFIX = "_adjusted"
@@ -104,7 +105,9 @@ def render(
     lines = _filled(source, parts, priors, lower_bounds)
     ways = [
         _file(directory, f"{way}/{page}.stan", missing_ok=True)
-        for way in (COORDINATES[coordinates] if coordinates else ())
+        for way in (
+            COORDINATES["grid" if marginal == "grid" else coordinates] if coordinates else ()
+        )
     ]
     found = [measured(lines, way, empty) for way in ways] or [Measured(lines)]
     best = max(found, key=lambda one: len(one.replaced))

@@ -16,9 +16,14 @@ functions {
   matrix log_likelihood(vector y, vector trials, vector theta) {
     return -y * log1p_exp(-theta)' - (trials - y) * log1p_exp(theta)';
   }
-  // how much each of what there is to say of mu weighs
-  vector mu_weight(real tau, vector noise, vector share) {
-    return 1 ./ (noise + square(tau) * share);
+  // a polynomial, between the smallest and the largest value it was fitted to
+  real along(real tau, real unit_tau, vector coefficient, vector ends) {
+    real share = square(tau) / (square(tau) + square(unit_tau));
+    real value = 0;
+    for (d in 1 : size(coefficient)) {
+      value = value * share + coefficient[d];
+    }
+    return fmin(fmax(value, ends[1]), ends[2]);
   }
 }
 data {
@@ -40,10 +45,12 @@ data {
   real mu_location;
   real<lower=0> mu_scale;
   real<lower=0> tau_scale;
-  int<lower=1> M; // what there is to say of mu: its prior, and a few groups or
-  vector[M] mu_estimate; // means of groups that are alike, with the variance
-  vector<lower=0>[M] mu_noise; // they would have for no tau, and what each
-  vector<lower=0>[M] mu_share; // unit of tau^2 adds to it
+  int<lower=1> D; // coefficients, that of the highest power first
+  vector[D] mu_of_tau;
+  vector[2] mu_ends;
+  vector[D] unit_of_tau; // of the logarithm
+  vector[2] unit_ends;
+  real<lower=0> unit_tau;
 }
 transformed data {
   vector[N] total = to_vector(y);
@@ -55,9 +62,8 @@ transformed data {
 parameters {
   real<lower=0> tau; // population standard deviation
   // population mean
-  real<offset=dot_product(mu_weight(tau, mu_noise, mu_share), mu_estimate)
-              / sum(mu_weight(tau, mu_noise, mu_share)),
-       multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
+  real<offset=along(tau, unit_tau, mu_of_tau, mu_ends),
+       multiplier=exp(along(tau, unit_tau, unit_of_tau, unit_ends))> mu;
 }
 model {
   real away = fmax(mu - x_middle, x_middle - mu);

@@ -26,7 +26,7 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
     pages += 8  # and sampled where outcomes may be extra zeros
     pages += 3  # the same of the adjustment for covariates
-    pages += 1 + sum(family.one_parameter for family in FAMILIES.values())  # numerically
+    pages += 2 + sum(family.one_parameter for family in FAMILIES.values())  # numerically
     assert len(files) == pages + len(files_of_families) + marginal + measured
     assert all((folder / file).read_bytes() == (source / file).read_bytes() for file in files)
     assert all(os.access(folder / file, os.W_OK) for file in files)
