@@ -33,7 +33,7 @@ SIZES = {
     "groups": {family: [10, 100, 1000, 10_000] for family in ("normal", "binomial", "poisson")},
     "rows": {
         **{family: [1000, 100_000, 10_000_000] for family in REDUCED},
-        "student_t": [100, 1000, 10_000],
+        "student_t": [100, 1000, 10_000, 100_000],
     },
 }
 ANSWERED = [8, 100, 1000, 10_000, 100_000]  # groups
