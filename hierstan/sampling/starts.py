@@ -125,8 +125,10 @@ def _baselines(
     arms = arms_near(data)
     (control, first), (treated, second) = arms["control"], arms["treatment"]
     mean = float(np.average(control, weights=first)) if first.any() else float(treated.mean())
-    variance = max(float(np.var(control[first > 0])) if first.any() else 0.0, 1e-4)
-    precision = first + second + 1 / variance
+    both = first + second
+    least = 0.01 / float(np.median(both[both > 0])) if both.any() else 1e-4
+    variance = max(float(np.var(control[first > 0])) if first.any() else 0.0, least)
+    precision = both + 1 / variance
     baseline = (first * control + second * (treated - theta) + mean / variance) / precision
     sd = np.sqrt(variance)
     found = {
