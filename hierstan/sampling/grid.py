@@ -36,7 +36,7 @@ UNLIKELY = 30.0  # fall of the log likelihood, beyond which a narrow population 
 DEGREE = 4  # of polynomials that say where mu is, given tau
 LONGEST, MOST = 100_000, 20_000_000  # means, and likelihoods at them, 160 MB
 FEW = 100  # groups, which are sampled as quickly themselves
-QUICK = 170  # likelihoods, times groups to the power of 5/4: longer steps with more groups
+QUICK = 9  # likelihoods, times groups to the power of 3/2: they take more steps the more they are
 ANEW = 30  # of those that are tabulated cost as much as one that is not
 NEWTON_STEPS = 20
 TINY = 1e-300
@@ -139,7 +139,7 @@ def quicker(data: GroupedData, priors: Mapping[str, Prior]) -> bool:
         found = grid(data, priors)
     except DataError:
         return False
-    return bool(found["N"] * (found["G"] + ANEW * found["Q"]) <= QUICK * J**1.25)
+    return bool(found["N"] * (found["G"] + ANEW * found["Q"]) <= QUICK * J**1.5)
 
 
 def totals(family: Family, data: GroupedData) -> tuple[np.ndarray, np.ndarray]:

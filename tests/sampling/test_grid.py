@@ -213,8 +213,8 @@ def test_theta_is_integrated_out_by_itself_where_that_is_quicker() -> None:
     rng = np.random.default_rng(2)
     assert way(many(1000, 5, 40)) == "marginal"
     assert way(rows(rng.integers(0, 2, 300).tolist())) == "marginal"
-    exposure = rng.integers(1, 5, 200).astype(float).tolist()
-    assert way(events(rng.poisson(3, 200).tolist(), exposure)) == "marginal"
+    exposure = rng.integers(1, 5, 400).astype(float).tolist()
+    assert way(events(rng.poisson(3, 400).tolist(), exposure)) == "marginal"
     assert way(many(20, 5, 40)) == "mixed"  # few groups
     assert way(many(300, 10**6, 10**6 + 300)) == "mixed"  # each of which needs a grid of its own
     with pytest.raises(hs.DataError, match="too many to integrate theta out numerically"):
