@@ -31,7 +31,7 @@ from hierstan.answers.comparison.integral import (
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import arm_of
+from hierstan.families.treatment import Treatment, arm_of
 from hierstan.fit.centers import centers
 from hierstan.priors import Normal, Prior, Uniform
 from hierstan.programs.program import Program
@@ -136,6 +136,19 @@ class ArmsIntegral:
         N, A, S = len(frame), len(codes), 1 if self._shared else len(hyper["intercept"])
         draws = {k: v[:S] for k, v in hyper.items()}
         member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
+        family = FAMILIES[self._data.family]
+        assert isinstance(family, Treatment)
+        base, own = family.base, {name: draws[name][:, None] for name in family.base.parameters}
+        center, width = self._center[codes], self._width[codes]
+
+        def explicitly(grid: np.ndarray) -> np.ndarray:
+            cells = base.floats(frame)
+            return np.stack(
+                [(member @ base.log_lik(cells, means[None, arm], own).T).T for means in grid]
+            )
+
+        if base.known and not self._program.edited:
+            return Curves.tabulated(explicitly, center, width, KNOTS[self._shared])
         at_once = int(np.clip(MAX_TABLE // (S * max(N, 1)), 1, KNOTS[self._shared]))
         rows = np.tile(np.arange(N), at_once)
         arms = np.tile(arm, at_once) + A * np.repeat(np.arange(at_once), N)
@@ -150,7 +163,6 @@ class ArmsIntegral:
                     found[knot] = (member @ values[:, k].T).T
             return found
 
-        center, width = self._center[codes], self._width[codes]
         return Curves.tabulated(log_lik, center, width, KNOTS[self._shared])
 
     def _of_arms(self, both: Arms, units: np.ndarray, start: int) -> np.ndarray:
