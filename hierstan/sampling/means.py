@@ -60,7 +60,7 @@ def of_arms(
         Whether the arms count.
     """
     middle, scale = as_normal(priors["intercept"])
-    slope, its_unit = as_normal(priors["slope"]) if "slope" in priors else (0.0, 1.0)
+    slope, its_unit = as_normal(priors["slope"]) if "slope" in priors else (0.0, 0.0)
     estimate, precision = arms["control"]
     says = precision > 0
     guess, unit, between = middle, scale, 0.0

@@ -1,6 +1,10 @@
 // How treatment_complete_pooling.stan is sampled: no part of the model. As in
 // sampling/treatment_pooling.stan.
 functions {
+  // how much each of what there is to say of a mean weighs
+  vector precision_of(real sd, vector noise, vector share) {
+    return 1 ./ (noise + square(sd) * share);
+  }
   // where both arms and the population together expect each group's baseline,
   // given its effect
   vector expected_baseline(vector alone, vector effect, real spread,
@@ -22,8 +26,10 @@ data {
   real<lower=0> mu_unit;
   vector[K] beta_guess;
   vector<lower=0>[K] beta_unit;
-  real intercept_guess;
-  real<lower=0> intercept_unit;
+  int<lower=1> B; // what there is to say of the mean of the baselines
+  vector[B] baseline_estimate;
+  vector<lower=0>[B] baseline_noise;
+  vector<lower=0>[B] baseline_share;
   vector[J] control; // about what the control arm of each group says
   vector<lower=0>[J] control_precision;
   vector[J] treatment; // and its treatment arm
@@ -38,7 +44,15 @@ parameters {
   // what a level adds to the effects of its groups
   vector<multiplier=tau_level[factor]>[L] u;
   // mean of the baselines
-  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  real<offset=dot_product(
+                          precision_of(spread, baseline_noise,
+                                       baseline_share),
+                          baseline_estimate)
+              / sum(precision_of(spread, baseline_noise, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               precision_of(spread, baseline_noise,
+                                            baseline_share)))> intercept;
   // means without the treatment
   vector<offset=expected_baseline(rep_vector(intercept, J),
                   center_of(mu, beta, u, x, level), spread, control,

@@ -535,8 +535,11 @@ def test_default_priors_follow_the_data() -> None:
     assert priors["tau"] == hs.HalfNormal(1)
 
 
+@pytest.mark.parametrize("model", [hs.CompletePooling, hs.NoPooling, hs.PartialPooling])
 @pytest.mark.parametrize("family", ["binomial", "normal"])
-def test_a_site_with_a_million_patients_is_sampled_without_divergences(family: str) -> None:
+def test_a_site_with_a_million_patients_is_sampled_without_divergences(
+    family: str, model: type
+) -> None:
     """It ties the population's means, and the slope, to itself where the sds are near 0."""
     sites = pd.DataFrame({"site": list("xxyy"), "arm": [0, 1, 0, 1]})
     if family == "binomial":
@@ -546,6 +549,6 @@ def test_a_site_with_a_million_patients_is_sampled_without_divergences(family: s
         sites = sites.assign(m=[1.2, 2.0, 3.0, 3.4], s=1.0, n=[20, 22, 1_000_000, 1_000_000])
         told = {"mean": "m", "sd": "s", "n": "n"}
     data = hs.GroupedData.from_trial(sites, group="site", arm="arm", control=0, **told)
-    found = hs.PartialPooling().fit(data, **QUICK).convergence()
+    found = model().fit(data, **QUICK).convergence()
     assert found.divergences == 0
     assert found.parameters["ess_bulk"].min() > 1000

@@ -31,6 +31,10 @@ functions {
     }
     return center;
   }
+  // how much each of what there is to say of a mean weighs
+  vector precision_of(real sd, vector noise, vector share) {
+    return 1 ./ (noise + square(sd) * share);
+  }
   // where both arms and the population together expect each group's baseline,
   // given its effect
   vector expected_baseline(vector alone, vector effect, real spread,
@@ -74,8 +78,10 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   real mu_guess; // about where these are, and how unsure that is
   real<lower=0> mu_unit;
-  real intercept_guess;
-  real<lower=0> intercept_unit;
+  int<lower=1> B; // what there is to say of the mean of the baselines
+  vector[B] baseline_estimate;
+  vector<lower=0>[B] baseline_noise;
+  vector<lower=0>[B] baseline_share;
   vector[J] control; // about what the control arm of each group says
   vector<lower=0>[J] control_precision;
   vector[J] treatment; // and its treatment arm
@@ -91,7 +97,15 @@ parameters {
   // mean effect
   real<offset=mu_guess, multiplier=mu_unit> mu;
   // mean of the baselines
-  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  real<offset=dot_product(
+                          precision_of(spread, baseline_noise,
+                                       baseline_share),
+                          baseline_estimate)
+              / sum(precision_of(spread, baseline_noise, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               precision_of(spread, baseline_noise,
+                                            baseline_share)))> intercept;
   // means without the treatment
   vector<offset=expected_baseline(rep_vector(intercept, J),
                   center_of(mu, beta, u, x, level), spread, control,

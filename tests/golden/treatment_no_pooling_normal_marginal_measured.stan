@@ -49,6 +49,10 @@ functions {
     return {(intercept + square(spread) * ahead) ./ total,
             spread ./ sqrt(total)};
   }
+  // how much each of what there is to say of a mean weighs
+  vector precision_of(real sd, vector noise, vector share) {
+    return 1 ./ (noise + square(sd) * share);
+  }
 }
 data {
   int<lower=1> J; // groups
@@ -64,8 +68,10 @@ data {
   real<lower=0> intercept_scale;
   real<lower=0> spread_scale;
   real<lower=0> sigma_scale;
-  real intercept_guess;
-  real<lower=0> intercept_unit;
+  int<lower=1> B; // what there is to say of the mean of the baselines
+  vector[B] baseline_estimate;
+  vector<lower=0>[B] baseline_noise;
+  vector<lower=0>[B] baseline_share;
 }
 transformed data {
   array[2, J] int place = rep_array(N + 1, 2, J); // of each arm, or N + 1
@@ -79,7 +85,15 @@ parameters {
   real<lower=0> spread; // their standard deviation
   real<lower=0> sigma; // standard deviation within groups
   // mean of the baselines
-  real<offset=intercept_guess, multiplier=intercept_unit> intercept;
+  real<offset=dot_product(
+                          precision_of(spread, baseline_noise,
+                                       baseline_share),
+                          baseline_estimate)
+              / sum(precision_of(spread, baseline_noise, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               precision_of(spread, baseline_noise,
+                                            baseline_share)))> intercept;
 }
 model {
   vector[N] estimate = y;
