@@ -95,6 +95,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
     conditional = rendered(model, data, priors)
     way = model.way(data, priors, edited=conditional.edited, prior_only=prior_only)
     marginal = way == "marginal"
+    on_grid = marginal and FAMILIES[data.family].one_parameter
     program = rendered(
         model,
         data,
@@ -108,10 +109,12 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         program=program,
         conditional=conditional,
         integrated=_integrated(model, data, priors, conditional) if marginal else None,
-        on_grid=marginal and FAMILIES[data.family].one_parameter,
+        on_grid=on_grid,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors),
-        warmup=SHORT_WARMUP if _easy(data, program, priors) and not prior_only else WARMUP,
+        warmup=SHORT_WARMUP
+        if _easy(data, program, priors) and not (prior_only or on_grid)
+        else WARMUP,
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),

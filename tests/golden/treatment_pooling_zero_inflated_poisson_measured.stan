@@ -51,15 +51,15 @@ functions {
     return dot_product(values, weight) / sum(weight);
   }
   // what there is to say of a slope, its prior included
-  real information(vector effect, vector weight, real unit) {
-    return dot_product(weight, square(effect - average(effect, weight)))
+  real information(vector along, vector weight, real unit) {
+    return dot_product(weight, square(along - average(along, weight)))
            + inv_square(unit);
   }
-  real expected_slope(vector estimate, vector effect, vector weight,
+  real expected_slope(vector estimate, vector along, vector weight,
                       real guess, real unit) {
-    vector[size(effect)] apart = effect - average(effect, weight);
+    vector[size(along)] apart = along - average(along, weight);
     return (dot_product(weight .* apart, estimate) + guess / square(unit))
-           / information(effect, weight, unit);
+           / information(along, weight, unit);
   }
   // what the levels add to the variance of the mean effect
   real of_levels(vector tau_level, array[] int factor) {
