@@ -40,7 +40,7 @@ CLAIMS = {
         "The groups really differ",
         "Latitude explains",
         "They differ most for ",
-        "Overall the rate is 1.75% with the treatment and 4.38% without",
+        "Overall the rate is 1.74% with the treatment and 4.38% without",
         "Number needed to vaccinate, to benefit (NNTB) or to harm (NNTH)",
         "12 of 12 intervals of 90% hold the true effect",
     ],

@@ -1,4 +1,4 @@
 """From a plan to draws: inputs, coordinates, starting points, convergence.
 
-Imports from: data, engines, families, priors, programs, text.
+Imports from: data, engines, errors, families, priors, programs, text.
 """

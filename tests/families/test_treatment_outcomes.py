@@ -119,7 +119,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "adjusted": {"outcome": "y", "adjust": ["age"]},
     "structured": {"outcome": "y", "factors": ["region"], "predictors": ["size"]},
 }
-TAUS = ("tau", "spread", "sigma", "tau_region")
 
 
 @functools.cache
@@ -153,17 +152,21 @@ def test_the_density_is_that_of_dense_algebra(pooling: type[hs.PartialPooling], 
     plan = make_plan(pooling(), data)
     evaluator = Evaluator(plan.program, plan.inputs())
     empty = np.zeros((len(hyper["intercept"]), 0))
-    points = evaluator.unconstrained({n: own.get(n, empty) for n in plan.program.parameters})
+    known = {n: own.get(n, empty) for n in plan.program.parameters}
+    points = evaluator.unconstrained(known)
     log_prior = np.zeros(len(points))
-    for name in plan.program.parameters:
-        if name == "u" and name in own:
-            sd = hyper["tau_level"]
-            log_prior += (-0.5 * (hyper["u"] / sd) ** 2).sum(axis=1)
-        elif name in own:
+    for name in known.keys() & own.keys():
+        values = own[name].reshape(len(points), -1)
+        if name == "u":
+            log_prior += stats.norm.logpdf(values, 0, hyper["tau_level"]).sum(axis=1)
+        else:
             of = {"theta_new": "theta", "tau_level": "tau_region"}.get(name, name)
-            values = own[name].reshape(len(points), -1)
             log_prior += fit.priors[of].log_density(values).sum(axis=1)
-            log_prior += np.log(values).sum(axis=1) if of in TAUS else 0.0
+        if name in ("tau", "spread", "sigma", "tau_level"):
+            log_prior += np.log(values).sum(axis=1)
+        else:  # measured in units that depend on the others
+            moved = evaluator.unconstrained({**known, name: own[name] + 1.0}) - points
+            log_prior -= np.log(moved[:, evaluator.parameters[name]]).sum(axis=1)
     log_lik = log_lik_of_units(fit, hyper, "group").sum(axis=1)
     off = evaluator.log_density_at(points) - log_prior - log_lik
     np.testing.assert_allclose(off, off[0], atol=1e-9)

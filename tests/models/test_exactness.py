@@ -18,7 +18,7 @@ from monte_carlo import far_off
 from scipy import stats
 
 import hierstan as hs
-from hierstan.sampling import coordinates
+from hierstan.sampling import means
 
 REFERENCE = Path(__file__).parents[1] / "reference_cases"
 SEED = 11
@@ -103,7 +103,7 @@ def test_both_ways_of_quadrature_agree() -> None:
 def test_partial_pooling_of_estimates(
     name: str, bins: int, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coordinates, "BINS", bins)  # of more groups, those alike speak as one
+    monkeypatch.setattr(means, "BINS", bins)  # of more groups, those alike speak as one
     data, priors, ours, _ = known_case(name)
     fit = hs.PartialPooling(priors=priors).fit(data, seed=SEED, engine=engine, progress=False)
     assert fit.parameterization == "marginal"

@@ -239,9 +239,8 @@ def test_many_groups_have_the_posterior_of_the_other_parameterization() -> None:
     options: dict[str, Any] = {"seed": 5, "engine": "stanli", "progress": False}
     fits = [
         hs.PartialPooling(parameterization=way).fit(data, **options)
-        for way in ("auto", "noncentered")
+        for way in ("marginal", "noncentered")
     ]
-    assert fits[0].parameterization == "marginal"
     tables = [hs.summary(fit) for fit in fits]
     off = (tables[0]["mean"] - tables[1]["mean"]).abs()
     limit = 4.5 * np.hypot(tables[0]["mcse_mean"], tables[1]["mcse_mean"])
