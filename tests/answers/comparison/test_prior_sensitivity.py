@@ -76,6 +76,7 @@ def test_a_prior_that_the_draws_do_not_cover_is_fitted():
         assert abs(sweep.loc[str(prior), "mean"] - mean) < 4 * sd / np.sqrt(100)
 
 
+@pytest.mark.slow
 def test_draws_are_weighted_where_the_data_determine_tau():
     rng = np.random.default_rng(6)
     frame = pd.DataFrame({"g": range(80), "y": rng.normal(3, 1.3, 80), "se": 0.6})
