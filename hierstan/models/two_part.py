@@ -68,8 +68,8 @@ class TwoPart:
     0.5)`` within them, both on the log scale, with `s` the standard deviation of the logarithms of
     all amounts. They are as wide as leaves the mean and the variance of every group's revenue
     finite, whatever the data. Where more spread is expected than they allow, a `Uniform` from 0
-    does too. With amounts as heavy-tailed as a log-sd of 2 and fewer than some 30 buyers in all,
-    90% intervals hold less: 84% to 88% with five buyers in each of two or three groups.
+    does too. With amounts as heavy-tailed as a log-sd of 2 and few buyers in all, 90% intervals
+    hold less: 74% to 85% with up to 10 buyers, 85% to 90% with up to 30. The fit says so.
 
     References
     ----------

@@ -24,7 +24,20 @@ from hierstan.models.two_part import SIGMA_SCALE, TAU
 
 VARIANTS, VISITORS, RATE, SPREAD = 3, 3000, 0.01, 0.1
 CASES = [("lognormal", own) for own in (0.5, 1.0, 1.5, 2.0)] + [("gamma", 1.0)]
-FEW = [(2, 5), (3, 2), (3, 5), (3, 10), (3, 30), (8, 5), (8, 20)]  # variants, buyers of each
+FEW = [
+    (2, 2),
+    (3, 2),
+    (5, 2),
+    (2, 5),
+    (3, 4),
+    (2, 8),
+    (3, 5),
+    (8, 2),
+    (3, 7),
+    (3, 10),
+    (3, 30),
+    (8, 5),
+]  # variants, buyers of each
 SCALES = {"default": SIGMA_SCALE, "0.7": 0.7, "flat": np.inf}  # of the prior of sigma
 OPTIONS = {"chains": 2, "warmup": 400, "draws": 400, "engine": "stanli", "progress": False}
 
