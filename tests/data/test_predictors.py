@@ -86,6 +86,7 @@ UNLIKE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", UNLIKE)
 def test_complete_pooling_is_the_limit_of_small_tau(family: str) -> None:
     data = small_data(family, predictors=True)

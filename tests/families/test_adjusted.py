@@ -452,6 +452,7 @@ def test_means_have_no_covariates_of_rows() -> None:
         )
 
 
+@pytest.mark.slow
 def test_amounts_are_adjusted_as_their_logarithms() -> None:
     frame = patients(40, 4)
     data = rows(frame.assign(y=np.exp(frame["y"])), family="lognormal")

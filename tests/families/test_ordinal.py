@@ -195,6 +195,7 @@ def test_units_are_left_out_with_theta_integrated_out(unit: str) -> None:
             )  # by 15 nodes
 
 
+@pytest.mark.slow
 def test_the_poolings_are_compared() -> None:
     fits = hs.fit_poolings(ratings(stores(J=6, n=12, tau=1.5)), **QUICK)
     comparison = hs.compare(fits, progress=False)

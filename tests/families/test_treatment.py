@@ -275,6 +275,7 @@ def test_the_posterior_is_that_of_quadrature(engine: str) -> None:
         assert draws.std(axis=0) == pytest.approx(truth.sd[name], rel=0.15), name
 
 
+@pytest.mark.slow
 def test_risk_differences_are_those_of_quadrature() -> None:
     exact, fit = reference(), fitted()
     found, share = hs.absolute_effects(fit), exact.share()

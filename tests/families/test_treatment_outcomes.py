@@ -172,6 +172,7 @@ def test_the_density_is_that_of_dense_algebra(pooling: type[hs.PartialPooling], 
     np.testing.assert_allclose(off, off[0], atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", [hs.NoPooling, hs.PartialPooling])
 def test_baselines_and_effects_are_drawn_from_what_is_known_of_them(
     pooling: type[hs.PartialPooling],

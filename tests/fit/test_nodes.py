@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
 from hierstan.fit.nodes import mode_of, nodes_around
 
 
+@pytest.mark.slow
 def test_a_search_that_goes_astray_ends_at_the_best_place_it_has_seen() -> None:
     """Rows with heavy tails: from what a group is like, to what it is like without a row."""
     y = np.array([-5.59, 5.39, 5.76, 5.5, 4.09, 3.84, 4.7, 5.87])

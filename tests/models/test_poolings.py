@@ -174,7 +174,7 @@ def check_agreement(ways: list[Recipe]) -> None:
             assert bool((apart < 5 * np.hypot(errors[0][name], error[name])).all()), name
 
 
-@pytest.mark.parametrize("predictors", [False, True])
+@pytest.mark.parametrize("predictors", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_parameterization_agrees(family: str, predictors: bool) -> None:
     # a centered chain may miss the narrow end where tau is near zero; the others are exact there

@@ -81,6 +81,7 @@ def test_rows_of_events_are_counted_beside_them() -> None:
     assert {"sold/n", "2/3"} <= set(words(hs.plot_forest(fit, style="meta")))
 
 
+@pytest.mark.slow
 def test_numbers_of_both_arms_stand_beside_the_studies(tmp_path: Path) -> None:
     figure = hs.plot_forest(fit_of("vaccines"), style="meta")
     check_picture(figure, tmp_path)

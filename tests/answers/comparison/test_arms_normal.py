@@ -159,6 +159,7 @@ def test_what_is_left_out_is_predicted_as_refits_do(pooling: str) -> None:
             assert off < TIMES * np.hypot(error, found.mcse_i[index]), (unit, index)
 
 
+@pytest.mark.slow
 def test_arms_have_names_and_need_no_rows() -> None:
     fit = fitted("partial")
     found = hs.loo(fit, unit="arm", progress=False)

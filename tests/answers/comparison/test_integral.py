@@ -102,6 +102,7 @@ def test_rows_with_the_same_outcome_in_a_group_have_the_same_number() -> None:
             assert found[s, i] == pytest.approx(exact, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [False, True])
 @pytest.mark.parametrize("regions", ["nsns", "nsts", "nsss"])
 def test_a_row_that_matters_is_left_out_in_the_level_of_its_group(

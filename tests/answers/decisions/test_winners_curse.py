@@ -79,6 +79,7 @@ def test_every_family_of_rows(family: str, scale: str) -> None:
     assert not audit.table.isna().any(axis=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["response", "link"])
 def test_ratings(scale: str) -> None:
     stars = np.random.default_rng(1).integers(1, 6, 40)
