@@ -58,8 +58,8 @@ class _Statement:
         return without_comments("\n".join(text for text, _ in self.lines))
 
 
-def measured(page: list[Line], sampling: Piece, empty: Collection[str] = ()) -> Measured:
-    """Return a page's lines with the declarations of a sampling file in place of its own.
+def measured(page: list[Line], *sampling: Piece, empty: Collection[str] = ()) -> Measured:
+    """Return a page's lines with the declarations of sampling files in place of its own.
 
     They come last in their block, so that they may refer to all other parameters; transformed ones
     come first, so that the page's own may refer to them.
@@ -68,13 +68,13 @@ def measured(page: list[Line], sampling: Piece, empty: Collection[str] = ()) -> 
     ----------
     page : list of (str, (str, int))
         The lines of a rendered page and where they come from.
-    sampling : Piece
-        The sampling file.
+    *sampling : Piece
+        Functions and data are those of all; of the other blocks, the last of each kind counts.
     empty : collection of str
         Parameters of length 0, which would be NaN in any units.
     """
     code = "\n".join(text for text, _ in page)
-    own, parts = declared(code), family_blocks(sampling)
+    own, parts = declared(code), _parts(sampling)
     parameters = own.get("parameters", {})
     data = _statements(parts, "data")
     known = {*own.get("data", {}), *parameters, *(one.name for one in data)}
@@ -110,6 +110,16 @@ def measured(page: list[Line], sampling: Piece, empty: Collection[str] = ()) -> 
 # internals ------------------------------------------------------------------------------------
 
 
+def _parts(files: Iterable[Piece]) -> dict[str, list[Line]]:
+    """Return the lines of each block of sampling files."""
+    found: dict[str, list[Line]] = {}
+    for file in files:
+        for name, block in family_blocks(file).items():
+            before = found.get(name, []) if name in ("functions", "data") else []
+            found[name] = before + _lines(block)
+    return found
+
+
 def _with(
     page: list[Line], code: str, gone: Collection[int], added: Mapping[str, list[Line]]
 ) -> list[Line]:
@@ -134,7 +144,7 @@ def _with(
 
 
 def _changes(
-    parts: Mapping[str, Piece], parameters: Mapping[str, Declaration], known: Collection[str]
+    parts: Mapping[str, list[Line]], parameters: Mapping[str, Declaration], known: Collection[str]
 ) -> tuple[list[_Statement], list[_Statement]]:
     """Return new parameters and what transforms them to the page's, where these fit.
 
@@ -205,12 +215,10 @@ def _takes_the_place(
     )
 
 
-def _statements(parts: Mapping[str, Piece], block: str) -> list[_Statement]:
+def _statements(parts: Mapping[str, list[Line]], block: str) -> list[_Statement]:
     """Return the statements of a block, each with the comment above it and beside it."""
-    if block not in parts:
-        return []
-    lines = _lines(parts[block])
-    code = f"{block} {{\n{parts[block].text}\n}}"
+    lines = parts.get(block, [])
+    code = "\n".join([f"{block} {{", *(text for text, _ in lines), "}"])
     known = declared(code).get(block, {})
     result, first = [], 0
     for last in statements(code, block):
@@ -229,12 +237,10 @@ class _Function:
     lines: list[Line]
 
 
-def _functions(parts: Mapping[str, Piece]) -> list[_Function]:
+def _functions(parts: Mapping[str, list[Line]]) -> list[_Function]:
     """Return the functions of a sampling file; each ends with a brace indented by two spaces."""
-    if "functions" not in parts:
-        return []
     result, first = [], 0
-    lines = _lines(parts["functions"])
+    lines = parts.get("functions", [])
     for end, (text, _) in enumerate(lines, 1):
         if text.rstrip() == "  }":
             body = without_comments("\n".join(line for line, _ in lines[first:end]))

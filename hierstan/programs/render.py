@@ -37,9 +37,9 @@ from hierstan.programs.slots import (
 )
 
 COORDINATES = {  # of several, the one that fits most of a page's parameters
-    "measured": ("sampling/extra_zeros", "sampling", "sampling/stepwise"),
-    "centered": ("sampling/centered",),
-    "grid": ("sampling/grid/measured",),
+    "measured": (("sampling", "sampling/extra_zeros"), ("sampling",), ("sampling/stepwise",)),
+    "centered": (("sampling/centered",),),
+    "grid": (("sampling/grid/measured",),),
 }
 ADJUSTMENT = "adjustment"
 SUFFIX = "_adjusted"
@@ -104,21 +104,22 @@ def render(
         files += added
     lines = _filled(source, parts, priors, lower_bounds)
     ways = [
-        _file(directory, f"{way}/{page}.stan", missing_ok=True)
-        for way in (
+        [_file(directory, f"{folder}/{page}.stan", missing_ok=True) for folder in folders]
+        for folders in (
             COORDINATES["grid" if marginal == "grid" else coordinates] if coordinates else ()
         )
     ]
-    found = [measured(lines, way, empty) for way in ways] or [Measured(lines)]
+    common = _file(directory, "sampling/functions.stan")
+    found = [measured(lines, common, *way, empty=empty) for way in ways] or [Measured(lines)]
     best = max(found, key=lambda one: len(one.replaced))
-    files += ways
+    files += [common, *(file for way in ways for file in way)]
     lines = best.lines
     if coordinates:
         files.append(_file(directory, f"sampling/families/{family}.stan", missing_ok=True))
-        lines = measured(lines, files[-1]).lines
+        lines = measured(lines, common, files[-1]).lines
     if coordinates and adjusted:
         files.append(_file(directory, f"sampling/{ADJUSTMENT}.stan", missing_ok=True))
-        lines = measured(lines, files[-1]).lines
+        lines = measured(lines, common, files[-1]).lines
     named = family if not adjusted or family.endswith(SUFFIX) else f"{family}{SUFFIX}"
     edited = any(
         read(packaged_directory(), piece.file, missing_ok=True) != piece.text for piece in files

@@ -113,7 +113,7 @@ NAMES = (
     "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
-    "intercept_guess", "intercept_unit", "B", "baseline_estimate", "baseline_noise",
+    "B", "baseline_estimate", "baseline_noise",
     "baseline_share", "baseline_effect", "slope_guess", "slope_unit",
     "log_estimate", "log_precision",
     "gamma_guess", "gamma_unit", "guessed_odds",
@@ -124,7 +124,7 @@ NAMES = (
 FALLS = "_falls"  # what more extra zeros take from a guess
 LINEAR = {  # in the estimates of the groups
     "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_pull", "far_mean",
-    "intercept_guess", "baseline_estimate", "control", "treatment",
+    "baseline_estimate", "control", "treatment",
 }  # fmt: skip
 
 

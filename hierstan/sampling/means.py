@@ -59,25 +59,16 @@ def of_arms(
     counts : bool
         Whether the arms count.
     """
-    middle, scale = as_normal(priors["intercept"])
     slope, its_unit = as_normal(priors["slope"]) if "slope" in priors else (0.0, 0.0)
     estimate, precision = arms["control"]
     says = precision > 0
-    guess, unit, between = middle, scale, 0.0
-    if counts and says.any():
-        between = float(np.var(estimate[says]))
-        variance = 1 / precision[says] + between
-        information = float((1 / variance).sum()) + scale**-2
-        guess = (float((estimate[says] / variance).sum()) + middle * scale**-2) / information
-        unit = information**-0.5
+    between = float(np.var(estimate[says])) if counts and says.any() else 0.0
     with np.errstate(divide="ignore"):
         known = counts / (1 / precision + (slope**2 + its_unit**2) * unsure)
     return {
         **of_mean("B", "baseline", estimate, known, between, priors["intercept"], effect),
         "slope_guess": slope,
         "slope_unit": its_unit,
-        "intercept_guess": guess,
-        "intercept_unit": unit,
         **{arm: found[0] for arm, found in arms.items()},
         **{f"{arm}_precision": found[1] * counts for arm, found in arms.items()},
     }

@@ -10,10 +10,6 @@ functions {
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
   }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
-  }
   // how much each of what there is to say of mu weighs
   vector mu_weight(real tau, vector noise, vector share) {
     return 1 ./ (noise + square(tau) * share);

@@ -9,55 +9,9 @@
 // go together. Then z_theta measures each group's mean from where its own
 // data and its center expect it.
 functions {
-  // mu, beta and u, and how much z shrinks or stretches, in logarithms
-  vector measured_from(vector z,
-                       real tau,
-                       vector scale,
-                       vector middle,
-                       matrix near_information,
-                       matrix near_pull,
-                       vector near_noise,
-                       vector near_share,
-                       matrix far,
-                       vector far_mean,
-                       vector far_weight,
-                       vector far_noise,
-                       vector far_share,
-                       matrix together,
-                       array[] int place) {
-    int M = cols(near_pull);
-    int P = rows(near_pull);
-    int E = rows(far);
-    vector[P] unit = head(scale, P);
-    vector[M] weight = 1 ./ (near_noise + square(tau) * near_share);
-    vector[P] pull = unit .* (near_pull * weight);
-    matrix[P, P] seen = to_matrix(near_information * weight, P, P)
-                        .* (unit * unit');
-    matrix[P, P] root = cholesky_decompose(add_diag(0.5 * (seen + seen'), 1));
-    vector[P] ahead = mdivide_left_tri_low(root, pull) + head(z, P);
-    vector[P] moved = unit .* mdivide_right_tri_low(ahead', root)';
-    vector[E] far_unit = tail(scale, E);
-    vector[E] noise = far_noise + square(tau) * far_share;
-    vector[E] says = far_unit .* far_weight ./ noise;
-    vector[E] total = 1 + far_unit .* says;
-    vector[E] one = 1 ./ sqrt(total);
-    vector[E] off = one .* says .* (far_mean - far * moved);
-    vector[E] out = off + tail(z, E);
-    if (rows(together) > 0) {
-      out = together * (together' * off + tail(z, E));
-    }
-    vector[E] beyond = far_unit .* one .* out;
-    real stretch = sum(log(scale)) - sum(log(diagonal(root)))
-                   - 0.5 * sum(log(total));
-    return append_row((middle + append_row(moved, beyond))[place], stretch);
-  }
   // where its own data and the population together expect each group's mean
   vector expected(vector center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
 }
 data {

@@ -1,26 +1,5 @@
 // How treatment_complete_pooling.stan is sampled: no part of the model. As in
 // sampling/treatment_pooling.stan.
-functions {
-  // how much each of what there is to say of a mean weighs
-  vector precision_of(real sd, vector noise, vector share) {
-    return 1 ./ (noise + square(sd) * share);
-  }
-  // where both arms and the population together expect each group's baseline,
-  // given its effect
-  vector expected_baseline(vector alone, vector effect, real spread,
-                           vector control, vector c_precision,
-                           vector treatment, vector t_precision) {
-    return (alone
-            + square(spread)
-              * (c_precision .* control + t_precision .* (treatment - effect)))
-           ./ (1 + square(spread) * (c_precision + t_precision));
-  }
-  // and how far from there it may well be
-  vector baseline_unit(real spread, vector c_precision, vector t_precision,
-                       real tiny) {
-    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
-  }
-}
 data {
   real mu_guess; // about where these are, and how unsure that is
   real<lower=0> mu_unit;

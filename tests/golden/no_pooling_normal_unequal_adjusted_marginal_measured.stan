@@ -21,7 +21,7 @@ functions {
   vector left(vector squares, matrix zy, matrix zz, vector gamma) {
     return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

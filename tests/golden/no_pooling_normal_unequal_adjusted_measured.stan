@@ -28,7 +28,7 @@ functions {
            - 0.5 * dot_product(squares, exp(-2 * log_sigma))
            - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

@@ -13,7 +13,7 @@
 //   squares[j] / sigma[j]^2 ~ chi_square(count[j] - 1)
 //   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
 functions {
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

@@ -21,13 +21,14 @@ functions {
                          - lbeta(phi, count + 1) - log(phi + count);
     return dot_product(weight, lp);
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
   // how much each of what there is to say of mu weighs
   vector mu_weight(real tau, vector noise, vector share) {

@@ -17,13 +17,14 @@ functions {
            - sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma))
            - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
   // how much each of what there is to say of mu weighs
   vector mu_weight(real tau, vector noise, vector share) {

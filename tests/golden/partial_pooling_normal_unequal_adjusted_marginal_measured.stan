@@ -26,7 +26,7 @@ functions {
   vector mu_weight(real tau, vector noise, vector share) {
     return 1 ./ (noise + square(tau) * share);
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

@@ -19,19 +19,20 @@ functions {
            - 0.5 * dot_product(squares, exp(-2 * log_sigma))
            - 0.5 * (sum(count - 1) * log(2 * pi()) + sum(log(count)));
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
   // how much each of what there is to say of mu weighs
   vector mu_weight(real tau, vector noise, vector share) {
     return 1 ./ (noise + square(tau) * share);
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

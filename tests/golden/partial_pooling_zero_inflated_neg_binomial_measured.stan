@@ -28,6 +28,11 @@ functions {
     }
     return dot_product(weight, lp) - sum(weight) * log1p(zero_odds);
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // estimates with more extra zeros than they are made with
   vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
@@ -35,10 +40,6 @@ functions {
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
   // how much each of what there is to say of mu weighs
   vector mu_weight(real tau, vector noise, vector share) {

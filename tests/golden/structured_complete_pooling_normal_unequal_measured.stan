@@ -74,7 +74,7 @@ functions {
                    - 0.5 * sum(log(total));
     return append_row((middle + append_row(moved, beyond))[place], stretch);
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

@@ -27,6 +27,11 @@ functions {
     }
     return center;
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,
@@ -72,10 +77,6 @@ functions {
   // where its own data and the population together expect each group's mean
   vector expected(vector center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
 }
 data {

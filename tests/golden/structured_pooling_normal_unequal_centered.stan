@@ -32,7 +32,7 @@ functions {
     }
     return center;
   }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

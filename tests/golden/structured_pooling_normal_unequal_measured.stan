@@ -32,6 +32,11 @@ functions {
     }
     return center;
   }
+  // how far a group's mean may well be from where its data and the others
+  // expect it
+  vector uncertainty(real tau, vector precision, real tiny) {
+    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,
@@ -78,11 +83,7 @@ functions {
   vector expected(vector center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
   }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
-  }
-  // where its own rows and the other groups together expect it
+  // where its own rows and the other groups together expect log(sigma)
   vector expected_log_sigma(real sigma_typical, real sigma_sd,
                             vector log_estimate, vector log_precision) {
     return log_estimate

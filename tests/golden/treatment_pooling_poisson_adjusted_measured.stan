@@ -33,6 +33,21 @@ functions {
   vector precision_of(real sd, vector noise, vector share) {
     return 1 ./ (noise + square(sd) * share);
   }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
   // mean of some values
   real average(vector values, vector weight) {
     return dot_product(values, weight) / sum(weight);
@@ -92,21 +107,6 @@ functions {
            ./ sqrt(
                    own ./ (1 + square(spread) * (c_precision + t_precision))
                    + inv_square(tau + tiny));
-  }
-  // where both arms and the population together expect each group's baseline,
-  // given its effect
-  vector expected_baseline(vector alone, vector effect, real spread,
-                           vector control, vector c_precision,
-                           vector treatment, vector t_precision) {
-    return (alone
-            + square(spread)
-              * (c_precision .* control + t_precision .* (treatment - effect)))
-           ./ (1 + square(spread) * (c_precision + t_precision));
-  }
-  // and how far from there it may well be
-  vector baseline_unit(real spread, vector c_precision, vector t_precision,
-                       real tiny) {
-    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
   }
 }
 data {

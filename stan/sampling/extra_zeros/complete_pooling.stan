@@ -1,8 +1,6 @@
 // How complete_pooling.stan is sampled where outcomes may be extra zeros: no
 // part of the model. See sampling/extra_zeros/partial_pooling.stan.
 data {
-  real mu_guess; // about where mu is, and how unsure that is
-  real<lower=0> mu_unit;
   real<lower=0> guessed_odds; // that it is made with, and how far it falls
   real mu_guess_falls; // for one unit more of log1p(zero_odds)
 }

@@ -1,39 +1,9 @@
 // How treatment_no_pooling.stan is sampled where outcomes may be extra
 // zeros: no part of the model. As in sampling/treatment_no_pooling.stan,
 // and see sampling/extra_zeros/partial_pooling.stan.
-functions {
-  // estimates with more extra zeros than they are made with
-  vector fell(vector estimate, vector falls, real zero_odds, real guess) {
-    return estimate - falls * (log1p(zero_odds) - log1p(guess));
-  }
-  // where both arms and the population together expect each group's baseline,
-  // given its effect
-  vector expected_baseline(vector alone, vector effect, real spread,
-                           vector control, vector c_precision,
-                           vector treatment, vector t_precision) {
-    return (alone
-            + square(spread)
-              * (c_precision .* control + t_precision .* (treatment - effect)))
-           ./ (1 + square(spread) * (c_precision + t_precision));
-  }
-  // and how far from there it may well be
-  vector baseline_unit(real spread, vector c_precision, vector t_precision,
-                       real tiny) {
-    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
-  }
-}
 data {
-  vector[J] theta_guess; // about where these are, and how unsure that is
-  vector<lower=0>[J] theta_unit;
-  real intercept_guess;
-  real<lower=0> intercept_unit;
-  vector[J] control; // about what the control arm of each group says
-  vector<lower=0>[J] control_precision;
-  vector[J] treatment; // and its treatment arm
-  vector<lower=0>[J] treatment_precision;
-  real<lower=0> tiny; // so that no sd is lost in rounding
   real<lower=0> guessed_odds; // that these are made with, and how far they
-  real intercept_guess_falls; // fall for one unit more of log1p(zero_odds)
+  vector[B] baseline_estimate_falls; // fall for one more of log1p(zero_odds)
   vector[J] control_falls;
   vector[J] treatment_falls;
 }
@@ -41,10 +11,16 @@ parameters {
   // effects
   vector<offset=theta_guess, multiplier=theta_unit>[J] theta;
   // mean of the baselines
-  real<offset=intercept_guess
-              - intercept_guess_falls
-                * (log1p(zero_odds) - log1p(guessed_odds)),
-       multiplier=intercept_unit> intercept;
+  real<offset=dot_product(
+                          precision_of(spread, baseline_noise,
+                                       baseline_share),
+                          fell(baseline_estimate, baseline_estimate_falls,
+                               zero_odds, guessed_odds))
+              / sum(precision_of(spread, baseline_noise, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               precision_of(spread, baseline_noise,
+                                            baseline_share)))> intercept;
   // means without the treatment
   vector<offset=expected_baseline(rep_vector(intercept, J), theta, spread,
                   fell(control, control_falls, zero_odds, guessed_odds),

@@ -6,10 +6,6 @@ functions {
   vector expected(vector center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
   }
-  // and how far from there it may well be
-  vector uncertainty(real tau, vector precision, real tiny) {
-    return 1 ./ sqrt(inv_square(tau + tiny) + precision);
-  }
 }
 data {
   real mu_guess; // about where mu and beta are, and how unsure that is
