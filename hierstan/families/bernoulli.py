@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import collapse
-from hierstan.families.binomial import Binomial, log_lik_in_order
+from hierstan.families.binomial import Binomial
 from hierstan.families.collapse import Frame
 from hierstan.families.family import NOTHING, Draws, Role
 
@@ -22,7 +22,7 @@ class Bernoulli(Binomial):
 
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the rows behind each cell."""
-        return log_lik_in_order(cells, theta)
+        return self.log_kernel(cells["y"], cells["trials"], theta)
 
     def collapse(self, frame: Frame) -> Frame:
         """Successes and rows of each group."""

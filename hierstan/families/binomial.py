@@ -50,11 +50,13 @@ class Binomial(Family):
 
         y, n = cells["y"], cells["trials"]
         ways = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
-        return np.asarray(ways + log_lik_in_order(cells, theta))
+        return np.asarray(ways + self.log_kernel(y, n, theta))
 
     def log_kernel(self, total: np.ndarray, weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
-        """Return the log probabilities at log-odds."""
-        return log_lik_in_order({"y": total, "trials": weight}, theta)
+        """Return the log probability of successes and failures in the order they came in."""
+        size = np.abs(theta)  # against the likelier outcome, so that nothing large is subtracted
+        unlikely = np.where(theta < 0, total, weight - total) * size
+        return np.asarray(-unlikely - weight * np.log1p(np.exp(-size)))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``n p (1 - p)``, with ``p = inv_logit(theta)``."""
@@ -69,13 +71,6 @@ def log_odds(cells: pd.DataFrame) -> float:
     """Log-odds of the overall rate, with half a success and half a failure added."""
     successes = float(cells["y"].sum()) + 0.5
     return float(np.log(successes / (float(cells["trials"].sum()) + 1 - successes)))
-
-
-def log_lik_in_order(cells: Draws, theta: np.ndarray) -> np.ndarray:
-    """Return the log probability of successes and failures in the order they came in."""
-    y, n = cells["y"], cells["trials"]
-    size = np.abs(theta)  # against the likelier outcome, so that nothing large is subtracted
-    return np.asarray(-np.where(theta < 0, y, n - y) * size - n * np.log1p(np.exp(-size)))
 
 
 def rates(cells: pd.DataFrame, J: int, y_name: str, of_name: str, rate: str) -> pd.DataFrame:

@@ -72,21 +72,19 @@ class Poisson(Family):
 
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the logarithms of Poisson probabilities at log-rates."""
-        from scipy.special import gammaln
+        return self.log_kernel(cells["y"], cells["exposure"], theta) + self.log_ways(cells)
 
-        y, log_mean = cells["y"], np.minimum(theta + np.log(cells["exposure"]), 700)
-        return np.asarray(y * log_mean - np.exp(log_mean) - gammaln(y + 1))
-
-    def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
+    def log_ways(self, cells: pd.DataFrame | Draws) -> np.ndarray:
         """Return it: events of several rows are fewer ways to have their sum than all there are."""
         from scipy.special import gammaln
 
-        y, exposure = cells["y"].to_numpy(float), cells["exposure"].to_numpy(float)
+        y, exposure = (np.asarray(cells[name], dtype=float) for name in ("y", "exposure"))
         return np.asarray(y * np.log(exposure) - gammaln(y + 1))
 
     def log_kernel(self, total: np.ndarray, weight: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """Return the log probabilities at log-rates."""
-        return np.asarray(total * theta - weight * np.exp(np.minimum(theta, 700)))
+        log_mean = np.minimum(theta + np.log(weight), 700)
+        return np.asarray(total * theta - np.exp(log_mean))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """``exposure * exp(theta)``: the expected number of events."""

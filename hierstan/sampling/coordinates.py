@@ -167,7 +167,7 @@ def expanded(
 
 
 def expected_means(
-    estimate: np.ndarray, precision: np.ndarray, center: np.ndarray, tau2: float
+    estimate: np.ndarray, precision: np.ndarray, center: np.ndarray | float, tau2: float
 ) -> np.ndarray:
     """Return where data and population together put the group means, given the variance between."""
     return estimate + (center - estimate) / (1 + tau2 * precision)

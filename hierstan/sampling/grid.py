@@ -8,6 +8,7 @@ vanishes at both ends: for a normal density of standard deviation s and a spacin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ FAR = 8.2  # standard deviations
 MOST_FAR = 40.0  # whose density is still a number
 UNLIKELY = 30.0  # fall of the log likelihood, beyond which a narrow population is ruled out
 DEGREE = 4  # of polynomials that say where mu is, given tau
-LONGEST, MOST = 100_000, 20_000_000  # means, and likelihoods at them, 160 MB
+MOST = 20_000_000  # likelihoods, 160 MB
 FEW = 100  # groups, which are sampled as quickly themselves
 QUICK = 9  # likelihoods, times groups to the power of 3/2: they take more steps the more they are
 ANEW = 30  # of those that are tabulated cost as much as one that is not
@@ -42,8 +43,8 @@ NEWTON_STEPS = 20
 TINY = 1e-300
 
 
-def grid(data: GroupedData, priors: Mapping[str, Prior]) -> dict[str, Any]:
-    """Return the data of ``sampling/grid/partial_pooling.stan``, groups with equal data as one.
+class Grid:
+    """Means at which likelihoods are tabulated, groups with equal data as one.
 
     Parameters
     ----------
@@ -51,95 +52,167 @@ def grid(data: GroupedData, priors: Mapping[str, Prior]) -> dict[str, Any]:
         Of a family of `one_parameter`.
     priors : mapping of str to Prior
     """
-    family = FAMILIES[data.family]
-    total, weight = totals(family, data)
-    first, alike, _ = distinct(total, weight)
-    tau2 = typical_variance(data)
-    estimate, precision = normal_approximation(data, tau2)
-    says = precision / (1 + tau2 * precision)
-    prior = as_normal(priors["mu"])
-    mu_sd = (says.sum() + prior.scale**-2) ** -0.5
-    mu = mu_sd**2 * (says @ estimate + prior.location * prior.scale**-2)
-    mode = expected_means(estimate, precision, mu, tau2)
-    sd = 1 / np.sqrt(precision + 1 / tau2)
-    low = min(float((mode - 4 * sd).min()), mu - FAR * mu_sd)
-    high = max(float((mode + 4 * sd).max()), mu + FAR * mu_sd)
-    middle, reach = (low + high) / 2, (high - low) / 2
-    sharpest = max(precision.max(), (weight * family.slope(np.full(1, mu))).max())
-    h = min(WIDEST, 1 / (FINE * float(np.sqrt(sharpest))))
-    with np.errstate(divide="ignore"):
-        unsure = min((0.5 / float(np.sum((tau2 * says) ** 2))) ** 0.5, 0.25)  # of log(tau)
-    largest = float(priors["tau"].quantile(1 - 1e-6))
-    largest = max(largest, 2 * float(np.sqrt(tau2)) * np.exp(FAR * unsure))
-    x, dx = spaced(h, reach, reach + FAR * largest)
-    if len(x) > LONGEST or len(first) * len(x) > MOST:
-        raise DataError(
-            f"The likelihoods of {len(first):,} different groups at {len(x):,} means are too many "
-            "to integrate theta out numerically. Use parameterization='auto'."
-        )
-    least = LEAST * EDGE * h
-    height = family.log_kernel(total[first], weight[first], mode[first])
-    likelihood = np.exp(
-        family.log_kernel(total[first, None], weight[first, None], middle + x) - height[:, None]
-    )
-    given = _GivenTau(likelihood, alike, middle + x, dx, prior)
-    unit = float(np.sqrt(tau2)) + least
-    # from where the likelihoods are still tabulated about right
-    taus: np.ndarray = np.geomspace(
-        max(least / 2, unit / 10), min(max(largest, least), 5 * unit), 2 * DEGREE
-    )
-    best: np.ndarray = np.array([given.best(mu, tau) for tau in taus])
-    z: np.ndarray = np.zeros(0)
-    if _may_be_narrow(given, mu, priors["tau"], least, max(float(np.sqrt(tau2)), least)):
+
+    def __init__(self, data: GroupedData, priors: Mapping[str, Prior]) -> None:
+        self._family, self._J = FAMILIES[data.family], len(data.groups)
+        self._prior, self._prior_tau = as_normal(priors["mu"]), priors["tau"]
+        self._total, self._weight = totals(self._family, data)
+        self._first, self._alike, _ = distinct(self._total, self._weight)
+        tau2 = typical_variance(data)
+        self._tau = float(np.sqrt(tau2))
+        self._estimate, self._precision = normal_approximation(data, tau2)
+        says = self._precision / (1 + tau2 * self._precision)
+        self._mu, self._mu_sd = _together(says, self._estimate, self._prior)
+        self._mode = expected_means(self._estimate, self._precision, self._mu, tau2)
+        with np.errstate(divide="ignore"):
+            unsure = min((0.5 / float(np.sum((tau2 * says) ** 2))) ** 0.5, 0.25)  # of log(tau)
+        largest = float(self._prior_tau.quantile(1 - 1e-6))
+        self._largest = max(largest, 2 * self._tau * np.exp(FAR * unsure))
+        h = self._distance()
+        self._least = LEAST * EDGE * h
+        self._middle, self._reach = self._between()
+        x, self._dx = spaced(h, self._reach, self._reach + FAR * self._largest)
+        self._x = self._middle + x
+
+    @property
+    def quick(self) -> bool:
+        """Whether sampling takes less time with them than with all group means."""
+        N, G, most = len(self._first), len(self._x), QUICK * self._J**1.5
+        if min(most, MOST) < N * G:
+            return False
+        return N * (G + ANEW * len(self._z)) <= most
+
+    def entries(self) -> dict[str, Any]:
+        """Return the data of ``sampling/grid/partial_pooling.stan``."""
+        if len(self._first) * len(self._x) > MOST:
+            raise DataError(
+                f"The likelihoods of {len(self._first):,} different groups at {len(self._x):,} "
+                "means are too many to integrate theta out numerically. "
+                "Use parameterization='auto'."
+            )
+        per = self._family.per
+        kind = np.int32 if self._family.columns[per] == "int" else float
+        return {
+            "N": len(self._first),
+            "alike": self._alike.astype(float),
+            "y": self._total[self._first].astype(np.int32),
+            per: self._weight[self._first].astype(kind),
+            "height": self._heights,
+            "G": len(self._x),
+            "x": self._x,
+            "dx": self._dx,
+            "Q": len(self._z),
+            "z": self._z,
+            "dz": DZ,
+            "x_middle": self._middle,
+            "x_reach": self._reach,
+            "least_tau": self._least,
+            "more_tau": LEAST * GROWTH,
+            **self._mu_given_tau(),
+        }
+
+    # internals --------------------------------------------------------------------------------
+
+    def _distance(self) -> float:
+        """Return the distance between means, at least."""
+        slope = self._family.slope(np.full(1, self._mu))
+        sharpest = max(self._precision.max(), (self._weight * slope).max())
+        return min(WIDEST, 1 / (FINE * float(np.sqrt(sharpest))))
+
+    def _between(self) -> tuple[float, float]:
+        """Return the middle of what mu and the group means may be, and how far they may be off."""
+        sd, far = 1 / np.sqrt(self._precision + self._tau**-2), FAR * self._mu_sd
+        low = min(float((self._mode - 4 * sd).min()), self._mu - far)
+        high = max(float((self._mode + 4 * sd).max()), self._mu + far)
+        return (low + high) / 2, (high - low) / 2
+
+    def _log_likelihoods(self, theta: np.ndarray) -> np.ndarray:
+        total, weight = self._total[self._first, None], self._weight[self._first, None]
+        return self._family.log_kernel(total, weight, theta)
+
+    @cached_property
+    def _heights(self) -> np.ndarray:
+        return self._log_likelihoods(self._mode[self._first, None])[:, 0]
+
+    @cached_property
+    def _likelihoods(self) -> np.ndarray:
+        return np.exp(self._log_likelihoods(self._x) - self._heights[:, None])
+
+    @cached_property
+    def _z(self) -> np.ndarray:
+        """Means in a narrow population, in units of tau; none where that is ruled out."""
+        if not self._may_be_narrow():
+            return np.zeros(0)
         # what a group says, d sds from mu, is never more than d / 2 away in units of tau
-        ends = FAR + float((np.abs(estimate - mu) * np.sqrt(precision)).max()) / 2
-        Q = int(min(ends, MOST_FAR) / DZ) + 1
-        z = DZ * np.arange(-Q, Q + 1)
-        pooled = family.to_link((total.sum(keepdims=True) + 0.5) / (weight.sum() + 1))
-        said = float((weight.sum() * family.slope(pooled))[0])
-        known = said + prior.scale**-2
-        at_0 = (said * float(pooled[0]) + prior.location * prior.scale**-2) / known
-        taus = np.append(taus, 0.0)
-        best = np.concatenate([best, [[at_0, known**-0.5, 0]]])
-    share = taus**2 / (taus**2 + unit**2)
-    where, how_far = best[:, 0], np.log(best[:, 1])
-    return {
-        "N": len(first),
-        "alike": alike.astype(float),
-        "y": total[first].astype(np.int32),
-        family.per: weight[first].astype(
-            np.int32 if family.columns[family.per] == "int" else float
-        ),
-        "height": height,
-        "G": len(x),
-        "x": middle + x,
-        "dx": dx,
-        "Q": len(z),
-        "z": z,
-        "dz": DZ,
-        "x_middle": middle,
-        "x_reach": reach,
-        "least_tau": least,
-        "more_tau": LEAST * GROWTH,
-        "unit_tau": unit,
-        "D": DEGREE + 1,
-        "mu_of_tau": np.polyfit(share, where, DEGREE),
-        "mu_ends": np.array([where.min(), where.max()]),
-        "unit_of_tau": np.polyfit(share, how_far, DEGREE),
-        "unit_ends": np.array([how_far.min(), how_far.max()]),
-    }
+        most = float((np.abs(self._estimate - self._mu) * np.sqrt(self._precision)).max())
+        Q = int(min(FAR + most / 2, MOST_FAR) / DZ) + 1
+        return DZ * np.arange(-Q, Q + 1)
+
+    def _may_be_narrow(self) -> bool:
+        """Whether data and prior leave any probability to tau below `least`."""
+
+        def log_prior(tau: np.ndarray) -> np.ndarray:
+            with np.errstate(divide="ignore"):
+                return np.asarray(self._prior_tau.log_density(tau) + np.log(tau))
+
+        typical = np.array([max(self._tau, self._least)])
+        below = np.geomspace(1e-6, 1, 50) * self._least
+        narrow = self._best(self._least)[2] + log_prior(below).max()
+        wide = self._best(float(typical[0]))[2] + log_prior(typical)[0]
+        return not narrow < wide - UNLIKELY
+
+    def _mu_given_tau(self) -> dict[str, Any]:
+        """Return polynomials that say about where mu is, and how far off."""
+        unit = self._tau + self._least
+        # from where the likelihoods are still tabulated about right
+        lowest, highest = max(self._least / 2, unit / 10), max(self._largest, self._least)
+        taus: np.ndarray = np.geomspace(lowest, min(highest, 5 * unit), 2 * DEGREE)
+        found = [self._best(tau)[:2] for tau in taus]
+        if len(self._z):
+            pooled = self._family.to_link((self._total.sum() + 0.5) / (self._weight.sum() + 1))
+            said = self._weight.sum() * self._family.slope(pooled)
+            taus = np.append(taus, 0.0)
+            found.append(_together(said, pooled, self._prior))
+        share = taus**2 / (taus**2 + unit**2)
+        where, how_far = np.array(found).T
+        how_far = np.log(how_far)
+        return {
+            "unit_tau": unit,
+            "D": DEGREE + 1,
+            "mu_of_tau": np.polyfit(share, where, DEGREE),
+            "mu_ends": np.array([where.min(), where.max()]),
+            "unit_of_tau": np.polyfit(share, how_far, DEGREE),
+            "unit_ends": np.array([how_far.min(), how_far.max()]),
+        }
+
+    def _best(self, tau: float) -> tuple[float, float, float]:
+        """Return the likeliest mu given tau, its standard deviation and the log density there."""
+        mu = self._mu
+        for _ in range(NEWTON_STEPS):
+            value, slope, precision = self._at(mu, tau)
+            step = float(np.clip(slope / precision, -tau, tau))
+            mu += step
+            if abs(step) < 0.02 * precision**-0.5:
+                break
+        return mu, precision**-0.5, value
+
+    def _at(self, mu: float, tau: float) -> tuple[float, float, float]:
+        """Return the log density of mu given tau, its slope, and the precision, above 0."""
+        off = (self._x - mu) / tau
+        density = np.exp(-0.5 * off**2) / tau * self._dx
+        moments = self._likelihoods @ (density[:, None] * np.stack([off**0, off, off**2], axis=1))
+        total = np.maximum(moments[:, 0], TINY)
+        first, second = moments[:, 1] / total, moments[:, 2] / total
+        location, scale = self._prior
+        value = self._alike @ np.log(total) - 0.5 * ((mu - location) / scale) ** 2
+        slope = self._alike @ first / tau - (mu - location) / scale**2
+        known = self._alike @ np.maximum(1 - second + first**2, 0) / tau**2 + scale**-2
+        return float(value), float(slope), float(known)
 
 
 def quicker(data: GroupedData, priors: Mapping[str, Prior]) -> bool:
     """Whether that takes less time than to sample all group means."""
-    J = len(data.groups)
-    if J < FEW:
-        return False
-    try:
-        found = grid(data, priors)
-    except DataError:
-        return False
-    return bool(found["N"] * (found["G"] + ANEW * found["Q"]) <= QUICK * J**1.5)
+    return len(data.groups) >= FEW and Grid(data, priors).quick
 
 
 def totals(family: Family, data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
@@ -173,51 +246,8 @@ def spaced(h: float, reach: float, end: float) -> tuple[np.ndarray, np.ndarray]:
 # internals ------------------------------------------------------------------------------------
 
 
-def _may_be_narrow(given: _GivenTau, mu: float, prior: Prior, least: float, typical: float) -> bool:
-    """Whether data and prior leave any probability to tau below `least`."""
-
-    def log_prior(tau: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.asarray(prior.log_density(tau) + np.log(tau))
-
-    narrow = given.best(mu, least)[2] + log_prior(np.geomspace(1e-6, 1, 50) * least).max()
-    wide = given.best(mu, typical)[2] + log_prior(np.array([typical]))[0]
-    return not narrow < wide - UNLIKELY
-
-
-class _GivenTau:
-    """Where mu is given tau, by the tabulated likelihoods and the prior."""
-
-    def __init__(
-        self,
-        likelihood: np.ndarray,
-        alike: np.ndarray,
-        x: np.ndarray,
-        dx: np.ndarray,
-        prior: AsNormal,
-    ) -> None:
-        self._likelihood, self._alike, self._x, self._dx = likelihood, alike, x, dx
-        self._prior = prior
-
-    def best(self, mu: float, tau: float) -> tuple[float, float, float]:
-        """Return the likeliest mu, its standard deviation and the log density there."""
-        for _ in range(NEWTON_STEPS):
-            value, slope, precision = self._at(mu, tau)
-            step = float(np.clip(slope / precision, -tau, tau))
-            mu += step
-            if abs(step) < 0.02 * precision**-0.5:
-                break
-        return mu, precision**-0.5, value
-
-    def _at(self, mu: float, tau: float) -> tuple[float, float, float]:
-        """Return the log density of mu given tau, its slope, and the precision, above 0."""
-        off = (self._x - mu) / tau
-        density = np.exp(-0.5 * off**2) / tau * self._dx
-        moments = self._likelihood @ (density[:, None] * np.stack([off**0, off, off**2], axis=1))
-        total = np.maximum(moments[:, 0], TINY)
-        first, second = moments[:, 1] / total, moments[:, 2] / total
-        location, scale = self._prior
-        value = self._alike @ np.log(total) - 0.5 * ((mu - location) / scale) ** 2
-        slope = self._alike @ first / tau - (mu - location) / scale**2
-        known = self._alike @ np.maximum(1 - second + first**2, 0) / tau**2 + scale**-2
-        return float(value), float(slope), float(known)
+def _together(precision: np.ndarray, estimate: np.ndarray, prior: AsNormal) -> tuple[float, float]:
+    """Return where estimates and the prior put mu together, and its standard deviation."""
+    known = float(np.sum(precision)) + prior.scale**-2
+    pull = float(np.sum(precision * estimate)) + prior.location * prior.scale**-2
+    return pull / known, known**-0.5

@@ -11,7 +11,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.priors import HalfNormal, Normal, Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.coordinates import coordinates
-from hierstan.sampling.grid import grid
+from hierstan.sampling.grid import Grid
 
 # The priors of what a structured page declares and some data do not have: they are of length 0.
 ABSENT: dict[str, Prior] = {"beta": Normal(0, 1), "tau_level": HalfNormal(1)}
@@ -72,7 +72,7 @@ class Plan:
             prior_only=self.prior_only,
         )
         if self.on_grid:
-            entries |= grid(self.data, self.priors)
+            entries |= Grid(self.data, self.priors).entries()
         if self.one_mean:
             entries |= {"J": 1, "group": np.ones_like(entries["group"])}
         return with_observations(self.program, entries, 0) if self.prior_only else entries
