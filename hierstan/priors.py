@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import ClassVar
 
@@ -54,7 +54,7 @@ class Prior:
         >>> hs.StudentT(3, 0, 2.5).numbers()
         {'df': 3.0, 'location': 0.0, 'scale': 2.5}
         """
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
     def stan_arguments(self, parameter: str) -> str:
         """Return the arguments of the Stan distribution, named after `parameter`.

@@ -45,10 +45,11 @@ def far_apart(family: Estimating, cells: pd.DataFrame) -> float:
 
 def _own_estimates(family: Estimating, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return the groups' own estimates on the link scale and their finite standard errors."""
-    labels, code = np.unique(cells["group"], return_inverse=True)
-    last = int(labels[-1]) if len(labels) else -1
-    numbered = cells if last == len(labels) - 1 else cells.assign(group=code)
-    raw = family.raw_estimates(numbered, len(labels))
+    group = cells["group"].to_numpy()
+    there = np.bincount(group).astype(bool)
+    J = int(there.sum())
+    numbered = cells if len(there) == J else cells.assign(group=np.cumsum(there)[group] - 1)
+    raw = family.raw_estimates(numbered, J)
     link, se = raw["link"].to_numpy(), raw["link_se"].to_numpy()
     known = np.isfinite(se)
     return link[known], se[known]

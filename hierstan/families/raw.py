@@ -80,10 +80,10 @@ def moments(
     """
     values, code = np.asarray(values, dtype=float), cells["group"].to_numpy()
     rows, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
-    count = summed(cells, rows, J)
+    count = np.bincount(code, rows, J)
     origin = values[0]
-    mean = origin + summed(cells, rows * (values - origin), J) / count
-    return count, mean, summed(cells, squares + rows * (values - mean[code]) ** 2, J)
+    mean = origin + np.bincount(code, rows * (values - origin), J) / count
+    return count, mean, np.bincount(code, squares + rows * (values - mean[code]) ** 2, J)
 
 
 def medians(cells: pd.DataFrame, J: int) -> np.ndarray:
