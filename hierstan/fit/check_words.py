@@ -16,6 +16,30 @@ if TYPE_CHECKING:
     from hierstan.fit.fit import Fit
 
 COLUMNS = ["observed", "replicated", "lower", "upper", "p"]
+WORDS = {
+    "dispersion": "The variance within groups is {few} times {noun} {among}: intervals are too "
+    "narrow and groups seem too different.",
+    "above": "Rows above 0 vary {seen:.2g} times as much as their mean {among}: intervals are too "
+    "narrow and groups seem too different.",
+    "zeros": "{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's.",
+    "lump": "All rows vary {few} times as much as those above 0 do {among}: zeros stand apart, as "
+    "if some rows could be nothing else.",
+    "unequal": "The groups vary by different amounts within ({spread}), and the model knows one "
+    "for all: intervals of the noisy groups are too narrow, of the others too wide.",
+    "divided": "Ratings vary more within some groups, and less within others, than the scale that "
+    "all groups share has it ({spread}): groups of one mean score may be of one mind, or divided. "
+    "Look at their distributions beside their means, in data.to_frame().",
+    "tails": "There are more extreme rows than {family} has: kurtosis within groups is {figures} "
+    "{among}. A few of them may decide their groups' means.",
+    "skew": "Rows are skewed: skewness of their logarithms within groups is {few} {among}.",
+    "lopsided": "Rows are skewed: of those far from their group's median {seen:.0%} lie above it "
+    "{shares}.",
+    "below": "Rows are skewed: {seen:.0%} lie below their group's mean{scale} {shares}.",
+    "outlying": "Group {label} lies {few} standard deviations from the population of the others "
+    "(at most {most} in data like the model's): the normal population does not fit it, and it "
+    "widens tau for all. Look at its data, fit without it (data.without(...)) to see what it "
+    "changes, or explain it by a predictor.",
+}
 
 
 def messages(fit: Fit, table: pd.DataFrame, label: str) -> dict[str, str]:
@@ -56,64 +80,20 @@ def messages(fit: Fit, table: pd.DataFrame, label: str) -> dict[str, str]:
 
 def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
     seen, usual, low, high = (line[column] for column in COLUMNS[:4])
-    among = f"({figure(low)} to {figure(high)} in data like the model's)"
-    family = fit.data.family
-    if name == "dispersion":
-        noun = "the binomial's" if fit.family.link == "logit" else "the mean"
-        return (
-            f"The variance within groups is {figure(seen, 2)} times {noun} {among}: intervals are "
-            "too narrow and groups seem too different."
-        )
-    if name == "above":
-        return (
-            f"Rows above 0 vary {seen:.2g} times as much as their mean {among}: intervals are too "
-            "narrow and groups seem too different."
-        )
-    if name == "zeros":
-        return f"{seen:.0%} of the rows are 0, and {usual:.0%} in data like the model's."
-    if name == "lump":
-        return (
-            f"All rows vary {figure(seen, 2)} times as much as those above 0 do {among}: zeros "
-            "stand apart, as if some rows could be nothing else."
-        )
-    if name == "unequal":
-        spread = _sds(fit)
-        return (
-            f"The groups vary by different amounts within ({spread}), and the model knows one for "
-            "all: intervals of the noisy groups are too narrow, of the others too wide."
-        )
-    if name == "divided":
-        return (
-            f"Ratings vary more within some groups, and less within others, than the scale that "
-            f"all groups share has it ({_sds(fit)}): groups of one mean score may be of one mind, "
-            "or divided. Look at their distributions beside their means, in data.to_frame()."
-        )
-    if name == "tails":
-        return (
-            f"There are more extreme rows than {family} has: kurtosis within groups is "
-            f"{figure(seen)} {among}. A few of them may decide their groups' means."
-        )
-    if name == "skew":
-        return (
-            "Rows are skewed: skewness of their logarithms within groups is "
-            f"{figure(seen, 2)} {among}."
-        )
-    if name == "lopsided":
-        return (
-            f"Rows are skewed: of those far from their group's median {seen:.0%} lie above it "
-            f"({low:.0%} to {high:.0%} in data like the model's)."
-        )
-    if name == "below":
-        scale = " logarithm" if fit.family.positive else ""
-        return (
-            f"Rows are skewed: {seen:.0%} lie below their group's mean{scale} "
-            f"({low:.0%} to {high:.0%} in data like the model's)."
-        )
-    return (
-        f"Group {label} lies {figure(seen, 2)} standard deviations from the population of the "
-        f"others (at most {figure(high, 2)} in data like the model's): the normal population does "
-        "not fit it, and it widens tau for all. Look at its data, fit without it "
-        "(data.without(...)) to see what it changes, or explain it by a predictor."
+    like = "in data like the model's)"
+    return WORDS[name].format(
+        seen=seen,
+        usual=usual,
+        few=figure(seen, 2),
+        figures=figure(seen),
+        most=figure(high, 2),
+        among=f"({figure(low)} to {figure(high)} {like}",
+        shares=f"({low:.0%} to {high:.0%} {like}",
+        noun="the binomial's" if fit.family.link == "logit" else "the mean",
+        scale=" logarithm" if fit.family.positive else "",
+        spread=_sds(fit) if "{spread}" in WORDS[name] else "",
+        family=fit.data.family,
+        label=label,
     )
 
 

@@ -8,6 +8,28 @@ from hierstan.shell import values
 from hierstan.shell.parser import Parser, Version
 from hierstan.shell.texts import EXAMPLES, EXIT_CODES
 
+KINDS = {"estimate", "successes", "events", "events_treatment", "outcome", "mean", "rating"}
+COLUMNS = {  # options that name one, the first of each kind of data in KINDS
+    "by": "a factor, or one of several --group columns, to print level by level",
+    "estimate": "one estimate per group, with --se",
+    "se": "its standard error",
+    "successes": "successes, with --trials",
+    "trials": "number of trials",
+    "events": "number of events, perhaps with --exposure",
+    "exposure": "time, area or the like over which the events were counted",
+    "events_treatment": "events in the treatment arm of a trial, with the three below",
+    "total_treatment": "everyone in that arm",
+    "events_control": "events in the control arm",
+    "total_control": "everyone in that arm",
+    "outcome": "one outcome per row, perhaps with --family",
+    "mean": "the mean of many outcomes, with --sd and --n",
+    "sd": "their standard deviation",
+    "n": "how many they are",
+    "arm": "which of two arms a row is of; --control names the one without treatment",
+    "weights": "what each outcome weighs: its variance is sigma^2 / weight",
+    "rating": "one rating per row, such as 1 to 5; labels with --order",
+}
+
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
@@ -80,27 +102,24 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="labels that describe the groups, such as a shop's region; may come several times",
     )
-    for option, where, text in (
-        ("by", names, "a factor, or one of several --group columns, to print level by level"),
-        ("estimate", kinds, "one estimate per group, with --se"),
-        ("se", names, "its standard error"),
-        ("successes", kinds, "successes, with --trials"),
-        ("trials", names, "number of trials"),
-        ("events", kinds, "number of events, perhaps with --exposure"),
-        ("exposure", names, "time, area or the like over which the events were counted"),
-        ("events_treatment", kinds, "events in the treatment arm of a trial, with the three below"),
-        ("total_treatment", names, "everyone in that arm"),
-        ("events_control", names, "events in the control arm"),
-        ("total_control", names, "everyone in that arm"),
-        ("outcome", kinds, "one outcome per row, perhaps with --family"),
-        ("mean", kinds, "the mean of many outcomes, with --sd and --n"),
-        ("sd", names, "their standard deviation"),
-        ("n", names, "how many they are"),
-        ("arm", names, "which of two arms a row is of; --control names the one without treatment"),
-        ("weights", names, "what each outcome weighs: its variance is sigma^2 / weight"),
-        ("rating", kinds, "one rating per row, such as 1 to 5; labels with --order"),
-    ):
+    for option, text in COLUMNS.items():
+        where = kinds if option in KINDS else names
         where.add_argument(flag(option), metavar="COLUMN", help=text)
+    _add_descriptions(names)
+    parser.add_argument(
+        "--two-part",
+        action="store_true",
+        help="outcomes are 0 or an amount: who buys, and how much; --family is then the amounts'",
+    )
+    parser.add_argument(
+        "--family",
+        metavar="FAMILY",
+        help="how outcomes arise, such as normal (default), lognormal or bernoulli; of events and "
+        "successes too. Any other word lists them all.",
+    )
+
+
+def _add_descriptions(names: argparse._ArgumentGroup) -> None:
     names.add_argument(
         "--adjust",
         metavar="COLUMN",
@@ -122,17 +141,6 @@ def _add_columns(parser: argparse.ArgumentParser) -> None:
         action="extend",
         default=[],
         help="numbers that describe the groups, such as a trial's latitude",
-    )
-    parser.add_argument(
-        "--two-part",
-        action="store_true",
-        help="outcomes are 0 or an amount: who buys, and how much; --family is then the amounts'",
-    )
-    parser.add_argument(
-        "--family",
-        metavar="FAMILY",
-        help="how outcomes arise, such as normal (default), lognormal or bernoulli; of events and "
-        "successes too. Any other word lists them all.",
     )
 
 

@@ -9,22 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from bcg_trials import trials
 from pictures import check_picture, close, fit_of, words
 
 import hierstan as hs
 from hierstan.plots.style import ALERT
 
-ARMS = {
-    "events_treatment": "vaccinated_positive", "total_treatment": "vaccinated_total",
-    "events_control": "control_positive", "total_control": "control_total",
-}  # fmt: skip
-
 
 @functools.cache
 def bcg() -> hs.Fit:
-    trials = hs.load_dataset("bcg")
-    table = hs.effect_sizes(trials, group="trial", measure="RR", **ARMS)
-    table["allocation"] = trials["allocation"] if "allocation" in trials else ["a", "b"] * 6 + ["a"]
+    table = trials().assign(allocation=["a", "b"] * 6 + ["a"])
     data = hs.GroupedData.from_estimates(
         table, group="trial", estimate="estimate", se="se", factors=["allocation"]
     )
@@ -39,14 +33,8 @@ def _closed() -> Iterator[None]:
 
 @pytest.mark.slow
 def test_a_forest_for_a_journal(tmp_path: Path) -> None:
-    trials = hs.load_dataset("bcg").set_index("trial")
-    beside = pd.DataFrame(
-        {
-            "vaccine": trials["vaccinated_positive"].astype(str)
-            + "/"
-            + trials["vaccinated_total"].astype(str)
-        }
-    )
+    arm = hs.load_dataset("bcg").set_index("trial").filter(regex="^vaccinated").astype(str)
+    beside = (arm["vaccinated_positive"] + "/" + arm["vaccinated_total"]).to_frame("vaccine")
     figure = hs.plot_forest(
         bcg(), style="meta", by="allocation", columns=beside[::-1], favours=("vaccine", "control")
     )
