@@ -17,6 +17,7 @@ from hierstan.families import FAMILIES
 from hierstan.text.numbers import figure
 from hierstan.text.wording import show
 
+STEEPEST = 4.0  # of `_check_each`: 1 / 0.5^2, of the default prior
 ROUNDING = 16 * np.finfo(float).eps  # relative: what adding and subtracting a few numbers leaves
 
 
@@ -43,6 +44,15 @@ def check_variation(data: GroupedData) -> None:
         _check_each(data)
 
 
+def varies(data: GroupedData) -> bool:
+    """Whether rows have a likelihood that is bounded."""
+    try:
+        check_variation(data)
+    except DataError:
+        return False
+    return True
+
+
 # internals --------------------------------------------------------------------------------------
 
 
@@ -64,17 +74,22 @@ def _check_equal(data: GroupedData) -> None:
 
 
 def _check_each(data: GroupedData) -> None:
-    """Refuse a group of several equal rows, where its own standard deviation can go to 0.
+    """Refuse groups of several equal rows, where their own standard deviations can go to 0.
 
-    With ``n`` of them, integrating it leaves ``exp((n - 1)^2 sd^2 / 2)`` for a large sd of the
-    logarithms, which from three rows on no default prior outweighs.
+    With ``n`` of them in each, integrating these leaves ``exp(E sd^2 / 2)`` for a large sd of the
+    logarithms, ``E = sum (n - 1)^2 + (sum (n - 1) - 1)^2 / M``, with ``M`` groups that do vary: the
+    typical standard deviation follows the ones to 0 as far as the others let it. The default prior
+    of that sd has ``exp(-4 sd^2 / 2)``.
     """
     cells = data.cells
     limit = ROUNDING * float(np.abs(cells["y"]).max())
-    equal = np.sqrt(cells["squares"] / cells["count"]) <= limit
-    found = np.flatnonzero(equal & (cells["count"] > 2))
-    if found.size:
-        count, y = cells["count"].to_numpy()[found], cells["y"].to_numpy()[found]
+    size, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
+    equal = (size > 1) & (np.sqrt(squares / size) <= limit)
+    found = np.flatnonzero(equal)
+    freedom = size[found] - 1
+    vary = max(int(((size > 1) & ~equal).sum()), 1)
+    if found.size and (freedom**2).sum() + (freedom.sum() - 1) ** 2 / vary >= STEEPEST:
+        count, y = freedom + 1, cells["y"].to_numpy()[found]
         code = cells["group"].to_numpy()[found]
         raise DataError(
             f"{_column(data)} does not vary within {found.size:,} of {len(data.groups):,} groups: "

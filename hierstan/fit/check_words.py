@@ -98,8 +98,14 @@ def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
 
 
 def _sds(fit: Fit) -> str:
-    sd = fit.data.to_frame().filter(regex="^sd").iloc[:, 0].dropna()
-    return f"sd {figure(sd.min())} to {figure(sd.max())}"
+    table = fit.data.to_frame().filter(regex="^sd")
+    if len(table.columns):
+        sd, words = table.iloc[:, 0].dropna(), "sd"
+    else:
+        assert fit.data.rows is not None
+        sd = np.log(fit.data.rows["y"]).groupby(fit.data.rows["group"]).std().dropna()
+        words = "sd of their logarithms"
+    return f"{words} {figure(sd.min())} to {figure(sd.max())}"
 
 
 def _advice(fit: Fit, name: str) -> str:

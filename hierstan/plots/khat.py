@@ -140,6 +140,7 @@ def _caption(method: np.ndarray) -> str:
         "integral": "hollow dots were integrated anew without the unit",
         "refit": "hollow dots were fitted again without the unit",
         "exact": "ticks on the axis needed no weights",
+        "impossible": "hollow dots hold all variation, and cannot be left out",
     }
     parts = [text for how, text in words.items() if (method == how).any()]
     told = "; ".join([f"Above {GOOD_K}, in the grey band, importance weights fail", *parts])

@@ -108,7 +108,7 @@ def shrinkage_grid(fit: Whole, ledger: pd.DataFrame, prob: float) -> Grid:
     """Tabulate what partial pooling did to each group."""
     ledger = in_units(fit, ledger)
     decimals = _few(ledger)
-    n = ledger["n"].to_numpy(float)
+    n = ledger["weight" if "weight" in ledger else "n"].to_numpy(float)
     lower, upper = percent((1 - prob) / 2), percent((1 + prob) / 2)
     factors = {
         name.replace("_", " "): numbers(ledger[name].to_numpy(), 2)

@@ -91,6 +91,15 @@ def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) 
         assert "Model" in str(fit)
 
 
+def test_amounts_of_unequal_shape_are_told_by_their_logarithms() -> None:
+    rng = np.random.default_rng(1)
+    shape = np.repeat([1.0, 20.0, 1.0, 20.0], ROWS)
+    frame = pd.DataFrame({"g": np.repeat(list("abcd"), ROWS), "y": rng.gamma(shape) / shape})
+    sd = np.log(frame["y"]).groupby(frame["g"]).std()
+    words = " ".join(hs.check(fitted(frame, "gamma")).messages)
+    assert f"sd of their logarithms {sd.min():.3g} to {sd.max():.3g}" in words
+
+
 @pytest.mark.parametrize("spread", [0.6, 1.5])
 def test_amounts_with_refunds_are_not_sent_to_a_family_that_passes_over_them(spread: float) -> None:
     """Student's t has half the mean of amounts that are skewed, some of which came back."""

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import integrate, stats
+from scipy.special import logsumexp
 
 import hierstan as hs
+from hierstan.data.degenerate import check_variation
 
 SCALED = ("normal", "lognormal", "gamma", "student_t")
 
@@ -99,6 +101,35 @@ def test_student_t_is_refused_where_its_likelihood_is_unbounded(ties: int, refus
 def test_ties_across_groups_count_for_complete_pooling() -> None:
     with pytest.raises(hs.DataError, match="5 of 7 rows are 1"):
         fitted([1.0, 1, 1, 1, 1, 2, 3], "abcdefg", "student_t")
+
+
+@pytest.mark.parametrize(("equal", "vary", "refused"), [(1, 1, 0), (2, 1, 0), (3, 1, 1), (3, 5, 0)])
+def test_groups_of_two_equal_rows_add_up(equal: int, vary: int, refused: int) -> None:
+    """The density of the sd of the log sds is as that of exp(rate sd^2 / 2), of its prior -4."""
+    rate = 2 * (_log_marginal(equal, vary, 30) - _log_marginal(equal, vary, 20)) / (30**2 - 20**2)
+    assert (rate >= 4) == bool(refused)
+    groups = [f"{j}" for j in range(equal + vary) for _ in range(2)]
+    y = [float(j) + 0.5 * (i and j >= equal) for j in range(equal + vary) for i in range(2)]
+    frame = pd.DataFrame({"shop": groups, "price": y})
+    data = hs.GroupedData.from_rows(frame, group="shop", outcome="price", family="normal_unequal")
+    if refused:
+        with pytest.raises(hs.DataError, match="does not vary within 3 of 4 groups"):
+            hs.PartialPooling().fit(data, engine="stanli", progress=False)
+    else:
+        check_variation(data)
+
+
+def _log_marginal(equal: int, vary: int, sd: float) -> float:
+    """Return the log likelihood of an sd of log sds of groups of two rows, typical one summed out.
+
+    Its density is that of a half-normal, constant near 0: exp(L) of its logarithm L.
+    """
+    L = np.linspace(-4 * equal * sd**2 / vary - 50, 0, 601)
+    z = np.linspace(-8, 8 + 4 * equal * sd / vary, 1201)
+    log_sigma = L[:, None] + sd * z
+    own = -log_sigma - 0.5 * 0.125 * np.exp(np.minimum(-2 * log_sigma, 600))
+    of_one = logsumexp(own + stats.norm.logpdf(z), axis=1)
+    return float(logsumexp(L - equal * L + vary * of_one) + np.log(L[1] - L[0]) + equal * sd**2 / 2)
 
 
 def _exponent(y: np.ndarray) -> float:

@@ -71,6 +71,13 @@ def test_premiums_are_those_published(engine: str, parameterization: str) -> Non
     np.testing.assert_allclose(1 - hs.shrinkage(fit)["pooling_factor"], CREDIBILITY, atol=0.0006)
 
 
+def test_rows_are_counted_beside_their_weights() -> None:
+    table = hs.shrinkage(hs.PartialPooling().fit(hachemeister(), **QUICK))
+    assert table["n"].tolist() == [12] * 5
+    np.testing.assert_allclose(table["weight"], W.sum(axis=1))
+    assert table["borrowed"].between(100, W.sum()).all()
+
+
 def test_weights_of_one_are_no_weights() -> None:
     plain = hs.GroupedData.from_rows(ROWS, group="state", outcome="x")
     ones = hachemeister(ROWS.assign(w=1.0))

@@ -201,11 +201,14 @@ def _judge(
     fits: Mapping[str, Fit],
     tau_prior: Prior | None,
 ) -> tuple[str, str | None]:
-    trouble = "; ".join(
-        f"{name}: {result.trouble}"
+    troubles = {
+        name: result.trouble
         for name, result in results.items()
         if result.trouble and not scores_its_prior(fits[name], result.unit)
-    )
+    }
+    trouble = "; ".join(f"{name}: {words}" for name, words in troubles.items())
+    if len(troubles) > 1 and len({*troubles.values()}) == 1:
+        trouble = next(iter(troubles.values()))
     if trouble:
         trouble = f"This leave-one-out comparison cannot be relied on ({trouble}).{_cure(results)}"
     poolings = {fit.model.name: name for name, fit in fits.items()}

@@ -9,10 +9,11 @@ import pandas as pd
 
 from hierstan.answers.comparison.importance import HARD_K, LeftOut, autocorrelation
 from hierstan.text.tables import Page, Printed
-from hierstan.text.wording import pooling_words
+from hierstan.text.wording import pooling_words, show
 
 GOOD_K = 0.7
 ANEW = ("integral", "refit")  # ways to leave a unit out without importance weights
+NOTHING = "impossible"  # what is left has no variation, and so no posterior
 HARD = f"with a Pareto k above {HARD_K} or a large Monte Carlo error"
 EACH = "without each of them, and all of their data predicted together"
 LARGE_ERROR_I, LARGE_ERROR, FINE = 0.25, 0.5, 0.05  # see `Elpd.reliable`
@@ -41,7 +42,8 @@ class Elpd(Printed):
         How each unit's number came about: ``"exact"`` (no draws involved, or the prior predictive),
         ``"psis"``, ``"integral"`` (the few parameters other than group means integrated out, with
         the unit and without it), ``"refit"`` (fitted again without it), ``"subsample"`` (estimated
-        from a sample of the units) or ``"waic"``.
+        from a sample of the units), ``"impossible"`` (nothing varies within groups without it,
+        which leaves no posterior) or ``"waic"``.
     labels : pandas.Index
         The units: group labels, or positions of observations.
     model : str
@@ -118,6 +120,13 @@ class Elpd(Printed):
         """Say why the number is not `reliable`; empty where it is."""
         if self.reliable:
             return ""
+        impossible = self.method == NOTHING
+        if impossible.any():
+            names = " or ".join(show(label) for label in self.labels[impossible].tolist()[:3])
+            return (
+                f"without {self.unit} {names} the rest does not vary within groups, and no "
+                "posterior is left to predict from"
+            )
         undefined = int((~np.isfinite(self.elpd_i)).sum())
         if undefined:
             return f"the log predictive density of {_units(undefined)} is not a finite number"

@@ -174,6 +174,8 @@ def _normal(draws: np.ndarray) -> _Heavy | None:
 
 
 def _rooted(center: np.ndarray, covariance: np.ndarray) -> _Heavy | None:
+    if not np.isfinite(covariance).all():
+        return None
     try:
         return _Heavy(center, np.linalg.cholesky(covariance))
     except np.linalg.LinAlgError:
@@ -214,12 +216,12 @@ def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heav
 
     z = optimize.minimize(loss, np.zeros(d), jac=True, method="BFGS", options={"gtol": NEAR}).x
     mode = first + start.root @ z
-    root = _curved(target, mode, start.root)
-    return [_Heavy(mode, root), _Heavy(mode, WIDER * root)]
+    found = _rooted(mode, _curved(target, mode, start.root))
+    return [found, _Heavy(mode, WIDER * found.root)] if found else []
 
 
 def _curved(target: Target, mode: np.ndarray, root: np.ndarray) -> np.ndarray:
-    """Return a root of the covariance that the curvature at the mode tells of.
+    """Return the covariance that the curvature at the mode tells of.
 
     Steps are such that the logarithm falls by about a half, whatever scale `root` is of.
     """
@@ -240,10 +242,11 @@ def _curved(target: Target, mode: np.ndarray, root: np.ndarray) -> np.ndarray:
         eye = np.eye(d)
         corners = [s * eye[j] + t * eye[k] for j, k in pairs for s in (1, -1) for t in (1, -1)]
         values = target(mode + np.array(corners) @ root.T).reshape(-1, 4)
-        for (j, k), (pp, pm, mp, mm) in zip(pairs, values, strict=True):
-            hessian[j, k] = hessian[k, j] = -(pp - pm - mp + mm) / 4
+        with np.errstate(invalid="ignore"):
+            for (j, k), (pp, pm, mp, mm) in zip(pairs, values, strict=True):
+                hessian[j, k] = hessian[k, j] = -(pp - pm - mp + mm) / 4
     if not np.isfinite(hessian).all():
         hessian = np.eye(d)
     values, vectors = np.linalg.eigh(hessian)
     inverse = vectors @ np.diag(1 / np.clip(values, 0.05, None)) @ vectors.T
-    return np.asarray(np.linalg.cholesky(root @ inverse @ root.T))
+    return np.asarray(root @ inverse @ root.T)

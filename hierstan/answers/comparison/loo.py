@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from hierstan.answers.comparison.elpd import LARGE_ERROR_I, Elpd, summarised
+from hierstan.answers.comparison.elpd import LARGE_ERROR_I, NOTHING, Elpd, summarised
 from hierstan.answers.comparison.fold import Folds
 from hierstan.answers.comparison.importance import LeftOut, log_mean
 from hierstan.answers.comparison.left_out import (
@@ -16,12 +16,14 @@ from hierstan.answers.comparison.left_out import (
     hyper_draws,
     unit_labels,
     units_of,
+    without_unit,
 )
 from hierstan.answers.comparison.levels import loo_of_levels
 from hierstan.answers.comparison.refits import refit_without
 from hierstan.answers.comparison.subsampling import MAX_GROUPS, subsampled
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
 from hierstan.answers.comparison.units import distinct_units, draws_to_use, left_out_by_weights
+from hierstan.data.degenerate import varies
 from hierstan.errors import HierstanError, HierstanWarning
 from hierstan.fit.fit import Fit
 from hierstan.fit.once import once
@@ -197,6 +199,9 @@ def _anew(fit: Fit, unit: str, hard: np.ndarray, progress: bool) -> list[tuple[f
     folds = Folds(fit, unit)
     found = []
     for index in with_bar(hard.tolist(), f"leaving out each hard {unit}", shown=progress):
+        if not varies(without_unit(fit.data, unit, index)):
+            found.append((np.nan, np.nan, NOTHING))
+            continue
         value, error = folds.without(index)
         way = "integral"
         if not error <= LARGE_ERROR_I and can_refit(fit, unit, index):

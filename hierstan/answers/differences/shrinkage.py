@@ -108,7 +108,8 @@ def shrinkage(
           of ``n``: ``n (1 / v - 1)``, with ``v`` the posterior mean of ``var(theta | y, tau) / V``
           [2]_. Given tau, ``theta`` is known as well as from ``n + borrowed`` data of the group's
           own. No pooling borrows nothing, complete pooling all there is in the other groups;
-        - ``n``: how much data the group has: estimates, trials, exposure, weights or rows.
+        - ``n``: how much data the group has: estimates, trials, exposure or rows; of weighted rows
+          their number, and ``weight`` their sum, in whose unit ``borrowed`` then is.
 
         Of a two-part fit, the revenue per customer: ``pooling_factor_rate`` and
         ``pooling_factor_amount`` (missing without buyers) stand for the first, ``buyers`` beside
@@ -162,6 +163,8 @@ def shrinkage(
     n = group_sizes(fit.data)
     with np.errstate(divide="ignore"):  # a group that says nothing borrows all
         table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
+    if fit.family.unit == "weights":
+        table["weight"], n = n, raw["n"].to_numpy(float)
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
     table.attrs["unit"] = fit.family.unit

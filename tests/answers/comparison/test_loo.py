@@ -198,3 +198,17 @@ def test_a_fit_of_the_prior_has_nothing_to_leave_out():
     fit = hs.CompletePooling().fit(data, seed=1, engine="stanli", prior_only=True)
     with pytest.raises(hs.HierstanError, match="prior_only"):
         hs.loo(fit)
+
+
+@pytest.mark.parametrize("unit", ["observation", "group"])
+def test_a_unit_that_holds_all_variation_is_named_and_the_verdict_stands(unit: str) -> None:
+    frame = pd.DataFrame({"shop": list("aabbccdd"), "price": [5.0] * 7 + [6.0]})
+    data = hs.GroupedData.from_rows(frame, group="shop", outcome="price")
+    fits = hs.fit_poolings(data, seed=SEED, engine="stanli", progress=False)
+    with pytest.warns(hs.HierstanWarning, match="vary by different amounts"):
+        found = hs.compare(fits, unit=unit, progress=False)
+    named = {"observation": "without observation 6 or 7", "group": "without group 'd'"}[unit]
+    assert f"cannot be relied on ({named} the rest does not vary" in found.verdict
+    assert "cannot tell how different the groups are" in found.verdict
+    assert found.table[["rank", "weight"]].isna().all(axis=None)
+    assert (found.loo["partial"].method == "impossible").any()
