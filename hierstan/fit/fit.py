@@ -222,9 +222,10 @@ class Fit:
         """Whether the draws of theta are kept, or made when they are asked for.
 
         Models that integrate theta out keep up to 20 million of them (5,000 groups at 4,000 draws),
-        and so does complete pooling. With more groups, `hierstan.group_means` and all that builds
-        on it is computed from the exact conditional distributions instead, and `theta` draws from
-        these; with complete pooling every group's draws are those of ``mu``.
+        numerically 50 million, and so does complete pooling. With more groups, `theta` draws from
+        the exact conditional distributions, and where these are normal `hierstan.group_means` and
+        all that builds on it is computed from them instead; with complete pooling every group's
+        draws are those of ``mu``.
         """
         return "theta" in self.arrays
 

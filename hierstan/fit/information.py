@@ -16,6 +16,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
 from hierstan.fit.fit import Fit
 from hierstan.fit.observed_information import numeric, observed_information
+from hierstan.sampling.theta import TILE
 
 FEW = 200  # draws at which the levels of factors are weighed
 IQR = 1.349  # of a standard normal
@@ -232,7 +233,8 @@ def _blocks(fit: Fit) -> Iterator[_Block]:
         yield _Block(slice(0, J), information, tau[thin])
         return
     expected = _expected(fit.data)
-    width = max(1, BLOCK // S)
+    drawn = not fit.keeps_theta and not fit.family.marginal
+    width = TILE[1] if drawn else max(1, BLOCK // S)
     for start in range(0, J, width):
         groups = slice(start, min(start + width, J))
         yield _Block(groups, expected(fit, groups), tau)

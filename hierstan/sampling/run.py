@@ -21,6 +21,7 @@ from hierstan.sampling.tree import laid_out
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
 MENDING = 0.99  # adapt_delta of a second attempt
 MAX_THETA = 20_000_000  # draws x groups, 160 MB; above, theta is drawn when it is asked for
+DEARER = 2.5  # times as many where each answer would draw them by rejection
 MAX_DESCRIBED = 400_000  # draws x groups of which the program that is sampled describes theta
 WRITTEN = (
     "eta", "log_lik", "y_rep", "log_population", "theta_mean", "theta_sd",
@@ -52,7 +53,8 @@ def keeps_pointwise(data: GroupedData, draws: int) -> bool:
 def keeps_theta(plan: Plan, draws: int) -> bool:
     """Whether there is room for theta, or it can only be drawn when it is asked for."""
     can_wait = plan.one_mean or plan.program.integrates_theta
-    return not can_wait or draws * len(plan.data.groups) <= MAX_THETA
+    most = MAX_THETA * (DEARER if plan.on_grid else 1)
+    return not can_wait or draws * len(plan.data.groups) <= most
 
 
 def describes_theta(plan: Plan, draws: int) -> bool:

@@ -60,11 +60,10 @@ def theta_by_rejection(
     total, weight = (values[groups] for values in totals(family, data))
     first, _, place = distinct(total, weight)
     hull = _Tangents(family, total[first], weight[first], mu[:, None], tau[:, None])
-    rows = np.repeat(np.arange(len(mu)), len(total))
-    columns = np.tile(place, len(mu))
-    z, left = np.empty(len(rows)), np.arange(len(rows))
+    which = (len(first) * np.arange(len(mu))[:, None] + place).ravel()
+    z, left = np.empty(len(which)), np.arange(len(which))
     while len(left):
-        drawn, accepted = hull.draw(rng, rows[left], columns[left])
+        drawn, accepted = hull.draw(rng, which[left])
         z[left[accepted]] = drawn[accepted]
         left = left[~accepted]
     return mu[:, None] + tau[:, None] * z.reshape(len(mu), -1)
@@ -99,22 +98,18 @@ class _Tangents:
             values.append(self._log_density(end, total, weight, mu, tau))
         (low, high), (rise, fall) = ends, slopes
         top = (values[1] - values[0] + rise * low - fall * high) / (rise - fall)
-        self._top, self._height = mode + top, values[0] + rise * (top - low)
-        self._rise, self._fall = rise, fall
+        height = values[0] + rise * (top - low)
+        of_each = np.broadcast_arrays(mode + top, height, rise, fall, total, weight, mu, tau)
+        self._of_each = np.stack(of_each, axis=-1).reshape(-1, len(of_each))
 
-    def draw(
-        self, rng: np.random.Generator, rows: np.ndarray, columns: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw from below the tangents, and say what is accepted."""
-        at = rows, columns
-        rise, fall = self._rise[at], self._fall[at]
-        down = rng.standard_exponential(len(rows))
-        below = rng.random(len(rows)) * (rise - fall) < -fall
-        z = self._top[at] - down / np.where(below, rise, fall)
-        found = self._log_density(
-            z, self._total[columns], self._weight[columns], self._mu[rows, 0], self._tau[rows, 0]
-        )
-        return z, found - self._height[at] + down > -rng.standard_exponential(len(rows))
+    def draw(self, rng: np.random.Generator, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw from below the tangents of those of s x U, and say what is accepted."""
+        top, height, rise, fall, *of_density = self._of_each[which].T
+        down = rng.standard_exponential(len(which))
+        below = rng.random(len(which)) * (rise - fall) < -fall
+        z = top - down / np.where(below, rise, fall)
+        found = self._log_density(z, *of_density)
+        return z, found - height + down > -rng.standard_exponential(len(which))
 
     def _mode(self) -> np.ndarray:
         """Find it by Newton's method, about: any two tangents that fall both ways will do."""
