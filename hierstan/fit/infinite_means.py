@@ -7,7 +7,6 @@ with the number of draws, and says nothing.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
 
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
@@ -140,11 +139,13 @@ def too_narrow(amount: Fit, buyers: int) -> str:
     buyers : int
         In all groups.
     """
+    from scipy.special import chdtri
+
     held = next((words for most, words in HELD_OF_FEW.items() if buyers < most), "")
     if not amount.family.medians or not held:
         return ""
     spread, freedom = float(amount.draws(amount.family.within).mean()), max(buyers - 1, 1)
-    if spread * np.sqrt(freedom / special.chdtri(freedom, 1 - SELDOM)) < HEAVY_TAIL:
+    if spread * np.sqrt(freedom / chdtri(freedom, 1 - SELDOM)) < HEAVY_TAIL:
         return ""
     return (
         f"The amounts of {buyers:,} buyers say little of their tail: the log-sd is {spread:.1f} "
