@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -65,4 +66,19 @@ def rows(family: str) -> hs.Fit:
     data = hs.GroupedData.from_trial(
         frame.assign(y=y), group="site", arm="arm", control="old", outcome="y", family=family
     )
+    return hs.PartialPooling().fit(data, **FAST)
+
+
+@functools.cache
+def unpaired() -> hs.Fit:
+    """Return a fit of eight sites, of which the third has no treated arm."""
+    frame = pd.DataFrame({"site": np.repeat(list("abcdefgh"), 2), "arm": ["old", "new"] * 8})
+    frame["bought"] = [20, 12, 31, 25, 11, 0, 17, 18, 40, 28, 22, 19, 9, 4, 30, 25]
+    frame["users"] = [120, 118, 150, 160, 72, 80, 90, 95, 180, 171, 130, 140, 60, 66, 150, 149]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hs.HierstanWarning)  # of the site with one arm
+        data = hs.GroupedData.from_trial(
+            frame.drop(index=5), group="site", arm="arm", control="old",
+            successes="bought", trials="users",
+        )  # fmt: skip
     return hs.PartialPooling().fit(data, **FAST)

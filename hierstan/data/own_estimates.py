@@ -27,7 +27,8 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
         any have a finite estimate and an error above 0 (Gart and Zweifel 1967,
         doi:10.1093/biomet/54.1-2.181). ``link_se`` is the inverse root of the Fisher information;
         where the family has a standard deviation or dispersion of its own,
-        that is estimated from all groups together.
+        that is estimated from all groups together. A group that says nothing has no ``raw``, and
+        0 with an infinite error on the link scale.
 
     Examples
     --------
@@ -44,6 +45,20 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
         table = family.on_scores(table, data.scores)
     table.index = data.groups
     return table
+
+
+def shown_estimates(data: GroupedData, scale: str) -> pd.DataFrame:
+    """Return ``raw`` and ``raw_se`` on a scale, "response" or "link", missing where there is none.
+
+    Parameters
+    ----------
+    data : GroupedData
+    scale : {"response", "link"}
+    """
+    table = raw_estimates(data)
+    columns = ["link", "link_se"] if scale == "link" else ["raw", "raw_se"]
+    found = table[columns].set_axis(["raw", "raw_se"], axis=1)
+    return found.assign(raw=found["raw"].where(table["raw"].notna()))
 
 
 def between_variance(raw: pd.DataFrame, design: np.ndarray, target: float) -> float:

@@ -81,8 +81,8 @@ class Gamma(Family):
 
         shape = own["shape"]
         each = np.exp(np.minimum(-theta, 300)) * cells["y"]
-        each += theta  # in place, here and below: these are large
-        each *= -shape
+        each += theta
+        each = -shape * each  # then in place: these are large
         each += (shape - 1) * cells["mean_log"]
         each += shape * np.log(shape) - gammaln(shape)
         each *= cells["count"]

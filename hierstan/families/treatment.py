@@ -125,7 +125,7 @@ class Treatment(Family):
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Differences of the arms; their variance is the sum of the arms'.
 
-        A group with one arm says nothing: its standard error is infinite.
+        A group with one arm says nothing: it has no ``raw``, and its standard errors are infinite.
         """
         columns = ["n", "link", "link_se"]
         arms = self.raw_arms(cells, J)
@@ -133,7 +133,7 @@ class Treatment(Family):
         m, control, control_se = arms["control"][columns].to_numpy().T
         se = np.hypot(treated_se, control_se)
         effect = np.where(np.isfinite(se), treated - control, 0.0)
-        return raw.table(n + m, effect, se, effect, se)
+        return raw.table(n + m, np.where(np.isfinite(se), effect, np.nan), se, effect, se)
 
     def raw_arms(self, cells: pd.DataFrame, J: int) -> dict[str, pd.DataFrame]:
         """Return the base's raw estimates of both arms of each group, (J,) lines each.

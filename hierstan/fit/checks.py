@@ -77,8 +77,10 @@ def run_checks(fit: Fit) -> Checks:
             "This fit has prior_only=True: it has seen no data to check it against."
         )
     lines, label = dict(_within(fit)), ""
-    if fit.model.has_population and len(fit.data.groups) >= FEWEST_GROUPS:
-        lines["outlying"], label = _outlying(fit)
+    raw = raw_estimates(fit.data)
+    known = np.isfinite(raw["link_se"].to_numpy())
+    if fit.model.has_population and known.sum() >= FEWEST_GROUPS:
+        lines["outlying"], label = _outlying(fit, raw, known)
     table = _table(lines)
     said = tuple(messages(fit, table, label).values())
     table.index = pd.Index([WORDS[name][0] for name in table.index], name="check")
@@ -199,12 +201,11 @@ def _compared(fit: Fit, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def _outlying(fit: Fit) -> tuple[dict[str, float], str]:
-    """Compare how far out the most outlying group is, and say which it is."""
-    raw = raw_estimates(fit.data)
-    link, variance = raw["link"].to_numpy(), raw["link_se"].to_numpy() ** 2
+def _outlying(fit: Fit, raw: pd.DataFrame, known: np.ndarray) -> tuple[dict[str, float], str]:
+    """Compare how far out the most outlying group is, of those that are `known`; say which."""
+    link, variance = raw["link"].to_numpy()[known], raw["link_se"].to_numpy()[known] ** 2
     if "beta" in fit.arrays:
-        link = link - fit.data.design[:, 1:] @ fit.draws("beta").mean(axis=0)
+        link = link - fit.data.design[known, 1:] @ fit.draws("beta").mean(axis=0)
     draws = fit.draws("tau")
     tau = draws[np.linspace(0, len(draws) - 1, min(len(draws), SETS[1])).astype(int)]
     if (many := VALUES // len(link)) < len(tau):
@@ -216,7 +217,8 @@ def _outlying(fit: Fit) -> tuple[dict[str, float], str]:
     distance = np.abs(outlying(link[None] - center, variance, middle))[0]
     replicated = np.abs(outlying(rep, variance, middle)).max(axis=1)
     at = int(np.argmax(distance))
-    return _line(distance[at], replicated, "above"), show(fit.data.groups.tolist()[at])
+    label = fit.data.groups[known].tolist()[at]
+    return _line(distance[at], replicated, "above"), show(label)
 
 
 def _line(observed: float, replicated: np.ndarray, side: str) -> dict[str, float]:

@@ -119,7 +119,10 @@ def limits(
 
     An interval is cut where it reaches beyond the means by their whole spread (or by the length of
     a typical interval), a raw estimate where it is farther out than three times what has come in.
+    Raw estimates and ends may be missing.
     """
+    known = ~(np.isnan(lower) | np.isnan(upper))
+    raw, lower, upper = raw[~np.isnan(raw)], lower[known], upper[known]
     forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     tiny = means.min() * 1e-6 if log else -np.inf
     low, high = forward(np.maximum(lower, tiny)), forward(upper)

@@ -26,8 +26,10 @@ from hierstan.plots.groups import (
     mean_words,
     name_axis,
     references,
+    seen_words,
     unit,
 )
+from hierstan.plots.meta_columns import by_line, raw_columns
 from hierstan.plots.meta_forest import draw_meta
 from hierstan.plots.picture import Look, picture
 from hierstan.text.tables import percent
@@ -90,9 +92,10 @@ def plot_forest(
     Returns
     -------
     matplotlib.figure.Figure
-        Filled dots are posterior means, hollow ones raw estimates. Short upright lines are centers:
-        where what is known of a group puts it, its predictors and the levels of its factors. The
-        last row is the prediction interval of a group not yet seen.
+        Filled dots are posterior means, hollow ones raw estimates; of data with two arms, what was
+        seen in either stands beside the group, and one that has a single arm has no circle. Short
+        upright lines are centers: where what is known of a group puts it, its predictors and the
+        levels of its factors. The last row is the prediction interval of a group not yet seen.
 
     Raises
     ------
@@ -153,6 +156,7 @@ def _draw_groups(
 ) -> Figure:
     """Draw every group's mean, and what they have in common."""
     table = group_table(fit, prob, scale)
+    table["place"] = table.index
     if sort or (len(table) > NAMED and by is None):
         table = table.sort_values("mean", ascending=False, kind="stable")
     below = references(fit, prob, scale)
@@ -160,16 +164,20 @@ def _draw_groups(
         below = below[:0]
     log = layout.wants_log(link_of(fit), scale, np.r_[table["mean"], _raw(table, fit)])
     lines = table if by is None else by_level(cast(Fit, fit), table, by)
+    beside = raw_columns(fit) if isinstance(fit, Fit) and fit.family.treatment else {}
     with style.quiet():
         height = layout.rows_height(len(lines), NAMED) + 0.25 * len(below)
-        fig, ax = style.new_figure(7.6, height + 1.6)
+        fig, ax = style.new_figure(7.6 + 0.7 * len(beside), height + 1.6)
         names = (list(lines["label"]), height, NAMED, list(below["label"]), headings(lines))
         layout.name_rows(ax, *names)
         _frame(ax, fit, table, below, scale, log)
         cut = _draw(ax, fit, lines, below)
         if len(lines) <= NAMED:
-            _write_figures(ax, fit, pd.concat([lines, below]), prob, scale)
-        caption = _caption(fit, prob, layout.told(cut, len(lines), NAMED, by is not None))
+            _write_figures(ax, fit, lines, below, prob, scale, by_line(beside, lines))
+        told = layout.told(cut, len(lines), NAMED, by is not None)
+        if beside and isinstance(fit, Fit) and len(lines) <= NAMED:
+            told.append(f"at the right stands what was seen in either arm, {seen_words(fit.data)}")
+        caption = _caption(fit, prob, told)
         return style.finish(fig, _title(fit, table, scale), caption)
 
 
@@ -230,11 +238,17 @@ def _draw_references(ax: Axes, rows: int, below: pd.DataFrame) -> bool:
 
 
 def _write_figures(
-    ax: Axes, fit: Fit | TwoPartFit, rows: pd.DataFrame, prob: float, scale: str
+    ax: Axes,
+    fit: Fit | TwoPartFit,
+    lines: pd.DataFrame,
+    below: pd.DataFrame,
+    prob: float,
+    scale: str,
+    beside: dict[str, list[str]],
 ) -> None:
-    """Write mean and interval of every row at the right."""
-    means, intervals = layout.figures(rows, unit(fit, scale))
-    columns = {
+    """Write the raw numbers, mean and interval of every row at the right."""
+    means, intervals = layout.figures(pd.concat([lines, below]), unit(fit, scale))
+    columns = {name: [*texts, *[""] * len(below)] for name, texts in beside.items()} | {
         "median" if fit.prior_only else "mean": means,
         f"{percent(prob)} interval": intervals,
     }

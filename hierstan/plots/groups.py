@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import raw_estimates
+from hierstan.data.own_estimates import shown_estimates
 from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
@@ -109,10 +109,9 @@ def group_table(fit: Fit | TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
         table = group_summaries(fit, prob, scale).drop(columns="sd").reset_index(drop=True)
         inner = group_summaries(fit, 0.5, scale)
         table["inner_lower"], table["inner_upper"] = inner["lower"].array, inner["upper"].array
-    raw = raw_estimates(fit.data).reset_index(drop=True)
-    names = ("raw", "raw_se") if scale == "response" else ("link", "link_se")
-    table[["raw", "se"]] = raw[list(names)]
-    table["precision"] = (raw["link_se"].min() / raw["link_se"]) ** 2
+    table[["raw", "se"]] = shown_estimates(fit.data, scale).to_numpy()
+    error = shown_estimates(fit.data, "link")["raw_se"].to_numpy()
+    table["precision"] = (error.min() / error) ** 2
     table["label"] = labels(fit.data.groups)
     if has_centers(fit):
         table["center"] = center_means(fit, scale)
@@ -199,6 +198,12 @@ def rate_words(data: GroupedData) -> str:
     if outcome_family(data).estimates:
         return outcome_word(data)
     return " or ".join(dict.fromkeys(_averages(data)))
+
+
+def seen_words(data: GroupedData) -> str:
+    """Return the user's words for what was seen: ``clicks / visits``, ``score``."""
+    pairs = (f"{own} / {per}" if per else own for own, per in _pairs(data))
+    return " or ".join(dict.fromkeys(pairs))
 
 
 def mean_words(fit: Fit | TwoPartFit, scale: str) -> str:

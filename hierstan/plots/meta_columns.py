@@ -12,9 +12,10 @@ from hierstan.answers.differences.heterogeneity import heterogeneity
 from hierstan.errors import DataError, HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
+from hierstan.fit.two_arms import arm_names
 from hierstan.plots import style
 from hierstan.plots.groups import on_scale, summaries
-from hierstan.text.tables import percent
+from hierstan.text.tables import percent, printable
 from hierstan.text.wording import listed
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ PAIRS = (  # header (the user's words, if empty), what happened, and of how much
     ("control", "events_control", "exposure_control"),
 )
 MOMENTS = ("mean", "sd", "n")
+MISSING = "–"  # of an arm that a group lacks
+LONGEST = 18  # of the name of an arm
 
 
-def raw_columns(fit: Fit, given: object) -> dict[str, list[str]]:
-    """Return the raw numbers of the studies as columns of texts.
+def raw_columns(fit: Fit, given: object = None) -> dict[str, list[str]]:
+    """Return the raw numbers of the groups as columns of texts.
 
     Parameters
     ----------
@@ -50,12 +53,19 @@ def raw_columns(fit: Fit, given: object) -> dict[str, list[str]]:
     for header, part, whole in PAIRS:
         if {part, whole} <= set(frame):
             pairs = zip(_texts(frame[part]), _texts(frame[whole]), strict=True)
-            found[header or _both(fit)] = [f"{a}/{b}" for a, b in pairs]
+            texts = [f"{a}/{b}" if a != MISSING else "" for a, b in pairs]
+            found[_arm(fit, header) if header else _both(fit)] = texts
     if not found and isinstance(fit.family, Treatment):
         return _arms(fit, fit.family, frame)
     if not found and set(MOMENTS) <= set(frame) and "se" not in frame:
         found = {name: _texts(frame[name]) for name in MOMENTS}
     return found
+
+
+def by_line(columns: Mapping[str, list[str]], lines: pd.DataFrame) -> dict[str, list[str]]:
+    """Return columns in the order of lines: their ``place`` in the data, missing for headings."""
+    places = lines["place"].fillna(-1).astype(int)
+    return {name: [column[j] if j >= 0 else "" for j in places] for name, column in columns.items()}
 
 
 def subgroups(fit: Fit, factor: Hashable, prob: float, scale: str) -> pd.DataFrame:
@@ -121,7 +131,7 @@ def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[st
             _texts(raw[arm]["n"]),
         ]
         template = "{} ({}), {}" if sd else "{}, {}"
-        name = f"{arm}: {family.base.mean_words}{' (sd)' if sd else ''}, n"
+        name = f"{_arm(fit, arm)}: {family.base.mean_words}{' (sd)' if sd else ''}, n"
         lines = zip(*filter(None, parts), strict=True)
         known = raw[arm]["n"].to_numpy() > 0
         found[name] = [
@@ -129,6 +139,12 @@ def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[st
             for line, there in zip(lines, known, strict=True)
         ]
     return found
+
+
+def _arm(fit: Fit, arm: str) -> str:
+    """Return what an arm is called: the user's word, if that tells which one it is."""
+    control, treatment = arm_names(fit) or ("control", "treatment")
+    return printable(style.literal({"control": control, "treatment": treatment}[arm]), LONGEST)
 
 
 def _given(fit: Fit, given: object) -> dict[str, list[str]]:

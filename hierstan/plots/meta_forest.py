@@ -20,7 +20,13 @@ from hierstan.plots.groups import (
     require,
     shares,
 )
-from hierstan.plots.meta_columns import heterogeneity_words, raw_columns, subgroups, write_sides
+from hierstan.plots.meta_columns import (
+    by_line,
+    heterogeneity_words,
+    raw_columns,
+    subgroups,
+    write_sides,
+)
 from hierstan.plots.meta_studies import (
     check_logs,
     exponentiated,
@@ -108,11 +114,7 @@ def draw_meta(
         if means is not None:
             lines = _draw_subgroups(ax, lines, means)
         if apart:
-            texts = {
-                name: [column[j] if j >= 0 else "" for j in _places(lines)]
-                for name, column in beside.items()
-            }
-            _write_figures(ax, fit, lines, below, prob, scale, texts)
+            _write_figures(ax, fit, lines, below, prob, scale, by_line(beside, lines))
         style.legend(ax, _keys(fit, _face(len(lines))))
         told = heterogeneity_words(fit, prob, _told(fit, below, scale)[1][-1])
         told += _caption(fit, prob) + layout.told(cut, len(lines), named, by is not None)
@@ -124,11 +126,6 @@ def draw_meta(
 
 def _has(fit: Fit, factor: Hashable) -> bool:
     return factor in list(fit.data.levels)
-
-
-def _places(lines: pd.DataFrame) -> list[int]:
-    """Return the position of each line's study in the data, and -1 for headings."""
-    return lines["place"].fillna(-1).astype(int).tolist()
 
 
 def _draw_subgroups(ax: Axes, lines: pd.DataFrame, means: pd.DataFrame) -> pd.DataFrame:

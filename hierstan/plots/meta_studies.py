@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from hierstan.data.own_estimates import raw_estimates
+from hierstan.data.own_estimates import shown_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import BLOCK, sampling_variance
@@ -22,7 +22,7 @@ def studies_of(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
     from scipy.stats import norm
 
     table = group_table(fit, prob, scale).drop(columns=["se", "inner_lower", "inner_upper"])
-    own = raw_estimates(fit.data)[["link", "link_se"]].to_numpy().T
+    own = shown_estimates(fit.data, "link").to_numpy().T
     reach = norm.ppf((1 + prob) / 2) * own[1]
     ends = on_scale(fit, np.stack([own[0] - reach, own[0] + reach]), scale)
     # a rate of 0 has an interval that starts above it

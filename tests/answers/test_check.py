@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from two_arms import unpaired
 
 import hierstan as hs
 from hierstan.families import FAMILIES
@@ -165,3 +166,9 @@ def test_far_rows_on_one_side_are_seen_whatever_the_tail() -> None:
     np.testing.assert_allclose(lopsided(-wild, own), 1 - sides)
     skewed = lopsided(np.exp(rng.normal(size=(200, 320))), own)
     assert (skewed > np.quantile(sides, 0.99)).mean() > 0.8
+
+
+def test_a_group_with_one_arm_lies_nowhere() -> None:
+    table = hs.check(unpaired()).table
+    assert np.isfinite(table.loc["farthest group, in sd", ["observed", "replicated", "p"]]).all()
+    assert table["ok"].all()

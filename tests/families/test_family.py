@@ -135,6 +135,11 @@ def test_the_likelihood_in_python_is_that_of_the_program(family: str, adjusted: 
     found = one.log_lik(one.floats(data.cells), draws["theta"][:, data.cells["group"]], own)
     exact = evaluator.written_at(points, ["log_lik"])["log_lik"]
     np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-9)
+    # means that are the same at every draw may come once
+    first = draws["theta"][:1, data.cells["group"]]
+    shared = one.log_lik(one.floats(data.cells), first, own)
+    spread = one.log_lik(one.floats(data.cells), np.repeat(first, len(found), axis=0), own)
+    np.testing.assert_allclose(np.broadcast_to(shared, spread.shape), spread, rtol=1e-12)
 
 
 def test_a_gamma_density_far_below_the_row_is_next_to_nothing_without_a_warning() -> None:

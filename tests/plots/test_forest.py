@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from pictures import OPTIONS, UGLY, check_picture, close, data_of, fit_of, segments, words
 from scipy.stats import norm
+from two_arms import unpaired
 
 import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
@@ -307,3 +309,33 @@ def test_meta_refuses_what_it_cannot_draw() -> None:
         hs.plot_forest(trials(), exponentiate=True)
     with pytest.raises(hs.HierstanError, match="style must be one of groups, meta, got 'Meta'"):
         hs.plot_forest(fit_of("schools"), style="Meta")
+
+
+def test_effects_stand_beside_what_was_seen_in_both_arms(tmp_path: Path) -> None:
+    figure = hs.plot_forest(unpaired(), sort=True)
+    check_picture(figure, tmp_path)
+    shown = words(figure)
+    assert {"new", "old", "12/118", "20/120"} <= set(shown)
+    assert "11/72" in shown, "of the site that has the control arm alone"
+    assert len([text for text in shown if re.fullmatch(r"\d+/\d+", text)]) == 15
+    assert any("seen in either arm, bought / users" in text for text in shown)
+    ax = figure.axes[0]
+    places = [text.get_text() for text in ax.get_yticklabels()]
+    by_row = {text.get_text(): text.xy[1] for text in ax.texts}
+    assert by_row["20/120"] == by_row["12/118"] == places.index("a")
+    ring = next(line for line in ax.lines if line.get_color() == RAW)
+    drawn = np.isfinite(np.asarray(ring.get_xdata(), dtype=float))
+    assert [name for name, there in zip(places, drawn, strict=False) if not there] == ["c"]
+
+
+def test_rows_of_both_arms_stand_as_means(tmp_path: Path) -> None:
+    figure = hs.plot_forest(fit_of("two arms of amounts"))
+    check_picture(figure, tmp_path)
+    raw = fit_of("two arms of amounts").data.to_frame()["mean_log_control"].iloc[0]
+    assert {"old: median, n", f"{np.exp(raw):.3g}, 20"} <= set(words(figure))
+
+
+def test_groups_of_one_arm_move_nowhere(tmp_path: Path) -> None:
+    for figure in (hs.plot_shrinkage(unpaired()), hs.plot_forest(unpaired(), style="meta")):
+        check_picture(figure, tmp_path)
+        assert not any("nan" in text or "e+" in text for text in words(figure))

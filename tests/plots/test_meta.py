@@ -90,7 +90,7 @@ def test_numbers_of_both_arms_stand_beside_the_studies(tmp_path: Path) -> None:
     fit = hs.PartialPooling().fit(data, seed=1, **few)
     own = frame.loc[(frame["site"] == "a") & (frame["arm"] == "new"), "score"]
     shown = words(hs.plot_forest(fit, style="meta"))
-    assert {"treatment: mean (sd), n", "control: mean (sd), n"} <= set(shown)
+    assert {"new: mean (sd), n", "old: mean (sd), n"} <= set(shown)
     assert f"{own.mean():.3g} ({own.std():.3g}), 2" in shown
     frame["falls"] = rng.poisson(3, 12)
     data = hs.GroupedData.from_trial(frame, events="falls", exposure="days", **arms)

@@ -73,10 +73,12 @@ class ArmsIntegral:
         frame = data.rows if self._by_row else data.cells
         assert frame is not None
         self._frame, self._arms = frame, np.unique(arm_of(frame))
-        self._shared = not FAMILIES[data.family].parameters
+        family = FAMILIES[data.family]
+        assert isinstance(family, Treatment)
+        self._base, self._shared = family.base, not family.parameters
         self._center, self._width = whereabouts(data)
         self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
-        self._lopsided: dict[tuple[bool, bool], np.ndarray] = {}  # by group; -1 where not known
+        self._nodes: dict[tuple[bool, bool], np.ndarray] = {}  # by group; 0 where not known
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return it at draws of every parameter but those of groups, (S, ...): (S, units)."""
@@ -113,11 +115,12 @@ class ArmsIntegral:
         key = int(groups[0])
         if key not in self._kept:
             frame, codes = self._frame.iloc[rows], np.arange(2 * key, 2 * groups[-1] + 2)
+            if self._base.known and not self._program.edited:  # all rows of an arm: equal ones once
+                cells = self._data.cells
+                frame = cells[np.isin(cells["group"].to_numpy(), groups)]
             curves = self._curves(frame, arm_of(frame) - 2 * key, codes, hyper)
-            of_arm = (
-                curves.take(np.arange(0, len(codes), 2)),
-                curves.take(np.arange(1, len(codes), 2)),
-            )
+            control, treated = (curves.take(np.arange(a, len(codes), 2)) for a in (0, 1))
+            of_arm = control, treated
             self._kept = {**self._kept, key: of_arm} if self._shared else {}
         else:
             of_arm = self._kept[key]
@@ -136,9 +139,7 @@ class ArmsIntegral:
         N, A, S = len(frame), len(codes), 1 if self._shared else len(hyper["intercept"])
         draws = {k: v[:S] for k, v in hyper.items()}
         member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
-        family = FAMILIES[self._data.family]
-        assert isinstance(family, Treatment)
-        base, own = family.base, {name: draws[name][:, None] for name in family.base.parameters}
+        base, own = self._base, {name: draws[name][:, None] for name in self._base.parameters}
         center, width = self._center[codes], self._width[codes]
 
         def explicitly(grid: np.ndarray) -> np.ndarray:
@@ -232,14 +233,14 @@ class ArmsIntegral:
 
         A wide population and an arm without events, or with nothing else, make them lopsided.
         """
-        known = self._lopsided.setdefault(arms.present, np.full(len(self._data.groups), -1))
-        _, first = np.unique(np.where(known[groups] < 0, groups, -1), return_index=True)
-        new = first[known[groups[first]] < 0]
+        known = self._nodes.setdefault(arms.present, np.zeros(len(self._data.groups), dtype=int))
+        _, first = np.unique(np.where(known[groups] == 0, groups, -1), return_index=True)
+        new = first[known[groups[first]] == 0]
         if new.size:
-            known[groups[new]] = arms.take(new).lopsided(self._ratio, units[new])
+            known[groups[new]] = arms.take(new).nodes_needed(self._ratio, units[new])
         found = np.empty((arms.size, len(groups)))
-        for more, nodes in enumerate((NODES, MORE_NODES)):
-            some = np.flatnonzero(known[groups] == more)
+        for nodes in (NODES, *MORE_NODES):
+            some = np.flatnonzero(known[groups] == nodes)
             if some.size:
                 part = replace(arms.take(some), nodes=nodes)
                 found[:, some] = part.log_integral(self._ratio, units[some])

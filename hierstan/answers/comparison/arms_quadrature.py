@@ -14,7 +14,7 @@ from hierstan.answers.comparison.curves import Curves
 from hierstan.answers.comparison.integral import LogRatio
 from hierstan.priors import Prior
 
-NODES, MORE_NODES = 7, 31  # in each dimension; more where these disagree by more than SETTLED
+NODES, MORE_NODES = 7, (15, 31)  # in each dimension: more where most differs by more than SETTLED
 SETTLED, PROBES = 2e-3, 5  # and how many draws tell
 BLOCK = 2**18  # nodes x draws x groups at a time
 NEWTON_STEPS = 50
@@ -74,12 +74,16 @@ class Arms:
         first, second = (curve is not None for curve in self.curves)
         return first, second
 
-    def lopsided(self, ratio: LogRatio | None, units: np.ndarray) -> np.ndarray:
-        """Return the groups whose integrals need more nodes, (F,), as a few draws have it."""
-        some = np.unique(np.linspace(0, self.size - 1, PROBES).astype(int))
-        few, more = (replace(self._draws(some), nodes=n) for n in (NODES, MORE_NODES))
-        apart = few.log_integral(ratio, units) - more.log_integral(ratio, units)
-        return np.asarray(~(np.abs(apart) < SETTLED).all(axis=0))
+    def nodes_needed(self, ratio: LogRatio | None, units: np.ndarray) -> np.ndarray:
+        """Return how many nodes the integral of each group takes, (F,), as a few draws have it."""
+        few = self._draws(np.unique(np.linspace(0, self.size - 1, PROBES).astype(int)))
+        *fewer, most = MORE_NODES
+        exact = replace(few, nodes=most).log_integral(ratio, units)
+        needed = np.full(exact.shape[1], most)
+        for nodes in (*fewer, NODES):
+            apart = replace(few, nodes=nodes).log_integral(ratio, units) - exact
+            needed[(np.abs(apart) < SETTLED).all(axis=0)] = nodes
+        return needed
 
     @property
     def size(self) -> int:

@@ -21,7 +21,7 @@ from hierstan.programs.program import Program
 from hierstan.sampling.tree import VECTORS
 
 MAX_FOLD_PRIORS = 500
-WIDER, FURTHER = 1.1, 0.25  # scales of a fold's prior that the draws may not cover
+WIDER, FURTHER = 1.25, 0.25  # scales of a fold's prior that the draws may not cover
 
 
 def hyper_draws(fit: Fit, size: int | None = None) -> dict[str, np.ndarray]:

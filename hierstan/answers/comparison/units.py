@@ -12,11 +12,13 @@ from hierstan.answers.comparison.integral import distinct_rows
 from hierstan.answers.comparison.left_out import FoldPriors, group_of_units
 from hierstan.answers.comparison.normal_integral import has_closed_form
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
+from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.text.bars import with_bar
 
 MAX_VALUES = 1_000_000  # draws x units at a time, 8 MB an array
 CLOSED, EXPLICIT, INTEGRATED = 2_000_000, 1_000_000, 300_000  # draws x units: about a second
+ARMS = 40_000  # of two arms, both of whose means are integrated out
 OVERHEAD = 70  # of evaluating a program once, in units
 LEAST_DRAWS = 500
 NO_PRIORS = FoldPriors({}, {})
@@ -26,6 +28,8 @@ def draws_to_use(fit: Fit, units: int) -> int:
     """Return how many draws leaving out so many distinct units can use: a second's worth."""
     if has_closed_form(fit):
         return max(LEAST_DRAWS, CLOSED // max(units, 1))
+    if isinstance(fit.family, Treatment) and fit.family.base.known and not fit.conditional.edited:
+        return max(LEAST_DRAWS, ARMS // max(units, 1))
     if fit.family.known and not fit.conditional.edited:
         return max(LEAST_DRAWS, EXPLICIT // max(units, 1))
     return max(LEAST_DRAWS, INTEGRATED // (OVERHEAD + units))

@@ -114,6 +114,7 @@ def winners_curse(
     means, average = _means(values)
     reference = (average, average) if at is None else (means[at], float(raw[at]))
     again = sign * _repeated(values, fit.seed if seed is None else seed)
+    again[:, np.isnan(raw)] = -np.inf  # says nothing, and never wins
     rows = _winners(sign * raw, sign * means, at)
     best = losses.best_shares(values)
     lines = []
@@ -150,7 +151,7 @@ def _winners(raw: np.ndarray, means: np.ndarray, control: int | None) -> dict[in
     if control is not None:
         raw, means = raw.copy(), means.copy()
         raw[control] = means[control] = -np.inf
-    first, second = int(np.argmax(raw)), int(np.argmax(means))
+    first, second = int(np.nanargmax(raw)), int(np.argmax(means))
     return {first: "both"} if first == second else {first: "raw", second: "shrunken"}
 
 

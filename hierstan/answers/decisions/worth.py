@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.labels import position
-from hierstan.data.own_estimates import group_sizes, raw_estimates
+from hierstan.data.own_estimates import group_sizes, shown_estimates
 from hierstan.errors import HierstanError, warn
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because
@@ -108,7 +108,7 @@ class Values:
 
     def raw(self) -> pd.DataFrame:
         """Return what the data alone say: ``n`` and ``raw``, one line per group."""
-        estimates = raw_estimates(self.fit.data)["link" if self.scale == "link" else "raw"]
+        estimates = shown_estimates(self.fit.data, self.scale)["raw"]
         table = pd.DataFrame({"n": group_sizes(self.fit.data), "raw": estimates})
         medians = self.scale == "mean" and self.fit.family.medians
         return table.drop(columns="raw") if medians else table

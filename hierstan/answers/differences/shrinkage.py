@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from hierstan.data.own_estimates import group_sizes, raw_estimates
+from hierstan.data.own_estimates import group_sizes, raw_estimates, shown_estimates
 from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.centers import center_means, has_centers
@@ -93,6 +93,7 @@ def shrinkage(
 
         - ``raw``, ``raw_se``: the group's own estimate and its standard error, without any model of
           the other groups (on the link scale, counts get half a success, failure or event added);
+          none, and an infinite error, where a group has one arm only;
         - ``mean``, ``sd``, ``lower``, ``upper``: of the posterior;
         - ``pooling_factor``: posterior mean of ``V / (V + tau^2)`` [1]_, with ``V`` the sampling
           variance of the group's own estimate (see `information`). 0: the
@@ -150,10 +151,7 @@ def shrinkage(
     if isinstance(fit, TwoPartFit):
         return answer(_of_both(fit, prob, scale), fit.data.columns["group"])
     table = group_summaries.group_summaries(fit, prob, scale)
-    raw = raw_estimates(fit.data)
-    response = scale == "response"
-    table.insert(0, "raw", raw["raw" if response else "link"])
-    table.insert(1, "raw_se", raw["raw_se" if response else "link_se"])
+    table = shown_estimates(fit.data, scale).join(table)
     own = by_group(fit)
     table["pooling_factor"] = own.pooling_factor
     if has_centers(fit):
@@ -164,7 +162,7 @@ def shrinkage(
     with np.errstate(divide="ignore"):  # a group that says nothing borrows all
         table["borrowed"] = n * np.maximum(1 / own.variance_left - 1, 0.0)
     if fit.family.unit == "weights":
-        table["weight"], n = n, raw["n"].to_numpy(float)
+        table["weight"], n = n, raw_estimates(fit.data)["n"].to_numpy(float)
     table["n"] = n.astype(np.int64) if (n == n.round()).all() else n
     table.attrs["caption"] = _caption(fit, prob, scale)
     table.attrs["unit"] = fit.family.unit
@@ -188,7 +186,7 @@ def _of_both(fit: TwoPartFit, prob: float, scale: str) -> pd.DataFrame:
 
 
 def _direction(table: pd.DataFrame) -> np.ndarray:
-    still = table["moved"].abs() < STILL * table["sd"]
+    still = ~(table["moved"].abs() >= STILL * table["sd"])  # nor has what has no raw estimate
     return np.where(still, "none", np.where(table["moved"] > 0, "up", "down"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import two_arms
 from scipy import special, stats
 
 import hierstan as hs
@@ -55,3 +56,40 @@ def test_no_events_are_no_likelier_than_certain(model: hs.PartialPooling) -> Non
         elpd = hs.loo(fit, unit=unit, progress=False).elpd_i
         assert (elpd < 0).all()
         assert (elpd > -3).all()
+
+
+def log_density(family: str, y: np.ndarray, eta: np.ndarray, own: dict) -> np.ndarray:
+    """Return log densities of rows at linear predictors (..., 1), from the books."""
+    mean = np.exp(eta)
+    return {
+        "gamma": lambda: stats.gamma.logpdf(y, own["shape"], scale=mean / own["shape"]),
+        "neg_binomial": lambda: stats.nbinom.logpmf(
+            y, own["phi"], own["phi"] / (own["phi"] + mean)
+        ),
+        "student_t": lambda: stats.t.logpdf(y, own["nu"], eta, own["sigma"]),
+        "poisson": lambda: stats.poisson.logpmf(y, mean),
+        "bernoulli": lambda: stats.bernoulli.logpmf(y, special.expit(eta)),
+    }[family]()
+
+
+@pytest.mark.parametrize("family", ["gamma", "neg_binomial", "student_t", "poisson", "bernoulli"])
+def test_a_row_is_left_out_as_quadrature_over_both_dimensions_does(family: str) -> None:
+    fit, group, draws = two_arms.rows(family), 1, np.array([5, 300, 590])
+    names = ["mu", "tau", "slope", "intercept", "spread", *fit.family.parameters]
+    hyper = {name: fit.draws(name)[draws] for name in names}
+    found = ArmsIntegral(fit.conditional, fit.priors, fit.data, "observation")(hyper)
+    rows = fit.data.rows
+    assert rows is not None
+    mine = np.flatnonzero(rows["group"] == group)
+    y, treated = rows["y"].to_numpy(float)[mine], rows["treated"].to_numpy()[mine]
+    z = np.linspace(-6, 6, 161)
+    for s in range(len(draws)):
+        one = {name: float(values[s]) for name, values in hyper.items()}
+        theta = one["mu"] + one["tau"] * z[:, None]
+        baseline = one["intercept"] + one["slope"] * theta + one["spread"] * z
+        eta = baseline[..., None] + theta[..., None] * treated
+        each = log_density(family, y, eta, one)
+        prior = stats.norm.logpdf(z)[:, None] + stats.norm.logpdf(z)
+        whole = special.logsumexp(prior + each.sum(axis=-1))
+        rest = special.logsumexp((prior + each.sum(axis=-1))[..., None] - each, axis=(0, 1))
+        np.testing.assert_allclose(found[s, mine], whole - rest, atol=0.005)

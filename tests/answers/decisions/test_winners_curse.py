@@ -6,6 +6,7 @@ import deciding
 import numpy as np
 import pandas as pd
 import pytest
+from two_arms import unpaired
 
 import hierstan as hs
 
@@ -131,3 +132,10 @@ def test_where_the_control_leads_no_group_is_said_to_beat_it() -> None:
     )
     assert not np.isinf(audit.table["exaggeration"]).any()
     assert "choice too" in hs.winners_curse(fit, control="b").verdict
+
+
+def test_a_group_with_one_arm_neither_looks_best_nor_wins_again() -> None:
+    audit = hs.winners_curse(unpaired())
+    raw = hs.shrinkage(unpaired())["raw"]
+    assert audit.raw_winner == raw.idxmax() != "c"
+    assert 0 < audit.replicates < 1

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from schools import eight_schools as schools
+from two_arms import unpaired
 
 import hierstan as hs
 from hierstan.fit import group_summaries, information
@@ -309,3 +310,11 @@ def test_no_pooling_tells_what_its_prior_weighs() -> None:
     tight = hs.shrinkage(fitted(data, hs.NoPooling(priors={"theta": hs.Normal(0, 5)})))
     assert tight["pooling_factor"].tolist() == pytest.approx(list(se**2 / (se**2 + 25)), rel=0.01)
     assert (hs.shrinkage(fitted(data, hs.NoPooling()))["pooling_factor"] < 1e-3).all()
+
+
+@pytest.mark.parametrize("scale", ["response", "link"])
+def test_a_group_with_one_arm_has_no_raw_effect(scale: str) -> None:
+    line = hs.shrinkage(unpaired(), scale=scale).loc["c"]
+    assert np.isnan([line["raw"], line["moved"]]).all()
+    assert np.isinf(line["raw_se"])
+    assert (line["toward"], line["pooling_factor"]) == ("none", 1.0)
