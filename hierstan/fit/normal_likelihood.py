@@ -11,6 +11,7 @@ from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.sampling.structure import indicators
 
+LARGEST = 1_000_000  # numbers at a time
 WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
 
 
@@ -36,24 +37,83 @@ class NormalLikelihood:
         entries = data.stan_data()
         levels = indicators(entries["level"][:, known] - 1, entries["L"])
         wide = sp.csr_array(data.design[known] * WIDE * np.ptp(estimate))
-        self.levels, self.wide = (
+        levels, wide = (
             part if axes is None else sp.csr_array(axes @ part) for part in (levels, wide)
         )
+        self.columns = sp.hstack([levels, wide]).tocsr()
         self.sizes = list(map(len, data.levels.values()))
 
     def __call__(self, sds: Mapping[str, float]) -> float:
         """Return it at the standard deviations of groups and levels, by name."""
-        import scipy.sparse as sp
+        levels = np.array([[sds[name] for name in self.names]])
+        return float(self.at(np.array([sds["tau"]]), levels)[0])
 
-        weights = 1 / (self.variance + sds["tau"] ** 2)
+    def at(self, tau: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Return it at several standard deviations of groups (S,) and of levels (S, factors)."""
+        found = np.empty(len(tau))
+        for value in np.unique(tau):
+            same = tau == value
+            found[same] = self._at(float(value), levels[same])
+        return found
+
+    def _at(self, tau: float, levels: np.ndarray) -> np.ndarray:
+        weights = 1 / (self.variance + tau**2)
         rest = self.estimate - self.design @ regression(self.estimate, self.design, weights)
         total = float(np.log(weights).sum() - (weights * rest**2).sum())
         if not self.names:
             information = (self.design.T * weights) @ self.design
-            return 0.5 * (total - float(np.linalg.slogdet(information)[1]))
-        scale = np.repeat([sds[name] for name in self.names], self.sizes)
-        columns = sp.hstack([self.levels * scale, self.wide]).tocsr()
-        weighted = columns.T * weights
-        root = np.linalg.cholesky(np.eye(columns.shape[1]) + (weighted @ columns).toarray())
-        gained = np.linalg.solve(root, weighted @ rest)
-        return 0.5 * (total + float(gained @ gained) - 2 * float(np.log(np.diag(root)).sum()))
+            return np.full(len(levels), 0.5 * (total - float(np.linalg.slogdet(information)[1])))
+        weighted = self.columns.T * weights
+        squares, products = (weighted @ self.columns).toarray(), weighted @ rest
+        scale = np.ones((len(levels), len(products)))
+        scale[:, : sum(self.sizes)] = np.repeat(levels, self.sizes, axis=1)
+        found = []
+        for some in np.array_split(scale, 1 + scale.size * len(products) // LARGEST):
+            root = np.linalg.cholesky(
+                np.eye(len(products)) + some[:, :, None] * squares * some[:, None, :]
+            )
+            gained = np.linalg.solve(root, (some * products)[..., None])[..., 0]
+            logs = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+            found.append((gained**2).sum(axis=1) - 2 * logs)
+        return 0.5 * (total + np.concatenate(found))
+
+
+class ArmsLikelihood:
+    """The log likelihood of estimates of two arms, normal around baselines that go with effects.
+
+    Up to a constant. The means of baselines and effects, and slopes of predictors, have flat priors
+    and are integrated out.
+
+    Parameters
+    ----------
+    design : numpy.ndarray
+        Of the mean effect, (J, 1 + K).
+    arms : mapping
+        Of ``"control"`` and ``"treatment"`` the estimates and their precisions, (J,) each.
+    """
+
+    def __init__(
+        self, design: np.ndarray, arms: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    ) -> None:
+        estimate, precision = np.stack([arms["control"], arms["treatment"]], axis=2)
+        width = max(float(np.ptp(estimate[precision > 0])), 1 / precision.max() ** 0.5)
+        self.estimate, self.design = estimate, design
+        self.variance = 1 / np.where(precision > 0, precision, (WIDE * width) ** -2)
+
+    def __call__(self, tau: float, slope: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        """Return it at an sd of effects and at slopes and sds of baselines, (S,) each."""
+        moves = np.stack([slope, 1 + slope], axis=1)  # of both arms with the effect, (S, 2)
+        own = tau**2 * moves[:, :, None] * moves[:, None, :] + spread[:, None, None] ** 2
+        known = np.linalg.inv(own[:, None] + self.variance[:, :, None] * np.eye(2))
+        S, (J, K) = len(slope), self.design.shape
+        X = np.ones((S, J, 2, 1 + K))
+        X[..., 1:] = moves[:, None, :, None] * self.design[:, None, :]
+        weighed = np.einsum("sjab,sjbp->sjap", known, X)
+        information = np.einsum("sjap,sjaq->spq", weighed, X)
+        center = np.linalg.solve(
+            information, np.einsum("sjap,ja->sp", weighed, self.estimate)[..., None]
+        )
+        rest = self.estimate - np.einsum("sjap,sp->sja", X, center[..., 0])
+        squares = np.einsum("sja,sjab,sjb->s", rest, known, rest)
+        determinants = np.linalg.slogdet(known)[1].sum(axis=1) - np.linalg.slogdet(information)[1]
+        return np.asarray(0.5 * (determinants - squares))

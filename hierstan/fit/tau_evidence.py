@@ -13,12 +13,11 @@ import numpy as np
 from hierstan.families.between import between_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.information import ByDraw, by_draw
-from hierstan.fit.normal_likelihood import NormalLikelihood
 from hierstan.fit.once import once
 from hierstan.fit.own_coordinates import coordinates
 from hierstan.fit.tau_likelihood import MANY, TauLikelihood
+from hierstan.fit.tau_shape import log_likelihood
 from hierstan.priors import HalfNormal, Prior
-from hierstan.sampling.coordinates import normal_approximation
 
 TIMES = 3.0  # Bayes factor, either way, from which the data speak
 DOUBT = 2.0  # how far a Bayes factor from draws may be off where verdicts look
@@ -115,12 +114,13 @@ class Spread:
         estimates, edited templates and more than 20,000 groups. There from the draws:
         the prior over the posterior density of tau at 0 (Dickey 1971,
         doi:10.1214/aoms/1177693507). The posterior over the prior density is the likelihood of tau.
-        It is nearly that of normal approximations of the groups' likelihoods; what it differs from
-        it by is smooth in ``tau^2``, and a parabola in it is fitted to the draws by local
-        likelihood (Loader 1996, doi:10.1214/aos/1032298287), drawn to 0 where few are near. The
-        more room a prior of tau gives, the more it speaks against partial pooling: one that is
-        wider than the default of estimates with known standard errors is judged as if it were that,
-        so that the same data speak alike in every form.
+        It is nearly that of normal approximations of the groups' likelihoods, all else integrated
+        out (`hierstan.fit.tau_shape`); what it differs from it by is smooth in ``tau^2``, and a
+        parabola in it is fitted to the draws by local likelihood (Loader 1996,
+        doi:10.1214/aos/1032298287), drawn to 0 where few are near. The more room a prior of tau
+        gives, the more it speaks against partial pooling: one that is wider than the default of
+        estimates with known standard errors is judged as if it were that, so that the same data
+        speak alike in every form.
         """
         return self._weighed[0]
 
@@ -183,7 +183,8 @@ class Spread:
         near = float(np.quantile(self.tau, NEAR))
         below = self.tau[self.tau <= near]
         points = near * (np.arange(POINTS) + 0.5) / POINTS
-        log_weight = self.prior.log_density(points) + self._normal_likelihood(points)
+        log_weight = self.prior.log_density(points)
+        log_weight += log_likelihood(self.fit, self.name, points)
         log_weight += np.log(near / POINTS * len(self.tau))
         log_factor = -_log_density_at_zero((below / near) ** 2, (points / near) ** 2, log_weight)
         return float(np.exp(np.clip(log_factor, -700, 700))) * self._to_reference()
@@ -201,17 +202,6 @@ class Spread:
             return 1.0
         ratio = reference.log_density(self.tau) - self.prior.log_density(self.tau)
         return float(np.exp(ratio).mean())
-
-    def _normal_likelihood(self, tau: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of some values of tau over that of 0, roughly.
-
-        Of normal approximations. With factors, the other standard deviations are at their medians.
-        """
-        data = self.fit.data
-        marginal = NormalLikelihood(data, *normal_approximation(data))
-        others = {name: float(np.median(self.fit.draws(name))) for name in [*data.tau_names, "tau"]}
-        at_zero, *found = (marginal({**others, self.name: float(value)}) for value in (0.0, *tau))
-        return np.array(found) - at_zero
 
     def _before(self, tau: np.ndarray | float) -> np.ndarray:
         """Return the prior probability that tau is below some values."""
