@@ -152,7 +152,8 @@ def absolute_effects(
         Its table has one line per group:
 
         - ``control``, ``treated``: posterior means of both arms' means;
-        - ``mean``, ``sd``, ``lower``, ``upper``: of their difference or ratio. Of ``"NNT"`` instead
+        - ``mean``, ``sd``, ``lower``, ``upper``: of their difference or ratio; of a ratio the
+          geometric mean and the sd of its logarithm, as ratios are averaged. Of ``"NNT"`` instead
           ``nnt``, ``lower``, ``upper``, ``interval``: one over the risk difference and over the
           ends of its interval, positive for one event fewer (or for benefit), and the interval in
           words. Where it includes no effect, `lower` and `upper` have different signs, and the
@@ -277,10 +278,18 @@ def _lines(
     prob: float,
     center: Callable[..., np.ndarray] = np.mean,
 ) -> pd.DataFrame:
-    """Summarise both arms and the effect of some groups; of numbers needed, the difference."""
-    effect = treated / control if _is_ratio(measure) else treated - control
+    """Summarise both arms and the effect of some groups; of numbers needed, the difference.
+
+    Of ratios it is the geometric mean, and the standard deviation of the logarithm.
+    """
+    ratio = _is_ratio(measure)
+    effect = treated / control if ratio else treated - control
     four = group_summaries.summarise(effect, prob)
-    four[0] = center(effect, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = np.log(effect) if ratio else effect
+        four[0], four[1] = center(values, axis=0), values.std(axis=0, ddof=1)
+    if ratio:  # a control that may be next to nothing leaves ratios without a mean to speak of
+        four[0] = np.exp(four[0])
     arms = {"control": center(control, axis=0), "treated": center(treated, axis=0)}
     return pd.DataFrame(
         {
@@ -298,7 +307,8 @@ def _caption(fit: Fit, measure: str, people: Population, prob: float) -> str:
     else:
         words, how = _words(measure), "/" if _is_ratio(measure) else "-"
         control, treated = map(printable, arm_names(fit) or ("control", "treated"))
-        what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} mean, sd and"
+        kind = "geometric mean, sd of the log" if how == "/" else "mean, sd"
+        what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} {kind} and"
     where = at_mean_of(fit.data.covariates)
     return (
         f"{what} equal-tailed {percent(prob)} interval, by {pooling_words(fit.model.name)}"

@@ -50,7 +50,9 @@ def arms(
     pandas.DataFrame
         Of the groups, one line each, under the name of the user's column: posterior means
         ``baseline``, ``treated`` and ``effect``, and the ends of their intervals, such as
-        ``effect_lower`` and ``effect_upper``.
+        ``effect_lower`` and ``effect_upper``. An effect that is a ratio has its geometric mean, the
+        exponential of the mean of ``theta``: a few draws of a group about which little is known
+        would make any other mean of it.
 
         Of the population, one line per quantity, with ``mean``, ``sd``, ``lower``, ``upper``:
 
@@ -121,10 +123,12 @@ def _groups(fit: Fit, prob: float, scale: str) -> pd.DataFrame:
         columns: dict[str, np.ndarray] = {}
         for name, values in draws.items():
             four = group_summaries.summarise(values, prob)[[0, 2, 3]]
+            if ratio and name == "effect":
+                four[0] = np.exp((high - low).mean(axis=0))
             columns |= {name + end: line for end, line in zip(ENDS, four, strict=True)}
         parts.append(pd.DataFrame(columns))
     table = pd.concat(parts).set_axis(fit.data.groups, axis=0)
-    words = effect.words if ratio else effect.link_words
+    words = f"{effect.words}, a geometric mean" if ratio else effect.link_words
     where = "on the link scale" if scale == "link" else "means of their outcomes"
     at = at_mean_of(fit.data.covariates)
     source = "Prior" if fit.prior_only else "Posterior"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import special
-from two_arms import FAST, POOLINGS, counts, rows, sites
+from two_arms import FAST, POOLINGS, counts, rows, sites, unpaired
 
 import hierstan as hs
 from hierstan.answers.differences.needed import SIDES, inverted
@@ -30,7 +30,8 @@ def test_differences_and_ratios_are_those_of_the_draws(pooling: str) -> None:
     ):
         found = hs.absolute_effects(fit, measure=measure, prob=0.8)
         assert found.table.index.equals(fit.data.groups.rename("site"))
-        np.testing.assert_allclose(found.table["mean"], effect.mean(axis=0))
+        mean = np.exp(np.log(effect).mean(axis=0)) if measure == "RR" else effect.mean(axis=0)
+        np.testing.assert_allclose(found.table["mean"], mean)
         np.testing.assert_allclose(found.table["lower"], np.quantile(effect, 0.1, axis=0))
         np.testing.assert_allclose(found.overall["upper"], np.quantile(overall, 0.9))
         np.testing.assert_allclose(found.overall_draws, overall)
@@ -99,7 +100,9 @@ def test_means_of_amounts_and_counts(family: str) -> None:
     found = hs.absolute_effects(fit)
     np.testing.assert_allclose(found.table["mean"], effect.mean(axis=0))
     ratio = hs.absolute_effects(fit, measure="ROM" if family in ("gamma", "lognormal") else "IRR")
-    np.testing.assert_allclose(ratio.table["mean"], np.exp(theta).mean(axis=0))
+    np.testing.assert_allclose(ratio.table["mean"], np.exp(theta.mean(axis=0)))
+    np.testing.assert_allclose(ratio.table["sd"], theta.std(axis=0, ddof=1))
+    assert "posterior geometric mean, sd of the log" in " ".join(repr(ratio).split())
 
 
 @pytest.mark.parametrize("family", ["normal", "student_t"])
@@ -255,3 +258,13 @@ def test_what_cannot_be_asked_says_so(case: str) -> None:
     given, words = BAD[case]
     with pytest.raises(hs.HierstanError, match=words):
         hs.absolute_effects(counts(), **given)
+
+
+def test_a_group_of_which_next_to_nothing_is_known_has_a_ratio_inside_its_interval() -> None:
+    fit = hs.NoPooling(priors={"theta": hs.Normal(0, 5)}).fit(unpaired().data, **FAST)
+    for table, name in (
+        (hs.arms(fit), "effect"),
+        (hs.absolute_effects(fit, measure="RR").table, "mean"),
+    ):
+        assert np.exp(fit.draws("theta")).mean(axis=0).max() > 50
+        assert table.loc["c", name] < 10

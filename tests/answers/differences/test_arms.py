@@ -21,7 +21,7 @@ def test_both_arms_of_each_group(pooling: str) -> None:
     b, theta = fit.draws("baseline"), fit.draws("theta")
     np.testing.assert_allclose(table["baseline"], special.expit(b).mean(axis=0))
     np.testing.assert_allclose(table["treated"], special.expit(b + theta).mean(axis=0))
-    np.testing.assert_allclose(table["effect"], np.exp(theta).mean(axis=0))
+    np.testing.assert_allclose(table["effect"], np.exp(theta.mean(axis=0)))
     np.testing.assert_allclose(table["effect_upper"], np.quantile(np.exp(theta), 0.95, axis=0))
     link = hs.arms(fit, scale="link", prob=0.5)
     np.testing.assert_allclose(link["baseline_lower"], np.quantile(b, 0.25, axis=0))
