@@ -85,8 +85,8 @@ class ExtraZeros(NegBinomial):
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the rows behind each cell."""
         odds = own["zero_odds"]
-        other = self._log_of_others(cells, theta + np.log1p(odds), own)
-        either = np.where(cells["y"] == 0, np.logaddexp(np.log(odds), other), other)
+        either, zero = self._log_of_others(cells, theta + np.log1p(odds), own), cells["y"] == 0
+        either[..., zero] = np.logaddexp(np.log(odds), either[..., zero])
         return np.asarray(cells["weight"] * (either - np.log1p(odds)))
 
     @abstractmethod

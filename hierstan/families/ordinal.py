@@ -156,7 +156,9 @@ class Ordinal(Family):
         end, code = np.full((len(cut), 1), np.inf), cells["y"].astype(int)
         top, bottom = np.hstack([cut, end])[:, code - 1], np.hstack([-end, cut])[:, code - 1]
         below, above = np.logaddexp(0, theta - top), np.logaddexp(0, bottom - theta)
-        return np.asarray(cells["weight"] * (np.log(-np.expm1(bottom - top)) - below - above))
+        inner = np.log(-np.expm1(cut[:, :-1] - cut[:, 1:]))
+        log_width = np.pad(inner, ((0, 0), (1, 1)))[:, code - 1]
+        return np.asarray(cells["weight"] * (log_width - below - above))
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:
         """Sum of ``p (P(y > c) - P(y < c))^2`` over the categories, times the rows."""

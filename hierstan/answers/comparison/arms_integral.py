@@ -39,6 +39,7 @@ from hierstan.programs.program import Program
 KNOTS = {True: 401, False: 161}  # of curves that are the same at every draw, or not
 MAX_VALUES = 2**24  # knots x draws x arms at a time
 MAX_TABLE = 2**22  # draws x rows x knots that the program evaluates at a time
+CACHED = 2**17  # knots x draws x rows that a processor keeps at hand
 IQR = 1.349  # of a standard normal
 LATENT = ("baseline", "theta")
 
@@ -142,29 +143,26 @@ class ArmsIntegral:
         base, own = self._base, {name: draws[name][:, None] for name in self._base.parameters}
         center, width = self._center[codes], self._width[codes]
 
-        def explicitly(grid: np.ndarray) -> np.ndarray:
-            cells = base.floats(frame)
-            return np.stack(
-                [(member @ base.log_lik(cells, means[None, arm], own).T).T for means in grid]
-            )
+        def of_arms(values: np.ndarray) -> np.ndarray:
+            return np.asarray((member @ values.reshape(-1, N).T).T.reshape(-1, S, A))
 
         if base.known and not self._program.edited:
-            return Curves.tabulated(explicitly, center, width, KNOTS[self._shared])
+            cells = base.floats(frame)
+            return Curves.tabulated(
+                lambda knots: of_arms(base.log_lik(cells, knots[:, None, arm], own)),
+                center, width, KNOTS[self._shared], max(1, CACHED // (S * max(N, 1))),
+            )  # fmt: skip
         at_once = int(np.clip(MAX_TABLE // (S * max(N, 1)), 1, KNOTS[self._shared]))
         rows = np.tile(np.arange(N), at_once)
         arms = np.tile(arm, at_once) + A * np.repeat(np.arange(at_once), N)
         at = ArmMeans(self._program, self._priors, self._data, frame.iloc[rows], arms, A * at_once)
 
-        def log_lik(grid: np.ndarray) -> np.ndarray:
-            found = np.empty((len(grid), S, A))
-            for start in range(0, len(grid), at_once):
-                knots = np.minimum(start + np.arange(at_once), len(grid) - 1)
-                values = at(grid[knots].ravel(), draws).reshape(S, at_once, N)
-                for k, knot in enumerate(knots):
-                    found[knot] = (member @ values[:, k].T).T
-            return found
+        def log_lik(knots: np.ndarray) -> np.ndarray:
+            padded = knots[np.minimum(np.arange(at_once), len(knots) - 1)]
+            values = at(padded.ravel(), draws).reshape(S, at_once, N)
+            return of_arms(values.swapaxes(0, 1)[: len(knots)])
 
-        return Curves.tabulated(log_lik, center, width, KNOTS[self._shared])
+        return Curves.tabulated(log_lik, center, width, KNOTS[self._shared], at_once)
 
     def _of_arms(self, both: Arms, units: np.ndarray, start: int) -> np.ndarray:
         """Return the log density of all rows of an arm given those of the other one."""

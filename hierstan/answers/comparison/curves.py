@@ -46,9 +46,12 @@ class Curves:
         center: np.ndarray,
         width: np.ndarray,
         size: int,
+        at_once: int,
     ) -> Curves:
-        """Tabulate a function that takes means (G, A) to values (G, S, A)."""
-        values = log_lik(cls.grid(center, width, size))
+        """Tabulate a function that takes means (G, A) to values (G, S, A), some at a time."""
+        grid = cls.grid(center, width, size)
+        parts = [log_lik(grid[at : at + at_once]) for at in range(0, size, at_once)]
+        values = np.concatenate(parts)
         values = np.where(np.isnan(values), -np.inf, values)
         best = values.max(axis=0)
         return cls(
