@@ -72,7 +72,8 @@ found = hs.absolute_effects(together)  # risk differences, in shares of users
 board = found.table.assign(launch=np.where(found.table["mean"] > 0, "yes", "no"))
 order = board.sort_values("weight", ascending=False)
 words = ["control", "treated", "mean", "lower", "upper", "prob_positive", "launch"]
-print("\nUplift of the conversion rate, the four largest countries and the four smallest")
+print("\nUplift of the conversion rate (0.01 is one percentage point): the four largest countries")
+print("and the four smallest. Launch: wherever the new page is expected to sell more")
 print(order.iloc[[*range(4), *range(-4, 0)]][words].round(4).to_string())
 
 # What a launch brings: more conversions of 1,000 users, spread over the countries as they are.

@@ -11,14 +11,15 @@ import pandas as pd
 
 from hierstan.answers.prediction.design import Study, thinned
 from hierstan.errors import HierstanWarning
+from hierstan.families.treatment import TREATED
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because, without_bound
 from hierstan.fit.new_outcomes import Outcomes
-from hierstan.fit.two_arms import places_of
+from hierstan.fit.two_arms import arm_names, places_of
 from hierstan.sampling.tree import coordinate, whole_numbers
 from hierstan.text.answer import answer, tables_of
-from hierstan.text.tables import Page, Printed, percent
+from hierstan.text.tables import Page, Printed, percent, printable
 from hierstan.text.wording import pooling_words
 
 if TYPE_CHECKING:
@@ -120,8 +121,9 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     fresh = np.append(without_bound(fit), True)[np.minimum(code, len(fit.data.groups))]
     _mark_infinite(fit, table, fresh, baselines is not None)
     table.attrs["caption"] = (
-        f"Prediction of single observations by {pooling_words(fit.model.name)}: mean, "
-        f"standard deviation and equal-tailed {percent(prob)} interval"
+        f"Prediction of single observations{_arm(fit, study.cells)} by "
+        f"{pooling_words(fit.model.name)}: mean, standard deviation and equal-tailed "
+        f"{percent(prob)} interval"
         + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
     )
     told = answer(table, fit.data.columns.get("group"))
@@ -129,6 +131,15 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _arm(fit: Fit, cells: pd.DataFrame) -> str:
+    """Return which arm is predicted, in words, where there are two and it is one of them."""
+    arms = set(cells[TREATED].astype(bool)) if fit.family.treatment else set()
+    if len(arms) != 1:
+        return ""
+    names = arm_names(fit) or ("control", "treatment")
+    return f" in the arm {printable(names[arms.pop()])}"
 
 
 def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from deciding import baseball_fits, school_fits, schools
 from scipy import stats
+from two_arms import unpaired
 
 import hierstan as hs
 
@@ -294,3 +295,9 @@ def test_new_data_are_of_the_same_family_and_say_it_all() -> None:
         hs.predict(fit, deciding.baseball(), trials=3, rows=2)
     with pytest.raises(hs.DataError, match="must be a GroupedData"):
         hs.predict(fit, hs.load_dataset("baseball").to_dict())
+
+
+@pytest.mark.parametrize(("treated", "arm"), [(True, "new"), (False, "old")])
+def test_a_prediction_says_which_arm_it_is_of(treated: bool, arm: str) -> None:
+    found = hs.predict(unpaired(), trials=10, treated=treated)
+    assert f"single observations in the arm {arm} by partial" in " ".join(repr(found).split())
