@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from programs import FAMILIES, POOLINGS, small_data
+from programs import FAMILIES, POOLINGS, TRIALS, small_data, small_trial
 
 import hierstan as hs
 from hierstan.engines.stanli import Evaluator
@@ -28,13 +28,14 @@ SHIFTED = ("normal_known", "normal_correlated", "normal", "normal_unequal", "nor
 SCALED = (*SHIFTED, "lognormal", "gamma")
 UNIT, ZERO = 1024.0, 7.0  # a power of 2, so that next to nothing is rounded
 LOCATIONS, SPREADS = ("mu", "theta"), ("tau", "tau_level", "u", "sigma", "sigma_typical", "gamma")
+OF_ARMS = ("intercept", "baseline"), (*SPREADS, "mu", "theta", "spread")  # likewise, of two arms
 CONSTRUCTORS = ("from_rows", "from_estimates", "from_counts", "from_events", "from_ratings",
-                "from_arms")  # fmt: skip
+                "from_arms", "from_trial")  # fmt: skip
 TOLD = [
     (name, pooling)
     for name, family in FAMILIES.items()
     for pooling in (*POOLINGS, *([] if family.treatment else ["structured"]))
-]
+] + [pytest.param(name, "partial", marks=pytest.mark.slow) for name in TRIALS]
 REGIONS = dict(zip("abcdef", "nnsswe", strict=True))
 
 
@@ -49,8 +50,8 @@ def retold(family: str, unit: float, zero: float, monkeypatch: pytest.MonkeyPatc
     def told_anew(constructor: Callable) -> Callable:
         def made(cls: type, frame: pd.DataFrame, **columns: object) -> hs.GroupedData:
             frame = frame.sample(frac=1, random_state=3).reset_index(drop=True)
-            frame["g"] = [name_of(label) for label in frame["g"]]
-            if family in SCALED:
+            frame[columns["group"]] = [name_of(label) for label in frame[columns["group"]]]
+            if outcome_of(family) in SCALED:
                 frame["y"] = unit * frame["y"] + unit * zero
             if "se" in frame:
                 frame["se"] *= unit
@@ -60,7 +61,12 @@ def retold(family: str, unit: float, zero: float, monkeypatch: pytest.MonkeyPatc
 
     for name in CONSTRUCTORS:
         monkeypatch.setattr(hs.GroupedData, name, told_anew(getattr(hs.GroupedData, name)))
-    return small_data.__wrapped__
+    return (small_trial if family in TRIALS else small_data).__wrapped__
+
+
+def outcome_of(family: str) -> str:
+    """Return the family of the outcomes, in each arm where there are two."""
+    return TRIALS[family].base.name if family in TRIALS else family
 
 
 def in_regions(data: hs.GroupedData) -> hs.GroupedData:
@@ -75,8 +81,9 @@ def in_regions(data: hs.GroupedData) -> hs.GroupedData:
 def test_order_names_units_and_zero_leave_the_density_as_it_is(
     family: str, pooling: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zero = ZERO if family in SHIFTED else 0.0
-    data, again = small_data(family), retold(family, UNIT, zero, monkeypatch)(family)
+    zero = ZERO if outcome_of(family) in SHIFTED else 0.0
+    data = (small_trial if family in TRIALS else small_data)(family)
+    again = retold(family, UNIT, zero, monkeypatch)(family)
     if pooling == "structured":
         data, again = in_regions(data), in_regions(again)
     model = POOLINGS[pooling if pooling in POOLINGS else "partial"]()
@@ -108,20 +115,21 @@ def told_as(
     name: str, values: np.ndarray, family: str, data: hs.GroupedData, again: hs.GroupedData
 ) -> np.ndarray:
     """Return values of a parameter in the words of the data told again."""
-    J = len(data.groups)
+    J, outcome = len(data.groups), outcome_of(family)
+    locations, spreads = OF_ARMS if family in TRIALS else (LOCATIONS, SPREADS)
     if values.ndim == 2 and values.shape[1] == J and name in ("theta", "baseline", "log_sigma"):
         back = {name_of(label): place for place, label in enumerate(data.groups)}
         values = values[:, [back[label] for label in again.groups]]
     if name == "u":
         place = {label: at for at, label in enumerate(data.levels["region"])}
         values = values[:, [place[label] for label in again.levels["region"]]]
-    if family in SHIFTED and name in LOCATIONS:
+    if outcome in SHIFTED and name in locations:
         return UNIT * (values + ZERO)
-    if family in SHIFTED and name in SPREADS:
+    if outcome in SHIFTED and name in spreads:
         return UNIT * values
-    if family in SHIFTED and name == "log_sigma":
+    if outcome in SHIFTED and name == "log_sigma":
         return values + np.log(UNIT)
-    logs = family in SCALED and name in LOCATIONS
+    logs = outcome in SCALED and name in locations
     return values + np.log(UNIT) if logs else values
 
 
