@@ -14,6 +14,7 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.programs.render import render
+from hierstan.sampling.grid import Grid
 from hierstan.sampling.inputs import ABSENT, Plan
 from hierstan.sampling.starts import nearly_normal
 
@@ -27,6 +28,7 @@ FEW_GROUPS = 100
 ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
 WARMUP = 1000
 SHORT_WARMUP = 400  # of many data: the least whose last window estimates variances from 200 draws
+OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
 MANY_CELLS = 500
 
 
@@ -112,9 +114,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         on_grid=on_grid,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors),
-        warmup=SHORT_WARMUP
-        if _easy(data, program, priors) and not (prior_only or on_grid)
-        else WARMUP,
+        warmup=WARMUP if prior_only else _warmup(data, program, priors, on_grid),
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),
@@ -197,8 +197,24 @@ def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -
             return ADAPT_DELTA_NORMAL
     if _easy(data, program, priors) and len(data.groups) <= FEW_GROUPS:
         return ADAPT_DELTA_EASY
-    sampled = 1 if program.integrates_theta else len(data.groups)
+    sampled = _sampled(data, program)
     return next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
+
+
+def _warmup(data: GroupedData, program: Program, priors: Mapping[str, Prior], on_grid: bool) -> int:
+    """Return how many draws adaptation takes.
+
+    Rows of 0 and 1, one to a group, say nothing of tau, whatever a normal approximation makes of
+    them: numerically, tau has to be away from 0 by the likelihood itself.
+    """
+    if not _easy(data, program, priors) or (on_grid and not Grid(data, priors).wide):
+        return WARMUP
+    return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
+
+
+def _sampled(data: GroupedData, program: Program) -> int:
+    """Return how many group means are sampled, or 1."""
+    return 1 if program.integrates_theta else len(data.groups)
 
 
 def _easy(data: GroupedData, program: Program, priors: Collection[str]) -> bool:

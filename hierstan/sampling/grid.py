@@ -82,14 +82,13 @@ class Grid:
             return False
         return N * (G + ANEW * len(self._z)) <= most
 
+    @property
+    def wide(self) -> bool:
+        """Whether data and prior rule out that the population is narrow."""
+        return not len(self._z)
+
     def entries(self) -> dict[str, Any]:
         """Return the data of ``sampling/grid/partial_pooling.stan``."""
-        if len(self._first) * len(self._x) > MOST:
-            raise DataError(
-                f"The likelihoods of {len(self._first):,} different groups at {len(self._x):,} "
-                "means are too many to integrate theta out numerically. "
-                "Use parameterization='auto'."
-            )
         per = self._family.per
         kind = np.int32 if self._family.columns[per] == "int" else float
         return {
@@ -136,6 +135,12 @@ class Grid:
 
     @cached_property
     def _likelihoods(self) -> np.ndarray:
+        if len(self._first) * len(self._x) > MOST:
+            raise DataError(
+                f"The likelihoods of {len(self._first):,} different groups at {len(self._x):,} "
+                "means are too many to integrate theta out numerically. "
+                "Use parameterization='auto'."
+            )
         return np.exp(self._log_likelihoods(self._x) - self._heights[:, None])
 
     @cached_property
