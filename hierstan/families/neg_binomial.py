@@ -40,8 +40,8 @@ class NegBinomial(Family):
     known = True
     power_of_mean = "phi"
     checks = {
-        "zeros": ("zero_inflated_poisson|zero_inflated_neg_binomial",),
-        "lump": ("zero_inflated_poisson|zero_inflated_neg_binomial",),
+        "zeros": ("zero_inflated_neg_binomial|zero_inflated_poisson",),
+        "lump": ("zero_inflated_neg_binomial|zero_inflated_poisson",),
     }
 
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:

@@ -54,7 +54,9 @@ class NormalWeighted(Normal):
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Weighted means; their standard errors from the standard deviation within all groups."""
         count, weight, mean, squares = _moments(cells, J)
-        se = raw.pooled_sd(count, squares, np.sqrt(weight) * mean) / np.sqrt(weight)
+        overall = np.average(mean, weights=weight)
+        alike = overall + np.sqrt(weight) * (mean - overall)  # in units of a row of weight 1
+        se = raw.pooled_sd(count, squares, alike) / np.sqrt(weight)
         return raw.table(count, mean, se, mean, se)
 
     def information(self, theta: np.ndarray, weights: np.ndarray, own: Draws) -> np.ndarray:

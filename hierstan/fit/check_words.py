@@ -66,6 +66,8 @@ def messages(fit: Fit, table: pd.DataFrame, label: str) -> dict[str, str]:
         wrong -= {"lump"}
     if "tails" in wrong and "unequal" in wrong and not _unequal_beyond_tails(table):
         wrong -= {"unequal"}
+    if "tails" in wrong and not _one_sided(fit):
+        wrong -= {"below", "skew"}
     if skewed := wrong & {"below", "skew"}:  # of which both follow
         wrong -= {"tails", "unequal"} if any(_cure(fit, name) for name in skewed) else {"tails"}
     return {
@@ -156,6 +158,18 @@ def _more_zeros_than_overdispersion(fit: Fit) -> bool:
     expected = np.where(mean > 0, (1 + excess * mean) ** (-1 / excess), 1)
     noise = np.sqrt((expected * (1 - expected)).sum())
     return bool((y == 0).sum() - expected.sum() > 4 * noise)
+
+
+def _one_sided(fit: Fit) -> bool:
+    """Whether the tenth of the rows that is farthest from its groups' medians lies on one side."""
+    rows = fit.data.rows
+    assert rows is not None
+    y, group = np.log(rows["y"]) if fit.family.positive else rows["y"], rows["group"]
+    off = y - y.groupby(group).transform("median")
+    unit = off.abs().groupby(group).transform("median")
+    apart = (off / unit)[unit > 0]
+    far = apart[apart.abs() >= apart.abs().quantile(0.9)]
+    return not abs((far > 0).mean() - 0.5) < 2.5 * 0.5 / np.sqrt(max(len(far), 1))
 
 
 def _unequal_beyond_tails(table: pd.DataFrame) -> bool:

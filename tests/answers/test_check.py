@@ -72,6 +72,7 @@ WRONG = [
     ("lognormal", "gamma", "skewed", "lognormal"),
     ("both", "zero_inflated_poisson", "Rows above 0 vary", "zero_inflated_neg_binomial"),
     ("zeros", "neg_binomial", "zeros stand apart|rows are 0", "zero_inflated_poisson"),
+    ("both", "neg_binomial", "zeros stand apart|rows are 0", "zero_inflated_neg_binomial"),
 ]
 
 
@@ -90,6 +91,19 @@ def test_the_wrong_family_is_told(kind: str, family: str, says: str, cure: str) 
         assert set(named) <= set(FAMILIES)  # nothing is advised that does not exist
         assert found.messages[0] in hs.diagnose(fit).messages
         assert "Model" in str(fit)
+
+
+@pytest.mark.parametrize("seed", [20, 59])
+def test_outliers_on_both_sides_are_no_skewness(seed: int) -> None:
+    """They move the means of their groups, so that 41% of these rows lie below."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=240) * np.where(rng.random(240) < 0.06, 8, 1)
+    g = np.repeat(np.arange(8), 30)
+    frame = pd.DataFrame({"g": g, "y": 40 + 0.3 * g + noise})
+    found = hs.check(fitted(frame, "normal"))
+    assert not found.table.loc["share below the group's mean", "ok"]
+    assert "family='student_t'" in found.messages[0]
+    assert "lognormal" not in " ".join(found.messages)
 
 
 def test_amounts_of_unequal_shape_are_told_by_their_logarithms() -> None:

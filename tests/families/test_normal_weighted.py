@@ -89,6 +89,18 @@ def test_weights_of_one_are_no_weights() -> None:
     assert priors[0] == pytest.approx(priors[1])
 
 
+@pytest.mark.parametrize(("shift", "heavier"), [(0.0, 1.0), (1e4, 1.0), (0.0, 1e3)])
+def test_priors_of_one_row_a_group_know_no_origin_and_no_unit_of_weights(
+    shift: float, heavier: float
+) -> None:
+    frame = pd.DataFrame({"g": list("abc"), "y": [50.0, 40.0, 70.0], "w": [1e7, 10.0, 10.0]})
+    given = frame.assign(y=frame["y"] + shift, w=frame["w"] * heavier)
+    data = hs.GroupedData.from_rows(given, group="g", outcome="y", weights="w")
+    priors = hs.PartialPooling().resolve_priors(data)
+    scale = 2.5 * frame["y"].std()  # (J + 2) / (J - 1) times it
+    assert priors["tau"].numbers()["scale"] == pytest.approx(scale, rel=1e-6)
+
+
 def test_log_lik_of_rows_and_of_whole_states_is_the_density() -> None:
     fit = hs.PartialPooling().fit(hachemeister(), **QUICK | {"draws": 50})
     theta, sigma = fit.theta(), fit.draws("sigma")[:, None]
