@@ -23,6 +23,7 @@ from hierstan.fit.two_arms import arm_names
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots.picture import named
 from hierstan.plots.style import literal, show_percent
+from hierstan.text.tables import printable
 from hierstan.text.wording import did_you_mean, listed, pooling_words, show
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ POOLING_WORDS = {
     "partial": "partially pooled",
 }
 REFERENCES = ("mu", "theta_new")
+LONGEST = 18  # of the name of an arm
 LINK_WORDS = {"identity": "", "logit": "log-odds of ", "log": "log "}
 
 
@@ -237,6 +239,13 @@ def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
     names = map(literal, arm_names(fit) or ("control arm", "treated arm"))
     control, treated = (f"{words}, {name}" for words, name in zip(averages, names, strict=True))
     return control, treated
+
+
+def arm_headers(fit: Fit) -> dict[str, str]:
+    """Return what "control" and "treatment" are called, short enough to head a column."""
+    names = arm_names(fit) or ("control", "treatment")
+    called = (printable(literal(name), LONGEST) for name in names)
+    return dict(zip(("control", "treatment"), called, strict=True))
 
 
 def require_posterior(fit: Fit | TwoPartFit, picture: str) -> None:

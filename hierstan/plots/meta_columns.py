@@ -12,10 +12,9 @@ from hierstan.answers.differences.heterogeneity import heterogeneity
 from hierstan.errors import DataError, HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
-from hierstan.fit.two_arms import arm_names
 from hierstan.plots import style
-from hierstan.plots.groups import on_scale, summaries
-from hierstan.text.tables import percent, printable
+from hierstan.plots.groups import arm_headers, on_scale, summaries
+from hierstan.text.tables import percent
 from hierstan.text.wording import listed
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ PAIRS = (  # header (the user's words, if empty), what happened, and of how much
 )
 MOMENTS = ("mean", "sd", "n")
 MISSING = "–"  # of an arm that a group lacks
-LONGEST = 18  # of the name of an arm
 
 
 def raw_columns(fit: Fit, given: object = None) -> dict[str, list[str]]:
@@ -54,7 +52,7 @@ def raw_columns(fit: Fit, given: object = None) -> dict[str, list[str]]:
         if {part, whole} <= set(frame):
             pairs = zip(_texts(frame[part]), _texts(frame[whole]), strict=True)
             texts = [f"{a}/{b}" if a != MISSING else "" for a, b in pairs]
-            found[_arm(fit, header) if header else _both(fit)] = texts
+            found[arm_headers(fit)[header] if header else _both(fit)] = texts
     if not found and isinstance(fit.family, Treatment):
         return _arms(fit, fit.family, frame)
     if not found and set(MOMENTS) <= set(frame) and "se" not in frame:
@@ -131,7 +129,7 @@ def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[st
             _texts(raw[arm]["n"]),
         ]
         template = "{} ({}), {}" if sd else "{}, {}"
-        name = f"{_arm(fit, arm)}: {family.base.mean_words}{' (sd)' if sd else ''}, n"
+        name = f"{arm_headers(fit)[arm]}: {family.base.mean_words}{' (sd)' if sd else ''}, n"
         lines = zip(*filter(None, parts), strict=True)
         known = raw[arm]["n"].to_numpy() > 0
         found[name] = [
@@ -139,12 +137,6 @@ def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[st
             for line, there in zip(lines, known, strict=True)
         ]
     return found
-
-
-def _arm(fit: Fit, arm: str) -> str:
-    """Return what an arm is called: the user's word, if that tells which one it is."""
-    control, treatment = arm_names(fit) or ("control", "treatment")
-    return printable(style.literal({"control": control, "treatment": treatment}[arm]), LONGEST)
 
 
 def _given(fit: Fit, given: object) -> dict[str, list[str]]:

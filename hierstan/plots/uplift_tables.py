@@ -16,7 +16,16 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.two_arms import treatment_of
 from hierstan.fit.two_part import TwoPartFit
 from hierstan.plots import axes as layout
-from hierstan.plots.groups import arm_words, group_word, labels, mean_words, outcome_word, shares
+from hierstan.plots.groups import (
+    arm_headers,
+    arm_words,
+    group_word,
+    labels,
+    mean_words,
+    outcome_family,
+    outcome_word,
+    shares,
+)
 from hierstan.text.wording import show
 
 NUMBERS = ["mean", "sd", "lower", "upper", "inner_lower", "inner_upper"]
@@ -114,7 +123,7 @@ def of_arms(
         what=f"{words} by {group_word(fit.data)}, treated arm against control",
         axis=f"{words}, {_difference(relative)} from control" + f" ({POINTS})" * points,
         unit="%" if relative else POINTS * points,
-        beside=_arms(pd.concat([lines, below]), family.base.shares),
+        beside=_arms(fit, pd.concat([lines, below])),
     )
 
 
@@ -141,14 +150,14 @@ def _chances(draws: np.ndarray, caring: object, larger_is_better: bool) -> dict[
     return {"prob_better": better, "prob_worse": worse, "prob_equivalent": same}
 
 
-def _arms(table: pd.DataFrame, percentages: bool) -> dict[str, list[str]]:
-    """Return both arms' means as texts."""
-    found = {}
-    for name in ("control", "treated"):
+def _arms(fit: Fit, table: pd.DataFrame) -> dict[str, list[str]]:
+    """Return both arms' means as texts, under what the arms are called."""
+    found, unit = {}, "%" if outcome_family(fit.data).shares else ""
+    for name, header in zip(("control", "treated"), arm_headers(fit).values(), strict=True):
         own = table[[name]].rename(columns={name: "mean"})
         ends = table[["control", "treated"]]
         own = own.assign(lower=ends.min(axis=1), upper=ends.max(axis=1))
-        found[name] = layout.figures(own, "%" if percentages else "")[0]
+        found[header] = layout.figures(own, unit)[0]
     return found
 
 

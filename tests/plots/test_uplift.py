@@ -179,7 +179,8 @@ def test_a_treatment_has_an_uplift_in_every_group(
         told = column(figure, "P(better)")
         shares = [*table["prob_positive"], found.overall["prob_positive"]]
         assert told == [share(part) for part in shares]
-        assert len(column(figure, "treated")) == len(table) + 1
+        treated = "treatment" if fit.data.arms is None else fit.data.arms[1]
+        assert len(column(figure, treated)) == len(table) + 1
     else:
         draws = found.draws.to_numpy().reshape(-1, len(found.table)) - 1
         same = pd.Series((np.abs(draws) <= 0.1).mean(axis=0), found.table.index)[table.index]
