@@ -31,7 +31,7 @@ from hierstan.plots.groups import (
 )
 from hierstan.plots.meta_columns import by_line, raw_columns
 from hierstan.plots.meta_forest import draw_meta
-from hierstan.plots.picture import Look, picture
+from hierstan.plots.picture import Look, is_narrow, picture
 from hierstan.text.tables import percent
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _draw_groups(
         if len(lines) <= NAMED:
             _write_figures(ax, fit, lines, below, prob, scale, by_line(beside, lines))
         told = layout.told(cut, len(lines), NAMED, by is not None)
-        if beside and isinstance(fit, Fit) and len(lines) <= NAMED:
+        if beside and isinstance(fit, Fit) and len(lines) <= NAMED and not is_narrow():
             told.append(f"at the right stands what was seen in either arm, {seen_words(fit.data)}")
         caption = _caption(fit, prob, told)
         return style.finish(fig, _title(fit, table, scale), caption)

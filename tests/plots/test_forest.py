@@ -16,6 +16,7 @@ from two_arms import unpaired
 
 import hierstan as hs
 from hierstan.data.own_estimates import raw_estimates
+from hierstan.plots.picture import narrow
 from hierstan.plots.style import INK, POOLING_COLORS, RAW
 
 
@@ -326,6 +327,8 @@ def test_effects_stand_beside_what_was_seen_in_both_arms(tmp_path: Path) -> None
     ring = next(line for line in ax.lines if line.get_color() == RAW)
     drawn = np.isfinite(np.asarray(ring.get_xdata(), dtype=float))
     assert [name for name, there in zip(places, drawn, strict=False) if not there] == ["c"]
+    with narrow():
+        assert not any("arm" in text for text in words(hs.plot_forest(unpaired())))
 
 
 def test_rows_of_both_arms_stand_as_means(tmp_path: Path) -> None:
