@@ -9,7 +9,7 @@ that does not fit it, stays out, and so does what only it needs.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from hierstan.programs.pieces import Piece, family_blocks
 _COORDINATES = re.compile(r"(offset|multiplier)\s*=")
 _WORDS = {"offset", "multiplier"}
 _TRANSFORMED = "transformed parameters"
+Parts = Sequence[Mapping[str, Piece]]  # the blocks of sampling files
 Line = tuple[str, tuple[str, int]]  # of a program: its text, and the file and line it comes from
 
 
@@ -69,12 +70,12 @@ def measured(page: list[Line], *sampling: Piece, empty: Collection[str] = ()) ->
     page : list of (str, (str, int))
         The lines of a rendered page and where they come from.
     *sampling : Piece
-        Functions and data are those of all; of the other blocks, the last of each kind counts.
+        Of several declarations of a name, the last counts, in the place of the first.
     empty : collection of str
         Parameters of length 0, which would be NaN in any units.
     """
     code = "\n".join(text for text, _ in page)
-    own, parts = declared(code), _parts(sampling)
+    own, parts = declared(code), [family_blocks(file) for file in sampling]
     parameters = own.get("parameters", {})
     data = _statements(parts, "data")
     known = {*own.get("data", {}), *parameters, *(one.name for one in data)}
@@ -110,16 +111,6 @@ def measured(page: list[Line], *sampling: Piece, empty: Collection[str] = ()) ->
 # internals ------------------------------------------------------------------------------------
 
 
-def _parts(files: Iterable[Piece]) -> dict[str, list[Line]]:
-    """Return the lines of each block of sampling files."""
-    found: dict[str, list[Line]] = {}
-    for file in files:
-        for name, block in family_blocks(file).items():
-            before = found.get(name, []) if name in ("functions", "data") else []
-            found[name] = before + _lines(block)
-    return found
-
-
 def _with(
     page: list[Line], code: str, gone: Collection[int], added: Mapping[str, list[Line]]
 ) -> list[Line]:
@@ -144,7 +135,7 @@ def _with(
 
 
 def _changes(
-    parts: Mapping[str, list[Line]], parameters: Mapping[str, Declaration], known: Collection[str]
+    parts: Parts, parameters: Mapping[str, Declaration], known: Collection[str]
 ) -> tuple[list[_Statement], list[_Statement]]:
     """Return new parameters and what transforms them to the page's, where these fit.
 
@@ -215,18 +206,23 @@ def _takes_the_place(
     )
 
 
-def _statements(parts: Mapping[str, list[Line]], block: str) -> list[_Statement]:
-    """Return the statements of a block, each with the comment above it and beside it."""
-    lines = parts.get(block, [])
-    code = "\n".join([f"{block} {{", *(text for text, _ in lines), "}"])
-    known = declared(code).get(block, {})
-    result, first = [], 0
-    for last in statements(code, block):
-        end = last - 1  # the block opens a line above
-        here = next((one for one in known.values() if one.lines[1] == last), None)
-        result.append(_Statement(lines[first:end], here))
-        first = end
-    return result
+def _statements(parts: Parts, block: str) -> list[_Statement]:
+    """Return the statements of a block, each with the comment above it and beside it.
+
+    Of several declarations of a name, the last counts, in the place of the first.
+    """
+    result: dict[str | int, _Statement] = {}
+    for piece in (part[block] for part in parts if block in part):
+        lines = _lines(piece)
+        code = f"{block} {{\n{piece.text}\n}}"
+        known = declared(code).get(block, {})
+        first = 0
+        for last in statements(code, block):
+            end = last - 1  # the block opens a line above
+            here = next((one for one in known.values() if one.lines[1] == last), None)
+            result[here.name if here else len(result)] = _Statement(lines[first:end], here)
+            first = end
+    return list(result.values())
 
 
 @dataclass(frozen=True)
@@ -237,16 +233,17 @@ class _Function:
     lines: list[Line]
 
 
-def _functions(parts: Mapping[str, list[Line]]) -> list[_Function]:
-    """Return the functions of a sampling file; each ends with a brace indented by two spaces."""
-    result, first = [], 0
-    lines = parts.get("functions", [])
-    for end, (text, _) in enumerate(lines, 1):
-        if text.rstrip() == "  }":
-            body = without_comments("\n".join(line for line, _ in lines[first:end]))
-            name = re.search(r"(\w+)\s*\(", body)
-            result.append(_Function(name[1] if name else "", lines[first:end]))
-            first = end
+def _functions(parts: Parts) -> list[_Function]:
+    """Return the functions of sampling files; each ends with a brace indented by two spaces."""
+    result = []
+    for piece in (part["functions"] for part in parts if "functions" in part):
+        first, lines = 0, _lines(piece)
+        for end, (text, _) in enumerate(lines, 1):
+            if text.rstrip() == "  }":
+                body = without_comments("\n".join(line for line, _ in lines[first:end]))
+                name = re.search(r"(\w+)\s*\(", body)
+                result.append(_Function(name[1] if name else "", lines[first:end]))
+                first = end
     return result
 
 

@@ -20,9 +20,4 @@ transformed parameters {
                                                   zero_odds, guessed_odds),
                                              far_weight, far_noise,
                                              far_share, together, place);
-  real mu = measured[1]; // mean of a group that is average in all of this
-  // change for one unit of a predictor
-  vector[K] beta = segment(measured, 2, K);
-  // what a level adds to the groups that have it
-  vector[L] u = segment(measured, 2 + K, L);
 }

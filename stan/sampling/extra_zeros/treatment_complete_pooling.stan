@@ -8,12 +8,6 @@ data {
   vector[J] treatment_falls;
 }
 parameters {
-  // mean effect
-  real<offset=mu_guess, multiplier=mu_unit> mu;
-  // change for one unit of a predictor
-  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
-  // what a level adds to the effects of its groups
-  vector<multiplier=tau_level[factor]>[L] u;
   // mean of the baselines
   real<offset=dot_product(
                           precision_of(spread, baseline_noise,

@@ -8,8 +8,6 @@ data {
   vector[J] treatment_falls;
 }
 parameters {
-  // effects
-  vector<offset=theta_guess, multiplier=theta_unit>[J] theta;
   // mean of the baselines
   real<offset=dot_product(
                           precision_of(spread, baseline_noise,

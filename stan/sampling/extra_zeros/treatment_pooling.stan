@@ -8,15 +8,6 @@ data {
   vector[J] treatment_falls;
 }
 parameters {
-  // mean effect
-  real<offset=average(mu_estimate, precision_of(tau, mu_noise, mu_share)),
-       multiplier=sqrt(
-                       inv(sum(precision_of(tau, mu_noise, mu_share)))
-                       + of_levels(tau_level, factor))> mu;
-  // change for one unit of a predictor
-  vector<offset=beta_guess, multiplier=beta_unit>[K] beta;
-  // what a level adds to the effects of its groups
-  vector<multiplier=tau_level[factor]>[L] u;
   // change of the baseline with the effect
   real<offset=expected_slope(
                              fell(baseline_estimate, baseline_estimate_falls,
