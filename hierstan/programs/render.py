@@ -37,7 +37,13 @@ from hierstan.programs.slots import (
 )
 
 COORDINATES = {  # of several, the one that fits most of a page's parameters
-    "measured": (("sampling", "sampling/extra_zeros"), ("sampling",), ("sampling/stepwise",)),
+    "measured": (
+        ("sampling", "sampling/extra_zeros", "sampling/extra_zeros/overdispersed"),
+        ("sampling", "sampling/extra_zeros"),
+        ("sampling", "sampling/overdispersed"),
+        ("sampling",),
+        ("sampling/stepwise",),
+    ),
     "centered": (("sampling/centered",),),
     "grid": (("sampling/grid/measured",),),
 }

@@ -14,11 +14,11 @@ from hierstan.families import FAMILIES
 from hierstan.families.adjusted import SLOPES, Adjusted
 from hierstan.families.extra_zeros import ExtraZeros
 from hierstan.families.family import Family
-from hierstan.families.treatment import Treatment
+from hierstan.families.treatment import Treatment, of_difference
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.joint import Entries, as_normal, joint
-from hierstan.sampling.means import Arms, of_arms, of_line, of_mean
+from hierstan.sampling.means import Arms, Dispersed, of_arms, of_line, of_mean
 from hierstan.sampling.structure import rough
 
 STEPS = 20
@@ -63,7 +63,9 @@ def coordinates(
         data could tell from 0, and far above rounding; ``mu_estimate``, ``mu_noise`` and
         ``mu_share``, (M,); guesses and units of ``mu``, ``beta`` and ``theta``; what `joint`
         returns. Where outcomes may be extra zeros, ``guessed_odds``, and with the ending
-        ``_falls`` how far a guess falls for one unit more of ``log1p(zero_odds)``.
+        ``_falls`` how far a guess falls for one unit more of ``log1p(zero_odds)``. Where rows vary
+        more than their size makes them, the precisions for an endless ``phi``, and what one unit of
+        ``1 / phi`` adds to the variances.
     """
     family = FAMILIES[data.family]
     wanted = {name for name in program.data if name.removesuffix(FALLS) in NAMES}
@@ -79,28 +81,37 @@ def coordinates(
     said = np.zeros_like(precision) if prior_only else precision
     counted = said if own_data else np.zeros_like(said)
 
-    def guesses(estimate: np.ndarray, arms: Arms) -> Entries:
+    def guesses(estimate: np.ndarray, arms: Arms, dispersed: Dispersed) -> Entries:
         found: Entries = {"estimate": np.where(counted > 0, estimate, 0.0)}
         if "mu" in priors:
             found |= of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
-            found |= of_mean("M", "mu", estimate, said, tau2, priors["mu"])
+            of_rows = dispersed.get("", (said, np.zeros_like(said)))
+            found |= of_mean("M", "mu", estimate, said, tau2, priors["mu"], of_rows)
         found |= _of_groups(found, data.design, estimate, said, tau2, priors)
         if family.treatment:
             counts = own_data and not prior_only
             effects = np.asarray(found["theta_guess"]), np.asarray(found["theta_unit"]) ** 2
-            found |= of_arms(arms, *effects, priors, counts=counts)
+            found |= of_arms(arms, *effects, priors, dispersed, counts=counts)
         if roughly:
             told = replace(roughly, estimate=estimate)
             found |= joint(data, told, priors, prior_only=prior_only)
         return found
 
     arms = arms_near(data) if family.treatment else {}
-    found = {**guesses(estimate, arms), "precision": counted, "tiny": tiny}
-    if "guessed_odds" in wanted:
-        odds, falls, arms_fall = _more_zeros(data, np.asarray(found["theta_guess"]), arms)
-        fewer = guesses(estimate - falls, arms_fall)
+    dispersed: Dispersed = {}
+    found = guesses(estimate, arms, dispersed)
+    theta, zeros = np.asarray(found["theta_guess"]), "guessed_odds" in wanted
+    odds, falls, arms_fall = _more_zeros(data, theta, arms) if zeros else (0.0, theta, arms)
+    if any(name.endswith(ADDED) for name in wanted):
+        dispersed = _dispersed(data, theta, arms, odds)
+        found = guesses(estimate, arms, dispersed)
+        for name, (most, added) in dispersed.items():
+            found[f"{name}precision_most"] = most * (own_data and not prior_only)
+            found[f"{name}{ADDED}"] = added
+    if zeros:
+        fewer = guesses(estimate - falls, arms_fall, dispersed)
         found |= {f"{name}{FALLS}": found[name] - fewer[name] for name in LINEAR & set(found)}
-        found["guessed_odds"] = odds
+    found |= {"guessed_odds": odds, "precision": counted, "tiny": tiny}
     if family.of_group:
         log, known = family.log_of_group(data.cells, len(data.groups))
         found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
@@ -113,6 +124,9 @@ NAMES = (
     "estimate", "precision", "tiny", "M", "mu_estimate", "mu_noise", "mu_share",
     "mu_guess", "mu_unit", "beta_guess", "beta_unit", "theta_guess", "theta_unit",
     "control", "control_precision", "treatment", "treatment_precision",
+    "precision_most", "noise_added", "control_precision_most", "control_noise_added",
+    "treatment_precision_most", "treatment_noise_added", "mu_noise_least", "mu_noise_added",
+    "baseline_noise_least", "baseline_noise_added",
     "B", "baseline_estimate", "baseline_noise",
     "baseline_share", "baseline_effect", "slope_guess", "slope_unit",
     "log_estimate", "log_precision",
@@ -121,6 +135,8 @@ NAMES = (
     "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
+ENDLESS, SOME_PHI = 1e12, 5.0  # between which the variance of an estimate is a line in 1 / phi
+ADDED = "noise_added"
 FALLS = "_falls"  # what more extra zeros take from a guess
 LINEAR = {  # in the estimates of the groups
     "estimate", "mu_estimate", "mu_guess", "beta_guess", "theta_guess", "near_pull", "far_mean",
@@ -240,6 +256,34 @@ def _more_zeros(
         left[arm] = estimate - falls, precision
         odds += raw["odds"].tolist()
     return float(np.median(odds)), np.zeros(J), left
+
+
+def _dispersed(data: GroupedData, theta: np.ndarray, arms: Arms, odds: float) -> Dispersed:
+    """Return how precise each estimate is for an endless ``phi``, and what ``1 / phi`` adds.
+
+    To its variance, that is, which is about a line in ``1 / phi``; of groups and of their arms.
+    """
+    family = FAMILIES[data.family]
+    weights, own = family.weights(data.cells, len(data.groups)), {"zero_odds": np.array([[odds]])}
+
+    def of(family: Family, theta: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        most, some = (
+            family.information(theta[None], weights, own | {"phi": np.array([[phi]])})[0]
+            for phi in (ENDLESS, SOME_PHI)
+        )
+        says = some > 0
+        added = np.zeros_like(some)
+        added[says] = SOME_PHI * np.maximum(1 / some[says] - 1 / most[says], 0.0)
+        return most, added
+
+    if not isinstance(family, Treatment):
+        return {"": of(family, theta, weights)}
+    found = {
+        f"{arm}_": of(family.base, near, weights[:, k])
+        for k, (arm, (near, _)) in enumerate(arms.items())
+    }
+    (most, added), (other, also) = found.values()
+    return found | {"": (of_difference(most, other), added + also)}
 
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from hierstan.priors import Prior
 from hierstan.sampling.joint import Entries, as_normal
 
 BINS = 100  # of groups with similar standard errors
+Dispersed = Mapping[str, tuple[np.ndarray, np.ndarray]]  # precision at most, and noise added
 Arms = Mapping[str, tuple[np.ndarray, np.ndarray]]  # estimate and precision of each arm
 
 
@@ -45,6 +46,7 @@ def of_arms(
     effect: np.ndarray,
     unsure: np.ndarray,
     priors: Mapping[str, Prior],
+    dispersed: Dispersed,
     *,
     counts: bool,
 ) -> Entries:
@@ -56,6 +58,8 @@ def of_arms(
     effect, unsure : numpy.ndarray
         About where the groups' effects are, and their variances, (J,).
     priors : mapping of str to Prior
+    dispersed : mapping
+        Of each arm, as `of_mean` takes it.
     counts : bool
         Whether the arms count.
     """
@@ -63,10 +67,14 @@ def of_arms(
     estimate, precision = arms["control"]
     says = precision > 0
     between = float(np.var(estimate[says])) if counts and says.any() else 0.0
+    most, added = dispersed.get("control_", (precision, np.zeros_like(precision)))
     with np.errstate(divide="ignore"):
-        known = counts / (1 / precision + (slope**2 + its_unit**2) * unsure)
+        known, at_most = (
+            counts / (1 / one + (slope**2 + its_unit**2) * unsure) for one in (precision, most)
+        )
+    of_rows = at_most, added
     return {
-        **of_mean("B", "baseline", estimate, known, between, priors["intercept"], effect),
+        **of_mean("B", "baseline", estimate, known, between, priors["intercept"], of_rows, effect),
         "slope_guess": slope,
         "slope_unit": its_unit,
         **{arm: found[0] for arm, found in arms.items()},
@@ -81,11 +89,16 @@ def of_mean(
     precision: np.ndarray,
     tau2: float,
     prior: Prior,
+    dispersed: tuple[np.ndarray, np.ndarray],
     effect: np.ndarray | None = None,
 ) -> Entries:
-    """Return what there is to say of a mean: its prior, and groups of similar precision."""
+    """Return what there is to say of a mean: its prior, and groups of similar precision.
+
+    Of overdispersed rows also at an endless ``phi``, and what ``1 / phi`` adds to the variance.
+    """
     location, scale = as_normal(prior)
-    said = [(location, scale**2, 0.0, 0.0)]
+    said = [(location, scale**2, 0.0, 0.0, scale**2, 0.0)]
+    most, added = dispersed
     effects = np.zeros_like(estimate) if effect is None else effect
     order = np.argsort(precision, kind="stable")[np.count_nonzero(precision <= 0) :]
     for alike in np.array_split(order, min(BINS, len(order))) if len(order) else []:
@@ -93,6 +106,8 @@ def of_mean(
         share = 1 / len(alike)
         means = (float(np.average(one[alike], weights=weights)) for one in (estimate, effects))
         mean, of_effect = means
-        said.append((mean, share / some.mean(), share, of_effect))
-    names = (f"{of}_estimate", f"{of}_noise", f"{of}_share", f"{of}_effect")
-    return {count: len(said), **dict(zip(names, np.array(said).T, strict=True))}
+        least, more = share / most[alike].mean(), share * added[alike].mean()
+        said.append((mean, share / some.mean(), share, of_effect, least, more))
+    names = ("estimate", "noise", "share", "effect", "noise_least", "noise_added")
+    entries = zip(names, np.array(said).T, strict=True)
+    return {count: len(said), **{f"{of}_{name}": entry for name, entry in entries}}

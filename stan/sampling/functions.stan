@@ -39,6 +39,15 @@ functions {
   vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
+  // and how much each of what there is to say of a mean weighs then
+  vector weight_given(real sd, real phi, vector least, vector added,
+                      vector share) {
+    return 1 ./ (least + added / phi + square(sd) * share);
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,

@@ -26,13 +26,18 @@ functions {
   vector uncertainty(real tau, vector precision, real tiny) {
     return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
+  // and how much each of what there is to say of a mean weighs then
+  vector weight_given(real sd, real phi, vector least, vector added,
+                      vector share) {
+    return 1 ./ (least + added / phi + square(sd) * share);
+  }
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // how much each of what there is to say of mu weighs
-  vector mu_weight(real tau, vector noise, vector share) {
-    return 1 ./ (noise + square(tau) * share);
   }
 }
 data {
@@ -51,22 +56,34 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   int<lower=1> M; // what there is to say of mu: its prior, and a few groups or
   vector[M] mu_estimate; // means of groups that are alike, with the variance
-  vector<lower=0>[M] mu_noise; // they would have for no tau, and what each
   vector<lower=0>[M] mu_share; // unit of tau^2 adds to it
   vector[J] estimate; // about what each group's own data say
-  vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
+  vector<lower=0>[J] precision_most; // of the estimates if phi had no end
+  vector<lower=0>[J] noise_added; // and what 1 / phi adds to their variance
+  vector<lower=0>[M] mu_noise_least; // the same of what there is to say of mu
+  vector<lower=0>[M] mu_noise_added;
 }
 parameters {
   real<lower=0> tau; // population standard deviation
   real<lower=0> phi; // variance = mean + mean^2 / phi
   // population mean
-  real<offset=dot_product(mu_weight(tau, mu_noise, mu_share), mu_estimate)
-              / sum(mu_weight(tau, mu_noise, mu_share)),
-       multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
+  real<offset=dot_product(
+                          weight_given(tau, phi, mu_noise_least,
+                                       mu_noise_added, mu_share),
+                          mu_estimate)
+              / sum(
+                    weight_given(tau, phi, mu_noise_least, mu_noise_added,
+                                 mu_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               weight_given(tau, phi, mu_noise_least,
+                                            mu_noise_added, mu_share)))> mu;
   // group means
-  vector<offset=expected(mu, tau, estimate, precision),
-         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
+  vector<offset=expected(mu, tau, estimate,
+                         given(precision_most, noise_added, phi)),
+         multiplier=uncertainty(tau, given(precision_most, noise_added, phi),
+                                tiny)>[J] theta;
 }
 model {
   vector[N] eta = theta[group];

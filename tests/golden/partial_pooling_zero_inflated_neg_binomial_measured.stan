@@ -37,13 +37,18 @@ functions {
   vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
+  // and how much each of what there is to say of a mean weighs then
+  vector weight_given(real sd, real phi, vector least, vector added,
+                      vector share) {
+    return 1 ./ (least + added / phi + square(sd) * share);
+  }
   // where its own data and the population together expect each group's mean
   vector expected(real center, real tau, vector estimate, vector precision) {
     return estimate + (center - estimate) ./ (1 + square(tau) * precision);
-  }
-  // how much each of what there is to say of mu weighs
-  vector mu_weight(real tau, vector noise, vector share) {
-    return 1 ./ (noise + square(tau) * share);
   }
 }
 data {
@@ -64,31 +69,41 @@ data {
   int<lower=0, upper=1> replicate; // write y_rep?
   int<lower=1> M; // what there is to say of mu: its prior, and a few groups or
   vector[M] mu_estimate; // means of groups that are alike, with the variance
-  vector<lower=0>[M] mu_noise; // they would have for no tau, and what each
   vector<lower=0>[M] mu_share; // unit of tau^2 adds to it
   vector[J] estimate; // about what each group's own data say
-  vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
   real<lower=0> guessed_odds; // that these are made with, and how far they
   vector[M] mu_estimate_falls; // fall for one unit more of log1p(zero_odds)
   vector[J] estimate_falls;
+  vector<lower=0>[J] precision_most; // of the estimates if phi had no end
+  vector<lower=0>[J] noise_added; // and what 1 / phi adds to their variance
+  vector<lower=0>[M] mu_noise_least; // the same of what there is to say of mu
+  vector<lower=0>[M] mu_noise_added;
 }
 parameters {
   real<lower=0> tau; // population standard deviation
   real<lower=0> phi; // variance of others = mean + mean^2 / phi
   real<lower=0> zero_odds; // that a row is an extra zero
   // population mean
-  real<offset=dot_product(mu_weight(tau, mu_noise, mu_share),
+  real<offset=dot_product(
+                          weight_given(tau, phi, mu_noise_least,
+                                       mu_noise_added, mu_share),
                           fell(mu_estimate, mu_estimate_falls, zero_odds,
                                guessed_odds))
-              / sum(mu_weight(tau, mu_noise, mu_share)),
-       multiplier=inv_sqrt(sum(mu_weight(tau, mu_noise, mu_share)))> mu;
+              / sum(
+                    weight_given(tau, phi, mu_noise_least, mu_noise_added,
+                                 mu_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               weight_given(tau, phi, mu_noise_least,
+                                            mu_noise_added, mu_share)))> mu;
   // group means
   vector<offset=expected(mu, tau,
                          fell(estimate, estimate_falls, zero_odds,
                               guessed_odds),
-                         precision),
-         multiplier=uncertainty(tau, precision, tiny)>[J] theta;
+                         given(precision_most, noise_added, phi)),
+         multiplier=uncertainty(tau, given(precision_most, noise_added, phi),
+                                tiny)>[J] theta;
 }
 model {
   vector[N] eta = theta[group];

@@ -1,0 +1,301 @@
+// Partial pooling of effects: every group has a baseline and an effect of the
+// treatment, and the two may go together.
+//
+//   y[n]        ~ family(eta[n])
+//   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
+//   theta[j]    ~ normal(center[j], tau)
+//   center[j]   = mu + x[j] * beta + u[level[1, j]] + u[level[2, j]] + ...
+//   u[l]        ~ normal(0, tau_level[factor[l]])
+//   baseline[j] ~ normal(intercept + slope * theta[j], spread)
+//
+// Where nothing is known of the groups, center is mu, and baseline and effect
+// are bivariate normal over the groups.
+//
+// The family is negative binomial: counts more variable than Poisson's; the
+// group means are logarithms of the expected count, per exposure.
+//
+//   row ~ neg_binomial_2_log(eta + log(exposure), phi)
+//
+// An observation stands for `weight` rows of a group that share the count y and
+// the exposure.
+functions {
+  // neg_binomial_2_log, of all counts at once
+  real family_lpmf(array[] int y, vector eta, real phi, vector weight,
+                   vector exposure) {
+    vector[size(y)] count = to_vector(y);
+    vector[size(y)] log_odds = eta + log(exposure) - log(phi);
+    vector[size(y)] lp = count .* log_odds
+                         - (count + phi) .* log1p_exp(log_odds)
+                         - lbeta(phi, count + 1) - log(phi + count);
+    return dot_product(weight, lp);
+  }
+  vector center_of(real mu, vector beta, vector u, matrix x,
+                   array[,] int level) {
+    vector[rows(x)] center = mu + x * beta;
+    for (f in 1 : size(level)) {
+      center += u[level[f]];
+    }
+    return center;
+  }
+  // where both arms and the population together expect each group's baseline,
+  // given its effect
+  vector expected_baseline(vector alone, vector effect, real spread,
+                           vector control, vector c_precision,
+                           vector treatment, vector t_precision) {
+    return (alone
+            + square(spread)
+              * (c_precision .* control + t_precision .* (treatment - effect)))
+           ./ (1 + square(spread) * (c_precision + t_precision));
+  }
+  // and how far from there it may well be
+  vector baseline_unit(real spread, vector c_precision, vector t_precision,
+                       real tiny) {
+    return 1 ./ sqrt(inv_square(spread + tiny) + c_precision + t_precision);
+  }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
+  // and how much each of what there is to say of a mean weighs then
+  vector weight_given(real sd, real phi, vector least, vector added,
+                      vector share) {
+    return 1 ./ (least + added / phi + square(sd) * share);
+  }
+  // mean of some values
+  real average(vector values, vector weight) {
+    return dot_product(values, weight) / sum(weight);
+  }
+  // what there is to say of a slope, its prior included
+  real information(vector along, vector weight, real unit) {
+    return dot_product(weight, square(along - average(along, weight)))
+           + inv_square(unit);
+  }
+  real expected_slope(vector estimate, vector along, vector weight,
+                      real guess, real unit) {
+    vector[size(along)] apart = along - average(along, weight);
+    return (dot_product(weight .* apart, estimate) + guess / square(unit))
+           / information(along, weight, unit);
+  }
+  // what the levels add to the variance of the mean effect
+  real of_levels(vector tau_level, array[] int factor) {
+    vector[size(tau_level)] count = rep_vector(0, size(tau_level));
+    for (l in 1 : size(factor)) {
+      count[factor[l]] += 1;
+    }
+    return sum(square(tau_level) ./ count);
+  }
+  // where both arms and the population together expect each group's effect,
+  // its baseline integrated out
+  vector expected_effect(vector center,
+                         real tau,
+                         real intercept,
+                         real slope,
+                         real spread,
+                         vector control,
+                         vector c_precision,
+                         vector treatment,
+                         vector t_precision) {
+    vector[size(center)] both = square(spread) * c_precision .* t_precision;
+    vector[size(center)] baseline = 1
+                                    + square(spread)
+                                      * (c_precision + t_precision);
+    vector[size(center)] own = square(slope) * c_precision
+                               + square(1 + slope) * t_precision + both;
+    vector[size(center)] ahead = slope * c_precision
+                                 .* (control - intercept - slope * center)
+                                 + (1 + slope) * t_precision
+                                   .* (treatment - intercept
+                                       - (1 + slope) * center)
+                                 + both .* (treatment - control - center);
+    return center + square(tau) * ahead ./ (baseline + square(tau) * own);
+  }
+  // and how far from there it may well be
+  vector effect_unit(real tau, real slope, real spread, vector c_precision,
+                     vector t_precision, real tiny) {
+    vector[size(c_precision)] own = square(slope) * c_precision
+                                    + square(1 + slope) * t_precision
+                                    + square(spread) * c_precision
+                                      .* t_precision;
+    return 1
+           ./ sqrt(
+                   own ./ (1 + square(spread) * (c_precision + t_precision))
+                   + inv_square(tau + tiny));
+  }
+}
+data {
+  int<lower=1> J; // groups
+  int<lower=0> N; // observations
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector<lower=0, upper=1>[N] treated; // 1 under treatment, else 0
+  array[N] int<lower=0> y; // counts
+  vector<lower=0>[N] weight; // rows that share the count
+  vector<lower=0>[N] exposure;
+  int<lower=0> K; // predictors of the groups
+  matrix[J, K] x; // predictors of each group, standardized
+  int<lower=0> F; // factors that describe the groups
+  int<lower=0> L; // levels of all of them together
+  array[L] int<lower=1, upper=F> factor; // factor of each level
+  array[F, J] int<lower=1, upper=L> level; // level of each group
+  row_vector[K] x_new; // predictors and levels of a group not yet seen
+  array[F] int<lower=0, upper=L> level_new; // 0 for a level not yet seen
+  real beta_location;
+  real<lower=0> beta_scale;
+  vector<lower=0>[F] tau_level_scale;
+  real mu_location;
+  real<lower=0> mu_scale;
+  real<lower=0> tau_scale;
+  real intercept_location;
+  real<lower=0> intercept_scale;
+  real slope_location;
+  real<lower=0> slope_scale;
+  real<lower=0> spread_scale;
+  real phi_location;
+  real<lower=0> phi_scale;
+  int<lower=0, upper=1> pointwise; // write log_lik?
+  int<lower=0, upper=1> replicate; // write y_rep?
+  int<lower=1> M; // what there is to say of mu, as in partial_pooling.stan
+  vector[M] mu_estimate;
+  vector<lower=0>[M] mu_share;
+  int<lower=1> B; // and of the mean of the baselines
+  vector[B] baseline_estimate;
+  vector<lower=0>[B] baseline_share;
+  vector[B] baseline_effect; // with about these effects
+  real slope_guess; // about what its prior says
+  real<lower=0> slope_unit;
+  vector[J] control; // about what the control arm of each group says
+  vector[J] treatment; // and its treatment arm
+  real<lower=0> tiny; // so that no sd is lost in rounding
+  vector<lower=0>[J] control_precision_most; // of each arm if phi had no end
+  vector<lower=0>[J] control_noise_added; // what 1 / phi adds to the variance
+  vector<lower=0>[J] treatment_precision_most;
+  vector<lower=0>[J] treatment_noise_added;
+  vector<lower=0>[B] baseline_noise_least; // the same of the baselines' mean
+  vector<lower=0>[B] baseline_noise_added;
+  vector<lower=0>[M] mu_noise_least; // and of mu
+  vector<lower=0>[M] mu_noise_added;
+}
+parameters {
+  vector[K] beta; // change for one unit of a predictor
+  vector<lower=0>[F] tau_level; // sd between levels of a factor
+  vector[L] u; // what a level adds to the effects of its groups
+  real<lower=0> tau; // sd between effects
+  real<lower=0> spread; // sd of the baselines given the effects
+  real<lower=0> phi; // variance = mean + mean^2 / phi
+  // mean effect
+  real<offset=average(mu_estimate,
+                      weight_given(tau, phi, mu_noise_least, mu_noise_added,
+                                   mu_share)),
+       multiplier=sqrt(
+                       inv(
+                           sum(
+                               weight_given(tau, phi, mu_noise_least,
+                                            mu_noise_added, mu_share)))
+                       + of_levels(tau_level, factor))> mu;
+  // change of the baseline with the effect
+  real<offset=expected_slope(baseline_estimate, baseline_effect,
+                             weight_given(spread, phi, baseline_noise_least,
+                                          baseline_noise_added,
+                                          baseline_share),
+                             slope_guess, slope_unit),
+       multiplier=inv_sqrt(
+                           information(baseline_effect,
+                                       weight_given(spread, phi,
+                                                    baseline_noise_least,
+                                                    baseline_noise_added,
+                                                    baseline_share),
+                                       slope_unit))> slope;
+  // baseline where the effect is 0
+  real<offset=average(baseline_estimate - slope * baseline_effect,
+                      weight_given(spread, phi, baseline_noise_least,
+                                   baseline_noise_added, baseline_share)),
+       multiplier=inv_sqrt(
+                           sum(
+                               weight_given(spread, phi,
+                                            baseline_noise_least,
+                                            baseline_noise_added,
+                                            baseline_share)))> intercept;
+  // effects
+  vector<offset=expected_effect(center_of(mu, beta, u, x, level), tau,
+                                intercept, slope, spread, control,
+                                given(control_precision_most,
+                                      control_noise_added, phi),
+                                treatment,
+                                given(treatment_precision_most,
+                                      treatment_noise_added, phi)),
+         multiplier=effect_unit(tau, slope, spread,
+                                given(control_precision_most,
+                                      control_noise_added, phi),
+                                given(treatment_precision_most,
+                                      treatment_noise_added, phi),
+                                tiny)>[J] theta;
+  // means without the treatment
+  vector<offset=expected_baseline(intercept + slope * theta, theta, spread,
+                  control,
+                  given(control_precision_most, control_noise_added, phi),
+                  treatment,
+                  given(treatment_precision_most, treatment_noise_added, phi)),
+         multiplier=baseline_unit(spread,
+                                  given(control_precision_most,
+                                        control_noise_added, phi),
+                                  given(treatment_precision_most,
+                                        treatment_noise_added, phi),
+                                  tiny)>[J] baseline;
+}
+model {
+  vector[N] eta = baseline[group] + treated .* theta[group];
+  vector[J] center = center_of(mu, beta, u, x, level);
+  mu ~ normal(mu_location, mu_scale);
+  beta ~ normal(beta_location, beta_scale);
+  tau_level ~ normal(0, tau_level_scale);
+  u ~ normal(0, tau_level[factor]);
+  tau ~ normal(0, tau_scale);
+  intercept ~ normal(intercept_location, intercept_scale);
+  slope ~ normal(slope_location, slope_scale);
+  spread ~ normal(0, spread_scale);
+  theta ~ normal(center, tau);
+  baseline ~ normal(intercept + slope * theta, spread);
+  phi ~ lognormal(phi_location, phi_scale);
+  y ~ family(eta, phi, weight, exposure);
+}
+generated quantities {
+  real theta_new; // effect in a group not yet seen
+  real baseline_new; // and its baseline
+  vector[pointwise ? J : 0] log_population;
+  vector[pointwise ? N : 0] eta = head(
+                                       baseline[group]
+                                       + treated .* theta[group],
+                                       pointwise ? N : 0);
+  vector[pointwise ? N : 0] log_lik;
+  vector[replicate ? N : 0] y_rep; // counts, some too large for integers
+  for (n in 1 : size(log_lik)) {
+    log_lik[n] = family_lpmf(y[n : n] | eta[n : n], phi, weight[n : n],
+                             exposure[n : n]);
+  }
+  for (n in 1 : size(y_rep)) {
+    real log_mean = eta[n] + log(exposure[n]);
+    real mean_n = exp(fmax(-300, fmin(300, log_mean)));
+    real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
+    if (rate < 4e8) {
+      y_rep[n] = poisson_rng(rate);
+    } else {
+      y_rep[n] = round(normal_rng(rate, sqrt(rate)));
+    }
+  }
+  {
+    real center_new = mu + x_new * beta;
+    for (f in 1 : F) {
+      center_new += level_new[f] > 0 ? u[level_new[f]]
+                    : normal_rng(0, tau_level[f]);
+    }
+    theta_new = normal_rng(center_new, tau);
+    baseline_new = normal_rng(intercept + slope * theta_new, spread);
+  }
+  if (pointwise) {
+    vector[J] center = center_of(mu, beta, u, x, level);
+    for (j in 1 : J) {
+      log_population[j] = normal_lpdf(theta[j] | center[j], tau)
+                          + normal_lpdf(baseline[j] |
+                                        intercept + slope * theta[j], spread);
+    }
+  }
+}
