@@ -209,19 +209,23 @@ def _takes_the_place(
 def _statements(parts: Parts, block: str) -> list[_Statement]:
     """Return the statements of a block, each with the comment above it and beside it.
 
-    Of several declarations of a name, the last counts, in the place of the first.
+    Of several declarations of a name, the last counts, in the place of the first; steps that only a
+    later file has come before, so that the others may use them.
     """
-    result: dict[str | int, _Statement] = {}
+    result: dict[str | tuple[str, int], _Statement] = {}
     for piece in (part[block] for part in parts if block in part):
         lines = _lines(piece)
         code = f"{block} {{\n{piece.text}\n}}"
         known = declared(code).get(block, {})
+        mine: dict[str | tuple[str, int], _Statement] = {}
         first = 0
         for last in statements(code, block):
             end = last - 1  # the block opens a line above
             here = next((one for one in known.values() if one.lines[1] == last), None)
-            result[here.name if here else len(result)] = _Statement(lines[first:end], here)
+            mine[here.name if here else (piece.file, first)] = _Statement(lines[first:end], here)
             first = end
+        steps = set(mine) - set(result) if block == _TRANSFORMED else set()
+        result = {name: one for name, one in mine.items() if name in steps} | result | mine
     return list(result.values())
 
 
