@@ -63,10 +63,7 @@ generated quantities {
     real log_mean = eta[n] + log(exposure[n]);
     real mean_n = exp(fmax(-300, fmin(300, log_mean)));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
-    if (rate < 4e8) {
-      y_rep[n] = poisson_rng(rate);
-    } else {
-      y_rep[n] = round(normal_rng(rate, sqrt(rate)));
-    }
+    y_rep[n] = rate < 4e8 ? poisson_rng(rate)
+               : round(normal_rng(rate, sqrt(rate)));
   }
 }

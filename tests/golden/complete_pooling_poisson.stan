@@ -45,11 +45,8 @@ generated quantities {
   }
   for (n in 1 : size(y_rep)) {
     real log_mean = eta[n] + log(exposure[n]);
-    if (log_mean < 20) {
-      y_rep[n] = poisson_log_rng(log_mean);
-    } else {
-      real mean_n = exp(fmin(300, log_mean));
-      y_rep[n] = round(normal_rng(mean_n, sqrt(mean_n)));
-    }
+    real mean_n = exp(fmin(300, log_mean));
+    y_rep[n] = log_mean < 20 ? poisson_log_rng(log_mean)
+               : round(normal_rng(mean_n, sqrt(mean_n)));
   }
 }

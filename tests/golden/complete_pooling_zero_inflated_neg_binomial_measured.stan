@@ -79,11 +79,8 @@ generated quantities {
     real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
     real mean_n = exp(fmax(-300, fmin(300, log_mean)));
     real rate = fmin(1e300, fmax(1e-300, gamma_rng(phi, phi / mean_n)));
-    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
-    if (rate < 4e8) {
-      y_rep[n] = other * poisson_rng(rate);
-    } else {
-      y_rep[n] = other * round(normal_rng(rate, sqrt(rate)));
-    }
+    real other = rate < 4e8 ? poisson_rng(rate)
+                 : round(normal_rng(rate, sqrt(rate)));
+    y_rep[n] = other * bernoulli_logit_rng(-log(zero_odds)); // or an extra zero
   }
 }

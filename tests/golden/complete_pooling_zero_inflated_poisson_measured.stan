@@ -71,12 +71,9 @@ generated quantities {
   }
   for (n in 1 : size(y_rep)) {
     real log_mean = eta[n] + log(exposure[n]) + log1p(zero_odds);
-    int other = bernoulli_logit_rng(-log(zero_odds)); // not an extra zero
-    if (log_mean < 20) {
-      y_rep[n] = other * poisson_log_rng(log_mean);
-    } else {
-      real mean_n = exp(fmin(300, log_mean));
-      y_rep[n] = other * round(normal_rng(mean_n, sqrt(mean_n)));
-    }
+    real mean_n = exp(fmin(300, log_mean));
+    real other = log_mean < 20 ? poisson_log_rng(log_mean)
+                 : round(normal_rng(mean_n, sqrt(mean_n)));
+    y_rep[n] = other * bernoulli_logit_rng(-log(zero_odds)); // or an extra zero
   }
 }
