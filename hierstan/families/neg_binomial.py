@@ -111,7 +111,8 @@ def log_probability(cells: Draws, theta: np.ndarray, phi: np.ndarray) -> np.ndar
     y = cells["y"]
     log_odds = theta + np.log(cells["exposure"]) - np.log(phi)
     ways = gammaln(y + phi) - gammaln(phi) - gammaln(y + 1)
-    return np.asarray(ways + y * log_odds - (y + phi) * np.logaddexp(0, log_odds))
+    over = np.maximum(log_odds, 0) + np.log1p(np.exp(-np.abs(log_odds)))  # quicker than logaddexp
+    return np.asarray(ways + y * log_odds - (y + phi) * over)
 
 
 def _moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, ...]:

@@ -35,9 +35,9 @@ def data_grid(fit: Whole) -> Grid:
             table = table.assign(**{name: 100 * table[name] for name in rates})
             names = {name: f"{name.replace('_', ' ')} (%)" for name in rates} | names
     columns: dict[str, list[str]] = {}
-    for role in map(str, table.columns):
-        name = names.get(role) or column_of(fit, role)
-        columns[f"{name} ({role})" if name in columns else name] = column(table[role])
+    for role, values in table.items():  # a category, of ratings, may be a number
+        name = names.get(str(role)) or column_of(fit, str(role))
+        columns[f"{name} ({role})" if name in columns else name] = column(values)
     return group_grid(fit.data, "data", "The data, one line per group", columns)
 
 

@@ -214,9 +214,10 @@ def arms_near(data: GroupedData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     for arm, table in family.raw_arms(data.cells, len(data.groups)).items():
         has = np.isfinite(table["link_se"].to_numpy())
         estimate, precision = np.zeros(len(has)), np.zeros(len(has))
-        part = table[has]
-        tau2 = plausible_variance(part, ones[has])
-        estimate[has], precision[has] = expanded(family.base, part, ones[has], tau2)
+        if has.any():
+            part = table[has]
+            tau2 = plausible_variance(part, ones[has])
+            estimate[has], precision[has] = expanded(family.base, part, ones[has], tau2)
         found[arm] = estimate, precision
     return found
 

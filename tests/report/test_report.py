@@ -19,6 +19,7 @@ from programs import small_data, structured_data
 
 import hierstan as hs
 from hierstan.report import sections
+from hierstan.report.answers import data_grid
 from hierstan.shell.cli import main
 
 pytestmark = pytest.mark.slow  # its pages take seconds each
@@ -381,6 +382,15 @@ def test_many_groups_are_cut_short_and_it_says_so(tmp_path: Path) -> None:
     assert "a <fit>" in page.said("summary")[0]
     assert any(image["src"].startswith("data:image/png;") for image in page.all("img"))
     assert len(page.text) < 2_000_000
+
+
+def test_categories_that_are_numbers_head_their_columns() -> None:
+    frame = pd.DataFrame({"shop": list("aabb") * 3, "stars": [1, 3, 2, 3] * 3})
+    data = hs.GroupedData.from_ratings(frame, group="shop", rating="stars", order=range(1, 5))
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", chains=1, warmup=100, draws=50)
+    grid = data_grid(fit)
+    assert grid.header == ("shop", "observations", "mean", "sd", "1", "2", "3", "4")
+    assert grid.rows[0][-4:] == ("3", "0", "3", "0")
 
 
 # the same again ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import hierstan as hs
+from hierstan.sampling.coordinates import arms_near
 from hierstan.sampling.starts import starting_points
 
 
@@ -30,3 +31,14 @@ def test_two_arms_start_in_their_own_unit(model: type[hs.PartialPooling], unit: 
         for name in ("baseline", "intercept", "spread", "theta", "sigma"):
             ratio = np.asarray(scaled[name]) / np.asarray(plain[name])
             np.testing.assert_allclose(ratio, unit, rtol=1e-6)
+
+
+def test_an_arm_that_no_group_has_says_nothing() -> None:
+    """So it is of a single group's data when one of its arms is left out."""
+    frame = pd.DataFrame({"site": ["a", "b"] * 8, "arm": [*"cc", *"tt"] * 4})
+    frame["stars"] = [1, 2, 3, 2, 1, 3, 3, 2] * 2
+    names = {"group": "site", "arm": "arm", "control": "c", "outcome": "stars"}
+    data = hs.GroupedData.from_trial(frame, family="ordinal", order=[1, 2, 3], **names)
+    near = arms_near(data.only("a").without_arm("a", treated=True))
+    assert near["control"][1][0] > 0
+    assert near["treatment"][1].tolist() == [0.0]

@@ -20,7 +20,7 @@ from hierstan.answers.comparison.arms_quadrature import (
     Population,
     log_sum,
 )
-from hierstan.answers.comparison.curves import Curves
+from hierstan.answers.comparison.curves import Curves, in_parts, over_draws, totals
 from hierstan.answers.comparison.integral import (
     APART,
     BOUNDED,
@@ -135,23 +135,25 @@ class ArmsIntegral:
         hyper: Mapping[str, np.ndarray],
     ) -> Curves:
         """Tabulate the log likelihood of all rows of each arm, on the grid of its code."""
-        from scipy import sparse
-
+        order = np.argsort(arm, kind="stable")
+        frame, arm = frame.iloc[order], arm[order]
+        of_arms = totals(arm, len(codes))
         N, A, S = len(frame), len(codes), 1 if self._shared else len(hyper["intercept"])
         draws = {k: v[:S] for k, v in hyper.items()}
-        member = sparse.csr_matrix((np.ones(N), (arm, np.arange(N))), shape=(A, N))
         base, own = self._base, {name: draws[name][:, None] for name in self._base.parameters}
         center, width = self._center[codes], self._width[codes]
 
-        def of_arms(values: np.ndarray) -> np.ndarray:
-            return np.asarray((member @ values.reshape(-1, N).T).T.reshape(-1, S, A))
-
         if base.known and not self._program.edited:
-            cells = base.floats(frame)
-            return Curves.tabulated(
-                lambda knots: of_arms(base.log_lik(cells, knots[:, None, arm], own)),
-                center, width, KNOTS[self._shared], max(1, CACHED // (S * max(N, 1))),
-            )  # fmt: skip
+            cells, size = base.floats(frame), KNOTS[self._shared]
+            at_once = max(1, CACHED // (size * max(N, 1)))  # draws, that all have the same rows
+
+            def tabulate(own: Mapping[str, np.ndarray]) -> np.ndarray:
+                return Curves.tabulated(
+                    lambda knots: of_arms(base.log_lik(cells, knots[:, None, arm], own)),
+                    center, width, size, max(1, CACHED // (at_once * max(N, 1))),
+                ).values  # fmt: skip
+
+            return Curves(center, width, over_draws(in_parts(tabulate, at_once), own))
         at_once = int(np.clip(MAX_TABLE // (S * max(N, 1)), 1, KNOTS[self._shared]))
         rows = np.tile(np.arange(N), at_once)
         arms = np.tile(arm, at_once) + A * np.repeat(np.arange(at_once), N)

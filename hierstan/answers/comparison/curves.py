@@ -7,7 +7,8 @@ evaluations. Knots are dense where the data put the mean and sparse far away.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 LIKELIEST = 1e15  # a mean is at most so much less likely than the likeliest
 REACH = 30.0  # of the grid on the link scale, and that many times the width besides
 WIDTHS = 100.0
+DIGITS = 1e8  # what interpolation between values of a family's parameters is off by, one in so many
+EXACT = 5  # draws at which that is looked at
+ALIKE = 1e-5  # and what it may be off by there, in units of the log likelihood and its fall
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,14 @@ class Curves:
 
     def take(self, arms: np.ndarray) -> Curves:
         """Return those of some arms, which may come several times."""
-        return Curves(self.center[arms], self.width[arms], self.values[:, :, arms])
+        return Curves(self.center[arms], self.width[arms], self.values.take(arms, axis=2))
 
     def draws(self, some: slice | np.ndarray) -> Curves:
         """Return the same at some of the draws."""
         same = self.values.shape[1] == 1
-        return self if same else Curves(self.center, self.width, self.values[:, some])
+        if same:
+            return self
+        return Curves(self.center, self.width, np.ascontiguousarray(self.values[:, some]))
 
     def without(self, part: Curves) -> Curves:
         """Return what is left without a part of the data, tabulated on the same grid."""
@@ -106,6 +112,77 @@ class Curves:
         return [flat.take(first + k * S * A) for k in range(4)]
 
 
+def totals(arm: np.ndarray, A: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return what sums rows, (..., N), to their arms, (..., A); `arm` says which, in order."""
+    present, first = np.unique(arm, return_index=True)
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        total = np.zeros((*values.shape[:-1], A))
+        if len(first):
+            total[..., present] = np.add.reduceat(values, first, axis=-1)
+        return total
+
+    return summed
+
+
+def in_parts(
+    tabulate: Callable[[Mapping[str, np.ndarray]], np.ndarray], size: int
+) -> Callable[[Mapping[str, np.ndarray]], np.ndarray]:
+    """Return the same function of draws, (G, s, A), that is asked for `size` of them at a time."""
+
+    def whole(own: Mapping[str, np.ndarray]) -> np.ndarray:
+        S = max(map(len, own.values()), default=1)
+        parts = [
+            tabulate({name: values[start : start + size] for name, values in own.items()})
+            for start in range(0, S, size)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    return whole
+
+
+def over_draws(
+    tabulate: Callable[[Mapping[str, np.ndarray]], np.ndarray], own: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Tabulate a log likelihood at every draw of a family's own parameters.
+
+    It is tabulated at a few Chebyshev points of their logarithms, between which its polynomial is
+    as good (Trefethen 2013, Approximation Theory and Approximation Practice, theorem 8.2): of gamma
+    functions and of ``log(1 + mean / phi)`` the nearest singularity is pi away from the real line.
+    Where that takes no fewer points than there are draws, or a few draws disagree, at all of them.
+
+    Parameters
+    ----------
+    tabulate : callable
+        Takes parameters, (s, 1) each, to values (G, s, A).
+    own : mapping of str to numpy.ndarray
+        All draws, (S, 1) each.
+
+    Returns
+    -------
+    numpy.ndarray
+        (G, S, A).
+    """
+    sizes = {np.shape(values) for values in own.values()}
+    if len(sizes) != 1 or len(next(iter(sizes))) != 2 or min(v.min() for v in own.values()) <= 0:
+        return tabulate(own)
+    S = len(next(iter(own.values())))
+    rules = {name: _chebyshev(np.log(values[:, 0])) for name, values in own.items()}
+    if 2 * np.prod([len(points) for points, _ in rules.values()]) > S:
+        return tabulate(own)
+    few = np.unique(np.linspace(0, S - 1, EXACT).astype(int))
+    exact = tabulate({name: values[few] for name, values in own.items()})
+    grid = np.array([*itertools.product(*(np.exp(points) for points, _ in rules.values()))])
+    known = tabulate({name: grid[:, [d]] for d, name in enumerate(rules)})
+    weights = np.ones((S, 1))
+    for _, each in rules.values():
+        weights = (weights[:, :, None] * each[:, None]).reshape(S, -1)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(weights[few] @ known - exact)
+        near = off <= ALIKE * (1 + exact.max(axis=0) - exact)
+    return weights @ known if near.all() else tabulate(own)
+
+
 # internals ------------------------------------------------------------------------------------
 
 
@@ -135,3 +212,19 @@ def _lagrange_slope(t: np.ndarray) -> tuple[np.ndarray, ...]:
 
 def _lagrange_bend(t: np.ndarray) -> tuple[np.ndarray, ...]:
     return 1 - t, 3 * t - 2, 1 - 3 * t, t
+
+
+def _chebyshev(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return Chebyshev points between the least and the largest of some values, (n,), and weights.
+
+    The weights, (S, n), take what is known at the points to the values.
+    """
+    from numpy.polynomial import chebyshev
+
+    middle, half = (values.max() + values.min()) / 2, max(np.ptp(values) / 2, 1e-9)
+    n = 2 + int(np.log(DIGITS) / np.arcsinh(np.pi / half))
+    points = chebyshev.chebpts1(n)
+    coefficients = chebyshev.chebvander(points, n - 1).T * 2 / n
+    coefficients[0] /= 2
+    weights = chebyshev.chebvander((values - middle) / half, n - 1) @ coefficients
+    return middle + half * points, weights
