@@ -14,6 +14,12 @@ from hierstan.families.family import NOTHING, Draws, Family, Role
 from hierstan.families.normal import Normal
 from hierstan.priors import Prior
 
+NU = np.geomspace(80, 1.2, 10)  # from nearly normal, where the likelihood has one mode
+STEPS, LEAST = (
+    8,
+    1e-3,
+)  # at each of them; share of a first guess of sigma below which it must not go
+
 
 class StudentT(Family):
     """``y ~ student_t(nu, theta, sigma)``."""
@@ -48,18 +54,19 @@ class StudentT(Family):
         self, typical: Mapping[str, Prior], rng: np.random.Generator, cells: pd.DataFrame
     ) -> dict[str, Any]:
         """Return where a chain may start: twice as far from a guess as the posterior reaches."""
-        found = _scale_and_tails(cells)
+        found = _located(cells)
         if found is None:
             return super().starts(typical, rng, cells)
-        off = np.exp(2 * np.sqrt(_log_variances(found[1], len(cells))) * rng.uniform(-1, 1, 2))
-        return {"sigma": found[0] * off[0], "nu": 1 + (found[1] - 1) * off[1]}
+        _, sigma, nu = found
+        off = np.exp(2 * np.sqrt(_log_variances(nu, len(cells))) * rng.uniform(-1, 1, 2))
+        return {"sigma": sigma * off[0], "nu": 1 + (nu - 1) * off[1]}
 
     def log_variances(self, cells: pd.DataFrame) -> dict[str, float]:
         """Return those of ``sigma`` and of ``nu - 1``."""
-        found = _scale_and_tails(cells)
+        found = _located(cells)
         if found is None:
             return {}
-        return dict(zip(("sigma", "nu"), _log_variances(found[1], len(cells)), strict=True))
+        return dict(zip(("sigma", "nu"), _log_variances(found[2], len(cells)), strict=True))
 
     def summarised(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return means and sample standard deviations."""
@@ -67,14 +74,21 @@ class StudentT(Family):
         return normal.summarised(normal.collapsed(cells), J)
 
     def raw_estimates(self, cells: pd.DataFrame, J: int) -> pd.DataFrame:
-        """Group medians; their standard errors from the pooled median absolute deviation."""
-        count = self.sizes(cells, J)
-        median, code = raw.medians(cells, J), cells["group"].to_numpy()
-        apart = np.abs(cells["y"].to_numpy() - median[code])
-        several = apart[count[code] > 1]
-        scale = 1.4826 * float(np.median(several)) if (count > 1).any() else 0
-        se = (scale or float(np.std(median)) or 1.0) * np.sqrt(np.pi / 2) / np.sqrt(count)
-        return raw.table(count, median, se, median, se)
+        """Return the groups' locations, with sigma and nu of all together; see `_located`.
+
+        Medians where half of the rows of groups with several are equal, or none has several.
+        """
+        count, found = self.sizes(cells, J), _located(cells)
+        if found is None:
+            median = raw.medians(cells, J)
+            several = (count > 1)[cells["group"]]
+            apart = np.abs(cells["y"].to_numpy() - median[cells["group"]])[several]
+            scale = 1.4826 * float(np.median(apart)) if several.any() else 0.0
+            se = (scale or float(np.std(median)) or 1.0) * np.sqrt(np.pi / 2 / count)
+            return raw.table(count, median, se, median, se)
+        location, sigma, nu = found
+        se = sigma * np.sqrt((nu + 3) / (nu + 1) / count)
+        return raw.table(count, location, se, location, se)
 
     def totals(
         self, rng: np.random.Generator, rows: np.ndarray, means: np.ndarray, own: Draws
@@ -103,19 +117,39 @@ class StudentT(Family):
 # internals ------------------------------------------------------------------------------------
 
 
-def _scale_and_tails(cells: pd.DataFrame) -> tuple[float, float] | None:
-    """Guess ``sigma`` and ``nu`` from how far half and most of the rows are from their medians."""
-    from scipy.special import stdtrit
+def _located(cells: pd.DataFrame) -> tuple[np.ndarray, float, float] | None:
+    """Return the groups' locations (J,), and what all rows together say of ``sigma`` and ``nu``.
 
-    code = cells["group"].to_numpy()
+    At each ``nu`` of a grid the likelihood is maximized by weighted means (Lange, Little and Taylor
+    1989), from where the last one ended; then averaged with the profile's weights and nu's prior.
+    """
+    from scipy.interpolate import CubicSpline
+    from scipy.special import gammaln
+
+    code, y = cells["group"].to_numpy(), cells["y"].to_numpy(float)
     count = np.bincount(code)
-    apart = np.abs(cells["y"].to_numpy() - raw.medians(cells, len(count))[code])[count[code] > 2]
-    half, most = np.quantile(apart, [0.5, 0.95]) if len(apart) else (0.0, 0.0)
-    if half <= 0:
+    middle = raw.medians(cells, len(count))
+    off, N, freedom = y - middle[code], len(y), len(y) - np.count_nonzero(count)
+    told = np.abs(off)[count[code] > 2]
+    sigma = 1.4826 * float(np.median(told)) if len(told) else 0.0
+    if sigma <= 0:
         return None
-    nu = np.geomspace(1.5, 100, 200)
-    found = float(np.interp(-most / half, -stdtrit(nu, 0.975) / stdtrit(nu, 0.75), nu))
-    return float(half / stdtrit(found, 0.75)), found
+    least, found, weights = LEAST * sigma, [], []
+    for nu in NU:
+        for _ in range(STEPS):
+            weight = (nu + 1) / (nu + (off / sigma) ** 2)
+            middle = middle + np.bincount(code, weight * off) / np.bincount(code, weight)
+            off = y - middle[code]
+            sigma = max(float(np.sqrt((weight * off**2).sum() / freedom)), least)
+        tails = (nu + 1) / 2 * np.log1p((off / sigma) ** 2 / nu).sum()
+        constant = N * (gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu) / 2)
+        weights.append(constant - freedom * np.log(sigma) - tails + 2 * np.log(nu) - nu / 10)
+        found.append(np.append(middle, np.log([sigma, nu])))
+    between = CubicSpline(-np.log(NU), np.eye(len(NU)))(-np.log(np.geomspace(NU[0], NU[-1], 200)))
+    share = between @ weights
+    share = np.exp(share - share.max())
+    *location, log_sigma, log_nu = share @ between @ np.array(found) / share.sum()
+    return np.array(location), float(np.exp(log_sigma)), float(np.exp(log_nu))
 
 
 def _log_variances(nu: float, rows: int) -> np.ndarray:
