@@ -36,7 +36,7 @@ POOLINGS = {
 # whose pages of two arms differ from those of the family that stands for all
 PAGES_OF_ARMS = (
     "normal_treatment", "zero_inflated_poisson_treatment", "poisson_adjusted_treatment",
-    "neg_binomial_treatment", "zero_inflated_neg_binomial_treatment",
+    "neg_binomial_treatment", "zero_inflated_neg_binomial_treatment", "normal_unequal_treatment",
 )  # fmt: skip
 BINOMIAL = """binomial_lupmf(y | trials, 0.5) + dot_product(to_vector(y), eta)
            - dot_product(to_vector(trials), log1p_exp(eta) - log2())"""  # as the template has it

@@ -389,7 +389,8 @@ class GroupedData:
         control : label
             The arm without the treatment.
         outcome : str
-            Raw outcomes, of a family of `from_rows`; or ratings, with ``family="ordinal"``.
+            Raw outcomes, of a family of `from_rows` (with "normal_unequal" both arms of a group
+            share a standard deviation of its own); or ratings, with ``family="ordinal"``.
         weights : str, optional
             What each outcome weighs, with the normal family; see `from_rows`.
         successes, trials : str

@@ -92,26 +92,14 @@ def _kind(given: Mapping[str, Hashable | None]) -> tuple[str, dict[str, Hashable
 
 def _taken(table: Table, constructor: str, family: str | None, order: object) -> Intake:
     if constructor == "means":
-        family = _with_arms(default("rows") if family is None else family)
+        family = default(constructor) if family is None else family
         return published.take_means(table, family, describe=False)
     family = intake.valid(default(constructor) if family is None else family, constructor)
-    _with_arms(family)
     if constructor == "ratings":
         return ratings.take(table, order, describe=False)
     if constructor in ("rows", "weighted"):
         return intake.take_rows(table, constructor, family, describe=False)
     return intake.take(table, constructor, family, describe=False)
-
-
-def _with_arms(family: str) -> str:
-    if family in FAMILIES and not FAMILIES[family].has_arms:
-        raise DataError(
-            f"from_trial does not take family={family!r}: it has one {FAMILIES[family].of_group} "
-            "for each group, and a trial has two arms in each. Use "
-            f"family={default('rows')!r}, or hs.effect_sizes(…, measure='MD'), whose standard "
-            "errors take each arm's own standard deviation."
-        )
-    return family
 
 
 def _groups(table: Table, n_rows: int) -> tuple[pd.Index, pd.DataFrame | None, Table]:

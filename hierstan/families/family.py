@@ -318,7 +318,7 @@ class Family(ABC):
     @property
     def has_arms(self) -> bool:
         """Whether a treatment can have effects on such outcomes."""
-        return not self.estimates and not self.of_group
+        return not self.estimates
 
     # rows and cells -----------------------------------------------------------------------------
 

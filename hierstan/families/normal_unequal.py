@@ -51,11 +51,17 @@ class NormalUnequal(Normal):
     def log_of_group(
         self, cells: pd.DataFrame, J: int, own: Draws = NOTHING
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the rows of each group say of the log of its standard deviation."""
-        count, mean, squares = raw.moments(cells, cells["y"], J)
-        typical = _typical_sd(count, squares, mean)
-        variance = (squares + 0.1 * typical**2) / (count - 0.9)
-        return 0.5 * np.log(variance), 2 * (count - 1)
+        """Return what the rows of each group say of the log of its standard deviation.
+
+        Those of each cell around their own mean: the two arms of a group are two cells.
+        """
+        freedom, squares = (
+            raw.summed(cells, cells["count"] - 1, J),
+            raw.summed(cells, cells["squares"], J),
+        )
+        typical = _typical_sd(freedom + 1, squares, cells["y"].to_numpy())
+        variance = (squares + 0.1 * typical**2) / (freedom + 0.1)
+        return 0.5 * np.log(variance), 2 * freedom
 
     def without_each(self, rows: pd.DataFrame, J: int) -> pd.DataFrame:
         """Return what is left of the group of each row without it."""

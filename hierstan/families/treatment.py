@@ -16,7 +16,7 @@ import pandas as pd
 from hierstan import priors
 from hierstan.families import raw
 from hierstan.families.adjusted import Adjusted
-from hierstan.families.family import Draws, Family
+from hierstan.families.family import NOTHING, Draws, Family
 from hierstan.priors import Prior
 
 TREATED = "treated"
@@ -172,6 +172,17 @@ class Treatment(Family):
         """Return each cell as a normal density in the mean of its arm."""
         return self.base.as_normal(cells, own)
 
+    def log_of_group(
+        self, cells: pd.DataFrame, J: int, own: Draws = NOTHING
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the rows of both arms say, each around its own mean."""
+        return self.base.log_of_group(cells, J, own)
+
+    def without_each(self, rows: pd.DataFrame, J: int) -> pd.DataFrame:
+        """Return the cell that is left of the arm of each row without it, of count 0 if none."""
+        arms = rows.assign(group=arm_of(rows))
+        return _decoded(self.base.without_each(arms, 2 * J))
+
     def log_ways(self, cells: pd.DataFrame) -> np.ndarray:
         """Return that of the outcomes."""
         return self.base.log_ways(cells)
@@ -242,7 +253,9 @@ def effects_on(base: Family) -> Treatment:
         "constants": base.constants,
         "parameters": base.parameters,
         "parameter_dims": base.parameter_dims,
+        "of_group": base.of_group,
         "within": base.within,
+        "unbounded": base.unbounded,
         "marginal": base.marginal,
         "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
         "natural": base.natural,

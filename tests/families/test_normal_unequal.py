@@ -50,14 +50,14 @@ def without_covariate(frame: pd.DataFrame, slope: float) -> pd.DataFrame:
     return frame.assign(y=frame["y"] - slope * (age - age.mean()) / age.std())
 
 
-def known(pooling: str) -> dict[str, Any]:
+def known(pooling: str, width: float = 1e-4) -> dict[str, Any]:
     """Priors that fix everything that is no group's own."""
     names = {"complete": (), "none": (), "partial": ("tau",)}[pooling]
-    fixed = {name: hs.LogNormal(np.log(TRUTH[name]), 1e-4) for name in (*names, "sigma_typical")}
-    fixed["sigma_sd"] = hs.Uniform(TRUTH["sigma_sd"] - 1e-3, TRUTH["sigma_sd"] + 1e-3)
+    fixed = {name: hs.LogNormal(np.log(TRUTH[name]), width) for name in (*names, "sigma_typical")}
+    fixed["sigma_sd"] = hs.LogNormal(np.log(TRUTH["sigma_sd"]), width)
     if pooling == "none":
         return {**fixed, "theta": hs.Normal(TRUTH["mu"], TRUTH["tau"])}
-    return {**fixed, "mu": hs.Normal(TRUTH["mu"], 1e-4)}
+    return {**fixed, "mu": hs.Normal(TRUTH["mu"], width)}
 
 
 def on_grid(y: np.ndarray, mu: float, tau: float, middle: float, sd: float) -> tuple[Any, ...]:
@@ -247,11 +247,6 @@ def test_what_it_cannot_take_is_refused() -> None:
     equal = pd.concat([rows(), pd.DataFrame({"g": ["f"] * 3, "y": 7.0})])
     with pytest.raises(hs.DataError, match=r"1 of 6 groups: 3 × 7 in 'f'.*family='normal'"):
         hs.PartialPooling().fit(grouped(equal), **QUICK)
-    trial = rows().assign(arm=np.arange(SIZES.sum()) % 2)
-    with pytest.raises(hs.DataError, match="two arms in each"):
-        hs.GroupedData.from_trial(
-            trial, group="g", arm="arm", control=0, outcome="y", family="normal_unequal"
-        )
     with pytest.raises(hs.DataError, match="amounts= must be"):
         hs.TwoPart(amounts="normal_unequal")
 
@@ -273,3 +268,148 @@ def test_a_fit_is_kept_whole(tmp_path: Any) -> None:
     again = hs.load(tmp_path / "fit.nc")
     np.testing.assert_array_equal(again.draws("log_sigma"), np.log(fit.draws("sigma")))
     assert again.idata["posterior"]["sigma"].dims == ("chain", "draw", "group")
+
+
+# two arms ---------------------------------------------------------------------------------------
+
+ARMS = {"intercept": 5.0, "spread": 1.5, "slope": -0.4}
+SITES = {"a": (1, 1), "b": (2, 3), "c": (0, 4), "d": (6, 0), "e": (7, 9)}
+
+
+def trial(seed: int = 1, sizes: dict[str, tuple[int, int]] = SITES) -> pd.DataFrame:
+    """Return rows of two arms whose standard deviations differ by site."""
+    rng = np.random.default_rng(seed)
+    J = len(sizes)
+    theta, sd = rng.normal(2, 1, J), np.exp(rng.normal(0.4, 0.7, J))
+    baseline = rng.normal(5 - 0.4 * theta, 1.5)
+    lines = [
+        (site, arm, "ns"[j % 2], rng.normal(baseline[j] + treated * theta[j], sd[j]))
+        for j, site in enumerate(sizes)
+        for treated, arm in enumerate(("old", "new"))
+        for _ in range(sizes[site][treated])
+    ]
+    return pd.DataFrame(lines, columns=["site", "arm", "region", "y"])
+
+
+def in_arms(frame: pd.DataFrame, family: str = "normal_unequal", **more: Any) -> hs.GroupedData:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "1 of|2 of", hs.HierstanWarning)
+        return hs.GroupedData.from_trial(
+            frame, group="site", arm="arm", control="old", outcome="y", family=family, **more
+        )
+
+
+def of_a_site(rows: pd.DataFrame, pooling: str) -> np.ndarray:
+    """Return mean and sd of its baseline, effect and log sigma, on a grid of the last, (3, 2)."""
+    middle, spread, slope = (
+        ARMS["intercept"],
+        ARMS["spread"],
+        ARMS["slope"] * (pooling == "partial"),
+    )
+    tau = 1e-4 if pooling == "complete" else TRUTH["tau"]
+    mean = np.array([middle + slope * TRUTH["mu"], TRUTH["mu"]])
+    before = np.array([[(slope * tau) ** 2 + spread**2, slope * tau**2], [slope * tau**2, tau**2]])
+    Z = np.column_stack([np.ones(len(rows)), rows["arm"] == "new"]).astype(float)
+    off, log = rows["y"].to_numpy() - Z @ mean, np.linspace(-6, 6, 161)
+    logs, found = np.log(TRUTH["sigma_typical"]) + TRUTH["sigma_sd"] * log, []
+    for sigma in np.exp(logs):
+        total = Z @ before @ Z.T + sigma**2 * np.eye(len(rows))
+        gain = before @ Z.T @ np.linalg.inv(total)
+        density = stats.multivariate_normal.logpdf(off, np.zeros(len(rows)), total)
+        left = np.diag(before - gain @ Z @ before)
+        found.append([density, *(mean + gain @ off), *left])
+    density, at, left = np.split(np.array(found), [1, 3], axis=1)
+    weight = np.exp(density[:, 0] + stats.norm.logpdf(log) - density.max())
+    weight /= weight.sum()
+    at, left = np.column_stack([at, logs]), np.column_stack([left, np.zeros(len(logs))])
+    middle = weight @ at
+    return np.column_stack([middle, np.sqrt(weight @ (left + (at - middle) ** 2))])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "engine", "adjusted"),
+    [
+        (hs.PartialPooling(), "stanli", False),
+        (hs.CompletePooling(), "stanli", False),
+        (hs.NoPooling(), "stanli", False),
+        (hs.PartialPooling(), "stanli", True),
+        pytest.param(hs.PartialPooling(), "cmdstan", False, marks=pytest.mark.cmdstan),
+    ],
+    ids=str,
+)
+def test_effects_baselines_and_standard_deviations_are_those_of_a_grid(
+    model: hs.PartialPooling, engine: str, adjusted: bool
+) -> None:
+    frame, priors = trial(), known(model.name, 0.01)
+    fixed = {"intercept": hs.Normal(ARMS["intercept"], 0.01), "slope": hs.Normal(-0.4, 0.01),
+             "spread": hs.LogNormal(np.log(ARMS["spread"]), 0.01)}  # fmt: skip
+    if model.name != "partial":
+        del fixed["slope"]
+    data = in_arms(frame)
+    if adjusted:
+        fixed["gamma"] = hs.Normal(SLOPE, 0.01)
+        data = in_arms(with_covariate(frame), adjust=["age"])
+    model = type(model)(**{**vars(model), "priors": priors | fixed})
+    fit = model.fit(
+        data, **QUICK | {"draws": 800, "warmup": 500, "adapt_delta": 0.95, "engine": engine}
+    )
+    assert hs.diagnose(fit).ok
+    ess = fit.convergence().parameters["ess_bulk"].min()
+    for j, label in enumerate(SITES):
+        exact = of_a_site(frame[frame["site"] == label], model.name)
+        draws = fit.draws("baseline")[:, j], fit.theta()[:, j], np.log(fit.draws("sigma"))[:, j]
+        for own, (mean, sd) in zip(draws, exact, strict=True):
+            assert abs(own.mean() - mean) < 5 * max(sd, 0.01) / np.sqrt(ess)
+            if sd > 0.1:  # else the width of a prior
+                assert own.std() == pytest.approx(sd, rel=5 / np.sqrt(ess))
+
+
+def test_with_one_standard_deviation_for_all_it_is_the_normal_family() -> None:
+    frame = trial(2)
+    priors = {"mu": hs.Normal(2, 2), "tau": hs.HalfNormal(1), "intercept": hs.Normal(5, 5),
+              "slope": hs.Normal(0, 1), "spread": hs.HalfNormal(3)}  # fmt: skip
+    scale = {
+        "normal": {"sigma": hs.HalfNormal(2)},
+        "normal_unequal": {"sigma_typical": hs.HalfNormal(2), "sigma_sd": hs.HalfNormal(1e-4)},
+    }  # fmt: skip
+    fits = [
+        hs.PartialPooling(priors=priors | own).fit(in_arms(frame, family), **QUICK)
+        for family, own in scale.items()
+    ]
+    tables = [fit.convergence().parameters for fit in fits]
+    for name in ["mu", "tau", "intercept", "slope", "spread", "theta[e]", "baseline[b]"]:
+        one, other = (table.loc[name] for table in tables)
+        assert abs(one["mean"] - other["mean"]) < 5 * np.hypot(one["mcse_mean"], other["mcse_mean"])
+    sigmas = fits[0].draws("sigma"), fits[1].draws("sigma")[:, 2]
+    assert sigmas[0].mean() == pytest.approx(sigmas[1].mean(), rel=0.05)
+
+
+def test_every_answer_speaks_of_two_arms(tmp_path: Any) -> None:
+    frame = trial(3, {**SITES, "f": (9, 8), "g": (5, 7)})
+    data = in_arms(
+        frame.assign(region=frame["site"].map(lambda s: "ns"[s in "ace"])), factors=["region"]
+    )
+    fit = hs.PartialPooling().fit(data, **QUICK | {"draws": 200, "warmup": 300})
+    assert hs.arms(fit).index.tolist() == list("abcdefg")
+    assert np.isfinite(hs.shrinkage(fit)["mean"]).all()
+    assert hs.heterogeneity(fit).verdict
+    assert hs.effects(fit, "region").index.tolist() == ["s", "n"]
+    new = hs.predict(fit, new_groups=1, treated=True)
+    assert np.isfinite(new.draws.to_numpy()).all()
+    assert hs.check(fit).ok
+    fit.save(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(hs.load(tmp_path / "fit.nc").draws("sigma"), fit.draws("sigma"))
+    prior = hs.PartialPooling().fit(data, prior_only=True, **QUICK | {"draws": 200})
+    assert prior.draws("sigma").shape == (400, 7)
+
+
+def test_summaries_of_arms_are_as_good_as_the_rows() -> None:
+    frame = trial()
+    summary = frame.groupby(["site", "arm"])["y"].agg(["mean", "std", "count"]).reset_index()
+    with pytest.warns(hs.HierstanWarning, match="2 of 5 groups have rows of one arm only"):
+        data = hs.GroupedData.from_trial(
+            summary, group="site", arm="arm", control="old", mean="mean", sd="std", n="count",
+            family="normal_unequal",
+        )  # fmt: skip
+    pd.testing.assert_frame_equal(data.cells, in_arms(frame).cells)

@@ -17,6 +17,7 @@ functions {
 data {
   int<lower=1> J; // groups
   int<lower=J, upper=J> N; // observations: one summary for each group, in order
+  array[N] int<lower=1, upper=J> group; // group of each observation
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
@@ -50,8 +51,8 @@ generated quantities {
   vector[describe_theta ? J : 0] theta_mean;
   vector[describe_theta ? J : 0] theta_sd;
   if (describe_theta) {
-    vector[J] estimate = y;
-    vector[J] error = exp(log_sigma) ./ sqrt(count);
+    vector[N] estimate = y;
+    vector[N] error = exp(log_sigma[group]) ./ sqrt(count);
     vector[J] total = sqrt(square(tau) + square(error));
     theta_mean = center + square(tau ./ total) .* (estimate - center);
     theta_sd = tau * error ./ total;

@@ -22,7 +22,7 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     assert sorted(path.relative_to(folder) for path in folder.rglob("*.*")) == files
     marginal = sum(family.marginal for family in FAMILIES.values() if not family.treatment)
     files_of_families = {family.file or family.name for family in FAMILIES.values()}
-    measured = sum(bool(family.of_group) for family in FAMILIES.values())
+    measured = sum(bool(of.of_group) for of in FAMILIES.values() if not of.treatment)
     pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
     pages += 1  # functions that several of these call
     pages += 8  # and sampled where outcomes may be extra zeros

@@ -9,9 +9,10 @@ precisions P of what the arms say and the covariance C of the two means, everyth
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from hierstan.answers.comparison.normal_integral import LOG_2PI, Shift, Sums
 from hierstan.data.grouped_data import GroupedData
@@ -37,44 +38,30 @@ def arms_log_lik(
     family, J = FAMILIES[data.family], len(data.groups)
     own = {name: hyper[name][:, None] for name in family.parameters}
     value, variance, rest = family.as_normal(frame, own)
-    group, arm = frame["group"].to_numpy(), frame[TREATED].to_numpy().astype(int)
-    theta, means = _population(fit, data, hyper)
-    theta = theta if theta.shape[1] == 1 else theta[:, group]
-    off = value - (hyper["intercept"][:, None] + (means.slope + arm) * theta)
+    center, means = arms_population(fit, data, hyper, frame, frame["group"].to_numpy(), shift)
+    off, arm = value - center, frame[TREATED].to_numpy().astype(int)
     variance = np.broadcast_to(variance, off.shape)
-    sums = Sums(2 * group + arm, 2 * J)
-    precision = sums(1 / variance)
-    pull = sums(off / variance)
-    if shift is not None:
-        away = shift.location - fit.priors["theta"].numbers()["location"]
-        means = replace(means, away=away[None], tau=shift.scale[None])
+    sums = Sums(arm_of(frame), 2 * J)
     if unit != "observation":
-        mean = pull / np.where(precision > 0, precision, 1.0)
-        within = rest - 0.5 * (
-            np.log(variance) + LOG_2PI + (off - mean[:, sums.of]) ** 2 / variance
-        )
-        each = sums(np.broadcast_to(within, off.shape))
-        precision, mean = precision.reshape(-1, J, 2), mean.reshape(-1, J, 2)
+        each, precision, mean = means.summed(off, variance, rest, sums)
         if unit == "group":
-            return each.reshape(-1, J, 2).sum(axis=2) + means.log_ratio(precision, mean)
+            return each.sum(axis=-1) + means.log_ratio(precision, mean)
         code = np.unique(arm_of(frame))
         precision, mean = precision[:, code // 2], mean[:, code // 2]
         other = np.where(np.arange(2) == code[:, None] % 2, 0.0, precision)
         gained = means.log_ratio(precision, mean) - means.log_ratio(other, mean)
-        return np.asarray(each[:, code] + gained)
+        return np.asarray(each[:, code // 2, code % 2] + gained)
+    precision, pull = sums(1 / variance), sums(off / variance)
     others = np.where(sums.alone, 0.0, np.maximum(precision[:, sums.of] - 1 / variance, 0.0))
     left = np.where(sums.alone, 0.0, pull[:, sums.of] - off / variance)
-    across = 2 * group + 1 - arm
+    across = arm_of(frame) ^ 1
     mean, spread2 = means.given(arm, (others, left), (precision[:, across], pull[:, across]))
     total = variance + spread2
     return np.asarray(rest - 0.5 * (LOG_2PI + np.log(total) + (off - mean) ** 2 / total))
 
 
-# internals ------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class _Means:
+class Means:
     """How the means of both arms vary over the groups around their centers, at each draw.
 
     Attributes
@@ -91,6 +78,21 @@ class _Means:
     spread: np.ndarray
     tau: np.ndarray
     away: np.ndarray
+
+    @staticmethod
+    def summed(
+        off: np.ndarray, variance: np.ndarray, rest: np.ndarray, sums: Sums
+    ) -> tuple[np.ndarray, ...]:
+        """Return what the cells of each arm say together, (..., J, 2) each.
+
+        Their log density at the mean of the arm that suits them best, the precision of that mean
+        and how far it is off; cells are (..., N), and `sums` add up those of arms (`arm_of`).
+        """
+        precision = sums(1 / variance)
+        mean = sums(off / variance) / np.where(precision > 0, precision, 1.0)
+        within = np.log(variance) + LOG_2PI + (off - mean[..., sums.of]) ** 2 / variance
+        each = sums(rest - 0.5 * within)
+        return tuple(v.reshape(*v.shape[:-1], -1, 2) for v in (each, precision, mean))
 
     def log_ratio(self, precision: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Return how much less likely the arms' means, (S, J, 2), are than at their best."""
@@ -129,10 +131,25 @@ class _Means:
         return np.asarray((self.tau * self.spread) ** 2)
 
 
-def _population(
-    fit: Fit, data: GroupedData, hyper: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, _Means]:
-    """Return the mean of theta, (S or 1, J or 1), and how the means of arms vary."""
+def arms_population(
+    fit: Fit,
+    data: GroupedData,
+    hyper: Mapping[str, np.ndarray],
+    frame: pd.DataFrame,
+    group: np.ndarray,
+    shift: Shift | None,
+) -> tuple[np.ndarray, Means]:
+    """Return where the population has the arm of each of N cells, (S, N), and how arms vary.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The cells.
+    group : numpy.ndarray
+        Of `data`, to which each belongs, (N,).
+    shift : Shift, optional
+        Of each unit whose log density is asked for; the center does not move with it.
+    """
     slope, spread = hyper.get("slope", np.zeros(1))[:, None], hyper["spread"][:, None]
     if "theta" in fit.priors:
         numbers = fit.priors["theta"].numbers()
@@ -140,4 +157,10 @@ def _population(
     else:
         theta = centers(data, hyper)
         tau = hyper["tau"][:, None] if "tau" in fit.priors else np.zeros((1, 1))
-    return theta, _Means(slope, spread, tau, np.zeros((1, 1)))
+    arm = frame[TREATED].to_numpy().astype(int)
+    theta = theta if theta.shape[1] == 1 else theta[:, group]
+    center = hyper["intercept"][:, None] + (slope + arm) * theta
+    if shift is None:
+        return center, Means(slope, spread, tau, np.zeros((1, 1)))
+    away = shift.location - fit.priors["theta"].numbers()["location"]
+    return center, Means(slope, spread, shift.scale[None], away[None])

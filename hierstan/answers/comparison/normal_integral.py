@@ -114,7 +114,7 @@ def population(
 
 
 class Sums:
-    """Sums over the observations of each of J groups, of arrays (S, N).
+    """Sums over the observations of each of J groups, of arrays (..., N).
 
     Attributes
     ----------
@@ -133,14 +133,14 @@ class Sums:
         self.alone = self.sizes[of] == 1
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Return the sums, (S, J)."""
+        """Return the sums, (..., J)."""
         if self._single:
             return values
         from scipy import sparse
 
         N = len(self.of)
         member = sparse.csr_matrix((np.ones(N), (self.of, np.arange(N))), shape=(self._J, N))
-        return np.asarray((member @ values.T).T)
+        return np.asarray((member @ values.reshape(-1, N).T).T.reshape(*values.shape[:-1], self._J))
 
 
 # internals ------------------------------------------------------------------------------------

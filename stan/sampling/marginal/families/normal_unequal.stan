@@ -4,6 +4,12 @@
 //   y[j] ~ normal(center[j], sqrt(tau^2 + sigma[j]^2 / count[j]))
 //   squares[j] / sigma[j]^2 ~ chi_square(count[j] - 1)
 //   log(sigma[j]) ~ normal(log(sigma_typical), sigma_sd)
+data {
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+}
 model {
   sigma_typical ~ {{ prior.sigma_typical }};
   sigma_sd ~ {{ prior.sigma_sd }};
@@ -13,6 +19,6 @@ model {
             - 0.5 * dot_product(squares, exp(-2 * log_sigma));
 }
 generated quantities {
-  vector[J] estimate = y;
-  vector[J] error = exp(log_sigma) ./ sqrt(count);
+  vector[N] estimate = y;
+  vector[N] error = exp(log_sigma[group]) ./ sqrt(count);
 }

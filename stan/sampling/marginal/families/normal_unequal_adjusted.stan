@@ -11,6 +11,14 @@ functions {
     return squares - 2 * zy * gamma + zz * to_vector(gamma * gamma');
   }
 }
+data {
+  array[N] int<lower=1, upper=J> group; // group of each observation
+  vector[N] y; // means
+  vector<lower=1>[N] count; // rows
+  vector<lower=0>[N] squares; // sums of squared deviations
+  matrix[N, D] zy; // of products of those of y and of each covariate
+  matrix[N, D * D] zz; // and of those of any two covariates
+}
 model {
   sigma_typical ~ {{ prior.sigma_typical }};
   sigma_sd ~ {{ prior.sigma_sd }};
@@ -23,6 +31,6 @@ model {
                             exp(-2 * log_sigma));
 }
 generated quantities {
-  vector[J] estimate = y - z_row * gamma;
-  vector[J] error = exp(log_sigma) ./ sqrt(count);
+  vector[N] estimate = y - z_row * gamma;
+  vector[N] error = exp(log_sigma[group]) ./ sqrt(count);
 }
