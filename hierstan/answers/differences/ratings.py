@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -12,6 +14,7 @@ from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.fit.two_arms import arm_means
 from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import listed, pooling_words, show
@@ -25,7 +28,8 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
     Parameters
     ----------
     fit : Fit
-        Of ratings: data from `GroupedData.from_ratings`. Of any pooling.
+        Of ratings: data from `GroupedData.from_ratings`, or `.from_trial` of two arms of them. Of
+        any pooling.
     top : int
         How many of the best categories count as top boxes: with 2, the "top-2 box" of surveys.
     prob : float, optional
@@ -34,11 +38,11 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
     Returns
     -------
     pandas.DataFrame
-        One line per group, indexed by its label under the name of the user's column: ``mean``,
-        ``sd``, ``lower``, ``upper`` of the mean score; ``top``, ``top_lower``, ``top_upper``, the
-        share of ratings in the best `top` categories; and the posterior mean of the share of each
-        category, under its own name. All are shares of ratings yet to come from the group, as the
-        model has them: the cut points are those of all groups.
+        One line per group, or per group and arm, indexed by its label under the name of the user's
+        column: ``mean``, ``sd``, ``lower``, ``upper`` of the mean score; ``top``, ``top_lower``,
+        ``top_upper``, the share of ratings in the best `top` categories; and the posterior mean of
+        the share of each category, under its own name. All are shares of ratings yet to come from
+        the group, as the model has them: the cut points are those of all groups.
 
     Raises
     ------
@@ -60,10 +64,11 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
     """
     prob = check_prob(prob)
     check_fit(fit, "ratings")
-    family, categories = fit.family, fit.data.categories
+    family, categories = getattr(fit.family, "base", fit.family), fit.data.categories
     if not isinstance(family, Ordinal) or categories is None:
         raise HierstanError(
-            f"ratings takes a fit of ratings, from GroupedData.from_ratings; this one is of "
+            "ratings takes a fit of ratings, from GroupedData.from_ratings or, with two arms, "
+            "GroupedData.from_trial(..., family='ordinal', order=[...]); this one is of "
             f"{fit.data.family} data."
         )
     C = len(categories)
@@ -72,29 +77,55 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
         raise HierstanError(
             f"top= must be a number of categories from 1 to {C - 1}, got {show(top)}."
         )
-    J, own = len(fit.data.groups), fit.own()
-    found: dict[object, np.ndarray] = {name: np.empty(J) for name in _names(categories)}
-    width = max(1, BLOCK // (C * len(own["cutpoint"])))
-    for start in range(0, J, width):
-        part = slice(start, min(start + width, J))
-        shares = family.category_shares(fit.theta(groups=part), own)
+    lines, own = _lines(fit), fit.own()
+    found: dict[object, np.ndarray] = {name: np.empty(len(lines)) for name in _names(categories)}
+    for part, link in _links(fit, max(1, BLOCK // (C * len(own["cutpoint"])))):
+        shares = family.category_shares(link, own)
         of_mean = group_summaries.summarise(shares @ own["scores"], prob)
         of_top = group_summaries.summarise(shares[..., C - top :].sum(axis=2), prob)
         values = [*of_mean, *of_top[[0, 2, 3]], *shares.mean(axis=0).T]
         for column, value in zip(found.values(), values, strict=True):
             column[part] = value
-    table = pd.DataFrame(found, index=fit.data.groups)
+    table = pd.DataFrame(found, index=lines)
     best = listed(categories[C - top :].tolist(), C)
     table.attrs["caption"] = (
-        f"Ratings of each group under {pooling_words(fit.model.name)}: mean score, and share of "
-        f"the top {'box' if top == 1 else f'{top} boxes'} ({best}), with equal-tailed "
+        f"Ratings of each {'arm' if fit.family.treatment else 'group'} under "
+        f"{pooling_words(fit.model.name)}: mean score, and share of the "
+        f"top {'box' if top == 1 else f'{top} boxes'} ({best}), with equal-tailed "
         f"{percent(prob)} intervals; and the mean share of each category."
         + (f" All {where}." if (where := at_mean_of(fit.data.covariates)) else "")
     )
-    return answer(table, fit.data.columns.get("group"))
+    return answer(table, None if fit.family.treatment else fit.data.columns.get("group"))
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _lines(fit: Fit) -> pd.Index:
+    """Return the labels of the table's lines: groups, or the two arms of each."""
+    groups, arms = fit.data.groups, fit.data.arms
+    if not fit.family.treatment:
+        return groups
+    column = fit.data.columns["group"]
+    names = [*(column if isinstance(column, tuple) else [column]), fit.data.columns["arm"]]
+    both = groups.repeat(2).to_frame(index=False).to_dict("series").values()
+    which = np.tile(["control", "treated"] if arms is None else arms, len(groups))
+    return pd.MultiIndex.from_arrays([*both, which], names=names)
+
+
+def _links(fit: Fit, width: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield some lines of the table, and draws of their means on the link scale, (S, K)."""
+    if not fit.family.treatment:
+        for start in range(0, len(fit.data.groups), width):
+            part = slice(start, min(start + width, len(fit.data.groups)))
+            yield part, fit.theta(groups=part)
+        return
+    for groups, *both in arm_means(fit, "link"):
+        for a, link in enumerate(both):
+            for start in range(0, link.shape[1], width):
+                some = link[:, start : start + width]
+                first = 2 * (groups.start + start) + a
+                yield slice(first, first + 2 * some.shape[1] - 1, 2), some
 
 
 def _names(categories: pd.Index) -> list[object]:
