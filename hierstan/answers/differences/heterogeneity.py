@@ -23,7 +23,7 @@ from hierstan.text.numbers import chance
 from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
 from hierstan.text.wording import pooling_words
 
-STEP = 1e-4  # of a slope by differences
+STEP = 1e-4  # of a slope by differences, on scales of logarithms
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -282,7 +282,7 @@ def _check_unscaled(*limits: float | None) -> None:
 
 def _on_link(fit: Fit, caring: float | None, scale: str) -> float | None:
     """Return a difference on the link scale; from the response scale by its slope at mu."""
-    if caring is None or scale == "link":
+    if caring is None or scale == "link" or fit.family.link == "identity":
         return caring
     mu = float(np.median(fit.draws("mu")))
     below, above = fit.to_response(np.array([mu - STEP, mu + STEP]), draws=None)
