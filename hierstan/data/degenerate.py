@@ -9,11 +9,12 @@ degrees of freedom (Fernandez and Steel 1999, doi:10.1093/biomet/86.1.153).
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
+from hierstan.families.family import Family
+from hierstan.families.treatment import Treatment, arm_of
 from hierstan.text.numbers import figure
 from hierstan.text.wording import show
 
@@ -57,8 +58,7 @@ def varies(data: GroupedData) -> bool:
 
 
 def _check_equal(data: GroupedData) -> None:
-    cells = data.cells
-    count, y = cells["count"].to_numpy(), cells["y"].to_numpy()
+    count, y = data.cells["count"].to_numpy(), data.cells["y"].to_numpy()
     within, between, limit = _variation(data)
     several = bool((count > 1).any())
     if within > limit or (not several and between > limit):
@@ -67,9 +67,7 @@ def _check_equal(data: GroupedData) -> None:
         found = f"is the same in all {int(count.sum()):,} rows: {figure(y[0], 6)}"
     else:
         order = np.argsort(-count, kind="stable")
-        found = "does not vary within any group: " + _told(
-            data.groups, count[order], y[order], order
-        )
+        found = f"does not vary within any {_kind(data)}: {_told(data, order)}"
     raise _no_variation(data, found)
 
 
@@ -81,32 +79,32 @@ def _check_each(data: GroupedData) -> None:
     typical standard deviation follows the ones to 0 as far as the others let it. The default prior
     of that sd has ``exp(-4 sd^2 / 2)``.
     """
-    cells = data.cells
+    cells, J = data.cells, len(data.groups)
     limit = ROUNDING * float(np.abs(cells["y"]).max())
-    size, squares = cells["count"].to_numpy(), cells["squares"].to_numpy()
-    equal = (size > 1) & (np.sqrt(squares / size) <= limit)
-    found = np.flatnonzero(equal)
-    freedom = size[found] - 1
-    vary = max(int(((size > 1) & ~equal).sum()), 1)
-    if found.size and (freedom**2).sum() + (freedom.sum() - 1) ** 2 / vary >= STEEPEST:
-        count, y = freedom + 1, cells["y"].to_numpy()[found]
-        code = cells["group"].to_numpy()[found]
+    of, size = cells["group"].to_numpy(), cells["count"].to_numpy()
+    freedom = np.bincount(of, size - 1, J)
+    sd = np.sqrt(np.bincount(of, cells["squares"], J) / np.bincount(of, size, J))
+    equal = (freedom > 0) & (sd <= limit)
+    found = freedom[equal]
+    vary = max(int(((freedom > 0) & ~equal).sum()), 1)
+    if found.size and (found**2).sum() + (found.sum() - 1) ** 2 / vary >= STEEPEST:
+        within = "within" if _kind(data) == "group" else "within the arms of"
         raise DataError(
-            f"{_column(data)} does not vary within {found.size:,} of {len(data.groups):,} groups: "
-            f"{_told(data.groups, count, y, code)}. A group of equal rows has no standard "
-            f"deviation of its own, which family={data.family!r} estimates: the likelihood grows "
-            "without bound. Use family='normal', which has one for all groups. If the values were "
-            "rounded, take more digits."
+            f"{_column(data)} does not vary {within} {found.size:,} of {J:,} groups: "
+            f"{_told(data, np.flatnonzero(equal[of] & (size > 1)))}. A group of equal rows has no "
+            f"standard deviation of its own, which family={_asked_for(data)!r} estimates: the "
+            "likelihood grows without bound. Use family='normal', which has one for all groups. If "
+            "the values were rounded, take more digits."
         )
 
 
 def _no_variation(data: GroupedData, found: str) -> DataError:
     return DataError(
-        f"{_column(data)} {found}. Without any variation family={data.family!r} has nothing to "
-        "estimate: the likelihood grows without bound. Values that are known exactly, such as list "
-        "prices, need no model: compare them as they are (where each buyer pays the same price, "
-        "fit who buys, with family='bernoulli', and multiply the rates by the prices). If rows "
-        "were copied, keep one row for each group. If they were rounded, take more digits."
+        f"{_column(data)} {found}. Without any variation family={_asked_for(data)!r} has nothing "
+        "to estimate: the likelihood grows without bound. Values that are known exactly, such as "
+        "list prices, need no model: compare them as they are (where each buyer pays the same "
+        "price, fit who buys, with family='bernoulli', and multiply the rates by the prices). If "
+        "rows were copied, keep one row for each group. If they were rounded, take more digits."
     )
 
 
@@ -119,7 +117,7 @@ def _variation(data: GroupedData) -> tuple[float, float, float]:
         gap = np.maximum(np.log(y) - cells["mean_log"].to_numpy(), 0)
         squares, limit = 2 * count * gap, np.sqrt(ROUNDING) * max(1.0, np.abs(np.log(y)).max())
         y = np.log(y)
-    elif FAMILIES[data.family].link == "log":
+    elif _outcomes(data).link == "log":
         squares, y = cells["squares"].to_numpy(), np.log(y)
         limit = ROUNDING * max(1.0, float(np.abs(y).max()))
     else:
@@ -130,22 +128,55 @@ def _variation(data: GroupedData) -> tuple[float, float, float]:
     return float(np.sqrt(within / N)), float(np.sqrt((within + between) / N)), float(limit)
 
 
-def _told(groups: pd.Index, count: np.ndarray, value: np.ndarray, code: np.ndarray) -> str:
-    lines = [
-        f"{int(n):,} × {figure(v, 6)} in {show(groups[g])}"
-        for n, v, g in zip(count[:3], value[:3], code[:3], strict=True)
-    ]
-    return ", ".join(lines) + (", …" if len(count) > 3 else "")
+def _told(data: GroupedData, some: np.ndarray) -> str:
+    """Tell of some cells how many rows have which value, and where."""
+    cells, places = data.cells.iloc[some[:3]], _places(data)
+    numbers = zip(cells["count"], cells["y"], _code(data)[some[:3]], strict=True)
+    lines = [f"{int(n):,} × {figure(y, 6)} in {places[code]}" for n, y, code in numbers]
+    return ", ".join(lines) + (", …" if len(some) > 3 else "")
+
+
+def _code(data: GroupedData) -> np.ndarray:
+    """Return the number of what each cell is of: its group, or its arm of a group."""
+    if FAMILIES[data.family].treatment:
+        return np.unique(arm_of(data.cells), return_inverse=True)[1]
+    return data.cells["group"].to_numpy()
+
+
+def _places(data: GroupedData) -> list[str]:
+    """Return what these are called, by their numbers."""
+    if not FAMILIES[data.family].treatment:
+        return [show(group) for group in data.groups]
+    names = ["control", "treatment"] if data.arms is None else data.arms.tolist()
+    codes = np.unique(arm_of(data.cells))
+    return [f"{show(data.groups[code // 2])} ({names[code % 2]})" for code in codes]
+
+
+def _kind(data: GroupedData) -> str:
+    return "arm of a group" if FAMILIES[data.family].treatment else "group"
+
+
+def _outcomes(data: GroupedData) -> Family:
+    """Return the family of the outcomes, which those of effects on them have as their base."""
+    family = FAMILIES[data.family]
+    return family.base if isinstance(family, Treatment) else family
+
+
+def _asked_for(data: GroupedData) -> str:
+    """Return the family that was asked for."""
+    return _outcomes(data).name.removesuffix("_adjusted")
 
 
 def _check_ties(data: GroupedData) -> None:
     """Refuse ties that outweigh all other rows, around the groups' own values or one of them all.
 
+    In two arms, around those of the arms.
+
     With ``m`` of the ``n`` rows of a group at one value, integrating its mean leaves
     ``sigma^(1 - m + nu (n - m))`` near 0, which has no finite integral over sigma once the sum of
     exponents is -1 or less; nu may be as small as its lower bound, 1.
     """
-    groups, code = data.groups, data.cells["group"].to_numpy()
+    code, places = _code(data), _places(data)
     for of in (code, np.zeros_like(code)):
         J, N = len(np.unique(of)), len(of)
         tied, value = _most_frequent(of, data.cells["y"].to_numpy())
@@ -155,26 +186,33 @@ def _check_ties(data: GroupedData) -> None:
             found = f"is the same in all {N:,} rows: {figure(value[0], 6)}"
             if J > 1:
                 found = (
-                    f"does not vary within any group: {_told(groups, tied, value, np.arange(J))}"
+                    f"does not vary within any {_kind(data)}: "
+                    + ", ".join(
+                        f"{tied[j]:,} × {figure(value[j], 6)} in {places[j]}"
+                        for j in range(min(J, 3))
+                    )
+                    + ", …" * (J > 3)
                 )
             raise _no_variation(data, found)
         size = np.bincount(of)
-        where = [f" in {show(groups[j])}" if len(groups) == J else "" for j in range(J)]
+        where = [f" in {place}" for place in places] if len(places) == J else [""]
         told = [
             f"{tied[j]:,} of {size[j]:,} rows{where[j]} are {figure(value[j], 6)}"
             for j in np.argsort(-tied, kind="stable")[:3]
         ]
         raise DataError(
-            f"{_column(data)} has too many equal rows for family={data.family!r}: {', '.join(told)}"
-            f"{', …' if J > 3 else ''}. With more than half of the rows at their group's most "
-            "frequent value the likelihood grows without bound as sigma goes to 0. Use "
-            "family='normal'. If the ties are a value of its own, such as 0 for customers who "
-            "did not buy, use hs.TwoPart. If they come from rounding, take more digits."
+            f"{_column(data)} has too many equal rows for family={_asked_for(data)!r}: "
+            f"{', '.join(told)}{', …' if J > 3 else ''}. With more than half of the rows at the "
+            f"most frequent value of their {_kind(data)} the likelihood grows without bound as "
+            "sigma goes to 0. Use family='normal'. If the ties are a value of its own, such as 0 "
+            "for customers who did not buy, use hs.TwoPart. If they come from rounding, take more "
+            "digits."
         )
 
 
 def _column(data: GroupedData) -> str:
-    return f"Column {data.columns.get('outcome', 'y')!r} (outcome)"
+    role = "mean" if "mean" in data.columns else "outcome"
+    return f"Column {data.columns.get(role, 'y')!r} ({role})"
 
 
 def _most_frequent(code: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,3 +147,35 @@ def _exponent(y: np.ndarray) -> float:
         return shift + np.log(sigma * integrate.quad(density, -50, 50, points=[0])[0])
 
     return float(-(log_integral(1e-6) - log_integral(1e-4)) / np.log(1e-2))
+
+
+# two arms ---------------------------------------------------------------------------------------
+
+
+def in_arms(spread: dict[str, float], family: str, rows: int = 4) -> hs.GroupedData:
+    """Return rows of two arms that vary by so much within each site."""
+    values = np.linspace(-1, 1, rows)
+    parts = [
+        pd.DataFrame({"site": site, "arm": arm, "y": 3 + j + (arm == "new") + sd * values})
+        for j, (site, sd) in enumerate(spread.items())
+        for arm in ("old", "new")
+    ]
+    return hs.GroupedData.from_trial(
+        pd.concat(parts), group="site", arm="arm", control="old", outcome="y", family=family
+    )
+
+
+@pytest.mark.parametrize("family", [*SCALED, "normal_unequal"])
+def test_arms_without_variation_are_refused_by_name(family: str) -> None:
+    check_variation(in_arms({"A": 1.0, "B": 0.5}, family))
+    found = rf"any arm of a group: 4 × 3 in 'A' \(old\), 4 × 4 in 'A' \(new\).*family='{family}'"
+    with pytest.raises(hs.DataError, match=found):
+        check_variation(in_arms({"A": 0.0, "B": 0.0}, family))
+
+
+def test_both_arms_of_a_group_share_its_standard_deviation() -> None:
+    data = in_arms({"A": 1.0, "B": 0.0, "C": 2.0}, "normal_unequal", rows=2)
+    with pytest.raises(hs.DataError, match=r"the arms of 1 of 3 groups: 2 × 4 in 'B' \(old\), "):
+        check_variation(data)
+    one = data.cells.assign(squares=np.where(data.cells["treated"] == 1, 0.5, 0.0))
+    check_variation(replace(data, cells=one))
