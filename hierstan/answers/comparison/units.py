@@ -19,6 +19,7 @@ from hierstan.text.bars import with_bar
 MAX_VALUES = 1_000_000  # draws x units at a time, 8 MB an array
 CLOSED, EXPLICIT, INTEGRATED = 2_000_000, 1_000_000, 300_000  # draws x units: about a second
 ARMS = 40_000  # of two arms, both of whose means are integrated out
+OWN = 100_000  # of what a group has of its own beside its mean
 OVERHEAD = 70  # of evaluating a program once, in units
 LEAST_DRAWS = 500
 NO_PRIORS = FoldPriors({}, {})
@@ -27,7 +28,8 @@ NO_PRIORS = FoldPriors({}, {})
 def draws_to_use(fit: Fit, units: int) -> int:
     """Return how many draws leaving out so many distinct units can use: a second's worth."""
     if has_closed_form(fit):
-        return max(LEAST_DRAWS, CLOSED // max(units, 1))
+        most = OWN if fit.family.of_group else CLOSED
+        return max(LEAST_DRAWS, most // max(units, 1))
     if isinstance(fit.family, Treatment) and fit.family.base.known and not fit.conditional.edited:
         return max(LEAST_DRAWS, ARMS // max(units, 1))
     if fit.family.known and not fit.conditional.edited:
