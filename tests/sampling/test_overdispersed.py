@@ -56,6 +56,21 @@ def test_one_huge_group_beside_tiny_ones_is_sampled_well(data, family: str) -> N
     assert found.parameters["ess_bulk"].min() > 800
 
 
+@pytest.mark.parametrize("family", OVERDISPERSED)
+def test_one_row_a_group_is_measured_in_units_of_the_prior_of_phi(family: str) -> None:
+    """With factors, ten million visitors in a row say as much of a mean as phi lets one row say."""
+    frame = pd.DataFrame({"v": list("abcd"), "r": list("nsns"), "y": [612_345, 2, 0, 1]})
+    frame["n"] = [10_000_000, 10, 10, 10]
+    given = {"group": "v", "family": family, "factors": ["r"]}
+    if family == "beta_binomial":
+        data = hs.GroupedData.from_counts(frame, successes="y", trials="n", **given)
+    else:
+        data = hs.GroupedData.from_events(frame, events="y", exposure="n", **given)
+    plan = make_plan(hs.PartialPooling(), data)
+    most = np.exp(plan.priors["phi"].location) + 1
+    assert 0.04 * most < plan.inputs()["precision"][0] < most
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", OVERDISPERSED)
 @pytest.mark.parametrize("model", [hs.NoPooling, hs.CompletePooling])

@@ -57,6 +57,16 @@ def test_the_chance_to_replicate_is_exact() -> None:
     assert audit.exaggeration == pytest.approx(1, abs=0.1)
 
 
+def test_ratings_of_two_arms_adjusted_for_covariates_can_be_repeated() -> None:
+    frame = pd.DataFrame({"shop": np.repeat(list("abc"), 8), "arm": ["c", "t"] * 12})
+    frame["stars"], frame["age"] = [1, 2, 3, 2, 1, 3] * 4, np.arange(24.0) % 7
+    names = {"group": "shop", "arm": "arm", "control": "c", "outcome": "stars", "adjust": ["age"]}
+    data = hs.GroupedData.from_trial(frame, family="ordinal", order=[1, 2, 3], **names)
+    options = {"chains": 1, "warmup": 200, "draws": 100, "progress": False}
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", **options)
+    assert 0 <= hs.winners_curse(fit).replicates <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "family", ["normal", "student_t", "lognormal", "gamma", "poisson", "neg_binomial", "bernoulli"]
