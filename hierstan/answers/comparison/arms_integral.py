@@ -20,7 +20,7 @@ from hierstan.answers.comparison.arms_quadrature import (
     Population,
     log_sum,
 )
-from hierstan.answers.comparison.curves import Curves, in_parts, over_draws, totals
+from hierstan.answers.comparison.curves import Curves, Pair, in_parts, over_draws, totals
 from hierstan.answers.comparison.integral import (
     APART,
     BOUNDED,
@@ -78,7 +78,7 @@ class ArmsIntegral:
         assert isinstance(family, Treatment)
         self._base, self._shared = family.base, not family.parameters
         self._center, self._width = whereabouts(data)
-        self._kept: dict[int, tuple[Curves, Curves]] = {}  # what is the same at all draws
+        self._kept: dict[int, Pair] = {}  # what is the same at all draws
         self._nodes: dict[tuple[bool, bool], np.ndarray] = {}  # by group; 0 where not known
 
     def __call__(self, hyper: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -112,7 +112,7 @@ class ArmsIntegral:
         hyper: Mapping[str, np.ndarray],
         population: Population,
     ) -> Arms:
-        """Return the integrands of some groups; an arm without data is flat."""
+        """Return the integrands of some groups; an arm without data is flat, or absent in all."""
         key = int(groups[0])
         if key not in self._kept:
             frame, codes = self._frame.iloc[rows], np.arange(2 * key, 2 * groups[-1] + 2)
@@ -120,8 +120,7 @@ class ArmsIntegral:
                 cells = self._data.cells
                 frame = cells[np.isin(cells["group"].to_numpy(), groups)]
             curves = self._curves(frame, arm_of(frame) - 2 * key, codes, hyper)
-            control, treated = (curves.take(np.arange(a, len(codes), 2)) for a in (0, 1))
-            of_arm = control, treated
+            of_arm = curves.pair(np.isin(codes, self._arms))
             self._kept = {**self._kept, key: of_arm} if self._shared else {}
         else:
             of_arm = self._kept[key]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hierstan.answers.comparison.curves import Curves
+from hierstan.answers.comparison.curves import Curves, Pair
 from hierstan.answers.comparison.integral import LogRatio
 from hierstan.priors import Prior
 
@@ -64,7 +64,7 @@ class Population:
 class Arms:
     """Integrands of F groups: curves of their arms, one of which may be absent."""
 
-    curves: tuple[Curves | None, Curves | None]
+    curves: Pair
     population: Population
     nodes: int = NODES
 

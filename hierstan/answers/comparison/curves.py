@@ -66,6 +66,13 @@ class Curves:
         """Return those of some arms, which may come several times."""
         return Curves(self.center[arms], self.width[arms], self.values.take(arms, axis=2))
 
+    def pair(self, has: np.ndarray) -> Pair:
+        """Return those of controls and of the treated, which take turns; None without data."""
+        control, treated = (
+            self.take(np.arange(a, len(has), 2)) if has[a::2].any() else None for a in (0, 1)
+        )
+        return control, treated
+
     def draws(self, some: slice | np.ndarray) -> Curves:
         """Return the same at some of the draws."""
         same = self.values.shape[1] == 1
@@ -181,6 +188,9 @@ def over_draws(
         off = np.abs(weights[few] @ known - exact)
         near = off <= ALIKE * (1 + exact.max(axis=0) - exact)
     return weights @ known if near.all() else tabulate(own)
+
+
+Pair = tuple[Curves | None, Curves | None]
 
 
 # internals ------------------------------------------------------------------------------------

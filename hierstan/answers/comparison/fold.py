@@ -24,7 +24,7 @@ from hierstan.answers.comparison.left_out import (
     with_its_group,
     without_unit,
 )
-from hierstan.answers.comparison.log_integral import Integral, log_integral
+from hierstan.answers.comparison.log_integral import FINE, Integral, Target, log_integral
 from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
 from hierstan.errors import EngineError
 from hierstan.fit.centers import centers, with_levels
@@ -35,8 +35,10 @@ from hierstan.sampling.inputs import stan_data, with_observations
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
 
+OfHyper = Callable[[Mapping[str, np.ndarray]], np.ndarray]  # draws of hyperparameters to (S,)
 MOST = 8  # parameters that an integral can have
 LONGEST = 300.0  # of a logarithm, whose exponential can be squared
+SHARED = FINE / 2  # error of an integral whose points serve many folds
 START = 1000  # draws from which the integral's whereabouts are known
 
 
@@ -66,9 +68,19 @@ class Folds:
             return np.nan, np.nan
         priors = priors_without(self._fit, self._unit, index)
         joint, whole = self._with(priors)
-        rest = joint.without(self._unit, index, joint.change(priors))
-        part = log_integral(rest, joint.free(self._draws))
-        return whole.value - part.value, float(np.hypot(whole.error, part.error))
+        if not np.isfinite(whole.value):
+            return np.nan, np.nan
+        change, less = joint.change(priors), joint.less(self._unit, index)
+        complete = whole.times(joint.factor(whole, None, change)) if change else whole
+        rest = whole.times(joint.factor(whole, less, change))
+        value, error = complete.over(rest)
+        if error < FINE:
+            return value, error
+        draws = joint.free(self._draws)
+        if not complete.error < FINE:
+            complete = log_integral(lambda points: joint(points, change), draws, complete)
+        rest = log_integral(joint.without(self._unit, index, change), draws, rest)
+        return complete.value - rest.value, float(np.hypot(complete.error, rest.error))
 
     def _with(self, priors: Mapping[str, Prior]) -> tuple[_Joint, Integral]:
         """Return the density of all data under some priors, and its integral.
@@ -77,17 +89,8 @@ class Folds:
         """
         if self._whole is None or not self._whole[0].differs_by_weights(priors):
             joint = _Joint(self._fit, priors)
-            self._whole = joint, log_integral(joint, joint.free(self._draws))
-        joint, whole = self._whole
-        change = joint.change(priors)
-        if not change or not np.isfinite(whole.value):
-            return joint, whole
-        moved = whole.times(joint.factor(change, whole.points))
-        if not moved.fine:
-            joint = _Joint(self._fit, priors)
-            self._whole = joint, log_integral(joint, joint.free(self._draws))
-            return self._whole
-        return joint, moved
+            self._whole = joint, log_integral(joint, joint.free(self._draws), fine=SHARED)
+        return self._whole
 
 
 # internals ------------------------------------------------------------------------------------
@@ -129,11 +132,19 @@ class _Joint:
         folds = {name: [prior] for name, prior in other.items()}
         return FoldPriors(full, folds, self._fit.data.tau_names)
 
-    def factor(self, change: FoldPriors, points: np.ndarray) -> np.ndarray:
-        """Return the log of what the density changes by at points (..., d)."""
-        hyper, _ = self._prior_at(points.reshape(-1, points.shape[-1]))
-        factor = np.broadcast_to(change.correction(hyper, 1), (len(points[..., 0].ravel()), 1))
-        return factor.reshape(points.shape[:-1])
+    def factor(
+        self, whole: Integral, less: OfHyper | None, change: FoldPriors | None
+    ) -> np.ndarray:
+        """Return the log of what the density changes by at the points of its integral, (8, n)."""
+        known = np.isfinite(whole.log_weight)
+        factor = np.zeros(known.shape)
+        points = whole.points[known]
+        hyper, _ = self._prior_at(points)
+        if less is not None:
+            factor[known] += less(hyper)
+        if change is not None:
+            factor[known] += np.broadcast_to(change.correction(hyper, 1), (len(points), 1))[:, 0]
+        return np.where(np.isnan(factor), -np.inf, factor)
 
     def free(self, draws: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return draws as points of the unconstrained space."""
@@ -142,38 +153,47 @@ class _Joint:
         own = {name: np.zeros((S, place.stop - place.start)) for name, place in self._own.items()}
         return self._prior.unconstrained({**draws, **own})[:, self._kept]
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        return self._at(points, self._groups.together)
+    def __call__(self, points: np.ndarray, change: FoldPriors | None = None) -> np.ndarray:
+        return self._at(points, self._groups.together, change)
 
-    def without(
-        self, unit: str, index: int, change: FoldPriors | None
-    ) -> Callable[[np.ndarray], np.ndarray]:
+    def without(self, unit: str, index: int, change: FoldPriors | None) -> Target:
         """Return the same without one unit, and with a change of the priors."""
-        data = self._fit.data
-        codes = group_of_units(data, unit)
-        code = codes[index]
+        if self._fit.family.correlated:
+            less = self.less(unit, index)
+            return lambda points: self._at(
+                points, lambda hyper: self._groups.together(hyper) + less(hyper), change
+            )
+        data, code = self._fit.data, group_of_units(self._fit.data, unit)[index]
+        rest = np.delete(np.arange(len(data.groups)), code)
+        others = UnitLikelihood(self._fit, "group", data=data.only_groups(rest))
+        left = self._left(unit, index)
+        return lambda points: self._at(
+            points, lambda hyper: others.together(hyper) + left(hyper), change
+        )
+
+    def less(self, unit: str, index: int) -> OfHyper:
+        """Return what the log likelihood of all data changes by without one unit."""
         if self._fit.family.correlated:  # given the others, of its group and of its study
             own = UnitLikelihood(self._fit, unit)
-            return lambda points: self._at(
-                points,
-                lambda hyper: self._groups.together(hyper) - own(hyper)[:, index],
-                change,
-            )
-        left = None
-        if (codes == code).sum() > 1:
-            mine, column = with_its_group(data, unit, index)
-            left = UnitLikelihood(self._fit, "group", data=without_unit(mine, unit, column))
+            return lambda hyper: -own(hyper)[:, index]
+        mine, _ = with_its_group(self._fit.data, unit, index)
+        group = UnitLikelihood(self._fit, "group", data=mine)
+        left = self._left(unit, index)
+        return lambda hyper: left(hyper) - group.together(hyper)
 
-        def rest(hyper: Mapping[str, np.ndarray]) -> np.ndarray:
-            others = np.asarray(np.delete(self._groups(hyper), code, axis=1).sum(axis=1))
-            return others if left is None else others + left(hyper)[:, 0]
-
-        return lambda points: self._at(points, rest, change)
+    def _left(self, unit: str, index: int) -> OfHyper:
+        """Return the log likelihood of what a unit leaves of its group."""
+        codes = group_of_units(self._fit.data, unit)
+        if (codes == codes[index]).sum() == 1:
+            return lambda hyper: np.zeros(1)
+        mine, column = with_its_group(self._fit.data, unit, index)
+        left = without_unit(mine, unit, column)
+        return UnitLikelihood(self._fit, "group", data=left).together
 
     def _at(
         self,
         points: np.ndarray,
-        of: Callable[[Mapping[str, np.ndarray]], np.ndarray],
+        of: OfHyper,
         change: FoldPriors | None = None,
     ) -> np.ndarray:
         """Return log prior plus log likelihood; where either cannot be computed, they are 0."""

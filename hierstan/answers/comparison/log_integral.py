@@ -1,10 +1,11 @@
 """The logarithm of an integral over a few parameters, by adaptive importance sampling.
 
 Points come from a mixture of distributions with heavy tails that is fitted to the integrand: around
-its mode first, then where the points so far have found it (Cappé, Douc, Guillin, Marin and Robert
-2008, doi:10.1007/s11222-008-9059-x), each point weighted against the whole mixture (Veach and
-Guibas 1995, doi:10.1145/218380.218498). They are scrambled Sobol points, in two or three dimensions
-as good as quadrature; what independent scramblings disagree about is the error.
+its mode first, then by EM where the points so far have found it (Cappé, Douc, Guillin, Marin and
+Robert 2008, doi:10.1007/s11222-008-9059-x), each point weighted against the whole mixture (Veach
+and Guibas 1995, doi:10.1145/218380.218498). Several components follow the bends that the integrand
+has where sds may be near 0. They are scrambled Sobol points, in two or three dimensions as good as
+quadrature; what independent scramblings disagree about is the error.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ import numpy as np
 Target = Callable[[np.ndarray], np.ndarray]  # log density of points (S, d), up to no constant
 
 TAILS = 5.0  # degrees of freedom
-WIDER = 3.0  # the mixture's second component is so many times as wide
-ROUNDS = 3  # of refitting the mixture
+WIDER = 3.0  # the mixture's first component is so many times as wide as the mode
+HALVINGS = 2  # of the one that is fitted first, along its longest axis
+ROUNDS, STEPS = 3, 3  # of refitting the mixture, and of EM
 REPEATS = 8  # independent scramblings
-FIRST, MOST = 64, 4096  # points of each
+FIRST, MOST = 16, 2048  # points of each component
 FINE = 0.02  # relative error that is small enough
+SETTLED = 2.0  # errors that it may differ from what half as many points said
 EVEN = 0.3  # effective share of the points from which the mixture is good enough
+ENOUGH = 20  # effective points per dimension from which another mixture can be fitted
 NEAR = 0.1  # distance to the mode, in standard deviations, that is near enough
 STEP = 0.05  # of finite differences, in standard deviations
 
@@ -39,36 +43,44 @@ class Integral:
     points, log_weight : numpy.ndarray
         Where the integrand was evaluated, (8, n, d), and the logs of weights whose sum in each of
         the 8 is the integral, (8, n).
+    mixture : list
+        What the points were drawn from.
     """
 
     value: float
     error: float
     points: np.ndarray
     log_weight: np.ndarray
+    mixture: list[_Heavy]
 
     @classmethod
-    def of(cls, points: np.ndarray, log_weight: np.ndarray) -> Integral:
+    def of(cls, points: np.ndarray, log_weight: np.ndarray, mixture: list[_Heavy]) -> Integral:
         """Return what weighted points say of it."""
         from scipy.special import logsumexp
 
         totals = logsumexp(log_weight, axis=1)
         total = logsumexp(totals) - np.log(len(totals))
         if not np.isfinite(total):
-            return cls(np.nan, np.nan, points, log_weight)
+            return cls(np.nan, np.nan, points, log_weight, mixture)
         error = float(np.exp(totals - total).std(ddof=1) / np.sqrt(len(totals)))
-        return cls(float(total), error, points, log_weight)
+        return cls(float(total), error, points, log_weight, mixture)
 
     def times(self, log_factor: np.ndarray) -> Integral:
         """Return the integral of the same times a factor, given at the points, (8, n)."""
-        return Integral.of(self.points, self.log_weight + log_factor)
+        return Integral.of(self.points, self.log_weight + log_factor, self.mixture)
 
-    @property
-    def fine(self) -> bool:
-        """Whether its error is small enough."""
-        return self.error < FINE
+    def over(self, other: Integral) -> tuple[float, float]:
+        """Return the log of the ratio to another from the same points, and its error."""
+        from scipy.special import logsumexp
+
+        parts = [np.exp(logsumexp(part.log_weight, axis=1) - part.value) for part in (self, other)]
+        error = (parts[0] - parts[1]).std(ddof=1) / np.sqrt(REPEATS)
+        return self.value - other.value, float(error)
 
 
-def log_integral(target: Target, draws: np.ndarray) -> Integral:
+def log_integral(
+    target: Target, draws: np.ndarray, near: Integral | None = None, fine: float = FINE
+) -> Integral:
     """Integrate a density of a few parameters.
 
     Parameters
@@ -77,38 +89,43 @@ def log_integral(target: Target, draws: np.ndarray) -> Integral:
         Logarithm of the integrand at points (S, d), shape (S,); minus infinity where it is 0.
     draws : numpy.ndarray
         Points of a density that resembles it, (S, d), from where it is looked for.
+    near : Integral, optional
+        The same at points that another integral was found from: where enough of them count, it is
+        looked for among them.
+    fine : float
+        Error that is small enough.
 
     Returns
     -------
     Integral
     """
-    nothing = Integral(np.nan, np.nan, np.zeros((0, 0, draws.shape[1])), np.zeros((0, 0)))
-    start = _normal(draws)
-    if start is None:
-        return nothing
-    mixture = _around_mode(target, start, draws)
+    nothing = Integral(np.nan, np.nan, np.zeros((0, 0, draws.shape[1])), np.zeros((0, 0)), [])
+    mixture = [] if near is None else _among(near)
+    if not mixture:
+        start = _normal(draws)
+        mixture = _around_mode(target, start, draws) if start else []
     if not mixture:
         return nothing
-    n = FIRST
-    seed = 1
-    for _ in range(ROUNDS):
-        points, log_weight = _weighted(target, mixture, 2 * n, seed)
+    n, seed = FIRST, 1
+    for _ in range(ROUNDS if near is None or mixture is near.mixture else 0):
+        points, log_weight = _weighted(target, mixture, 8 * n, seed)
         seed += len(mixture)
-        fitted, even = _fitted(points, log_weight)
-        if fitted is None:
-            break
-        mixture = [*mixture[:2], fitted]
+        mixture, even = _refitted(mixture, points, log_weight)
         if even > EVEN:
             break
+    result = nothing
     while True:
         found = []
         for _ in range(REPEATS):
             found.append(_weighted(target, mixture, n, seed))
             seed += len(mixture)
         points, log_weight = (np.array(part) for part in zip(*found, strict=True))
-        result = Integral.of(points, log_weight)
-        if not np.isfinite(result.value) or result.fine or n >= MOST:
+        before, result = result, Integral.of(points, log_weight, mixture)
+        apart = abs(result.value - before.value)
+        settled = result.error < fine and apart < SETTLED * before.error
+        if not np.isfinite(result.value) or settled or n >= MOST:
             return result
+        mixture, _ = _refitted(mixture, points.reshape(-1, points.shape[2]), log_weight.ravel())
         n *= 2
 
 
@@ -134,6 +151,12 @@ class _Heavy:
         kernel = -0.5 * (TAILS + 1) * np.log1p(z**2 / TAILS).sum(axis=1)
         scale = np.log(np.diag(self.root)).sum()
         return np.asarray(kernel + len(self.center) * _constant() - scale)
+
+    def halves(self) -> list[_Heavy]:
+        """Return two like it, a standard deviation to either side along the longest axis."""
+        values, vectors = np.linalg.eigh(self.root @ self.root.T)
+        aside = np.sqrt(values[-1]) * vectors[:, -1]
+        return [_Heavy(self.center + sign * aside, self.root) for sign in (-1, 1)]
 
 
 @lru_cache
@@ -182,22 +205,54 @@ def _rooted(center: np.ndarray, covariance: np.ndarray) -> _Heavy | None:
         return None
 
 
-def _fitted(points: np.ndarray, log_weight: np.ndarray) -> tuple[_Heavy | None, float]:
-    """Return what resembles the weighted points, or None; and how even the weights are."""
+def _among(near: Integral) -> list[_Heavy]:
+    """Return what resembles weighted points; nothing where too few of them count."""
+    points, log_weight = near.points.reshape(-1, near.points.shape[2]), near.log_weight.ravel()
+    if not log_weight.size or not np.isfinite(log_weight.max()):
+        return []
+    mixture, even = _refitted(near.mixture, points, log_weight)
+    return mixture if even * len(points) > ENOUGH * points.shape[1] else []
+
+
+def _refitted(
+    mixture: list[_Heavy], points: np.ndarray, log_weight: np.ndarray
+) -> tuple[list[_Heavy], float]:
+    """Return a mixture fitted to weighted points by EM, and the share of them that counts.
+
+    Its first component stays as it is, wide; of two, the second is what others are made of.
+    """
+    from scipy.special import logsumexp
+
     if not np.isfinite(log_weight).any():
-        return None, 0.0
+        return mixture, 0.0
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
-    size = float(1 / (weight**2).sum())
-    if size < 2 * points.shape[1] + 2:
-        return None, 0.0
+    even = float(1 / (weight**2).sum() / len(points))
+    wide, *parts = mixture
+    if not parts[1:]:
+        parts = [_fitted(points, weight, parts[0])]
+        for _ in range(HALVINGS):
+            parts = [half for part in parts for half in part.halves()]
+    for _ in range(STEPS):
+        density = np.array([part.log_density(points) for part in (wide, *parts)])
+        shares = weight * np.exp(density[1:] - logsumexp(density, axis=0))
+        parts = [_fitted(points, *each) for each in zip(shares, parts, strict=True)]
+    return [wide, *parts], even
+
+
+def _fitted(points: np.ndarray, weight: np.ndarray, before: _Heavy) -> _Heavy:
+    """Return what resembles weighted points; what was before where too few of them count."""
+    total = weight.sum()
+    if total**2 <= (2 * points.shape[1] + 2) * (weight**2).sum():
+        return before
+    weight = weight / total
     center = weight @ points
     covariance = ((points - center) * weight[:, None]).T @ (points - center)
-    return _rooted(center, covariance), size / len(points)
+    return _rooted(center, covariance) or before
 
 
 def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heavy]:
-    """Return what resembles the integrand around its mode, and the same wider; or nothing."""
+    """Return what resembles the integrand around its mode, wider and as it is; or nothing."""
     from scipy import optimize
 
     d = len(start.center)
@@ -217,7 +272,7 @@ def _around_mode(target: Target, start: _Heavy, draws: np.ndarray) -> list[_Heav
     z = optimize.minimize(loss, np.zeros(d), jac=True, method="BFGS", options={"gtol": NEAR}).x
     mode = first + start.root @ z
     found = _rooted(mode, _curved(target, mode, start.root))
-    return [found, _Heavy(mode, WIDER * found.root)] if found else []
+    return [_Heavy(mode, WIDER * found.root), found] if found else []
 
 
 def _curved(target: Target, mode: np.ndarray, root: np.ndarray) -> np.ndarray:

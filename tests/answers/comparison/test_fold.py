@@ -206,6 +206,38 @@ def test_integrals_are_found_far_from_where_one_looks(d: int, away: float) -> No
     assert twice.value == pytest.approx(found.value + np.log(2))
 
 
+@pytest.mark.parametrize("d", [2, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_integrals_of_funnels_are_found(d: int, seed: int) -> None:
+    """What others are wide by where it is large: a normal log scale, and normal variables of it."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(1000, d))
+    draws = np.column_stack([z[:, 0], z[:, 1:] * np.exp(z[:, :1])])
+    points = 0
+
+    def target(x: np.ndarray) -> np.ndarray:
+        nonlocal points
+        points += len(x)
+        scale = np.exp(x[:, :1])
+        own = stats.norm.logpdf(x[:, 1:], 0, scale).sum(axis=1)
+        return np.asarray(stats.norm.logpdf(x[:, 0]) + own)
+
+    found = log_integral(target, draws)
+    assert abs(found.value) < 5 * found.error + 0.01
+    assert found.error < 0.02
+    assert points < 60_000
+
+
+def test_points_of_one_integral_find_another() -> None:
+    draws = np.random.default_rng(1).normal(size=(500, 3))
+    near = log_integral(lambda x: -0.5 * (x**2).sum(axis=1), draws)
+    moved = near.times(-0.5 * ((near.points - 1) ** 2 - near.points**2).sum(axis=-1))
+    value, error = near.over(moved)
+    assert abs(value) < 5 * error
+    found = log_integral(lambda x: -0.5 * ((x - 1) ** 2).sum(axis=1), draws, moved)
+    assert abs(found.value - 1.5 * np.log(2 * np.pi)) < 5 * found.error + 1e-3
+
+
 def test_an_integral_that_cannot_be_found_is_no_number() -> None:
     nothing = log_integral(
         lambda x: np.full(len(x), -np.inf), np.random.default_rng(1).normal(size=(50, 2))
