@@ -13,7 +13,7 @@ from hierstan.fit.new_outcomes import Outcomes
 from hierstan.plots.groups import outcome_family, outcome_word, rate_words
 
 MOST = 1000  # replicated data sets
-MOST_VALUES = 20_000_000  # of them together, where they have to be drawn again; but at least
+MOST_VALUES = 4_000_000  # of them together, where they have to be drawn again; but at least
 LEAST = 60  # data sets
 
 STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
