@@ -105,6 +105,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         marginal=marginal,
         coordinates="centered" if way == "centered" else "measured",
     )
+    easy = _easy(data, program, priors) and (not on_grid or Grid(data, priors).wide)
     return Plan(
         data=data,
         priors=priors,
@@ -113,8 +114,8 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         integrated=_integrated(model, data, priors, conditional) if marginal else None,
         on_grid=on_grid,
         parameterization=way,
-        adapt_delta=_adapt_delta(data, program, priors),
-        warmup=WARMUP if prior_only else _warmup(data, program, priors, on_grid),
+        adapt_delta=_adapt_delta(data, program, priors, easy=easy),
+        warmup=_warmup(data, program) if easy and not prior_only else WARMUP,
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),
@@ -189,26 +190,23 @@ def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
     return model.shares_mean and same and not program.edited
 
 
-def _adapt_delta(data: GroupedData, program: Program, priors: Collection[str]) -> float:
+def _adapt_delta(
+    data: GroupedData, program: Program, priors: Collection[str], *, easy: bool
+) -> float:
     if "theta_mean" in program.written and not program.edited:
         if sum(map(len, data.levels.values())) > MANY_LEVELS and nearly_normal(data, priors):
             return ADAPT_DELTA_LEVELS
         if nearly_normal(data, {*priors, "tau_level"}):
             return ADAPT_DELTA_NORMAL
-    if _easy(data, program, priors) and len(data.groups) <= FEW_GROUPS:
+    if easy and len(data.groups) <= FEW_GROUPS:
         return ADAPT_DELTA_EASY
+    if easy and program.integrates_theta:
+        return ADAPT_DELTA_NORMAL
     sampled = _sampled(data, program)
     return next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
 
 
-def _warmup(data: GroupedData, program: Program, priors: Mapping[str, Prior], on_grid: bool) -> int:
-    """Return how many draws adaptation takes.
-
-    Rows of 0 and 1, one to a group, say nothing of tau, whatever a normal approximation makes of
-    them: numerically, tau has to be away from 0 by the likelihood itself.
-    """
-    if not _easy(data, program, priors) or (on_grid and not Grid(data, priors).wide):
-        return WARMUP
+def _warmup(data: GroupedData, program: Program) -> int:
     return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
 
 
@@ -218,6 +216,10 @@ def _sampled(data: GroupedData, program: Program) -> int:
 
 
 def _easy(data: GroupedData, program: Program, priors: Collection[str]) -> bool:
-    """Whether there are many data, which determine how groups and their rows vary."""
+    """Whether there are many data, which determine how groups and their rows vary.
+
+    Rows of 0 and 1, one to a group, say nothing of tau, whatever a normal approximation makes of
+    them: on a grid, tau has to be away from 0 by the likelihood itself.
+    """
     many = len(data.cells) > MANY_CELLS and not program.edited
     return many and nearly_normal(data, {"tau", "tau_level", *({"sigma"} & set(priors))})

@@ -32,9 +32,11 @@ GROWTH = 0.08  # of the distance, for each unit outside of the groups
 EDGE = 1.1  # distances between groups are at most so much longer than in the middle
 DZ = 0.6  # between means in a population that is no wider than LEAST distances
 FAR = 8.2  # standard deviations
+MOST_UNSURE = 0.5  # of the logarithm of tau, as first guessed
+WIDER = 4.0  # times as wide is the population, until that is ruled out
 MOST_FAR = 40.0  # whose density is still a number
 UNLIKELY = 30.0  # fall of the log likelihood, beyond which a narrow population is ruled out
-DEGREE = 4  # of polynomials that say where mu is, given tau
+DEGREE = 6  # of polynomials that say where mu is, given tau
 MOST = 20_000_000  # likelihoods, 160 MB
 FEW = 100  # groups, which are sampled as quickly themselves
 QUICK = 9  # likelihoods, times groups to the power of 3/2: they take more steps the more they are
@@ -64,15 +66,16 @@ class Grid:
         says = self._precision / (1 + tau2 * self._precision)
         self._mu, self._mu_sd = _together(says, self._estimate, self._prior)
         self._mode = expected_means(self._estimate, self._precision, self._mu, tau2)
-        with np.errstate(divide="ignore"):
-            unsure = min((0.5 / float(np.sum((tau2 * says) ** 2))) ** 0.5, 0.25)  # of log(tau)
-        largest = float(self._prior_tau.quantile(1 - 1e-6))
-        self._largest = max(largest, 2 * self._tau * np.exp(FAR * unsure))
         h = self._distance()
         self._least = LEAST * EDGE * h
         self._middle, self._reach = self._between()
-        x, self._dx = spaced(h, self._reach, self._reach + FAR * self._largest)
-        self._x = self._middle + x
+        with np.errstate(divide="ignore"):
+            unsure = min((0.5 / float(np.sum((tau2 * says) ** 2))) ** 0.5, MOST_UNSURE)
+        wide = 2 * self._typical
+        largest = float(self._prior_tau.quantile(1 - 1e-6))
+        reach = max(wide, min(wide * float(np.exp(FAR * unsure)), largest))
+        while not self._reaches(reach, h) and reach < largest:
+            reach = min(WIDER * reach, largest)
 
     @property
     def quick(self) -> bool:
@@ -111,6 +114,13 @@ class Grid:
         }
 
     # internals --------------------------------------------------------------------------------
+
+    def _reaches(self, tau: float, h: float) -> bool:
+        """Take means for populations as wide as `tau`; return whether wider ones are ruled out."""
+        x, self._dx = spaced(h, self._reach, self._reach + FAR * tau)
+        self._x, self._largest = self._middle + x, tau
+        self.__dict__.pop("_likelihoods", None)
+        return self._ruled_out(tau)
 
     def _distance(self) -> float:
         """Return the distance between means, at least."""
@@ -155,16 +165,22 @@ class Grid:
 
     def _may_be_narrow(self) -> bool:
         """Whether data and prior leave any probability to tau below `least`."""
+        return not self._ruled_out(self._least, np.geomspace(1e-6, 1, 50) * self._least)
 
-        def log_prior(tau: np.ndarray) -> np.ndarray:
+    def _ruled_out(self, tau: float, taus: np.ndarray | None = None) -> bool:
+        """Whether data, at `tau`, and prior, there or at `taus`, have something far likelier."""
+
+        def log_prior(tau: np.ndarray) -> float:
             with np.errstate(divide="ignore"):
-                return np.asarray(self._prior_tau.log_density(tau) + np.log(tau))
+                return float((self._prior_tau.log_density(tau) + np.log(tau)).max())
 
-        typical = np.array([max(self._tau, self._least)])
-        below = np.geomspace(1e-6, 1, 50) * self._least
-        narrow = self._best(self._least)[2] + log_prior(below).max()
-        wide = self._best(float(typical[0]))[2] + log_prior(typical)[0]
-        return not narrow < wide - UNLIKELY
+        there = self._best(tau)[2] + log_prior(np.array([tau]) if taus is None else taus)
+        likelier = self._best(self._typical)[2] + log_prior(np.array([self._typical]))
+        return there < likelier - UNLIKELY
+
+    @property
+    def _typical(self) -> float:
+        return max(self._tau, self._least)
 
     def _mu_given_tau(self) -> dict[str, Any]:
         """Return polynomials that say about where mu is, and how far off."""
@@ -184,7 +200,7 @@ class Grid:
         return {
             "unit_tau": unit,
             "D": DEGREE + 1,
-            "mu_of_tau": np.polyfit(share, where, DEGREE),
+            "mu_of_tau": np.polyfit(share, where, DEGREE, w=np.exp(-how_far)),
             "mu_ends": np.array([where.min(), where.max()]),
             "unit_of_tau": np.polyfit(share, how_far, DEGREE),
             "unit_ends": np.array([how_far.min(), how_far.max()]),
