@@ -15,7 +15,7 @@ from hierstan.data.frames import Table, collected, first_rows, open_table
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.labels import fetch_rows
 from hierstan.data.validation import check
-from hierstan.errors import DataError, HierstanWarning
+from hierstan.errors import DataError, HierstanWarning, warn
 from hierstan.families import FAMILIES, accepted_by, default
 from hierstan.families.bernoulli import Bernoulli
 from hierstan.families.collapse import adopted
@@ -108,6 +108,13 @@ def take(
         raise DataError(
             f"{table.column('outcome')} is 0 in all {n_rows:,} rows: nobody bought, so there are "
             "no amounts to learn from. Use GroupedData.from_rows with family='bernoulli'."
+        )
+    if rate.cells["y"].sum() == n_rows:
+        warn(
+            f"{table.column('outcome')} is 0 in none of the {n_rows:,} rows: everybody bought, so "
+            "the rate says nothing. If a row is the total of many customers, give customers=, "
+            "buyers=, revenue= and squares=; else fit the amounts alone, with "
+            "GroupedData.from_rows and family='lognormal'."
         )
     buyers = _plain_labels(replace(table, frame=table.frame.filter(bought)))
     with warnings.catch_warnings():

@@ -84,10 +84,12 @@ class ExtraZeros(NegBinomial):
 
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the rows behind each cell."""
-        odds = own["zero_odds"]
-        either, zero = self._log_of_others(cells, theta + np.log1p(odds), own), cells["y"] == 0
+        odds, zero = own["zero_odds"], np.flatnonzero(cells["y"] == 0)
+        either = self._log_of_others(cells, theta + np.log1p(odds), own)
         either[..., zero] = np.logaddexp(np.log(odds), either[..., zero])
-        return np.asarray(cells["weight"] * (either - np.log1p(odds)))
+        either -= np.log1p(odds)
+        either *= cells["weight"]
+        return either
 
     @abstractmethod
     def _log_of_others(self, cells: Draws, theta: np.ndarray, own: Draws) -> np.ndarray:

@@ -40,7 +40,7 @@ class TwoPartFit:
     The draws of the two parts are independent, so that the first draw of one goes with the first of
     the other. `diagnose`, `summary`, `shrinkage` and pictures take `rate` or `amount`; decisions
     (`prob_best`, `expected_loss`, `uplift`, ranks, ...) take the whole, and are about the revenue
-    per customer.
+    per customer; so does `predict`, which draws what single customers spend.
 
     Attributes
     ----------

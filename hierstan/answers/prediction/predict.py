@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from hierstan.answers.prediction import design, seeds
+from hierstan.answers.prediction.both_parts import forecast_both
 from hierstan.answers.prediction.prediction import Prediction, forecast
+from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
+from hierstan.fit.two_part import TwoPartFit
 
 
 def predict(
-    fit: Fit,
+    fit: Fit | TwoPartFit,
     new: object = None,
     *,
     groups: Sequence[Hashable] | None = None,
@@ -36,7 +39,9 @@ def predict(
 
     Parameters
     ----------
-    fit : Fit
+    fit : Fit or TwoPartFit
+        Of the latter what single customers spend is predicted, those who buy nothing among them; it
+        takes `groups`, `new_groups`, `rows`, `prob` and `seed`.
     new : GroupedData or dataframe, optional
         Predict its observations instead, one by one, whatever their outcomes: groups that the fit
         has not seen count as new. It says all that the arguments up to `rows` say. Or any
@@ -115,21 +120,32 @@ def predict(
     ['new group 1', 'new group 2', 'new group 3']
     """
     prob = check_prob(prob)
-    check_fit(fit, "predict")
+    check_fit(fit, "predict", two_part=True)
     seed = seed if seed is None else design.check_seed(seed)
+    given = {
+        "trials": trials,
+        "exposure": exposure,
+        "se": se,
+        "weight": weight,
+        "treated": treated,
+        "baseline": baseline,
+    }
+    if isinstance(fit, TwoPartFit):
+        more = {"new": new, "predictors": predictors, **given}
+        if unused := [f"{name}=" for name, value in more.items() if value is not None]:
+            raise HierstanError(
+                "predict of a two-part fit takes groups=, new_groups=, rows=, prob= and seed=; got "
+                f"{' and '.join(unused)}. Predict a part of it: predict(fit.rate, ...)."
+            )
+        return forecast_both(
+            fit, groups=groups, new_groups=new_groups, rows=rows, prob=prob, seed=seed
+        )
     study = design.plan(
         fit,
         new,
         groups=groups,
         new_groups=new_groups,
-        given={
-            "trials": trials,
-            "exposure": exposure,
-            "se": se,
-            "weight": weight,
-            "treated": treated,
-            "baseline": baseline,
-        },
+        given=given,
         rows=rows,
         predictors=predictors,
     )

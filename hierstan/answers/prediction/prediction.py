@@ -17,6 +17,7 @@ from hierstan.fit.fit import Fit
 from hierstan.fit.infinite_means import infinite_because, without_bound
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.two_arms import arm_names, places_of
+from hierstan.fit.two_part import TwoPartFit
 from hierstan.sampling.tree import coordinate, whole_numbers
 from hierstan.text.answer import answer, tables_of
 from hierstan.text.tables import Page, Printed, percent, printable
@@ -47,7 +48,7 @@ class Prediction(Printed):
         ``new``, whether the fit has not seen the group.
     prob : float
         Probability of the intervals.
-    fit : Fit
+    fit : Fit or TwoPartFit
     seed : int
     """
 
@@ -55,7 +56,7 @@ class Prediction(Printed):
     summary: pd.DataFrame
     design: pd.DataFrame
     prob: float
-    fit: Fit
+    fit: Fit | TwoPartFit
     seed: int
 
     def interval(self, prob: float) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +64,7 @@ class Prediction(Printed):
         if prob == self.prob:
             return self.summary["lower"].to_numpy(), self.summary["upper"].to_numpy()
         values = self.draws.to_numpy().reshape(-1, self.draws.sizes["group"])
-        whole = self.fit.family.columns["y"] == "int"
+        whole = isinstance(self.fit, Fit) and self.fit.family.columns["y"] == "int"
         ends = np.empty((2, values.shape[1]))
         width = max(1, group_summaries.BLOCK // len(values))
         for start in range(0, values.shape[1], width):

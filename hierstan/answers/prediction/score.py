@@ -14,6 +14,7 @@ from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.settings import check_prob
+from hierstan.fit.taken import check_fit
 from hierstan.text.numbers import figure
 from hierstan.text.tables import Page, Printed, percent
 
@@ -116,6 +117,8 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
             f"score takes a fit or a prediction, got {type(prediction).__name__}: score(fit, data)."
         )
     fit = prediction.fit
+    check_fit(fit, "score")
+    assert isinstance(fit, Fit)
     study = design.plan(fit, data)
     _check_unseen(fit, data)
     design.check_same(study, prediction.design)
