@@ -255,6 +255,11 @@ def _new_labels(fit: Fit, new_groups: object) -> list[Hashable]:
         if new_groups < 0:
             raise HierstanError(f"new_groups= cannot be negative, got {new_groups}.")
         labels: list[Hashable] = [f"new group {number}" for number in range(1, new_groups + 1)]
+    elif hasattr(new_groups, "columns"):
+        raise HierstanError(
+            "new_groups= takes a number or labels, got a dataframe. One with a line per group goes "
+            "into new=."
+        )
     elif isinstance(new_groups, (str, bool)) or not (
         isinstance(new_groups, Iterable) and hasattr(new_groups, "__len__")
     ):

@@ -269,6 +269,7 @@ def test_an_edited_template_is_what_predicts(tmp_path: Path) -> None:
         ({"new_groups": -1}, "cannot be negative"),
         ({"new_groups": ["Clemente"]}, "differ from each other and from the fit's groups"),
         ({"new_groups": "x"}, "a number or labels"),
+        ({"new_groups": pd.DataFrame({"player": ["x"]})}, "with a line per group goes into new="),
         ({"se": 1.0}, "se= means nothing for binomial data: their observations take trials="),
         ({"trials": 0}, "trials= must be a whole number of trials"),
         ({"trials": 2.5}, "trials= must be a whole number of trials"),
