@@ -18,7 +18,7 @@ from hierstan.families import FAMILIES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.inputs import part_of, stan_data
-from hierstan.sampling.theta import TILE, theta_by_rejection, theta_of_tile
+from hierstan.sampling.theta import TILE, noise_seed, theta_by_rejection, theta_of_tile
 
 if TYPE_CHECKING:
     from hierstan.engines.stanli import Evaluator
@@ -51,6 +51,7 @@ class GroupDraws:
     ) -> None:
         self._program, self._hyper, self._seed = program, dict(hyper), seed
         self._data, self._priors = data, priors
+        self._noise_seed = noise_seed(seed, data, priors)
         # groups whose errors go together are made together
         self._width = len(data.groups) if FAMILIES[data.family].correlated else TILE[1]
         self._entries = {**stan_data(data, priors), "describe_theta": 1}
@@ -89,7 +90,7 @@ class GroupDraws:
         """Draw a tile of theta, always from the same seed."""
         draws = slice(part * TILE[0], (part + 1) * TILE[0])
         points = {name: values[draws] for name, values in self._hyper.items()}
-        seed = [self._seed, part, tile]
+        seed = [self._noise_seed, part, tile]
         if self._program is None:
             groups = slice(tile * self._width, (tile + 1) * self._width)
             return theta_by_rejection(self._data, groups, points["mu"], points["tau"], seed)

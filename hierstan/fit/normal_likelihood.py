@@ -13,6 +13,7 @@ from hierstan.sampling.structure import indicators
 
 LARGEST = 1_000_000  # numbers at a time
 WIDE = 100.0  # sd of a flat prior of the mean and the slopes, in ranges of the estimates
+UNEVEN = 1e8  # ratio of weights beyond which sums of squares lose what the smaller ones say
 
 
 class NormalLikelihood:
@@ -63,11 +64,11 @@ class NormalLikelihood:
         if not self.names:
             information = (self.design.T * weights) @ self.design
             return np.full(len(levels), 0.5 * (total - float(np.linalg.slogdet(information)[1])))
+        if weights.max() > UNEVEN * weights.min():
+            return 0.5 * (float(np.log(weights).sum()) + self._rotated(weights, rest, levels))
         weighted = self.columns.T * weights
         squares, products = (weighted @ self.columns).toarray(), weighted @ rest
-        scale = np.ones((len(levels), len(products)))
-        scale[:, : sum(self.sizes)] = np.repeat(levels, self.sizes, axis=1)
-        found = []
+        scale, found = self._scale(levels), []
         for some in np.array_split(scale, 1 + scale.size * len(products) // LARGEST):
             root = np.linalg.cholesky(
                 np.eye(len(products)) + some[:, :, None] * squares * some[:, None, :]
@@ -76,6 +77,27 @@ class NormalLikelihood:
             logs = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
             found.append((gained**2).sum(axis=1) - 2 * logs)
         return 0.5 * (total + np.concatenate(found))
+
+    def _rotated(self, weights: np.ndarray, rest: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """Return the same by rotations of the rows, the surest first, without sums of squares."""
+        order, root = np.argsort(-weights), np.sqrt(weights)[:, None]
+        columns = (root * self.columns.toarray())[order]
+        seen, (J, K) = (root[:, 0] * rest)[order], columns.shape
+        scale, found = self._scale(levels), []
+        for some in np.array_split(scale, 1 + len(scale) * (J + K) * K // LARGEST):
+            stacked = np.zeros((len(some), J + K, K + 1))
+            stacked[:, :J, :K] = columns * some[:, None, :]
+            stacked[:, :J, K] = seen
+            stacked[:, J:, :K] = np.eye(K)
+            ends = np.diagonal(np.linalg.qr(stacked, mode="r"), axis1=1, axis2=2)
+            found.append(-(ends[:, K] ** 2) - 2 * np.log(np.abs(ends[:, :K])).sum(axis=1))
+        return np.concatenate(found)
+
+    def _scale(self, levels: np.ndarray) -> np.ndarray:
+        """Return the sds of what the columns multiply, (S, columns)."""
+        scale = np.ones((len(levels), self.columns.shape[1]))
+        scale[:, : sum(self.sizes)] = np.repeat(levels, self.sizes, axis=1)
+        return scale
 
 
 class ArmsLikelihood:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.fit.streams import stream
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.sampling.arrays import Arrays
 from hierstan.sampling.inputs import stan_data
 from hierstan.sampling.run import keeps_pointwise
+from hierstan.sampling.streams import stream
 from hierstan.sampling.tree import drawn, whole_numbers
 
 if TYPE_CHECKING:

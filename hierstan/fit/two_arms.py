@@ -11,7 +11,7 @@ from hierstan.errors import HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import new_baselines, new_means
-from hierstan.fit.streams import stream
+from hierstan.sampling.streams import stream
 from hierstan.sampling.theta import TILE
 from hierstan.text.wording import show
 

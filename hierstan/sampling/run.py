@@ -15,7 +15,7 @@ from hierstan.sampling.arrays import Sampled
 from hierstan.sampling.convergence import MIN_E_BFMI, e_bfmi
 from hierstan.sampling.inputs import Plan
 from hierstan.sampling.starts import starting_points, starting_variances
-from hierstan.sampling.theta import TILE, theta_by_rejection, theta_of_tile
+from hierstan.sampling.theta import TILE, noise_seed, theta_by_rejection, theta_of_tile
 from hierstan.sampling.tree import laid_out
 
 MAX_POINTWISE = 10_000_000  # draws x observations: 80 MB each for log_lik and y_rep
@@ -99,10 +99,11 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> Sampled:
         theta = draws.variables.pop("theta")
         if keeps_theta(plan, size):
             draws.variables["theta"] = np.broadcast_to(theta, (*theta.shape[:2], J))
+    seed = noise_seed(settings.seed, plan.data, plan.priors)
     if described and {"theta_mean", "theta_sd"} <= set(written):
-        draws.variables["theta"] = _theta(plan, draws.variables, written, settings.seed)
+        draws.variables["theta"] = _theta(plan, draws.variables, written, seed)
     if plan.on_grid and keeps_theta(plan, size):
-        draws.variables["theta"] = _theta_by_rejection(plan, draws.variables, settings.seed)
+        draws.variables["theta"] = _theta_by_rejection(plan, draws.variables, seed)
     return laid_out(plan, draws, written)
 
 

@@ -11,9 +11,20 @@ from hierstan.families import FAMILIES
 from hierstan.families.family import Family
 from hierstan.priors import Prior
 from hierstan.sampling.grid import distinct, totals
+from hierstan.sampling.streams import stream
 
 TILE = (200, 2000)  # draws and groups that are made at a time, always from the same seed
 NEWTON_STEPS = 40
+
+
+def noise_seed(seed: int, data: GroupedData, priors: Mapping[str, Prior]) -> int:
+    """Return the seed of theta's own noise: of its own for each seed, data and priors.
+
+    Given the other parameters theta is drawn by numpy, whose numbers two fits with one seed would
+    have in common; they never were the same in Stan.
+    """
+    told = sorted(f"{name} ~ {prior}" for name, prior in priors.items())
+    return stream(seed, {}, *told, data.cells.to_numpy(dtype=float))
 
 
 def theta_of_tile(
@@ -35,7 +46,7 @@ def theta_of_tile(
     tau : numpy.ndarray or None
         Standard deviation of the population, (s,); None if the prior of theta says it.
     seed : sequence of int
-        The fit's, and the places of the tile among the draws and among the groups.
+        From `noise_seed`, and the places of the tile among the draws and among the groups.
     """
     noise = np.random.default_rng(seed).standard_normal(mean.shape)
     spread = np.full(len(mean), priors["theta"].numbers()["scale"]) if tau is None else tau

@@ -82,3 +82,16 @@ def test_groups_that_say_nothing_do_not_count() -> None:
     found = [NormalLikelihood(data, y, silent)(sds) for sds in SDS]
     fewer = [NormalLikelihood(cells(frame[known]), y[known], precision[known])(s) for s in SDS]
     differences(found, fewer)
+
+
+@pytest.mark.parametrize("sure", [[3], [3, 4], [0, 1, 2, 3, 4, 5, 6, 7]], ids=len)
+def test_groups_that_are_as_good_as_known_leave_what_the_others_say(sure: list[int]) -> None:
+    """One standard error of 1e-10 says what one of 1e-5 does, where tau is far above both."""
+    frame = crossed()
+    y, se = frame["y"].to_numpy(), frame["se"].to_numpy().copy()
+    found = []
+    for least in (1e-5, 1e-10):
+        se[sure] = least
+        likelihood = NormalLikelihood(cells(frame.assign(se=se)), y, se**-2.0)
+        found.append([likelihood(sds) for sds in SDS if sds["tau"] > 0.1])
+    np.testing.assert_allclose(np.diff(found[1]), np.diff(found[0]), rtol=0, atol=1e-6)

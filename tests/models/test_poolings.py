@@ -513,3 +513,16 @@ def test_extreme_data_are_fitted(case: str, pooling: str) -> None:
             np.testing.assert_allclose(middle, data.cells["y"], atol=1)
         if case == "se from a millionth to a million":
             assert middle[0] == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("model", [hs.PartialPooling(), hs.NoPooling()], ids=["partial", "none"])
+@pytest.mark.parametrize("family", ["normal_known", "binomial"])
+def test_fits_of_different_data_with_one_seed_are_independent(model: Any, family: str) -> None:
+    """A difference between two fits has the standard deviation that it should have."""
+    before = small_data(family)
+    after = before.without(before.groups[-1])
+    one, two = (
+        model.fit(data, seed=4, engine="stanli", progress=False) for data in (before, after)
+    )
+    draws = one.draws("theta")[:, 0], two.draws("theta")[:, 0]
+    assert abs(np.corrcoef(draws)[0, 1]) < 0.08

@@ -21,8 +21,8 @@ from hierstan.fit.centers import unknown_groups
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.settings import check_prob
-from hierstan.fit.streams import stream
 from hierstan.fit.taken import check_fit
+from hierstan.sampling.streams import stream
 from hierstan.text.answer import answer
 from hierstan.text.tables import percent
 from hierstan.text.wording import did_you_mean, listed, show

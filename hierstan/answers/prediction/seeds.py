@@ -7,7 +7,7 @@ from collections import Counter
 from hierstan.answers.prediction.design import Study
 from hierstan.fit.fit import Fit
 from hierstan.fit.once import once
-from hierstan.fit.streams import stream
+from hierstan.sampling.streams import stream
 
 
 def seed_of(fit: Fit, study: Study, call: int = 0) -> int:

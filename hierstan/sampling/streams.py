@@ -1,4 +1,4 @@
-"""Random numbers of what is drawn after a fit: which calls share them, and which do not."""
+"""Random numbers of what numpy draws: which fits and calls share them, and which do not."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def stream(seed: int, draws: Mapping[str, np.ndarray], *content: object) -> int:
     Examples
     --------
     >>> import numpy as np
-    >>> from hierstan.fit.streams import stream
+    >>> from hierstan.sampling.streams import stream
     >>> draws = {"mu": np.zeros((4, 10))}
     >>> stream(1, draws, "a") == stream(1, draws, "a"), stream(1, draws, "a") == stream(2, draws)
     (True, False)
