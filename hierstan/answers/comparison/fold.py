@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 OfHyper = Callable[[Mapping[str, np.ndarray]], np.ndarray]  # draws of hyperparameters to (S,)
 MOST = 8  # parameters that an integral can have
 LONGEST = 300.0  # of a logarithm, whose exponential can be squared
-SHARED = FINE / 2  # error of an integral whose points serve many folds
 START = 1000  # draws from which the integral's whereabouts are known
 
 
@@ -89,7 +88,7 @@ class Folds:
         """
         if self._whole is None or not self._whole[0].differs_by_weights(priors):
             joint = _Joint(self._fit, priors)
-            self._whole = joint, log_integral(joint, joint.free(self._draws), fine=SHARED)
+            self._whole = joint, log_integral(joint, joint.free(self._draws))
         return self._whole
 
 

@@ -78,9 +78,7 @@ class Integral:
         return self.value - other.value, float(error)
 
 
-def log_integral(
-    target: Target, draws: np.ndarray, near: Integral | None = None, fine: float = FINE
-) -> Integral:
+def log_integral(target: Target, draws: np.ndarray, near: Integral | None = None) -> Integral:
     """Integrate a density of a few parameters.
 
     Parameters
@@ -92,8 +90,6 @@ def log_integral(
     near : Integral, optional
         The same at points that another integral was found from: where enough of them count, it is
         looked for among them.
-    fine : float
-        Error that is small enough.
 
     Returns
     -------
@@ -122,7 +118,7 @@ def log_integral(
         points, log_weight = (np.array(part) for part in zip(*found, strict=True))
         before, result = result, Integral.of(points, log_weight, mixture)
         apart = abs(result.value - before.value)
-        settled = result.error < fine and apart < SETTLED * before.error
+        settled = result.error < FINE and apart < max(SETTLED * before.error, FINE)
         if not np.isfinite(result.value) or settled or n >= MOST:
             return result
         mixture, _ = _refitted(mixture, points.reshape(-1, points.shape[2]), log_weight.ravel())
