@@ -168,7 +168,7 @@ def adjusted_by_rows(base: Family) -> Family:
         "one_parameter": False,
         "known": base.known,
         "additive": False,
-        "checks": {},
+        "checks": base.checks,
     }
     made: Family = type(
         f"{type(base).__name__}Adjusted", (Adjusted, type(base)), dict(attributes)

@@ -30,7 +30,7 @@ class NormalAdjusted(Adjusted, Normal):
     parameters: ClassVar[tuple[str, ...]] = ("sigma", "gamma")
     lower_bounds = {"gamma": -np.inf}
     additive = False
-    checks = {"below": (), "tails": ()}
+    checks = {"below": (), "tails": (), "unequal": ()}
 
     def collapse(self, frame: Frame) -> Frame:
         """Count, means, squares and products of deviations of the rows of each group."""

@@ -207,6 +207,16 @@ class Treatment(Family):
         return np.bincount(arm_of(cells), minlength=2 * J).reshape(J, 2) == 0
 
 
+def outcomes_of(family: Family) -> Family:
+    """Return the family of the outcomes: the same, but where a treatment has effects on them."""
+    return family.base if isinstance(family, Treatment) else family
+
+
+def sets_of(family: Family, rows: pd.DataFrame) -> np.ndarray:
+    """Return the number of the set of rows that each belongs to, those of one mean, (N,)."""
+    return arm_of(rows) if isinstance(family, Treatment) else rows["group"].to_numpy()
+
+
 def arm_of(cells: pd.DataFrame) -> np.ndarray:
     """Return the number of each cell's arm: a group's come together, the control first."""
     return 2 * cells["group"].to_numpy() + cells[TREATED].to_numpy().astype(np.int64)
@@ -262,6 +272,7 @@ def effects_on(base: Family) -> Treatment:
         "scored": base.scored,
         "mean_words": words,
         "bounded": base.bounded,
+        "checks": base.checks,
     }
     made: Treatment = type(f"{type(base).__name__}Treatment", (Treatment,), attributes)()
     return made

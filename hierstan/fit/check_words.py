@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import outcomes_of, sets_of
 from hierstan.fit.statistics import Rows
 from hierstan.text.numbers import figure
 
@@ -91,10 +92,10 @@ def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
         most=figure(high, 2),
         among=f"({figure(low)} to {figure(high)} {like}",
         shares=f"({low:.0%} to {high:.0%} {like}",
-        noun="the binomial's" if fit.family.link == "logit" else "the mean",
-        scale=" logarithm" if fit.family.positive else "",
+        noun="the binomial's" if outcomes_of(fit.family).link == "logit" else "the mean",
+        scale=" logarithm" if outcomes_of(fit.family).positive else "",
         spread=_sds(fit) if "{spread}" in WORDS[name] else "",
-        family=fit.data.family,
+        family=outcomes_of(fit.family).name,
         label=label,
     )
 
@@ -102,10 +103,11 @@ def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
 def _sds(fit: Fit) -> str:
     table = fit.data.to_frame().filter(regex="^sd")
     if len(table.columns):
-        sd, words = table.iloc[:, 0].dropna(), "sd"
+        sd, words = pd.Series(table.to_numpy(float).ravel()).dropna(), "sd"
     else:
         assert fit.data.rows is not None
-        sd = np.log(fit.data.rows["y"]).groupby(fit.data.rows["group"]).std().dropna()
+        sets = sets_of(fit.family, fit.data.rows)
+        sd = np.log(fit.data.rows["y"]).groupby(sets).std().dropna()
         words = "sd of their logarithms"
     return f"{words} {figure(sd.min())} to {figure(sd.max())}"
 
@@ -126,7 +128,9 @@ def _cure(fit: Fit, name: str) -> tuple[str, ...]:
 
     Every entry of `Family.checks` lists alternatives, each a family or several equally good.
     """
-    takes = {name for name, roles in fit.family.takes.items() if _came_by(fit, set(roles))}
+    takes = {
+        name for name, roles in outcomes_of(fit.family).takes.items() if _came_by(fit, set(roles))
+    }
     for equals in fit.family.checks.get(name, ()):
         there = [
             cure
@@ -152,7 +156,7 @@ def _more_zeros_than_overdispersion(fit: Fit) -> bool:
     """Whether zeros are more than a negative binomial of the groups' means and variance has."""
     rows = fit.data.rows
     assert rows is not None
-    own, y = Rows.of(rows, len(fit.data.groups)), rows["y"].to_numpy(float)
+    own, y = Rows.of(rows, sets_of(fit.family, rows)), rows["y"].to_numpy(float)
     mean = (own.total(y[None])[0] / np.bincount(own.group, own.size, own.J))[own.group] * own.size
     excess = max(float(((y - mean) ** 2 - mean).sum() / (mean**2).sum()), 1e-9)
     expected = np.where(mean > 0, (1 + excess * mean) ** (-1 / excess), 1)
@@ -164,7 +168,8 @@ def _one_sided(fit: Fit) -> bool:
     """Whether the tenth of the rows that is farthest from its groups' medians lies on one side."""
     rows = fit.data.rows
     assert rows is not None
-    y, group = np.log(rows["y"]) if fit.family.positive else rows["y"], rows["group"]
+    y = np.log(rows["y"]) if outcomes_of(fit.family).positive else rows["y"]
+    group = sets_of(fit.family, rows)
     off = y - y.groupby(group).transform("median")
     unit = off.abs().groupby(group).transform("median")
     apart = (off / unit)[unit > 0]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
+from hierstan.families.treatment import outcomes_of, sets_of
 from hierstan.fit.check_words import COLUMNS, messages
 from hierstan.fit.once import once
 from hierstan.fit.statistics import STATISTICS, Rows, outlying
@@ -106,8 +107,8 @@ def misleading(fit: Fit) -> tuple[str, ...]:
 # internals --------------------------------------------------------------------------------------
 
 
-def _several(rows: pd.DataFrame) -> bool:
-    return bool(rows["group"].duplicated().any())
+def _several(fit: Fit, rows: pd.DataFrame) -> bool:
+    return bool((np.bincount(sets_of(fit.family, rows)) > 1).any())
 
 
 def _table(lines: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
@@ -131,7 +132,7 @@ def _material(fit: Fit, excess: Mapping[str, float]) -> set[str]:
         wrong |= {"above"}
     if excess.get("unequal", 0) > 1:
         assert fit.data.rows is not None
-        freedom = np.bincount(fit.data.rows["group"]) - 1.0
+        freedom = np.bincount(sets_of(fit.family, fit.data.rows)) - 1.0
         variance = (excess["unequal"] - 1) / (2 * freedom[freedom > 0].mean())
         wrong |= {"unequal"} if variance > MOST_UNEQUAL**2 else set()
     return wrong
@@ -144,9 +145,10 @@ def _at_first_sight(fit: Fit) -> dict[str, float]:
     """
     rows = fit.data.rows
     names = {"dispersion", "above", "unequal"} & set(fit.family.checks)
-    if rows is None or not names or not _several(rows):
+    if rows is None or not names or not _several(fit, rows):
         return {}
-    y, own = _scaled(fit, rows["y"].to_numpy(float)[None])[0], Rows.of(rows, len(fit.data.groups))
+    y = _scaled(fit, rows["y"].to_numpy(float)[None])[0]
+    own = Rows.of(rows, sets_of(fit.family, rows))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         return {name: float(STATISTICS[name](y, own)[0]) / 0.9 for name in names}
 
@@ -154,7 +156,7 @@ def _at_first_sight(fit: Fit) -> dict[str, float]:
 def _scaled(fit: Fit, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Return outcomes as the statistics take them: logarithms, or in a unit that cannot matter."""
     both = [y, *others]
-    if fit.family.positive:
+    if outcomes_of(fit.family).positive:
         with np.errstate(divide="ignore"):
             both = [np.log(np.maximum(values, 1e-300)) for values in both]
     if fit.family.columns["y"] == "real":  # where the unit must not matter, nor overflow
@@ -166,7 +168,7 @@ def _scaled(fit: Fit, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
 def _within(fit: Fit) -> dict[str, dict[str, float]]:
     """Return the comparisons of the rows within groups, made once."""
     rows = fit.data.rows
-    if rows is None or not fit.family.checks or not _several(rows):
+    if rows is None or not fit.family.checks or not _several(fit, rows):
         return {}
     return once(fit, (_compared,), lambda: _compared(fit, rows))
 
@@ -176,7 +178,7 @@ def _compared(fit: Fit, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     from hierstan.engines.stanli import Evaluator
 
     sizes = fit.arrays.sizes
-    size, J = int(sizes["chain"] * sizes["draw"]), len(fit.data.groups)
+    size = int(sizes["chain"] * sizes["draw"])
     sets = min(size, int(np.clip(VALUES // len(rows), *SETS)))
     which = np.linspace(0, size - 1, sets).astype(int)
     entries = stan_data(fit.data, fit.priors, rows=True, pointwise=True)
@@ -191,7 +193,7 @@ def _compared(fit: Fit, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
             "y_rep of this program is not a number at some draws: no data to check."
         )
     y, y_rep = _scaled(fit, rows["y"].to_numpy(float)[None], y_rep)
-    own = Rows.of(rows, J)
+    own = Rows.of(rows, sets_of(fit.family, rows))
     found = {}
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for name in fit.family.checks:

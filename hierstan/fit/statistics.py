@@ -23,7 +23,7 @@ class Rows:
     Attributes
     ----------
     group : numpy.ndarray
-        Codes from 0 to J - 1, (N,).
+        Codes from 0 to J - 1 of the groups, or of their arms, (N,).
     J : int
     size : numpy.ndarray
         Trials or exposures, (N,); ones without.
@@ -37,12 +37,12 @@ class Rows:
     trials: bool
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, J: int) -> Rows:
-        """Take them from a family's rows."""
+    def of(cls, rows: pd.DataFrame, group: np.ndarray) -> Rows:
+        """Take them from a family's rows, and the sets that have one mean each."""
         trials = "trials" in rows
         size = next((rows[name] for name in ("trials", "exposure") if name in rows), None)
         values = np.ones(len(rows)) if size is None else size.to_numpy(float)
-        return cls(rows["group"].to_numpy(), J, values, trials)
+        return cls(group, int(group.max()) + 1, values, trials)
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Add values (S, N) up by group, (S, J)."""

@@ -186,3 +186,38 @@ def test_a_group_with_one_arm_lies_nowhere() -> None:
     table = hs.check(unpaired()).table
     assert np.isfinite(table.loc["farthest group, in sd", ["observed", "replicated", "p"]]).all()
     assert table["ok"].all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [("arms normal", "normal_unequal"), ("arms poisson", "neg_binomial"),
+     ("adjusted poisson", "neg_binomial")],
+)  # fmt: skip
+def test_arms_and_adjusted_rows_are_checked_around_their_own_means(kind: str, cure: str) -> None:
+    """Silent where the model is right, whatever the treatment does."""
+    rng = np.random.default_rng(3)
+    group = np.repeat(np.arange(6), 24)
+    frame = pd.DataFrame(
+        {"g": group, "arm": np.tile(["old", "new"], 72), "z": rng.normal(size=144)}
+    )
+    more = frame["z"] if kind.startswith("adjusted") else 2.0 * (frame["arm"] == "new")
+    eta, extra = rng.normal(0, 0.5, 6)[group] + 0.6 * more, rng.normal(0, 0.9, 144)
+
+    def told(wrong: bool, family: str) -> hs.GroupedData:
+        if kind == "arms normal":
+            y = eta + rng.normal(size=144) * np.where(wrong & (group == 2), 5.0, 1.0)
+        else:
+            y = rng.poisson(np.exp(1 + eta + wrong * extra))
+        given = {"group": "g", "outcome": "y", "family": family}
+        if kind.startswith("adjusted"):
+            return hs.GroupedData.from_rows(frame.assign(y=y), adjust=["z"], **given)
+        return hs.GroupedData.from_trial(frame.assign(y=y), arm="arm", control="old", **given)
+
+    options = {"seed": 1, "engine": "stanli", "progress": False, "warmup": 300, "draws": 300}
+    fits = [
+        hs.PartialPooling().fit(told(wrong, kind.split()[-1]), **options) for wrong in (False, True)
+    ]
+    assert not hs.check(fits[0]).messages
+    found = hs.check(fits[1]).messages
+    assert any(f"family='{cure}'" in text for text in found), found
+    assert told(True, cure).family.startswith(cure)
