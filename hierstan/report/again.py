@@ -112,11 +112,15 @@ def _data(data: GroupedData) -> str:
         roles["predictors"] = repr(data.predictors.columns.tolist())
     family = FAMILIES[data.family]
     base = family.base if isinstance(family, Treatment) else family
-    constructor = maker.removeprefix("from_")
-    if "outcome" in roles or (constructor in base.takes and base.name != default(constructor)):
-        roles["family"] = repr(base.name)
+    constructor, named = maker.removeprefix("from_"), base.name.removesuffix("_adjusted")
+    if "outcome" in roles or (constructor in base.takes and named != default(constructor)):
+        roles["family"] = repr(named)
     if maker == "from_estimates" and data.measure and "lower" not in roles:
         roles["measure"] = repr(data.measure)
+    if data.categories is not None:
+        roles["order"] = repr(data.categories.tolist())
+        if data.arms is not None:
+            roles["outcome"], roles["family"] = roles.pop("rating"), repr(default("ratings"))
     if data.arms is not None:
         maker, roles["control"] = "from_trial", repr(data.arms.tolist()[0])
     unknown = [UNKNOWN[role] for role in UNKNOWN if role in roles]

@@ -19,7 +19,13 @@ KINDS = {  # what is observed in each group: the options that must, and that may
 }
 NO_COLUMNS = ("family", "order")
 ADJUSTED = ("successes", "events", "outcome", "rating")  # kinds whose rows may have covariates
-IN_ARMS = ("successes", "events", "outcome", "mean")  # kinds of which --arm takes a long table
+IN_ARMS = (
+    "successes",
+    "events",
+    "outcome",
+    "mean",
+    "rating",
+)  # kinds that --arm goes with
 CONSTRUCTORS = {  # of `GroupedData`, after from_
     "estimate": "estimates",
     "successes": "counts",

@@ -67,7 +67,9 @@ def _read(options: Namespace) -> pd.DataFrame:
 
 def _grouped(frame: pd.DataFrame, options: Namespace) -> Taken:
     from hierstan.data.grouped_data import GroupedData
+    from hierstan.families import default
 
+    columns = dict(options.columns)
     more = {"predictors": options.predictors, "factors": options.factors}
     if options.adjust:
         more["adjust"] = options.adjust
@@ -79,8 +81,10 @@ def _grouped(frame: pd.DataFrame, options: Namespace) -> Taken:
     if options.arm is not None:
         constructor = "trial"
         more["control"] = written.arm(frame[options.arm], options.control)
+        if "rating" in columns:
+            columns["outcome"], more["family"] = columns.pop("rating"), default("ratings")
     make = getattr(GroupedData, f"from_{constructor}")
-    return of_data(make(frame, **options.columns, **more))
+    return of_data(make(frame, **columns, **more))
 
 
 def _in_two_parts(frame: pd.DataFrame, options: Namespace) -> Taken:

@@ -19,6 +19,7 @@ from programs import small_data, structured_data
 
 import hierstan as hs
 from hierstan.report import sections
+from hierstan.report.again import script
 from hierstan.report.answers import data_grid
 from hierstan.shell.cli import main
 
@@ -394,6 +395,22 @@ def test_categories_that_are_numbers_head_their_columns() -> None:
 
 
 # the same again ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("adjust", [[], ["age"]])
+@pytest.mark.parametrize("arms", [{}, {"arm": "arm", "control": "c", "family": "ordinal"}])
+def test_its_script_makes_the_same_ratings(arms: dict[str, str], adjust: list[str]) -> None:
+    frame = pd.DataFrame({"g": np.repeat(list("ab"), 8), "arm": list("ct") * 8})
+    frame["stars"], frame["age"] = [1, 3, 2, 2] * 4, np.arange(16) % 5 / 2
+    make = hs.GroupedData.from_trial if arms else hs.GroupedData.from_ratings
+    role = {"outcome" if arms else "rating": "stars"}
+    data = make(frame, group="g", order=[1, 2, 3, 4], **role, **arms, adjust=adjust)
+    few = {"engine": "stanli", "chains": 1, "warmup": 100, "draws": 50, "progress": False}
+    lines = script({"partial": hs.PartialPooling().fit(data, seed=1, **few)}, {}).splitlines()
+    made = {"hs": hs, "frame": frame}
+    exec(next(line for line in lines if line.startswith("data = ")), made)
+    pd.testing.assert_frame_equal(made["data"].cells, data.cells)
+    assert made["data"].family == data.family
 
 
 @pytest.mark.slow

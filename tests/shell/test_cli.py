@@ -678,6 +678,16 @@ def experiment(tmp_path: Path) -> Path:
     return file
 
 
+def test_two_arms_of_ratings_from_a_long_table(experiment: Path) -> None:
+    frame = pd.read_csv(experiment).assign(stars=[1, 2, 3, 2, 1, 3, 3, 2, 1, 2])
+    frame.to_csv(experiment, index=False)
+    given = ["--rating", "stars", "--order", "1,2,3,4"]
+    data = take(parse(["compare", str(experiment), *ARMS, *given])).data
+    assert data.family == "ordinal_treatment"
+    assert data.categories is not None
+    assert data.categories.tolist() == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("kind", GIVEN)
 def test_two_arms_from_a_long_table(kind: str, experiment: Path) -> None:
     columns = [*ARMS, *GIVEN[kind]]
@@ -718,7 +728,7 @@ def test_what_a_treatment_changes_is_printed_and_written(
         (["--arm", "page", *GIVEN["counts"]], "--arm needs --control beside it"),
         (
             ["--arm", "page", "--control", "1", "--estimate", "spent", "--se", "sd"],
-            "--arm goes with --successes, --events, --outcome, --mean, not with --estimate",
+            "--arm goes with --successes, --events, --outcome, --mean, --rating, not with --est",
         ),
         (
             ["--mean", "spent", "--sd", "sd", "--n", "users", "--adjust", "page"],
