@@ -156,28 +156,29 @@ def _of_rows(
 ) -> np.ndarray:
     """Return the log density of each row given the others of its group, without what is constant.
 
-    What the others say of theta is normal, with their weight and around their mean. Where all rows
-    weigh the same, all that depends on weights is the same for each row of a group.
+    What the others say of theta is normal, with their weight and around their mean, so that the
+    density is a parabola of the row. Where all rows weigh the same, it is the same for each row of
+    a group.
     """
-    alike = weight.shape[1] == location.shape[-1] == 1
-    if alike:
+    if weight.shape[1] == location.shape[-1] == 1:
         others = weight * np.maximum(groups.sizes - 1, 0)
-        pull = weight * (groups(off)[:, groups.of] - off)
+        shared = weight * (groups.sizes > 1)
+        told = shared * groups(off)
+        of = groups.of
     else:
         weight = np.broadcast_to(weight, np.broadcast_shapes(weight.shape, off.shape))
-        others = np.maximum(groups(weight)[:, groups.of] - weight, 0.0)
-        others = np.where(groups.alone, 0.0, others)
-        pull = groups(weight * off)[:, groups.of] - weight * off
-    pull = np.where(groups.alone, 0.0, pull)
+        others = np.where(groups.alone, 0.0, groups(weight)[:, groups.of] - weight)
+        others = np.maximum(others, 0.0)
+        shared = np.where(groups.alone, 0.0, weight)
+        told = np.where(groups.alone, 0.0, groups(weight * off)[:, groups.of])
+        of = np.arange(len(groups.of))
     left = scale2 / (1 + scale2 * others)  # variance of theta given the others
     total = variance + left
-    constant, slope = -0.5 * (LOG_2PI + np.log(total)), -0.5 / total
-    middle = location - left * location * others
-    if alike:
-        of_groups = (left, constant, slope, middle)
-        left, constant, slope, middle = (values[:, groups.of] for values in of_groups)
-    apart = off - middle - left * pull
-    apart *= apart  # in place, here and below: these are large
-    apart *= slope
-    apart += constant
-    return np.asarray(apart)
+    steep = np.sqrt(0.5 / total)
+    slope = steep * (1 + left * shared)
+    middle = steep * (location - left * location * others + left * told)
+    apart = np.take(slope, of, axis=1) * off
+    apart -= np.take(middle, of, axis=1)  # in place, here and below: these are large
+    apart *= apart
+    constant = np.take(-0.5 * (LOG_2PI + np.log(total)), of, axis=1)
+    return np.subtract(constant, apart, out=apart)
