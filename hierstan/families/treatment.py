@@ -22,6 +22,7 @@ from hierstan.priors import Prior
 TREATED = "treated"
 AS_TOLD = {"successes": "events", "trials": "total"}  # as people call them in trials
 ANYWHERE = ("intercept", "slope", "baseline")  # parameters that may be of either sign
+ABSENT = {"n": 0, "raw": 0.0, "link": 0.0, "raw_se": np.inf, "link_se": np.inf}  # arm of a group
 MEASURES = {  # as in `hierstan.data.measures`, and what their estimates are called
     "identity": ("MD", "mean difference"),
     "logit": ("OR", "log odds ratio"),
@@ -142,13 +143,13 @@ class Treatment(Family):
         """
         present, codes = np.unique(arm_of(cells), return_inverse=True)
         found = self.base.raw_estimates(cells.assign(group=codes), len(present))
-        found.index = pd.Index(present)
-        every = found.reindex(np.arange(2 * J))
-        every = every.fillna({"n": 0, "raw": 0, "link": 0, "raw_se": np.inf, "link_se": np.inf})
-        return {
-            "control": every.iloc[::2].reset_index(drop=True),
-            "treatment": every.iloc[1::2].reset_index(drop=True),
-        }
+        arms: dict[str, dict[str, np.ndarray]] = {"control": {}, "treatment": {}}
+        for name in map(str, found):
+            own, absent = found[name].to_numpy(), ABSENT.get(name, np.nan)
+            every = np.full(2 * J, absent, dtype=np.result_type(own, absent))
+            every[present] = own
+            arms["control"][name], arms["treatment"][name] = every[::2], every[1::2]
+        return {arm: pd.DataFrame(columns) for arm, columns in arms.items()}
 
     def sizes(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         """Return how much data each group has, both arms together."""

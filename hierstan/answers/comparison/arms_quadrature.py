@@ -7,6 +7,7 @@ doi:10.2307/2347995), one axis of which is the mean of the arm in question.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -227,6 +228,7 @@ def log_sum(values: np.ndarray, axis: int = 0) -> np.ndarray:
 # internals ------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=64)
 def _rule(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes, and the logs of their weights for an integral over the line."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(size)
