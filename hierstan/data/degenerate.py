@@ -13,8 +13,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import DataError
 from hierstan.families import FAMILIES
-from hierstan.families.family import Family
-from hierstan.families.treatment import Treatment, arm_of
+from hierstan.families.treatment import arm_of
 from hierstan.text.numbers import figure
 from hierstan.text.wording import show
 
@@ -67,7 +66,8 @@ def _check_equal(data: GroupedData) -> None:
         found = f"is the same in all {int(count.sum()):,} rows: {figure(y[0], 6)}"
     else:
         order = np.argsort(-count, kind="stable")
-        found = f"does not vary within any {_kind(data)}: {_told(data, order)}"
+        told = _told(data, count[order], y[order], _code(data)[order])
+        found = f"does not vary within any {_kind(data)}: {told}"
     raise _no_variation(data, found)
 
 
@@ -89,12 +89,14 @@ def _check_each(data: GroupedData) -> None:
     vary = max(int(((freedom > 0) & ~equal).sum()), 1)
     if found.size and (found**2).sum() + (found.sum() - 1) ** 2 / vary >= STEEPEST:
         within = "within" if _kind(data) == "group" else "within the arms of"
+        some = equal[of] & (size > 1)
+        told = _told(data, size[some], cells["y"].to_numpy()[some], _code(data)[some])
         raise DataError(
-            f"{_column(data)} does not vary {within} {found.size:,} of {J:,} groups: "
-            f"{_told(data, np.flatnonzero(equal[of] & (size > 1)))}. A group of equal rows has no "
-            f"standard deviation of its own, which family={_asked_for(data)!r} estimates: the "
-            "likelihood grows without bound. Use family='normal', which has one for all groups. If "
-            "the values were rounded, take more digits."
+            f"{_column(data)} does not vary {within} {found.size:,} of {J:,} groups: {told}. "
+            "A group of equal rows has no standard deviation of its own, which "
+            f"family={_asked_for(data)!r} estimates: the likelihood grows without bound. Use "
+            "family='normal', which has one for all groups. If the values were rounded, take more "
+            "digits."
         )
 
 
@@ -117,7 +119,7 @@ def _variation(data: GroupedData) -> tuple[float, float, float]:
         gap = np.maximum(np.log(y) - cells["mean_log"].to_numpy(), 0)
         squares, limit = 2 * count * gap, np.sqrt(ROUNDING) * max(1.0, np.abs(np.log(y)).max())
         y = np.log(y)
-    elif _outcomes(data).link == "log":
+    elif FAMILIES[data.family].outcomes.link == "log":
         squares, y = cells["squares"].to_numpy(), np.log(y)
         limit = ROUNDING * max(1.0, float(np.abs(y).max()))
     else:
@@ -128,12 +130,11 @@ def _variation(data: GroupedData) -> tuple[float, float, float]:
     return float(np.sqrt(within / N)), float(np.sqrt((within + between) / N)), float(limit)
 
 
-def _told(data: GroupedData, some: np.ndarray) -> str:
-    """Tell of some cells how many rows have which value, and where."""
-    cells, places = data.cells.iloc[some[:3]], _places(data)
-    numbers = zip(cells["count"], cells["y"], _code(data)[some[:3]], strict=True)
-    lines = [f"{int(n):,} × {figure(y, 6)} in {places[code]}" for n, y, code in numbers]
-    return ", ".join(lines) + (", …" if len(some) > 3 else "")
+def _told(data: GroupedData, count: np.ndarray, value: np.ndarray, code: np.ndarray) -> str:
+    """Tell how many rows have which value, and where (see `_code`), of the first three."""
+    places, first = _places(data), zip(count[:3], value[:3], code[:3], strict=True)
+    lines = [f"{int(n):,} × {figure(y, 6)} in {places[place]}" for n, y, place in first]
+    return ", ".join(lines) + ", …" * (len(count) > 3)
 
 
 def _code(data: GroupedData) -> np.ndarray:
@@ -145,26 +146,19 @@ def _code(data: GroupedData) -> np.ndarray:
 
 def _places(data: GroupedData) -> list[str]:
     """Return what these are called, by their numbers."""
-    if not FAMILIES[data.family].treatment:
+    if data.arms is None:
         return [show(group) for group in data.groups]
-    names = ["control", "treatment"] if data.arms is None else data.arms.tolist()
     codes = np.unique(arm_of(data.cells))
-    return [f"{show(data.groups[code // 2])} ({names[code % 2]})" for code in codes]
+    return [f"{show(data.groups[code // 2])} ({data.arms[code % 2]})" for code in codes]
 
 
 def _kind(data: GroupedData) -> str:
     return "arm of a group" if FAMILIES[data.family].treatment else "group"
 
 
-def _outcomes(data: GroupedData) -> Family:
-    """Return the family of the outcomes, which those of effects on them have as their base."""
-    family = FAMILIES[data.family]
-    return family.base if isinstance(family, Treatment) else family
-
-
 def _asked_for(data: GroupedData) -> str:
     """Return the family that was asked for."""
-    return _outcomes(data).name.removesuffix("_adjusted")
+    return FAMILIES[data.family].outcomes.name.removesuffix("_adjusted")
 
 
 def _check_ties(data: GroupedData) -> None:
@@ -185,14 +179,8 @@ def _check_ties(data: GroupedData) -> None:
         if tied.sum() == N:
             found = f"is the same in all {N:,} rows: {figure(value[0], 6)}"
             if J > 1:
-                found = (
-                    f"does not vary within any {_kind(data)}: "
-                    + ", ".join(
-                        f"{tied[j]:,} × {figure(value[j], 6)} in {places[j]}"
-                        for j in range(min(J, 3))
-                    )
-                    + ", …" * (J > 3)
-                )
+                each = _told(data, tied, value, np.arange(J))
+                found = f"does not vary within any {_kind(data)}: {each}"
             raise _no_variation(data, found)
         size = np.bincount(of)
         where = [f" in {place}" for place in places] if len(places) == J else [""]

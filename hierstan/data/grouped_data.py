@@ -64,7 +64,7 @@ class GroupedData:
     categories : pandas.Index or None
         The categories of ratings, from the lowest to the highest.
     arms : pandas.Index or None
-        Of a long table with two arms: what the control and the treatment are called.
+        Where there are two: what the control and the treatment are called.
     covariates : pandas.DataFrame or None
         What rows are adjusted for: a line for each number, and for each level of a label but its
         reference, with the ``mean`` over all rows and the ``sd`` by which it is standardized.

@@ -122,7 +122,8 @@ def take_arms(table: Table) -> Intake:
     taken = Intake(family.name, groups, cells, cells, len(cells), structure.columns(table))
     once = "Add up the rows of each trial, or name its comparisons apart."
     _check_one_row_per_group(taken._replace(cells=rows), table, once)
-    return described(taken._replace(measure=family.measure), table, rows)
+    taken = taken._replace(measure=family.measure, arms=pd.Index(ARMS))
+    return described(taken, table, rows)
 
 
 def described(taken: Intake, table: Table, rows: pd.DataFrame | None) -> Intake:

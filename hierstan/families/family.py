@@ -316,6 +316,11 @@ class Family(ABC):
         raise NotImplementedError(f"{self.name} has nothing of each group's own")
 
     @property
+    def outcomes(self) -> Family:
+        """The family of the outcomes: itself, but where its means are effects on another's."""
+        return self
+
+    @property
     def has_arms(self) -> bool:
         """Whether a treatment can have effects on such outcomes."""
         return not self.estimates

@@ -59,6 +59,11 @@ class Treatment(Family):
     link = "identity"  # an effect on the link scale of the outcomes
     treatment = True
 
+    @property
+    def outcomes(self) -> Family:
+        """The family that the treatment has effects on."""
+        return self.base
+
     def location_scale(self, cells: pd.DataFrame) -> tuple[float, float]:
         """Location of all treated less that of all controls; scale of all outcomes."""
         treated, control = _arm(cells, 1), _arm(cells, 0)
@@ -206,11 +211,6 @@ class Treatment(Family):
 
     def _absent(self, cells: pd.DataFrame, J: int) -> np.ndarray:
         return np.bincount(arm_of(cells), minlength=2 * J).reshape(J, 2) == 0
-
-
-def outcomes_of(family: Family) -> Family:
-    """Return the family of the outcomes: the same, but where a treatment has effects on them."""
-    return family.base if isinstance(family, Treatment) else family
 
 
 def sets_of(family: Family, rows: pd.DataFrame) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import outcomes_of, sets_of
+from hierstan.families.treatment import sets_of
 from hierstan.fit.statistics import Rows
 from hierstan.text.numbers import figure
 
@@ -92,10 +92,10 @@ def _said(fit: Fit, name: str, line: Mapping[object, float], label: str) -> str:
         most=figure(high, 2),
         among=f"({figure(low)} to {figure(high)} {like}",
         shares=f"({low:.0%} to {high:.0%} {like}",
-        noun="the binomial's" if outcomes_of(fit.family).link == "logit" else "the mean",
-        scale=" logarithm" if outcomes_of(fit.family).positive else "",
+        noun="the binomial's" if fit.family.outcomes.link == "logit" else "the mean",
+        scale=" logarithm" if fit.family.outcomes.positive else "",
         spread=_sds(fit) if "{spread}" in WORDS[name] else "",
-        family=outcomes_of(fit.family).name,
+        family=fit.family.outcomes.name,
         label=label,
     )
 
@@ -128,9 +128,7 @@ def _cure(fit: Fit, name: str) -> tuple[str, ...]:
 
     Every entry of `Family.checks` lists alternatives, each a family or several equally good.
     """
-    takes = {
-        name for name, roles in outcomes_of(fit.family).takes.items() if _came_by(fit, set(roles))
-    }
+    takes = {name for name, roles in fit.family.outcomes.takes.items() if _came_by(fit, set(roles))}
     for equals in fit.family.checks.get(name, ()):
         there = [
             cure
@@ -168,7 +166,7 @@ def _one_sided(fit: Fit) -> bool:
     """Whether the tenth of the rows that is farthest from its groups' medians lies on one side."""
     rows = fit.data.rows
     assert rows is not None
-    y = np.log(rows["y"]) if outcomes_of(fit.family).positive else rows["y"]
+    y = np.log(rows["y"]) if fit.family.outcomes.positive else rows["y"]
     group = sets_of(fit.family, rows)
     off = y - y.groupby(group).transform("median")
     unit = off.abs().groupby(group).transform("median")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from hierstan.data.own_estimates import raw_estimates
 from hierstan.errors import HierstanError
-from hierstan.families.treatment import outcomes_of, sets_of
+from hierstan.families.treatment import sets_of
 from hierstan.fit.check_words import COLUMNS, messages
 from hierstan.fit.once import once
 from hierstan.fit.statistics import STATISTICS, Rows, outlying
@@ -156,7 +156,7 @@ def _at_first_sight(fit: Fit) -> dict[str, float]:
 def _scaled(fit: Fit, y: np.ndarray, *others: np.ndarray) -> list[np.ndarray]:
     """Return outcomes as the statistics take them: logarithms, or in a unit that cannot matter."""
     both = [y, *others]
-    if outcomes_of(fit.family).positive:
+    if fit.family.outcomes.positive:
         with np.errstate(divide="ignore"):
             both = [np.log(np.maximum(values, 1e-300)) for values in both]
     if fit.family.columns["y"] == "real":  # where the unit must not matter, nor overflow

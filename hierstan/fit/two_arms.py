@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hierstan.data.intake import ARMS
 from hierstan.errors import HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
@@ -33,14 +34,11 @@ def treatment_of(fit: Fit, verb: str) -> Treatment:
     )
 
 
-def arm_names(fit: Fit) -> tuple[str, str] | None:
-    """Return what the control and the treatment are called, where both have words for names."""
-    names = [] if fit.data.arms is None else fit.data.arms.tolist()
-    if not names or not all(
-        isinstance(name, str) and re.search("[^\\W\\d_]", name) for name in names
-    ):
-        return None
-    return names[0], names[1]
+def arm_names(fit: Fit) -> tuple[str, str]:
+    """Return what to call the control and the treatment: `ARMS`, unless both names are words."""
+    names = ARMS if fit.data.arms is None else fit.data.arms.tolist()
+    words = all(isinstance(name, str) and re.search("[^\\W\\d_]", name) for name in names)
+    return (names[0], names[1]) if words else ARMS
 
 
 def own_draws(fit: Fit) -> dict[str, np.ndarray]:

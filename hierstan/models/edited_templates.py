@@ -58,7 +58,7 @@ def check_consistency(plan: Plan) -> None:
                 np.diff(population.sum(axis=1))[0],
                 plan.conditional,
             )
-    base = getattr(FAMILIES[plan.data.family], "base", FAMILIES[plan.data.family])
+    base = FAMILIES[plan.data.family].outcomes
     if isinstance(base, Ordinal):
         _check_categories(base, plan, evaluator, inits)
     if plan.integrated:

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.intake import ARMS
 from hierstan.data.own_estimates import shown_estimates
 from hierstan.data.two_part import TwoPartData
 from hierstan.errors import HierstanError
 from hierstan.families import FAMILIES
 from hierstan.families.family import Family
-from hierstan.families.treatment import Treatment
 from hierstan.fit.centers import center_means, has_centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import group_summaries
@@ -186,8 +186,7 @@ def group_word(data: GroupedData | TwoPartData) -> str:
 
 def outcome_family(data: GroupedData) -> Family:
     """Return the family of the outcomes themselves, in either arm where there are two."""
-    family = FAMILIES[data.family]
-    return family.base if isinstance(family, Treatment) else family
+    return FAMILIES[data.family].outcomes
 
 
 def outcome_word(data: GroupedData) -> str:
@@ -236,16 +235,15 @@ def arm_words(fit: Fit, scale: str = "response") -> tuple[str, str]:
     family, averages = outcome_family(fit.data), _averages(fit.data)
     if scale == "link":
         averages = [_on_link(family, words, fit.data) for words in averages]
-    names = map(literal, arm_names(fit) or ("control arm", "treated arm"))
+    names = map(literal, arm_names(fit))
     control, treated = (f"{words}, {name}" for words, name in zip(averages, names, strict=True))
     return control, treated
 
 
 def arm_headers(fit: Fit) -> dict[str, str]:
     """Return what "control" and "treatment" are called, short enough to head a column."""
-    names = arm_names(fit) or ("control", "treatment")
-    called = (printable(literal(name), LONGEST) for name in names)
-    return dict(zip(("control", "treatment"), called, strict=True))
+    called = (printable(literal(name), LONGEST) for name in arm_names(fit))
+    return dict(zip(ARMS, called, strict=True))
 
 
 def require_posterior(fit: Fit | TwoPartFit, picture: str) -> None:
@@ -277,8 +275,7 @@ def _pairs(data: GroupedData) -> list[tuple[str, str]]:
     """
     family, columns = outcome_family(data), data.columns
     if "total_control" in columns:
-        arms = ("control", "treatment")
-        return [(literal(columns[f"events_{a}"]), literal(columns[f"total_{a}"])) for a in arms]
+        return [(literal(columns[f"events_{a}"]), literal(columns[f"total_{a}"])) for a in ARMS]
     outcome, per = family.role_of("y", columns), family.role_of(family.per, columns)
     own = columns[outcome] if outcome else columns.get("mean", "outcome")
     return 2 * [(literal(own), literal(columns[per]) if per else "")]

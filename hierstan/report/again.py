@@ -13,7 +13,6 @@ import pandas as pd
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.two_part import TwoPartData
 from hierstan.families import FAMILIES, default
-from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.fit.trust import parts
 from hierstan.fit.two_part import TwoPartFit
@@ -110,8 +109,7 @@ def _data(data: GroupedData) -> str:
         roles["adjust"] = repr(adjust)
     if data.predictors is not None:
         roles["predictors"] = repr(data.predictors.columns.tolist())
-    family = FAMILIES[data.family]
-    base = family.base if isinstance(family, Treatment) else family
+    base = FAMILIES[data.family].outcomes
     constructor, named = maker.removeprefix("from_"), base.name.removesuffix("_adjusted")
     if "outcome" in roles or (constructor in base.takes and named != default(constructor)):
         roles["family"] = repr(named)
@@ -119,10 +117,10 @@ def _data(data: GroupedData) -> str:
         roles["measure"] = repr(data.measure)
     if data.categories is not None:
         roles["order"] = repr(data.categories.tolist())
-        if data.arms is not None:
+        if "arm" in roles:
             roles["outcome"], roles["family"] = roles.pop("rating"), repr(default("ratings"))
-    if data.arms is not None:
-        maker, roles["control"] = "from_trial", repr(data.arms.tolist()[0])
+    if "arm" in roles and data.arms is not None:
+        roles["control"] = repr(data.arms.tolist()[0])
     unknown = [UNKNOWN[role] for role in UNKNOWN if role in roles]
     arguments = [
         *(f"{role}={name}" for role, name in roles.items()),

@@ -54,7 +54,7 @@ def _grid(found: AbsoluteEffects, family: Treatment) -> Grid:
     shares = family.base.shares
     lines[[*ARMS, *EFFECT]] *= 100 if shares else 1
     decimals = max(places(np.ptp(lines[["lower", "upper"]].to_numpy(float), axis=1) / 3.3) - 1, 0)
-    names = [text_of(name) for name in arm_names(fit) or ARMS]
+    names = [text_of(name) for name in arm_names(fit)]
     difference = f"{MEASURES[found.measure].words}{f' ({POINTS})' * shares}"
     columns = {
         f"{name}{' (%)' * shares}": lines[arm] for arm, name in zip(ARMS, names, strict=True)

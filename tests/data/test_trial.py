@@ -77,6 +77,7 @@ def test_rows_counts_and_wide_tables_agree() -> None:
         expected = by_counts.cells.sort_values(["group", "treated"], ignore_index=True)
         pd.testing.assert_frame_equal(data.cells, expected)
     assert by_counts.measure == by_arms.measure == "OR"
+    assert by_arms.arms.tolist() == ["control", "treatment"]
 
 
 def test_means_are_those_of_the_rows() -> None:

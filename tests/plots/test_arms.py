@@ -120,7 +120,7 @@ def test_rates_far_apart_have_log_axes_and_the_same_on_both() -> None:
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlim() == ax.get_ylim()
     assert "10%" in [label.get_text() for label in ax.get_yticklabels()]
-    assert ax.get_ylabel() == "vaccinated_positive / vaccinated_total, treated arm (log scale)"
+    assert ax.get_ylabel() == "vaccinated_positive / vaccinated_total, treatment (log scale)"
     diagonal = ax.lines[0]
     np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
     near = hs.plot_arms(fit_of("two arms of counts")).axes[0]

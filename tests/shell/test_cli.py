@@ -710,7 +710,7 @@ def test_what_a_treatment_changes_is_printed_and_written(
     assert main([*line, "--output", str(file), "--report", str(page)]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "Effects (log odds ratio): raw and under each pooling." in told
-    assert "Risk difference (treated - control)" in told
+    assert "Risk difference (treatment - control)" in told
     assert "% with the treatment and " in told
     assert "the log odds ratio is" in told  # how effects go with baselines
     table = pd.read_json(file)

@@ -306,7 +306,7 @@ def _caption(fit: Fit, measure: str, people: Population, prob: float) -> str:
         what = f"Number needed to treat: one over the {source} mean risk difference and its"
     else:
         words, how = _words(measure), "/" if _is_ratio(measure) else "-"
-        control, treated = map(printable, arm_names(fit) or ("control", "treated"))
+        control, treated = map(printable, arm_names(fit))
         kind = "geometric mean, sd of the log" if how == "/" else "mean, sd"
         what = f"{words[0].upper()}{words[1:]} ({treated} {how} {control}): {source} {kind} and"
     where = at_mean_of(fit.data.covariates)

@@ -64,7 +64,7 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
     """
     prob = check_prob(prob)
     check_fit(fit, "ratings")
-    family, categories = getattr(fit.family, "base", fit.family), fit.data.categories
+    family, categories = fit.family.outcomes, fit.data.categories
     if not isinstance(family, Ordinal) or categories is None:
         raise HierstanError(
             "ratings takes a fit of ratings, from GroupedData.from_ratings or, with two arms, "
@@ -104,12 +104,12 @@ def ratings(fit: Fit, *, top: int = 2, prob: float | None = None) -> pd.DataFram
 def _lines(fit: Fit) -> pd.Index:
     """Return the labels of the table's lines: groups, or the two arms of each."""
     groups, arms = fit.data.groups, fit.data.arms
-    if not fit.family.treatment:
+    if arms is None:
         return groups
     column = fit.data.columns["group"]
     names = [*(column if isinstance(column, tuple) else [column]), fit.data.columns["arm"]]
     both = groups.repeat(2).to_frame(index=False).to_dict("series").values()
-    which = np.tile(["control", "treated"] if arms is None else arms, len(groups))
+    which = np.tile(arms, len(groups))
     return pd.MultiIndex.from_arrays([*both, which], names=names)
 
 

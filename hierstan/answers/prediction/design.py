@@ -192,7 +192,11 @@ def _of_frame(
     _check_alone(groups, new_groups, {}, rows)
     labels = newcomers.group_labels(fit.data, frame)
     if labels.has_duplicates:
-        raise DataError(f"Groups come twice: {listed(labels[labels.duplicated()].tolist())}.")
+        doubled = labels[labels.duplicated()].unique().tolist()
+        raise DataError(
+            f"Groups come more than once: {listed(doubled)}. A dataframe has one line per group; "
+            "several observations of each are a GroupedData, made as that of the fit was."
+        )
     codes, is_new, fresh = newcomers.coded(fit, labels)
     predictors = given.get("predictors")
     sizes = {name: value for name, value in given.items() if name != "predictors"}

@@ -139,7 +139,7 @@ def _arm(fit: Fit, cells: pd.DataFrame) -> str:
     arms = set(cells[TREATED].astype(bool)) if fit.family.treatment else set()
     if len(arms) != 1:
         return ""
-    names = arm_names(fit) or ("control", "treatment")
+    names = arm_names(fit)
     return f" in the arm {printable(names[arms.pop()])}"
 
 

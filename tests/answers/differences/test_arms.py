@@ -56,7 +56,7 @@ def test_arms_keep_their_names(tmp_path: Path) -> None:
     assert fit.data.arms.tolist() == ["old", "new"]
     assert "Risk difference (new - old)" in repr(hs.absolute_effects(fit))
     coded = replace(fit, data=replace(fit.data, arms=pd.Index([0, 1])))  # words say more
-    assert "Risk difference (treated - control)" in repr(hs.absolute_effects(coded))
+    assert "Risk difference (treatment - control)" in repr(hs.absolute_effects(coded))
     fit.save(tmp_path / "fit.nc")
     kept = hs.load(tmp_path / "fit.nc")
     assert kept.data.arms.tolist() == ["old", "new"]

@@ -298,6 +298,12 @@ def test_new_data_are_of_the_same_family_and_say_it_all() -> None:
         hs.predict(fit, hs.load_dataset("baseball").to_dict())
 
 
+def test_a_dataframe_with_a_group_twice_is_refused_with_the_cure() -> None:
+    fit = fitted("poisson", hs.CompletePooling)
+    with pytest.raises(hs.DataError, match="more than once: 'a'. .* are a GroupedData"):
+        hs.predict(fit, pd.DataFrame({"g": list("abaa")}))
+
+
 @pytest.mark.parametrize(("treated", "arm"), [(True, "new"), (False, "old")])
 def test_a_prediction_says_which_arm_it_is_of(treated: bool, arm: str) -> None:
     found = hs.predict(unpaired(), trials=10, treated=treated)
