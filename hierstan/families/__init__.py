@@ -67,7 +67,7 @@ FAMILIES |= {
 }
 FAMILIES |= {
     family.name: family
-    for family in [effects_on(base) for base in FAMILIES.values() if base.has_arms]
+    for family in [effects_on(base) for base in FAMILIES.values() if not base.estimates]
 }
 
 

@@ -120,7 +120,8 @@ class Family(ABC):
     medians : bool
         Whether that is a median: the mean of outcomes lies `mean_offset` above it.
     estimates : bool
-        Whether an outcome is an estimate of the user's own, with a meaning of its own.
+        Whether an outcome is an estimate of the user's own, with a meaning of its own: no
+        treatment has effects on these.
     correlated : bool
         Whether outcomes are correlated given the group means.
     adjusted : bool
@@ -319,11 +320,6 @@ class Family(ABC):
     def outcomes(self) -> Family:
         """The family of the outcomes: itself, but where its means are effects on another's."""
         return self
-
-    @property
-    def has_arms(self) -> bool:
-        """Whether a treatment can have effects on such outcomes."""
-        return not self.estimates
 
     # rows and cells -----------------------------------------------------------------------------
 

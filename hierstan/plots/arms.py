@@ -103,7 +103,7 @@ def plot_arms(
     >>> fit = hs.PartialPooling().fit(data, seed=1, engine="stanli")
     >>> figure = hs.plot_arms(fit)
     >>> figure.axes[0].get_xlabel()
-    'control_positive / control_total, control arm (log scale)'
+    'control_positive / control_total, control (log scale)'
     """
     prob = check_prob(prob)
     check_fit(fit, "plot_arms")
