@@ -54,7 +54,8 @@ class Check(Printed):
             for check, line in self.table.iterrows()
         )
         header = ("check", "observed", "replicated", "0.5%", "99.5%", "p", "")
-        return Page(f"{self.heading}: {verdict}.", facts, (Table(header, rows, align="<.....<"),))
+        table = Table(header, rows, align="<.....<", longest=None)
+        return Page(f"{self.heading}: {verdict}.", facts, (table,))
 
 
 def check(fit: Fit) -> Check:

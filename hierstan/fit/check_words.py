@@ -120,6 +120,12 @@ def _advice(fit: Fit, name: str) -> str:
         return f"Use family={' or family='.join(repr(cure) for cure in cures)}{but}."
     if name == "outlying":
         return ""
+    if name == "lopsided":
+        return (
+            "Their mean is not where most of them are, and Student's t follows most of them: where "
+            "means count, as in revenue, use family='normal', whose means are right in groups of "
+            "many rows."
+        )
     return "No family here has that: take the intervals with caution."
 
 

@@ -38,7 +38,7 @@ WORDS = {  # of each statistic: its name, and which side of the replicated value
     "dispersion": ("variance within groups, relative", "above"),
     "above": ("variance of rows above 0, relative", "above"),
     "zeros": ("share of zeros", "above"),
-    "lump": ("variance of all rows against that of rows above 0", "above"),
+    "lump": ("variance, all rows to those above 0", "above"),
     "unequal": ("inequality of variances", "above"),
     "divided": ("inequality of variances of scores", "above"),
     "tails": ("kurtosis within groups", "above"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hierstan.text.tables import numbers, places
+from hierstan.text.tables import EXACT, numbers, places
 
 
 def chance(probability: float) -> str:
@@ -35,11 +35,11 @@ def figure(value: float, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> figure(0.04), figure(1234.5), figure(999.96), figure(1.25e12), figure(2.5e6, 2)
-    ('0.04', '1,234', '1,000', '1.25e+12', '2,500,000')
+    >>> figure(0.04), figure(1234.5), figure(999.96), figure(1.25e9), figure(1.25e15)
+    ('0.04', '1,234', '1,000', '1,250,000,000', '1.25e+15')
     """
     text = f"{value:.{digits}g}"
-    return f"{value:,.0f}" if "e+" in text and abs(value) < 1e9 else text
+    return f"{value:,.0f}" if "e+" in text and abs(value) < EXACT else text
 
 
 def points(difference: float, digits: int = 3) -> str:

@@ -18,6 +18,7 @@ from hierstan.text.wording import show
 WIDTH = 88
 LONGEST_LABEL = 32
 ROWS_SHOWN = 10
+EXACT = 1e15  # up to here doubles have all digits before the decimal point
 NUMBER_STYLE = "text-align:right;white-space:pre;font-variant-numeric:tabular-nums"
 FIGURE_SPACE = "\u2007"  # as wide as a digit: keeps decimal points in line in HTML
 
@@ -259,7 +260,7 @@ def _typical(values: ArrayLike | None) -> float | None:
 def _number(value: float, decimals: int) -> str:
     if not math.isfinite(value):
         return "–" if math.isnan(value) else str(value)
-    if decimals > 7 or abs(value) >= 1e9:
+    if decimals > 7 or abs(value) >= EXACT:
         return f"{value:.3g}"
     text = f"{value:,.{decimals}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text

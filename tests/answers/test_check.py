@@ -131,6 +131,19 @@ def test_amounts_with_refunds_are_not_sent_to_a_family_that_passes_over_them(spr
 
 
 @pytest.mark.slow
+def test_skewed_amounts_with_refunds_are_sent_from_student_t_to_a_family_with_their_mean() -> None:
+    rng = np.random.default_rng(3)
+    net = np.exp(rng.normal(3, 1, 600)) * np.where(rng.random(600) < 0.05, -1, 1)
+    frame = pd.DataFrame({"g": np.repeat(list("abc"), 200), "y": net})
+    fit = fitted(frame, "student_t")
+    assert "use family='normal'" in " ".join(hs.check(fit).messages)
+    raw = frame.groupby("g")["y"].mean()
+    assert (hs.group_means(fit)["mean"] < 0.8 * raw).all()
+    kept = hs.group_means(fitted(frame, "normal"))["mean"]
+    np.testing.assert_allclose(kept, raw, atol=2 * (raw - raw.mean()).abs().max())
+
+
+@pytest.mark.slow
 def test_successes_that_vary_more_than_trials_allow() -> None:
     for seed in (1, 2, 3):
         options = {"seed": 1, "engine": "stanli", "progress": False}

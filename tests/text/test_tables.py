@@ -29,8 +29,8 @@ def test_places(sd: object, mcse: object, expected: int) -> None:
 
 
 def test_numbers() -> None:
-    assert numbers([1234.567, -0.001, -2.5, np.nan, np.inf, 3e12], 2) == [
-        "1,234.57", "0.00", "-2.50", "–", "inf", "3e+12",
+    assert numbers([1234.567, -0.001, -2.5, np.nan, np.inf, 3e9, 3e15], 2) == [
+        "1,234.57", "0.00", "-2.50", "–", "inf", "3,000,000,000.00", "3e+15",
     ]  # fmt: skip
     assert numbers([0.0000012345], 9) == ["1.23e-06"]
 
