@@ -1,12 +1,12 @@
-// No pooling of effects: the effects have nothing to do with each other. The
-// baselines of the groups do.
+// No pooling of effects: the effects have nothing to do with each other.
 //
 //   y[n]        ~ family(eta[n])
 //   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
 //   theta[j]    ~ a fixed prior, the same for every group
 //   baseline[j] ~ normal(intercept, spread)
 //
-// The baselines are partially pooled.
+// The baselines are partially pooled if the prior of their spread lets them be;
+// the default holds it so wide that they are not.
 //
 {{ family.comment }}
 functions {

@@ -227,7 +227,7 @@ class Family(ABC):
         """Return the default priors of the family's own parameters."""
         return {}
 
-    def default_priors(self, cells: pd.DataFrame) -> dict[str, Prior]:
+    def default_priors(self, cells: pd.DataFrame, *, alone: bool = False) -> dict[str, Prior]:
         """Return every default prior, by parameter: the documented formulas on these data.
 
         With `location` and `scale` from `location_scale`, and `spread` from `between_groups`:
@@ -241,6 +241,7 @@ class Family(ABC):
         gets a prior so wide that each group's own data speak: ``Normal(location, 100 widest)`` with
         the larger of `spread` and the largest standard error; where `natural`, ``Normal(0, 10)``,
         but for logarithms of means, whose zero is no more than a unit, ``Normal(location, 10)``.
+        With `alone`, those of no pooling, which differ for the baselines of two arms.
         """
         location, scale = self.location_scale(cells)
         own = self.own_priors(scale, cells)
@@ -248,16 +249,16 @@ class Family(ABC):
             apart = 0.0 if self.link == "log" else far_apart(self, cells)
             neutral = location if self.link == "log" else 0.0
             mean = priors.Normal(location, max(1.5, 3 * apart))
-            alone, spread = priors.Normal(neutral, 10), max(1.0, apart)
+            free, spread = priors.Normal(neutral, 10), max(1.0, apart)
         else:
             between, widest, few = between_groups(self, cells)
-            mean, alone = (
+            mean, free = (
                 priors.Normal(location, 10 * between),
                 priors.Normal(location, 100 * widest),
             )
             spread = few * between
         common = {"beta": priors.Normal(0, spread), "tau": priors.HalfNormal(spread)}
-        return {"mu": mean, "theta": alone, **common, **own}
+        return {"mu": mean, "theta": free, **common, **own}
 
     # the family's own parameters ----------------------------------------------------------------
 

@@ -72,6 +72,22 @@ class Treatment(Family):
             difference = self.base.location_scale(treated)[0] - self.base.location_scale(control)[0]
         return difference, self.base.location_scale(cells)[1]
 
+    def default_priors(self, cells: pd.DataFrame, *, alone: bool = False) -> dict[str, Prior]:
+        """Return every default prior; `alone`, the baselines keep to their own data as effects do.
+
+        There ``theta`` of no pooling of the outcomes, ``Normal(m, s)``, says where the baselines
+        are: ``intercept`` gets it, and ``spread`` ``InverseGamma(J, 2 J s)``, which weighs as much
+        as the J groups do, which would have it small.
+        """
+        found = super().default_priors(cells)
+        if not alone:
+            return found
+        control = _arm(cells, 0)
+        wide = self.base.default_priors(control if len(control) else cells)["theta"]
+        J = cells["group"].nunique()
+        spread = priors.InverseGamma(J, 2 * J * wide.numbers()["scale"])
+        return {**found, "intercept": wide, "spread": spread}
+
     def own_priors(self, scale: float, cells: pd.DataFrame) -> dict[str, Prior]:
         """Return those of the outcomes, and of the baselines and how they go with the effects."""
         control = _arm(cells, 0)

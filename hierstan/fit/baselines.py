@@ -79,7 +79,9 @@ def correlation_words(fit: Fit, prob: float | None = None) -> str:
 
 
 def pooling_words_of_baselines(fit: Fit) -> str:
-    """Say that baselines are partially pooled, whatever the pooling of the effects."""
+    """Say how baselines are pooled."""
     along = " + slope * theta[j]" if "slope" in fit.arrays else ""
-    how = "partially pooled too" if along else "partially pooled, as in every pooling of effects"
+    how = "partially pooled too" if along else "partially pooled"
+    if fit.model.stands_alone and "spread" not in (fit.model.priors or {}):
+        how = "each by its own arm"
     return f"{how}: baseline[j] ~ normal(intercept{along}, spread)"

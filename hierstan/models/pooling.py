@@ -137,7 +137,8 @@ class Pooling:
                 f"{', '.join(map(repr, unknown))}. Valid names are "
                 f"{', '.join(sorted(self.takes(data)))}."
             )
-        defaults = FAMILIES[data.family].default_priors(data.cells)
+        family = FAMILIES[data.family]
+        defaults = family.default_priors(data.cells, alone=self.stands_alone)
         for name in data.tau_names:
             defaults[name] = given.get("tau_level", defaults["tau"])
         found = {name: given.get(name, defaults[name]) for name in valid}

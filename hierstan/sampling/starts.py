@@ -40,8 +40,8 @@ def starting_points(
         if family.of_group:
             point[family.log_name] = _logs(data, point, rng)
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
-        if "tau" in priors:  # a prior may know better than the data
-            spread = np.clip(spread, *priors["tau"].quantile(np.array([0.01, 0.99])))
+        if "tau" in priors:
+            spread = _likely(spread, priors["tau"])
         slopes = regression(estimate, design, precision / (1 + spread**2 * precision))
         left = 1 / (1 + spread**2 * precision)
         center = design @ slopes
@@ -60,6 +60,7 @@ def starting_points(
         point["z_theta"] = rng.normal(size=len(estimate))
         if "intercept" in priors:
             point |= _baselines(data, point["theta"], rng)
+            point["spread"] = _likely(point["spread"], priors["spread"])
         for name in set(point) & set(priors):
             point[name] = _inside(point[name], priors[name])
         points.append({name: value.tolist() for name, value in point.items()})
@@ -138,6 +139,11 @@ def _baselines(
         "baseline": baseline + rng.normal(size=len(baseline)) / np.sqrt(precision),
     }
     return {name: np.asarray(value) for name, value in found.items()}
+
+
+def _likely(value: float | np.ndarray, prior: Prior) -> np.ndarray:
+    """Return a value within what a prior allows, which may know better than the data."""
+    return np.clip(value, *prior.quantile(np.array([0.01, 0.99])))
 
 
 def _inside(value: np.ndarray, prior: Prior) -> np.ndarray:

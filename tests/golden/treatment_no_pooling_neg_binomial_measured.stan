@@ -1,12 +1,12 @@
-// No pooling of effects: the effects have nothing to do with each other. The
-// baselines of the groups do.
+// No pooling of effects: the effects have nothing to do with each other.
 //
 //   y[n]        ~ family(eta[n])
 //   eta[n]      = baseline[group[n]] + treated[n] * theta[group[n]]
 //   theta[j]    ~ a fixed prior, the same for every group
 //   baseline[j] ~ normal(intercept, spread)
 //
-// The baselines are partially pooled.
+// The baselines are partially pooled if the prior of their spread lets them be;
+// the default holds it so wide that they are not.
 //
 // The family is negative binomial: counts more variable than Poisson's; the
 // group means are logarithms of the expected count, per exposure.
@@ -63,6 +63,7 @@ data {
   real<lower=0> theta_scale;
   real intercept_location;
   real<lower=0> intercept_scale;
+  real<lower=0> spread_shape;
   real<lower=0> spread_scale;
   real phi_location;
   real<lower=0> phi_scale;
@@ -119,7 +120,7 @@ model {
   vector[N] eta = baseline[group] + treated .* theta[group];
   theta ~ normal(theta_location, theta_scale);
   intercept ~ normal(intercept_location, intercept_scale);
-  spread ~ normal(0, spread_scale);
+  spread ~ inv_gamma(spread_shape, spread_scale);
   baseline ~ normal(intercept, spread);
   phi ~ lognormal(phi_location, phi_scale);
   y ~ family(eta, phi, weight, exposure);

@@ -79,6 +79,7 @@ data {
   real<lower=0> theta_scale;
   real intercept_location;
   real<lower=0> intercept_scale;
+  real<lower=0> spread_shape;
   real<lower=0> spread_scale;
   real<lower=0> sigma_typical_scale;
   real<lower=0> sigma_sd_scale;
@@ -133,7 +134,7 @@ model {
   theta_new ~ normal(theta_location, theta_scale);
   theta[1] ~ normal(theta_location, theta_scale);
   intercept ~ normal(intercept_location, intercept_scale);
-  spread ~ normal(0, spread_scale);
+  spread ~ inv_gamma(spread_shape, spread_scale);
   baseline[1] ~ normal(intercept, spread);
   target += sum(log(theta[2])) + sum(log(baseline[2]));
   sigma_typical ~ normal(0, sigma_typical_scale);

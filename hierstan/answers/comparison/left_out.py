@@ -120,7 +120,7 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
     U = len(group_of_units(fit.data, unit))
     if not full or U > MAX_FOLD_PRIORS or U < 2:
         return FoldPriors({}, {})
-    defaults = _defaults_without(fit.data, unit)
+    defaults = _defaults_without(fit.data, unit, fit.model.stands_alone)
     folds = {name: [_default(fold, name) for fold in defaults] for name in full}
     return FoldPriors(full, folds, fit.data.tau_names)
 
@@ -128,7 +128,7 @@ def fold_priors(fit: Fit, unit: str) -> FoldPriors:
 def priors_without(fit: Fit, unit: str, index: int) -> dict[str, Prior]:
     """Return the priors of one fold, of every parameter."""
     full = _used_defaults(fit)
-    fold = _without(fit.data, unit, index) if full else {}
+    fold = _without(fit.data, unit, index, fit.model.stands_alone) if full else {}
     return {n: _default(fold, n) if n in full else prior for n, prior in fit.priors.items()}
 
 
@@ -148,20 +148,21 @@ def _used_defaults(fit: Fit) -> dict[str, Prior]:
     }
 
 
-def _without(data: GroupedData, unit: str, index: int) -> dict[str, Prior]:
+def _without(data: GroupedData, unit: str, index: int, alone: bool) -> dict[str, Prior]:
     """Return the default priors for the data without a unit."""
-    return FAMILIES[data.family].default_priors(without_unit(data, unit, index).cells)
+    return FAMILIES[data.family].default_priors(without_unit(data, unit, index).cells, alone=alone)
 
 
 @lru_cache(maxsize=8)
-def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
-    """Return the default priors without each unit; the three poolings share them."""
+def _defaults_without(data: GroupedData, unit: str, alone: bool) -> list[dict[str, Prior]]:
+    """Return the default priors without each unit; poolings share them but for two arms."""
     family = FAMILIES[data.family]
     if family.correlated and data.rows is not data.cells:
-        return [_without(data, unit, u) for u in range(len(group_of_units(data, unit)))]
+        return [_without(data, unit, u, alone) for u in range(len(group_of_units(data, unit)))]
     if unit != "observation" or data.rows is data.cells:
         place = unit_of_cells(data, unit)
-        return [family.default_priors(data.cells[place != u]) for u in range(place.max() + 1)]
+        kept = (data.cells[place != u] for u in range(place.max() + 1))
+        return [family.default_priors(cells, alone=alone) for cells in kept]
     # rows collapse: the cells without a row are those of the other groups and of what is left
     rows, place = distinct_rows(data)
     codes, cell_codes = group_of_units(data), data.cells["group"].to_numpy()
@@ -177,7 +178,8 @@ def _defaults_without(data: GroupedData, unit: str) -> list[dict[str, Prior]]:
     others = {group: np.flatnonzero(cell_codes != group) for group in np.unique(codes)}
     for unit_place, group in enumerate(rows["group"]):
         own = np.arange(mine[unit_place], mine[unit_place + 1])
-        found.append(family.default_priors(both.take(np.append(others[group], own))))
+        rest = both.take(np.append(others[group], own))
+        found.append(family.default_priors(rest, alone=alone))
     return [found[p] for p in place]
 
 

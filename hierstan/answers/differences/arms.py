@@ -29,7 +29,8 @@ def arms(
     A group's baseline, the mean of its control arm, and its effect ``theta`` are bivariate normal
     over the groups, of which the program has the regression ``baseline ~ normal(intercept + slope *
     theta, spread)``; without partial pooling of the effects, ``normal(intercept, spread)``.
-    Baselines are partially pooled in each pooling.
+    Baselines are partially pooled with complete pooling of the effects too; without pooling the
+    default priors leave each to its own arm.
 
     Parameters
     ----------

@@ -58,5 +58,6 @@ def forecast_both(
         f"Prediction of what single customers spend by {pooling_words(fit.model.name)} of both "
         f"parts: mean, standard deviation and equal-tailed {percent(prob)} interval"
     )
+    table.attrs |= {key: words for key, words in paid.summary.attrs.items() if key == "advice"}
     told = answer(table, fit.data.columns.get("group"))
     return Prediction(spent, told, bought.design[["new"]], prob, fit, seed)

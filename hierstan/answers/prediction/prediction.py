@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LARGEST = float(np.finfo(float).max)
+READ = "Read the interval, and the median: prediction.draws.median(('chain', 'draw'))."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +80,8 @@ class Prediction(Printed):
         some = "" if new == len(self.design) else f"{new:,} of them "
         told += f", {some}of groups not seen before" if new else ""
         title = f"Prediction of {told}. {self.summary.attrs['caption']}"
-        return Page(title, (), tables_of(self.summary))
+        advice = self.summary.attrs.get("advice", "")
+        return Page(title, (), tables_of(self.summary), (advice,) if advice else ())
 
 
 def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
@@ -120,13 +122,14 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     design = study.design(fit)
     code = study.cells["group"].to_numpy()
     fresh = np.append(without_bound(fit), True)[np.minimum(code, len(fit.data.groups))]
-    _mark_infinite(fit, table, fresh, baselines is not None)
+    advice = _mark_infinite(fit, table, fresh, baselines is not None)
     table.attrs["caption"] = (
         f"Prediction of single observations{_arm(fit, study.cells)} by "
         f"{pooling_words(fit.model.name)}: mean, standard deviation and equal-tailed "
         f"{percent(prob)} interval"
         + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
     )
+    table.attrs |= {"advice": advice} if advice else {}
     told = answer(table, fit.data.columns.get("group"))
     return Prediction(draws, told, design, prob, fit, seed)
 
@@ -143,14 +146,20 @@ def _arm(fit: Fit, cells: pd.DataFrame) -> str:
     return f" in the arm {printable(names[arms.pop()])}"
 
 
-def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> None:
-    """Replace what grows with the number of draws; `new` groups have no data to bound them."""
+def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> str:
+    """Replace what grows with the number of draws; `new` groups have no data to bound them.
+
+    Returns what to say of it, if anything.
+    """
+    said: dict[str, list[str]] = {}
     for which, unseen in ((~new, False), (new, True)):
         if not which.any():
             continue
-        if infinite_because(fit, order=2, new_group=unseen, baseline_known=known):
-            table.loc[which, "sd"] = np.inf
+        wide = infinite_because(fit, order=2, new_group=unseen, baseline_known=known)
         reason = infinite_because(fit, order=1, new_group=unseen, baseline_known=known)
+        if wide or reason:
+            table.loc[which, "sd"] = np.inf
+            said.setdefault(_in_words(wide, reason), []).append("new" if unseen else "known")
         if reason:
             table.loc[which, "mean"] = np.inf
             warnings.warn(
@@ -161,6 +170,16 @@ def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) 
                 HierstanWarning,
                 stacklevel=4,
             )
+    if not said:
+        return ""
+    words = [f"Of {' and '.join(groups)} groups {why}." for why, groups in said.items()]
+    return " ".join([*words, READ])
+
+
+def _in_words(wide: str, reason: str) -> str:
+    """Say which moments are infinite, and by what prior."""
+    what = "mean and standard deviation do" if reason else "the standard deviation does"
+    return f"{what} not exist (inf): the prior {reason or wide} leaves tails too heavy for that"
 
 
 def _summarised(block: np.ndarray, prob: float, whole: bool) -> np.ndarray:

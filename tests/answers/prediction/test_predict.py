@@ -225,6 +225,25 @@ def test_infinite_means_are_said_and_not_estimated() -> None:
     assert np.isfinite(table[["lower", "upper"]]).all(axis=None)
 
 
+def test_what_prints_says_why_a_standard_deviation_is_infinite() -> None:
+    fit = fitted("student_t", nu=hs.Gamma(2, 0.5))
+    told = hs.predict(fit, groups=["a"], new_groups=1)
+    assert np.isinf(told.summary["sd"]).all()
+    assert np.isfinite(told.summary.drop(columns="sd")).all(axis=None)
+    words = " ".join(str(told).split())
+    assert words.endswith(
+        "Of known and new groups the standard deviation does not exist (inf): the prior nu ~ "
+        "Gamma(2, 0.5) leaves tails too heavy for that. Read the interval, and the median: "
+        "prediction.draws.median(('chain', 'draw'))."
+    )
+    assert words.endswith(told.summary.attrs["advice"])
+    counts = fitted("poisson", tau=hs.HalfNormal(1))
+    assert "advice" not in hs.predict(counts, groups=["a"]).summary.attrs
+    new = hs.predict(counts, new_groups=1).summary
+    assert new["mean"].item() < np.inf == new["sd"].item()
+    assert "Of new groups the standard deviation does not exist (inf): the prior tau ~ " in str(new)
+
+
 def test_wide_sigma_makes_every_lognormal_mean_infinite() -> None:
     fit = fitted("lognormal", sigma=hs.Exponential(1))
     with pytest.warns(hs.HierstanWarning, match=r"sigma ~ Exponential\(1\)"):
