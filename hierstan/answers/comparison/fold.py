@@ -24,7 +24,7 @@ from hierstan.answers.comparison.left_out import (
     with_its_group,
     without_unit,
 )
-from hierstan.answers.comparison.log_integral import FINE, Integral, Target, log_integral
+from hierstan.answers.comparison.log_integral import Integral, Target, fine, log_integral
 from hierstan.answers.comparison.unit_likelihood import UnitLikelihood
 from hierstan.errors import EngineError
 from hierstan.fit.centers import centers, with_levels
@@ -73,10 +73,11 @@ class Folds:
         complete = whole.times(joint.factor(whole, None, change)) if change else whole
         rest = whole.times(joint.factor(whole, less, change))
         value, error = complete.over(rest)
-        if error < FINE:
-            return value, error
         draws = joint.free(self._draws)
-        if not complete.error < FINE:
+        least = fine(draws.shape[1])
+        if error < least:
+            return value, error
+        if not complete.error < least:
             complete = log_integral(lambda points: joint(points, change), draws, complete)
         rest = log_integral(joint.without(self._unit, index, change), draws, rest)
         return complete.value - rest.value, float(np.hypot(complete.error, rest.error))

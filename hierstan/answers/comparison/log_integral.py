@@ -24,7 +24,8 @@ HALVINGS = 2  # of the one that is fitted first, along its longest axis
 ROUNDS, STEPS = 3, 3  # of refitting the mixture, and of EM
 REPEATS = 8  # independent scramblings
 FIRST, MOST = 16, 2048  # points of each component
-FINE = 0.02  # relative error that is small enough
+FINE = 0.02  # relative error that is small enough in three dimensions and more
+EASY = 0.002  # and in one or two, where points are as good as quadrature
 SETTLED = 2.0  # errors that it may differ from what half as many points said
 EVEN = 0.3  # effective share of the points from which the mixture is good enough
 ENOUGH = 20  # effective points per dimension from which another mixture can be fitted
@@ -118,11 +119,17 @@ def log_integral(target: Target, draws: np.ndarray, near: Integral | None = None
         points, log_weight = (np.array(part) for part in zip(*found, strict=True))
         before, result = result, Integral.of(points, log_weight, mixture)
         apart = abs(result.value - before.value)
-        settled = result.error < FINE and apart < max(SETTLED * before.error, FINE)
+        least = fine(draws.shape[1])
+        settled = result.error < least and apart < max(SETTLED * before.error, least)
         if not np.isfinite(result.value) or settled or n >= MOST:
             return result
         mixture, _ = _refitted(mixture, points.reshape(-1, points.shape[2]), log_weight.ravel())
         n *= 2
+
+
+def fine(dimensions: int) -> float:
+    """Return the relative error of an integral that is small enough."""
+    return FINE if dimensions > 2 else EASY
 
 
 # internals ------------------------------------------------------------------------------------
