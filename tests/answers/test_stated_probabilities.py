@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
@@ -194,11 +195,139 @@ def two_arms(seeds: Iterable[int]) -> Ledger:
             table = hs.arms(fit)
             own = table[[f"{arm}_lower", f"{arm}_upper"]].set_axis(["lower", "upper"], axis=1)
             ledger.inside("arms of trials", own, true)
+        about_population(ledger, fit, mu, tau, middle, slope, spread)
+        theta_new = rng.normal(mu, tau)
+        given = special.expit(rng.normal(middle + slope * theta_new, spread))
+        new = hs.predict(fit, new_groups=1, trials=500, baseline=given, seed=3).summary.iloc[0]
+        outcome = rng.binomial(500, special.expit(special.logit(given) + theta_new))
+        ledger.inside("predict: a new trial whose baseline is known", new, outcome)
+    return ledger
+
+
+def about_population(
+    ledger: Ledger, fit: hs.Fit, mu: float, tau: float, middle: float, slope: float, spread: float
+) -> None:
+    """Note what is said of how baselines and effects vary together."""
+    table = hs.arms(fit, of="population")
+    of_baseline = np.hypot(spread, slope * tau)
+    truth = {
+        "mu_baseline": middle + slope * mu,
+        "tau_baseline": of_baseline,
+        "mu_treatment": middle + (1 + slope) * mu,
+        "tau_treatment": np.hypot(spread, (1 + slope) * tau),
+        "correlation": slope * tau / of_baseline,
+    }
+    for name, value in truth.items():
+        ledger.inside(f"population of both arms: {name}", table.loc[name], value)
+    said = re.search(
+        r"the log odds ratio is (lower|higher) where .*?, with probability (.*?) \(",
+        table.attrs["advice"],
+        re.IGNORECASE,
+    )
+    assert said is not None, table.attrs["advice"]
+    number = re.search(r"(\d+)%", said.group(2))
+    assert number is not None, said.group(2)
+    sure = int(number.group(1)) / 100
+    ledger.add("effects go with baselines in this direction", sure,
+               (slope > 0) == (said.group(1) == "higher"))  # fmt: skip
+
+
+def two_parts(seeds: Iterable[int]) -> Ledger:
+    """Customers of six shops who buy or do not, and spend lognormal amounts."""
+    ledger = Ledger()
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        mu, tau = rng.normal(-1, 0.7), abs(rng.normal(0, 0.5))
+        level, apart = rng.normal(3, 0.7), abs(rng.normal(0, 0.4))
+        sigma = abs(rng.normal(0.8, 0.1))
+        rate, place = special.expit(rng.normal(mu, tau, 6)), rng.normal(level, apart, 6)
+        n = rng.integers(60, 200, 6)
+        shop = np.repeat(np.arange(6), n)
+        spent = rng.binomial(1, rate[shop]) * rng.lognormal(place[shop], sigma)
+        names = np.array(list("abcdef"))
+        frame = pd.DataFrame({"shop": names[shop], "spent": spent})
+        priors = {
+            "rate": {"mu": hs.Normal(-1, 0.7), "tau": hs.HalfNormal(0.5)},
+            "amount": {
+                "mu": hs.Normal(3, 0.7),
+                "tau": hs.HalfNormal(0.4),
+                "sigma": hs.TruncatedNormal(0.8, 0.1),
+            },
+        }
+        model = hs.TwoPart("lognormal", priors=priors)
+        fit = model.fit(frame, group="shop", outcome="spent", **FIT)
+        revenue = rate * np.exp(place + sigma**2 / 2)
+        ledger.inside("revenue per customer of each shop", fit.means(), revenue)
+        found = hs.heterogeneity(fit)
+        ledger.inside("tau of the rates", found.rate.tau, tau)
+        ledger.inside("tau of the amounts", found.amount.tau, apart)
+        best = revenue.argmax()
+        chance = hs.prob_best(fit)
+        ledger.add("the likely best shop is best", chance.max(), chance.argmax() == best)
+        ledger.add("shop a is best", chance.iloc[0], best == 0)
+        difference = (revenue[1] - revenue[0]) / 10
+        uplift = hs.uplift(fit, control="a", caring=1.0).iloc[0]
+        ledger.inside("uplift's interval", uplift / 10, difference)
+        ledger.add("uplift: prob_better", uplift["prob_better"], 10 * difference > 1)
+        loss = hs.expected_loss(fit)
+        ledger.add("expected loss of the best choice", loss.min(),
+                   revenue.max() - revenue[loss.argmin()])  # fmt: skip
+        customers = hs.predict(fit, groups=["a"], rows=50, seed=2).draws.to_numpy()
+        total = np.quantile(customers.reshape(-1, 50).sum(axis=1), [0.05, 0.95])
+        again = rng.binomial(1, rate[0], 50) @ rng.lognormal(place[0], sigma, 50)
+        table = pd.Series(total, index=["lower", "upper"])
+        ledger.inside("predict: what 50 more customers spend", table, again)
+    return ledger
+
+
+def surveys(seeds: Iterable[int]) -> Ledger:
+    """Ratings from 1 to 4 in six stores."""
+    ledger, scores = Ledger(), np.arange(1, 5)
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        cut = hs.Dirichlet(1).draw(rng, 3)
+        mu, tau = rng.normal(0, 1), abs(rng.normal(0, 0.7))
+        theta = rng.normal(mu, tau, 6)
+
+        def shares(theta: np.ndarray, cut: np.ndarray = cut) -> np.ndarray:
+            above = special.expit(np.asarray(theta)[..., None] - cut)
+            edge = np.ones((*above.shape[:-1], 1))
+            return -np.diff(np.concatenate([edge, above, 0 * edge], axis=-1), axis=-1)
+
+        store = np.repeat(np.arange(6), rng.integers(15, 60, 6))
+        stars = [rng.choice(scores, p=shares(theta[g])) for g in store]
+        frame = pd.DataFrame({"store": np.array(list("abcdef"))[store], "stars": stars})
+        data = hs.GroupedData.from_ratings(
+            frame, group="store", rating="stars", order=scores.tolist()
+        )
+        priors = {"mu": hs.Normal(0, 1), "tau": hs.HalfNormal(0.7)}
+        fit = hs.PartialPooling(priors=priors).fit(data, **FIT | {"draws": 1500})
+        p, new = shares(theta), shares(rng.normal(mu, tau))
+        mean, table = p @ scores, hs.ratings(fit, top=2)
+        ledger.inside("mean score of each store", table, mean)
+        top = table[["top_lower", "top_upper"]].set_axis(["lower", "upper"], axis=1)
+        ledger.inside("share of the top two boxes", top, p[:, 2:].sum(axis=1))
+        found = hs.heterogeneity(fit, threshold=2.5)
+        line = found.new_group.loc["response"]
+        ledger.inside("tau is ... (90% interval)", found.tau, tau)
+        ledger.inside("a new store's mean score lies between ...", line, new @ scores)
+        ledger.add("a new store is below ...", line["below"], new @ scores < 2.5)
+        chance = hs.prob_best(fit)
+        ledger.add("the likely best is best", chance.max(), chance.argmax() == mean.argmax())
+        ledger.add("store a is above 2.5", hs.prob_greater(fit, than=2.5).iloc[0], mean[0] > 2.5)
+        uplift = hs.uplift(fit, control="a", caring=0.2).iloc[0]
+        ledger.inside("uplift's interval", uplift, mean[1] - mean[0])
+        ledger.add("uplift: prob_equivalent", uplift["prob_equivalent"],
+                   abs(mean[1] - mean[0]) <= 0.2)  # fmt: skip
+        outcomes = hs.predict(fit, groups=["a"], seed=2).draws.to_numpy().ravel()
+        ledger.add("predict: a rating of 3 or 4", np.mean(outcomes >= 3),
+                   rng.random() < p[0, 2:].sum())  # fmt: skip
     return ledger
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("case", [estimates, cells, two_arms])
+@pytest.mark.filterwarnings("ignore:Do not rely on this")  # whatever is drawn counts
+@pytest.mark.parametrize("case", [estimates, cells, two_arms, two_parts, surveys])
 def test_what_is_said_with_a_probability_holds_as_often(case: Any) -> None:
     many = int(os.environ.get("HIERSTAN_SENTENCES", "120"))
     found = case(range(many)).table()

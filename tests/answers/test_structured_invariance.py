@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,12 +17,14 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 import hierstan as hs
+from hierstan.fit.tau_evidence import spread_of
 
 CASES = int(os.environ.get("HIERSTAN_INVARIANCE_CASES", "12"))
 FIT = {"engine": "stanli", "progress": False, "chains": 2, "warmup": 300, "draws": 700}
 TIMES = 5.0  # Monte Carlo errors
 REAL = ("estimates", "rows", "means")
 CARING = 0.3
+OF_FACTOR = 0.5  # of the logarithm of a Bayes factor that comes from draws
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,32 @@ QUICK = "a nested factor"
 )
 def test_what_must_not_matter_in_structured_groups_does_not(pair: str) -> None:
     hold(*PAIRS[pair])
+
+
+def plain(words: str) -> list[str]:
+    """Return the words on each factor without numbers and doubts about draws, in no order."""
+    told = re.sub(r" \([^)]*\)", "", words[words.index("The levels of") :])
+    return sorted(re.findall(r"[a-z]+", told.lower()))
+
+
+def judged(cells: Cells, number: int) -> tuple[float, float, float, list[object]]:
+    """Return how much worse complete pooling predicts, its error, log Bayes factor and words."""
+    fits = hs.fit_poolings(cells.data(), priors=dict(cells.priors), seed=number, **FIT)
+    found, partial = hs.compare(fits, unit="group", progress=False), fits["partial"]
+    line = found.table.loc["complete"]
+    spread, words = spread_of(partial), plain(hs.components(partial).verdict)
+    factor = float(np.log(spread.bayes_factor))
+    return line["elpd_diff"], line["diff_mcse"], factor, [found.preferred, spread.kind, words]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Do not rely on this")
+@pytest.mark.parametrize("pair", PAIRS)
+def test_how_structured_cells_are_told_moves_no_comparison(pair: str) -> None:
+    one, two = (judged(cells, number) for number, cells in enumerate(PAIRS[pair], 1))
+    assert abs(one[0] - two[0]) < TIMES * np.hypot(one[1], two[1])
+    assert abs(one[2] - two[2]) < OF_FACTOR
+    assert one[3] == two[3]
 
 
 @st.composite
