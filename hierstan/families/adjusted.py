@@ -60,6 +60,13 @@ class Adjusted(Family):
         """Return that of the family around means and what the covariates add to them."""
         return super().log_lik(cells, theta + own[SLOPES][:, 0] @ cells["z"].T, own)
 
+    def as_normal(
+        self, cells: pd.DataFrame, own: Draws
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return that of the family, less what the covariates add."""
+        value, variance, rest = super().as_normal(cells, own)
+        return value - own[SLOPES][:, 0] @ covariates(cells).T, variance, rest
+
     def collapse(self, frame: Frame) -> Frame:
         """Reduce rows to the statistics of each group and each combination of covariates."""
         known = frame.collect_schema().names()

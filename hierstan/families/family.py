@@ -99,8 +99,10 @@ class Family(ABC):
     natural : bool
         Whether the link scale has a unit of its own, in which 1 is a large difference between
         groups: log-odds and logarithms of means. Else the data give the unit.
+    gaussian : bool
+        Whether the likelihood of a cell is a normal density in its mean, as `as_normal` says.
     marginal : bool
-        Whether group means can be integrated out in closed form.
+        Whether programs integrate group means out in closed form; of `gaussian` families.
     one_parameter : bool
         Whether the likelihood of a group depends on its mean alone, as `log_kernel` says, so that
         the mean can be integrated out numerically.
@@ -173,6 +175,7 @@ class Family(ABC):
     lower_bounds: ClassVar[Mapping[str, float]] = {}
     replicated: ClassVar[tuple[str, ...]] = ("y",)
     natural: ClassVar[bool] = False
+    gaussian: ClassVar[bool] = False
     marginal: ClassVar[bool] = False
     one_parameter: ClassVar[bool] = False
     known: ClassVar[bool] = False
@@ -252,10 +255,8 @@ class Family(ABC):
             free, spread = priors.Normal(neutral, 10), max(1.0, apart)
         else:
             between, widest, few = between_groups(self, cells)
-            mean, free = (
-                priors.Normal(location, 10 * between),
-                priors.Normal(location, 100 * widest),
-            )
+            mean = priors.Normal(location, 10 * between)
+            free = priors.Normal(location, 100 * widest)
             spread = few * between
         common = {"beta": priors.Normal(0, spread), "tau": priors.HalfNormal(spread)}
         return {"mu": mean, "theta": free, **common, **own}
@@ -409,7 +410,7 @@ class Family(ABC):
     def as_normal(
         self, cells: pd.DataFrame, own: Draws
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the likelihood of each cell as a normal density in theta; of `marginal` families.
+        """Return the likelihood of each cell as a normal density in theta; of `gaussian` families.
 
         Its log is that of ``normal(value | theta, sqrt(variance))`` plus a rest without theta.
 

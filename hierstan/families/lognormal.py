@@ -27,6 +27,7 @@ class Lognormal(Family):
     parameters = ("sigma",)
     within = "sigma"
     unbounded = "no variation"
+    gaussian = True
     marginal = True
     mean_words = "median"
     medians = True

@@ -29,6 +29,7 @@ class Normal(Family):
     parameters: ClassVar[tuple[str, ...]] = ("sigma",)
     within = "sigma"
     unbounded = "no variation"
+    gaussian = True
     marginal = True
     additive = True
     checks = {

@@ -25,6 +25,7 @@ class NormalKnown(Family):
     )
     unit = "estimates"
     predicted_size = "se"
+    gaussian = True
     marginal = True
     estimates = True
 

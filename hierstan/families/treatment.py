@@ -283,6 +283,7 @@ def effects_on(base: Family) -> Treatment:
         "of_group": base.of_group,
         "within": base.within,
         "unbounded": base.unbounded,
+        "gaussian": base.gaussian,
         "marginal": base.marginal,
         "lower_bounds": {**base.lower_bounds, **dict.fromkeys(ANYWHERE, -np.inf)},
         "natural": base.natural,

@@ -15,7 +15,6 @@ import numpy as np
 from hierstan.answers.comparison.integral import LogRatio
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
-from hierstan.families.treatment import Treatment
 from hierstan.fit.centers import centers
 from hierstan.fit.fit import Fit
 from hierstan.priors import Normal, Prior
@@ -49,9 +48,8 @@ class Shift:
 
 def has_closed_form(fit: Fit) -> bool:
     """Whether group means and observations are normal, as in the templates hierstan ships."""
-    family = fit.family.base if isinstance(fit.family, Treatment) else fit.family
     normal = isinstance(fit.priors.get("theta", Normal(0, 1)), Normal)
-    return family.marginal and normal and not fit.conditional.edited
+    return fit.family.gaussian and normal and not fit.conditional.edited
 
 
 def normal_log_lik(
