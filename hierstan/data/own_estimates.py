@@ -7,6 +7,7 @@ import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
 from hierstan.families import FAMILIES
+from hierstan.families.treatment import Treatment
 
 STEPS, PRECISE, TINY = 200, 1e-13, 1e-300  # of Newton's method; it doubles a far too small start
 
@@ -45,6 +46,21 @@ def raw_estimates(data: GroupedData) -> pd.DataFrame:
         table = family.on_scores(table, data.scores)
     table.index = data.groups
     return table
+
+
+def raw_arms(data: GroupedData) -> dict[str, pd.DataFrame]:
+    """Estimate both arms of every group alone, ``"control"`` and ``"treatment"``.
+
+    An arm that a group lacks has an infinite ``link_se``.
+    """
+    family = FAMILIES[data.family]
+    assert isinstance(family, Treatment)
+    arms = family.raw_arms(data.cells, len(data.groups))
+    for table in arms.values() if family.scored else ():
+        there = np.isfinite(table["link_se"])
+        found = family.base.on_scores(table[there], data.scores)
+        table[["raw", "raw_se"]] = found[["raw", "raw_se"]].reindex(table.index)
+    return arms
 
 
 def shown_estimates(data: GroupedData, scale: str) -> pd.DataFrame:

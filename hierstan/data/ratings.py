@@ -64,25 +64,39 @@ def scores(categories: pd.Index) -> np.ndarray:
     return np.arange(1.0, len(categories) + 1)
 
 
+def counted(y: np.ndarray, categories: pd.Index | None) -> np.ndarray:
+    """Return what outcomes count in means: of positions in a scale the scores, all else itself."""
+    return y if categories is None else scores(categories)[y.astype(int) - 1]
+
+
 def named(counts: pd.DataFrame, categories: pd.Index | None) -> pd.DataFrame:
     """Return counts of each category in each group under its name, means and sds of scores.
 
-    What is no such table is returned as it is.
+    Of two arms those of the treatment come first, and names end on the arm's. Without categories
+    the table is returned as it is.
     """
-    if categories is None or len(categories) != counts.shape[1]:
+    if categories is None:
         return counts
+    C = len(categories)
+    if counts.shape[1] == C:
+        return _named(counts, categories)
+    arms = {"treatment": counts.iloc[:, :C], "control": counts.iloc[:, C:]}
+    parts = [_named(part, categories).add_suffix(f"_{arm}") for arm, part in arms.items()]
+    return pd.concat(parts, axis=1)
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _named(counts: pd.DataFrame, categories: pd.Index) -> pd.DataFrame:
     n, known = counts.to_numpy(float), scores(categories)
     total = n.sum(axis=1)
     mean = n @ known / total
     squares = (n * (known - mean[:, None]) ** 2).sum(axis=1)
-    counts.columns = pd.Index(categories, dtype=object)
-    counts.insert(0, "mean", mean)
     with np.errstate(invalid="ignore"):
-        counts.insert(1, "sd", np.sqrt(squares / (total - 1)))
-    return counts
-
-
-# internals --------------------------------------------------------------------------------------
+        sd = np.sqrt(squares / (total - 1))
+    names = pd.Index(categories, dtype=object)
+    return pd.DataFrame({"mean": mean, "sd": sd}).join(counts.set_axis(names, axis=1))
 
 
 def _stated(table: Table, order: object) -> pd.Index | None:

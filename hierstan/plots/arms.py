@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.differences.arms import arms
+from hierstan.data.own_estimates import raw_arms
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
 from hierstan.fit.settings import check_prob
@@ -142,7 +143,7 @@ def _table(fit: Fit, space: Space) -> pd.DataFrame:
     An arm that a group lacks has no raw value.
     """
     table = arms(fit, scale=space.scale)[["baseline", "treated"]].reset_index(drop=True)
-    raw = space.family.raw_arms(fit.data.cells, len(table))
+    raw = raw_arms(fit.data)
     variance = np.zeros(len(table))
     for name, arm in (("raw_baseline", "control"), ("raw_treated", "treatment")):
         own = raw[arm]

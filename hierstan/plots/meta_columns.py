@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.differences.heterogeneity import heterogeneity
+from hierstan.data.own_estimates import raw_arms
 from hierstan.errors import DataError, HierstanError
 from hierstan.families.treatment import Treatment
 from hierstan.fit.fit import Fit
@@ -120,7 +121,7 @@ def _both(fit: Fit) -> str:
 
 def _arms(fit: Fit, family: Treatment, frame: pd.DataFrame) -> dict[str, list[str]]:
     """Return mean, sd (where they are what the data are reduced to) and n of both arms."""
-    raw, found = family.raw_arms(fit.data.cells, len(frame)), {}
+    raw, found = raw_arms(fit.data), {}
     for arm in ("treatment", "control"):
         sd = f"sd_{arm}" in frame
         parts = [

@@ -138,6 +138,9 @@ def _draw_bars(ax: Axes, fit: Fit, data: Replicated, prob: float) -> None:
     ax.set_xlabel(data.words)
     if not data.whole:
         style.show_percent(ax)
+    names = [] if fit.data.categories is None else fit.data.categories.tolist()
+    if any(isinstance(name, str) for name in names):
+        ax.set_xticks(fit.data.scores, [style.literal(str(name)) for name in names])
     ax.set_title("distribution of outcomes", color=style.QUIET)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hierstan.data.ratings import counted
 from hierstan.errors import HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
@@ -58,6 +59,7 @@ def replicated(fit: Fit) -> Replicated:
     y = fit.kept.arrays("observed_data")["y"].astype(float)
     y_rep = _kept(fit, len(y))
     family = outcome_family(fit.data)
+    y, y_rep = (counted(values, fit.data.categories) for values in (y, y_rep))
     weights, sizes = (
         np.broadcast_to(constant.get(name, 1.0), y.shape) for name in ("weight", family.per)
     )

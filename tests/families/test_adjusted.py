@@ -373,7 +373,10 @@ def test_answers_predictions_files_and_simulations_hold(tmp_path: Any) -> None:
     fit = hs.PartialPooling().fit(data, **QUICK | {"chains": 2, "draws": 300})
     hs.check(fit)
     assert np.isfinite(hs.heterogeneity(fit).i2).all()
-    assert np.isfinite(hs.predict(fit).draws).all()
+    prediction = hs.predict(fit)
+    assert np.isfinite(prediction.draws).all()
+    assert "at the mean of the covariates (age" in " ".join(repr(prediction).split())
+    assert "covariates" not in repr(hs.predict(fit, data))  # whose rows have their own
     fit.save(tmp_path / "fit.nc")
     again = hs.load(tmp_path / "fit.nc")
     pd.testing.assert_frame_equal(again.data.covariates, data.covariates)

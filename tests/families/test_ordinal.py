@@ -14,9 +14,10 @@ from surveys import QUICK, ratings, shares, stores
 
 import hierstan as hs
 from hierstan.answers.comparison.unit_likelihood import log_lik_of_units
-from hierstan.data.own_estimates import raw_estimates
+from hierstan.data.own_estimates import raw_arms, raw_estimates
 from hierstan.families import FAMILIES
 from hierstan.fit.information import sampling_variance
+from hierstan.plots.replicated import replicated
 
 ENGINES = pytest.mark.parametrize(
     "engine", ["stanli", pytest.param("cmdstan", marks=pytest.mark.cmdstan)]
@@ -231,6 +232,38 @@ def test_trials_have_proportional_odds() -> None:
     np.testing.assert_allclose(back, np.tile([1.5, 3.0, 4.9], (len(mu), 1)), rtol=1e-8)
     with pytest.raises(hs.DataError, match="family='ordinal'"):
         hs.GroupedData.from_trial(frame, **columns, order=range(1, 6))
+
+
+@pytest.mark.slow
+def test_a_scale_from_0_is_told_in_its_own_scores_wherever_outcomes_are_met() -> None:
+    """Positions in the scale stood for scores in pictures of both arms, checks and coverage."""
+    frame = trial().assign(score=lambda rows: rows["score"] - 1)
+    columns = {"group": "site", "arm": "arm", "control": 0, "outcome": "score"}
+
+    def taken(rows: pd.DataFrame) -> hs.GroupedData:
+        return hs.GroupedData.from_trial(rows, **columns, family="ordinal", order=range(5))
+
+    lone = frame[(frame["site"] > 0) | (frame["arm"] == 0)]  # the first site has no treated arm
+    with pytest.warns(hs.HierstanWarning, match="one arm only"):
+        data = taken(lone)
+    grouped = lone.groupby(["site", "arm"])["score"]
+    own = raw_arms(data)
+    for arm, code in (("control", 0), ("treatment", 1)):
+        there = grouped.mean().unstack()[code]
+        np.testing.assert_allclose(own[arm]["raw"], there)
+        table = data.to_frame()
+        np.testing.assert_allclose(table[f"mean_{arm}"], there)
+        np.testing.assert_allclose(table[f"sd_{arm}"], grouped.std().unstack()[code])
+        ones = (lone["score"] == 1) & (lone["arm"] == code)
+        assert table[f"1_{arm}"].sum() == ones.sum()
+    half = frame.index % 4 < 2
+    fit = hs.PartialPooling().fit(taken(frame[half]), **QUICK)
+    score = hs.score(fit, taken(frame[~half]))
+    assert score.table["y"].to_list() == frame.loc[~half, "score"].to_list()
+    assert score.coverage > 0.88
+    shown = replicated(fit)
+    np.testing.assert_allclose(shown.means, frame[half].groupby("site")["score"].mean())
+    assert {*np.unique(shown.y_rep)} == {0, 1, 2, 3, 4}
 
 
 def test_structure_moves_the_stores() -> None:

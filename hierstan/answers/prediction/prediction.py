@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from hierstan.answers.prediction.design import Study, thinned
+from hierstan.data.ratings import counted
+from hierstan.data.wording import at_mean_of
 from hierstan.errors import HierstanWarning
 from hierstan.families.treatment import TREATED
 from hierstan.fit import group_summaries
@@ -65,7 +67,7 @@ class Prediction(Printed):
         if prob == self.prob:
             return self.summary["lower"].to_numpy(), self.summary["upper"].to_numpy()
         values = self.draws.to_numpy().reshape(-1, self.draws.sizes["group"])
-        whole = isinstance(self.fit, Fit) and self.fit.family.columns["y"] == "int"
+        whole = isinstance(self.fit, Fit) and _whole(self.fit)
         ends = np.empty((2, values.shape[1]))
         width = max(1, group_summaries.BLOCK // len(values))
         for start in range(0, values.shape[1], width):
@@ -95,13 +97,12 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     which = used if len(places) < total else None
     baselines = None if study.baselines is None else places_of(fit, study.baselines)
     outcomes = Outcomes(fit, study.cells, study.new_groups, seed, which, study.known, baselines)
-    scores = fit.data.scores if fit.family.scored else None
-    whole = fit.family.columns["y"] == "int" if scores is None else bool((scores % 1 == 0).all())
+    whole = _whole(fit)
     values = np.empty((outcomes.size, N))
     summary = np.empty((4, N))
     for part, written in outcomes.evaluate(["y_rep"]):
         block = np.clip(written["y_rep"], -LARGEST, LARGEST)
-        block = block if scores is None else scores[block.astype(int) - 1]
+        block = counted(block, fit.data.categories)
         values[:, part] = block
         summary[:, part] = _summarised(block, prob, whole)
     values = whole_numbers(values) if whole else values
@@ -123,10 +124,12 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     code = study.cells["group"].to_numpy()
     fresh = np.append(without_bound(fit), True)[np.minimum(code, len(fit.data.groups))]
     advice = _mark_infinite(fit, table, fresh, baselines is not None)
+    own = fit.family.vector_columns(study.cells)  # of rows that have covariates
+    where = "" if own else at_mean_of(fit.data.covariates)
     table.attrs["caption"] = (
         f"Prediction of single observations{_arm(fit, study.cells)} by "
-        f"{pooling_words(fit.model.name)}: mean, standard deviation and equal-tailed "
-        f"{percent(prob)} interval"
+        f"{pooling_words(fit.model.name)}{', ' * bool(where)}{where}: mean, standard deviation and "
+        f"equal-tailed {percent(prob)} interval"
         + (f", of {len(used):,} of the {chains * total:,} draws" if which is not None else "")
     )
     table.attrs |= {"advice": advice} if advice else {}
@@ -135,6 +138,11 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
 
 
 # internals ------------------------------------------------------------------------------------
+
+
+def _whole(fit: Fit) -> bool:
+    """Whether outcomes are whole numbers: counts, or ratings whose scores are."""
+    return fit.family.columns["y"] == "int" and bool((fit.data.scores % 1 == 0).all())
 
 
 def _arm(fit: Fit, cells: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 from hierstan.answers.prediction import design, seeds
 from hierstan.answers.prediction.prediction import Prediction, forecast
 from hierstan.data.grouped_data import GroupedData
+from hierstan.data.ratings import counted
 from hierstan.errors import DataError, HierstanError
 from hierstan.fit.fit import Fit
 from hierstan.fit.new_outcomes import Outcomes
@@ -124,7 +125,7 @@ def score(prediction: Prediction | Fit, data: GroupedData, *, prob: float | None
     design.check_same(study, prediction.design)
     prob = prob or prediction.prob
     lower, upper = prediction.interval(prob)
-    y = study.cells["y"].to_numpy()
+    y = counted(study.cells["y"].to_numpy(), fit.data.categories)
     log_score, error = np.empty(len(y)), np.empty(len(y))
     outcomes = Outcomes(fit, study.cells, study.new_groups, prediction.seed, known=study.known)
     for part, written in outcomes.evaluate(["log_lik"]):
