@@ -15,7 +15,7 @@ from hierstan.families.neg_binomial import NegBinomial
 from hierstan.priors import Prior
 
 STEPS = 30  # of expectation and maximization; the guesses need not be exact
-LENT = 0.5  # rows that all groups together lend to each one
+LENT = 0.5  # rows of its own size that all groups together lend to each one
 LEAST = 0.1  # share of the information there were if it were known which zeros are extra
 
 
@@ -82,6 +82,21 @@ class ExtraZeros(NegBinomial):
 
         return raw.over_sizes(weights, of_row)
 
+    def information_seen(self, raw: Draws, theta: np.ndarray, own: Draws) -> np.ndarray:
+        """Return that of the rows there are, (J,): an extra zero says nothing of its group's mean.
+
+        Parameters
+        ----------
+        raw : mapping
+            The columns of `raw_estimates`, (J,) each.
+        theta : numpy.ndarray
+            Means on the link scale, (J,).
+        own : mapping
+            The family's own parameters, (1, 1) each.
+        """
+        known = {"odds": own["zero_odds"][0, 0], "excess": 1 / own["phi"][0, 0]}
+        return self.expansion({**raw, **known}, theta)[1]
+
     def log_lik(self, cells: Draws, theta: np.ndarray, own: Draws = NOTHING) -> np.ndarray:
         """Return the log probabilities of the rows behind each cell."""
         odds, zero = own["zero_odds"], np.flatnonzero(cells["y"] == 0)
@@ -105,10 +120,10 @@ class ExtraZeros(NegBinomial):
         weight, exposure = cells["weight"].to_numpy(), cells["exposure"].to_numpy()
         zero, size = y == 0, weight * exposure
         total, rows = np.bincount(group, weight * y, J), weight.sum()
+        lent = LENT * np.bincount(group, size, J) / np.bincount(group, weight, J)
         odds, excess, other = 1.0, 0.0, weight * np.where(zero, 0.5, 1.0)
         for _ in range(STEPS):
-            lent = LENT * size.sum() / rows
-            overall = (total.sum() + 0.5) / (other @ exposure + lent)
+            overall = (total.sum() + 0.5) / (other @ exposure + np.median(lent))
             seen = np.bincount(group, other * exposure, J)
             mean = exposure * ((total + lent * overall) / (seen + lent))[group]
             odds = (rows - other.sum() + 0.3) / (other.sum() + 1)

@@ -210,10 +210,12 @@ def _statements(parts: Parts, block: str) -> list[_Statement]:
     """Return the statements of a block, each with the comment above it and beside it.
 
     Of several declarations of a name, the last counts, in the place of the first; steps that only a
-    later file has come before, so that the others may use them.
+    later file has come before, so that the others may use them. Of several files that add to the
+    density, the last counts.
     """
     result: dict[str | tuple[str, int], _Statement] = {}
-    for piece in (part[block] for part in parts if block in part):
+    pieces = [part[block] for part in parts if block in part]
+    for piece in pieces[-1:] if block == "model" else pieces:
         lines = _lines(piece)
         code = f"{block} {{\n{piece.text}\n}}"
         known = declared(code).get(block, {})

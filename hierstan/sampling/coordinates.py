@@ -77,18 +77,15 @@ def coordinates(
     roughly = rough(data, alike=alike) if "near_pull" in wanted else None
     if roughly:
         estimate, precision = roughly.estimate, roughly.precision
-        if "phi" in priors and data.n_rows == len(data.groups):
-            precision = _at_its_prior(data, estimate, priors["phi"])
-            roughly = replace(roughly, precision=precision)
     tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
     said = np.zeros_like(precision) if prior_only else precision
     counted = said if own_data else np.zeros_like(said)
 
     def guesses(estimate: np.ndarray, arms: Arms, dispersed: Dispersed) -> Entries:
         found: Entries = {"estimate": np.where(counted > 0, estimate, 0.0)}
+        of_rows = dispersed.get("", (said, np.zeros_like(said)))
         if "mu" in priors:
             found |= of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
-            of_rows = dispersed.get("", (said, np.zeros_like(said)))
             found |= of_mean("M", "mu", estimate, said, tau2, priors["mu"], of_rows)
         found |= _of_groups(found, data.design, estimate, said, tau2, priors)
         if family.treatment:
@@ -97,7 +94,7 @@ def coordinates(
             found |= of_arms(arms, *effects, priors, dispersed, counts=counts)
         if roughly:
             told = replace(roughly, estimate=estimate)
-            found |= joint(data, told, priors, prior_only=prior_only)
+            found |= joint(data, told, priors, of_rows, prior_only=prior_only)
         return found
 
     arms = arms_near(data) if family.treatment else {}
@@ -134,8 +131,9 @@ NAMES = (
     "baseline_share", "baseline_effect", "slope_guess", "slope_unit",
     "log_estimate", "log_precision",
     "gamma_guess", "gamma_unit", "guessed_odds",
-    "P", "E", "near_information", "near_pull", "near_noise", "near_share",
-    "far", "far_mean", "far_weight", "far_noise", "far_share", "X", "together",
+    "P", "E", "near_information", "near_pull", "near_noise", "near_share", "near_noise_least",
+    "near_noise_added", "far", "far_mean", "far_weight", "far_noise", "far_share",
+    "far_noise_least", "far_noise_added", "X", "together",
     "prior_middle", "prior_width", "factor_of", "place",
 )  # fmt: skip
 ENDLESS, SOME_PHI = 1e12, 5.0  # between which the variance of an estimate is a line in 1 / phi
@@ -270,31 +268,30 @@ def _dispersed(data: GroupedData, theta: np.ndarray, arms: Arms, odds: float) ->
     family = FAMILIES[data.family]
     weights, own = family.weights(data.cells, len(data.groups)), {"zero_odds": np.array([[odds]])}
 
-    def of(family: Family, theta: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        most, some = (
-            family.information(theta[None], weights, own | {"phi": np.array([[phi]])})[0]
-            for phi in (ENDLESS, SOME_PHI)
-        )
+    def of(
+        family: Family, table: pd.DataFrame, theta: np.ndarray, weights: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        has = np.isfinite(table["link_se"].to_numpy())
+        most, some, added = np.zeros((3, len(theta)))
+        for at, phi in ((most, ENDLESS), (some, SOME_PHI)):
+            given = own | {"phi": np.array([[phi]])}
+            if isinstance(family, ExtraZeros):
+                at[has] = family.information_seen(_columns(table[has]), theta[has], given)
+            else:
+                at[has] = family.information(theta[None, has], weights[has], given)[0]
         says = some > 0
-        added = np.zeros_like(some)
         added[says] = SOME_PHI * np.maximum(1 / some[says] - 1 / most[says], 0.0)
         return most, added
 
     if not isinstance(family, Treatment):
-        return {"": of(family, theta, weights)}
+        return {"": of(family, raw_estimates(data), theta, weights)}
+    tables = family.raw_arms(data.cells, len(data.groups))
     found = {
-        f"{arm}_": of(family.base, near, weights[:, k])
+        f"{arm}_": of(family.base, tables[arm], near, weights[:, k])
         for k, (arm, (near, _)) in enumerate(arms.items())
     }
     (most, added), (other, also) = found.values()
     return found | {"": (of_difference(most, other), added + also)}
-
-
-def _at_its_prior(data: GroupedData, theta: np.ndarray, phi: Prior) -> np.ndarray:
-    """Return how precise each estimate is where only the prior tells of ``phi``, (J,)."""
-    odds = float(raw_estimates(data)["odds"].iloc[0]) if FAMILIES[data.family].zeros_apart else 0.0
-    most, added = _dispersed(data, theta, {}, odds)[""]
-    return np.asarray(1 / (1 / most + added / float(phi.quantile(np.array([0.5]))[0])))
 
 
 def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:

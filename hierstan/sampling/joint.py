@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,12 @@ def as_normal(prior: Prior) -> AsNormal:
 
 
 def joint(
-    data: GroupedData, found: Rough, priors: Mapping[str, Prior], *, prior_only: bool
+    data: GroupedData,
+    found: Rough,
+    priors: Mapping[str, Prior],
+    dispersed: tuple[np.ndarray, np.ndarray],
+    *,
+    prior_only: bool,
 ) -> Entries:
     """Return what ``sampling/structured_pooling.stan`` measures ``mu``, ``beta`` and ``u`` from.
 
@@ -51,6 +56,9 @@ def joint(
     data : GroupedData
     found : Rough
     priors : mapping of str to Prior
+    dispersed : tuple of numpy.ndarray
+        How precise each group's estimate is for an endless ``phi``, and what ``1 / phi`` adds to
+        its variance, (J,) each.
     prior_only : bool
         Whether the outcomes are ignored.
     """
@@ -58,7 +66,7 @@ def joint(
     K, L = design.shape[1], len(factor)
     prior = np.array([as_normal(priors[name]) for name in ("mu", *["beta"] * (K - 1))])
     far = _far(factor, K)
-    seen = _Seen(data, found, prior, far, prior_only)
+    seen = _Seen(data, found, prior, far, dispersed, prior_only)
     order = np.concatenate([np.flatnonzero(~far), np.flatnonzero(far)])
     place = np.empty(L, dtype=int)
     place[order] = np.arange(L)
@@ -96,6 +104,7 @@ class _Seen:
         found: Rough,
         prior: np.ndarray,
         far: np.ndarray,
+        dispersed: tuple[np.ndarray, np.ndarray],
         prior_only: bool,
     ) -> None:
         import scipy.sparse as sp
@@ -104,7 +113,7 @@ class _Seen:
         levels = indicators(codes, len(factor))
         self._near = sp.hstack([sp.csr_array(data.design), levels[:, ~far]]).tocsr()
         self._levels, self._factor = levels[:, far], factor[far]
-        self._found = found
+        self._found, self._dispersed = found, dispersed
         self._v = np.zeros_like(found.weights) if prior_only else found.weights
         self._rest = found.estimate - data.design @ prior[:, 0]
         sds = np.sqrt(found.level_tau2)[factor[~far]]
@@ -114,6 +123,8 @@ class _Seen:
 
     def by_group(self) -> Entries:
         """Return it group by group."""
+        import scipy.sparse as sp
+
         near = self._near.toarray()
         return {
             **self._sizes(len(near)),
@@ -121,8 +132,7 @@ class _Seen:
                 -1, len(near)
             ),
             "near_pull": (near * (self._v * self._rest)[:, None]).T,
-            "near_noise": 1 / (1 + self._found.tau2 * self._found.precision),
-            "near_share": self._v,
+            **self._noise("near", sp.eye_array(len(near)), self._v),
             **self._of_far(),
         }
 
@@ -141,15 +151,13 @@ class _Seen:
         values, vectors = np.linalg.eigh((scaled + scaled.T) / 2)
         says = vectors[:, values > 1e-10 * max(float(values.max()), 1e-300)]
         values = np.maximum(values, 0.0)
-        share = (v @ v) / v.sum() if v.any() else 0.0
         return {
             **self._sizes(1),
             "near_information": (
                 (vectors * values) @ vectors.T / np.outer(self._unit, self._unit)
             ).reshape(-1, 1),
             "near_pull": (says @ (says.T @ (self._unit * pull)) / self._unit)[:, None],
-            "near_noise": np.full(1, self._left(share)),
-            "near_share": np.full(1, share),
+            **self._noise("near", np.ones((1, len(v))), v),
             **self._of_far(),
         }
 
@@ -182,7 +190,7 @@ class _Seen:
         present = sorted(set(self._factor))
         mixed = len(present) > 1 and len(self._factor) <= MIXED
         weight, mean = np.zeros(len(self._factor)), np.zeros(len(self._factor))
-        share = np.zeros(len(self._factor))
+        noise = self._noise("far", self._levels.T, self._v)
         lines = np.zeros((len(self._factor), self._near.shape[1]))
         for each in present:
             others = sum(float(variances[other]) for other in present if other != each)
@@ -194,7 +202,8 @@ class _Seen:
             divided = np.where(total > 0, total, 1.0)
             weight[mine] = total
             mean[mine] = (levels.T @ (v * self._rest)) / divided
-            share[mine] = (levels.T @ v**2) / divided
+            for name, values in self._noise("far", levels.T, v, others).items():
+                noise[name][mine] = values
             lines[mine] = (levels.T @ (self._near * v[:, None])).toarray() / divided[:, None]
         together = self._together() if mixed else np.zeros((0, 0))
         return {
@@ -203,8 +212,7 @@ class _Seen:
             "far": lines,
             "far_mean": mean,
             "far_weight": weight,
-            "far_noise": self._left(share),
-            "far_share": share,
+            **noise,
         }
 
     def _together(self) -> np.ndarray:
@@ -219,6 +227,27 @@ class _Seen:
         root = np.linalg.cholesky(precision / np.outer(own, own))
         return np.asarray(np.linalg.inv(root).T)
 
-    def _left(self, share: np.ndarray | float) -> np.ndarray:
-        """Return what is left of a variance of 1 without the share that grows with tau^2."""
-        return np.maximum(1 - self._found.tau2 * share, 1e-12)
+    def _noise(
+        self, of: str, parts: Any, weights: np.ndarray, others: float = 0.0
+    ) -> dict[str, np.ndarray]:
+        """Return what the variance of what parts of the groups say is made of, 1 in all.
+
+        The share that grows with ``tau^2``, and noise: at the precisions, for an endless ``phi``,
+        and what ``1 / phi`` adds to that.
+        """
+        total = parts @ weights
+        says = total > 0
+        most, added = self._dispersed
+
+        def averaged(variance: np.ndarray) -> np.ndarray:
+            squares = np.where(weights > 0, weights**2 * variance, 0.0)
+            return np.where(says, parts @ squares / np.where(says, total, 1.0), 0.0)
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            noise, least = (averaged(1 / known + others) for known in (self._found.precision, most))
+        return {
+            f"{of}_noise": np.where(says, noise, 1.0),
+            f"{of}_noise_least": np.where(says, least, 1.0),
+            f"{of}_noise_added": averaged(added),
+            f"{of}_share": averaged(np.ones_like(weights)),
+        }

@@ -107,13 +107,11 @@ data {
   int<lower=1> M; // parts
   matrix[P * P, M] near_information;
   matrix[P, M] near_pull;
-  vector<lower=0>[M] near_noise;
   vector<lower=0>[M] near_share;
   // and of each far one, given the near ones
   matrix[E, P] far;
   vector[E] far_mean;
   vector<lower=0>[E] far_weight;
-  vector<lower=0>[E] far_noise;
   vector<lower=0>[E] far_share;
   int<lower=0> X; // far ones of several factors, which go together; or 0
   matrix[X, X] together;
@@ -121,6 +119,10 @@ data {
   vector<lower=0>[1 + K] prior_width; // of mu and beta
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
+  vector<lower=0>[M] near_noise_least; // if phi had no end, and what 1 / phi
+  vector<lower=0>[M] near_noise_added; // adds; and the same of each far one
+  vector<lower=0>[E] far_noise_least;
+  vector<lower=0>[E] far_noise_added;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -132,9 +134,13 @@ transformed parameters {
                                              append_row(prior_width,
                                                         tau_level[factor_of]),
                                              prior_middle, near_information,
-                                             near_pull, near_noise,
+                                             near_pull,
+                                             near_noise_least
+                                             + near_noise_added / phi,
                                              near_share, far, far_mean,
-                                             far_weight, far_noise,
+                                             far_weight,
+                                             far_noise_least
+                                             + far_noise_added / phi,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor

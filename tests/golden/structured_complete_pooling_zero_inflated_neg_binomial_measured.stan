@@ -120,13 +120,11 @@ data {
   int<lower=1> M; // parts
   matrix[P * P, M] near_information;
   matrix[P, M] near_pull;
-  vector<lower=0>[M] near_noise;
   vector<lower=0>[M] near_share;
   // and of each far one, given the near ones
   matrix[E, P] far;
   vector[E] far_mean;
   vector<lower=0>[E] far_weight;
-  vector<lower=0>[E] far_noise;
   vector<lower=0>[E] far_share;
   int<lower=0> X; // far ones of several factors, which go together; or 0
   matrix[X, X] together;
@@ -137,6 +135,10 @@ data {
   real<lower=0> guessed_odds; // that these are made with, and how far they
   matrix[P, M] near_pull_falls; // fall for one unit more of log1p(zero_odds)
   vector[E] far_mean_falls;
+  vector<lower=0>[M] near_noise_least; // if phi had no end, and what 1 / phi
+  vector<lower=0>[M] near_noise_added; // adds; and the same of each far one
+  vector<lower=0>[E] far_noise_least;
+  vector<lower=0>[E] far_noise_added;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -153,10 +155,14 @@ transformed parameters {
                                              - near_pull_falls
                                                * (log1p(zero_odds)
                                                   - log1p(guessed_odds)),
-                                             near_noise, near_share, far,
+                                             near_noise_least
+                                             + near_noise_added / phi,
+                                             near_share, far,
                                              fell(far_mean, far_mean_falls,
                                                   zero_odds, guessed_odds),
-                                             far_weight, far_noise,
+                                             far_weight,
+                                             far_noise_least
+                                             + far_noise_added / phi,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor

@@ -39,6 +39,10 @@ functions {
   vector uncertainty(real tau, vector precision, real tiny) {
     return 1 ./ sqrt(inv_square(tau + tiny) + precision);
   }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,
@@ -119,13 +123,11 @@ data {
   int<lower=1> M; // parts
   matrix[P * P, M] near_information;
   matrix[P, M] near_pull;
-  vector<lower=0>[M] near_noise;
   vector<lower=0>[M] near_share;
   // and of each far one, given the near ones
   matrix[E, P] far;
   vector[E] far_mean;
   vector<lower=0>[E] far_weight;
-  vector<lower=0>[E] far_noise;
   vector<lower=0>[E] far_share;
   int<lower=0> X; // far ones of several factors, which go together; or 0
   matrix[X, X] together;
@@ -134,8 +136,13 @@ data {
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
   vector[J] estimate; // about what each group's own data say
-  vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
+  vector<lower=0>[J] precision_most; // of the estimates if phi had no end
+  vector<lower=0>[J] noise_added; // and what 1 / phi adds to their variance
+  vector<lower=0>[M] near_noise_least; // the same of what they say together
+  vector<lower=0>[M] near_noise_added; // and of each far one
+  vector<lower=0>[E] far_noise_least;
+  vector<lower=0>[E] far_noise_added;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -149,9 +156,13 @@ transformed parameters {
                                              append_row(prior_width,
                                                         tau_level[factor_of]),
                                              prior_middle, near_information,
-                                             near_pull, near_noise,
+                                             near_pull,
+                                             near_noise_least
+                                             + near_noise_added / phi,
                                              near_share, far, far_mean,
-                                             far_weight, far_noise,
+                                             far_weight,
+                                             far_noise_least
+                                             + far_noise_added / phi,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor
@@ -160,8 +171,11 @@ transformed parameters {
   vector[L] u = segment(measured, 2 + K, L);
   // group means
   vector[J] theta = expected(center_of(mu, beta, u, x, level), tau, estimate,
-                             precision)
-                    + uncertainty(tau, precision, tiny) .* z_theta;
+                             given(precision_most, noise_added, phi))
+                    + uncertainty(tau,
+                                  given(precision_most, noise_added, phi),
+                                  tiny)
+                      .* z_theta;
 }
 model {
   vector[N] eta = theta[group];
@@ -175,7 +189,10 @@ model {
   phi ~ lognormal(phi_location, phi_scale);
   y ~ family(eta, phi, weight, exposure);
   target += measured[2 + K + L];
-  target += sum(log(uncertainty(tau, precision, tiny)));
+  target += sum(
+                log(
+                    uncertainty(tau, given(precision_most, noise_added, phi),
+                                tiny)));
 }
 generated quantities {
   real theta_new; // mean of a group not yet seen

@@ -50,6 +50,10 @@ functions {
   vector fell(vector estimate, vector falls, real zero_odds, real guess) {
     return estimate - falls * (log1p(zero_odds) - log1p(guess));
   }
+  // precision of estimates whose variance 1 / phi adds to
+  vector given(vector precision, vector added, real phi) {
+    return precision ./ (1 + precision .* added / phi);
+  }
   // mu, beta and u, and how much z shrinks or stretches, in logarithms
   vector measured_from(vector z,
                        real tau,
@@ -132,13 +136,11 @@ data {
   int<lower=1> M; // parts
   matrix[P * P, M] near_information;
   matrix[P, M] near_pull;
-  vector<lower=0>[M] near_noise;
   vector<lower=0>[M] near_share;
   // and of each far one, given the near ones
   matrix[E, P] far;
   vector[E] far_mean;
   vector<lower=0>[E] far_weight;
-  vector<lower=0>[E] far_noise;
   vector<lower=0>[E] far_share;
   int<lower=0> X; // far ones of several factors, which go together; or 0
   matrix[X, X] together;
@@ -147,12 +149,17 @@ data {
   array[L] int<lower=1, upper=F> factor_of; // of each level, in this order
   array[1 + K + L] int<lower=1, upper=1 + K + L> place; // where each is in it
   vector[J] estimate; // about what each group's own data say
-  vector<lower=0>[J] precision;
   real<lower=0> tiny; // so that no tau is lost in rounding
   real<lower=0> guessed_odds; // that these are made with, and how far they
   matrix[P, M] near_pull_falls; // fall for one unit more of log1p(zero_odds)
   vector[E] far_mean_falls;
   vector[J] estimate_falls;
+  vector<lower=0>[J] precision_most; // of the estimates if phi had no end
+  vector<lower=0>[J] noise_added; // and what 1 / phi adds to their variance
+  vector<lower=0>[M] near_noise_least; // the same of what they say together
+  vector<lower=0>[M] near_noise_added; // and of each far one
+  vector<lower=0>[E] far_noise_least;
+  vector<lower=0>[E] far_noise_added;
 }
 parameters {
   vector<lower=0>[F] tau_level; // sd between levels of a factor
@@ -171,10 +178,14 @@ transformed parameters {
                                              - near_pull_falls
                                                * (log1p(zero_odds)
                                                   - log1p(guessed_odds)),
-                                             near_noise, near_share, far,
+                                             near_noise_least
+                                             + near_noise_added / phi,
+                                             near_share, far,
                                              fell(far_mean, far_mean_falls,
                                                   zero_odds, guessed_odds),
-                                             far_weight, far_noise,
+                                             far_weight,
+                                             far_noise_least
+                                             + far_noise_added / phi,
                                              far_share, together, place);
   real mu = measured[1]; // mean of a group that is average in all of this
   // change for one unit of a predictor
@@ -185,8 +196,11 @@ transformed parameters {
   vector[J] theta = expected(center_of(mu, beta, u, x, level), tau,
                              fell(estimate, estimate_falls, zero_odds,
                                   guessed_odds),
-                             precision)
-                    + uncertainty(tau, precision, tiny) .* z_theta;
+                             given(precision_most, noise_added, phi))
+                    + uncertainty(tau,
+                                  given(precision_most, noise_added, phi),
+                                  tiny)
+                      .* z_theta;
 }
 model {
   vector[N] eta = theta[group];
@@ -201,7 +215,10 @@ model {
   zero_odds ~ lognormal(zero_odds_location, zero_odds_scale);
   y ~ family(eta, phi, zero_odds, weight, exposure);
   target += measured[2 + K + L];
-  target += sum(log(uncertainty(tau, precision, tiny)));
+  target += sum(
+                log(
+                    uncertainty(tau, given(precision_most, noise_added, phi),
+                                tiny)));
 }
 generated quantities {
   real theta_new; // mean of a group not yet seen

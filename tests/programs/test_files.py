@@ -26,7 +26,7 @@ def test_copy_templates_copies_them_all(tmp_path: Path) -> None:
     pages = 8 + 10 + 2 + 5  # how they are stated and sampled, centered, and marginally
     pages += 1  # functions that several of these call
     pages += 8  # and sampled where outcomes may be extra zeros
-    pages += 2 * 4  # where rows are overdispersed, and where both
+    pages += 2 * 6  # where rows are overdispersed, and where both
     pages += 3  # the same of the adjustment for covariates
     pages += 2 + sum(family.one_parameter for family in FAMILIES.values())  # numerically
     assert len(files) == pages + len(files_of_families) + marginal + measured

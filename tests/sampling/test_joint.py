@@ -56,7 +56,9 @@ def density_and_values(
 
 
 @pytest.mark.parametrize("model", [hs.PartialPooling(), hs.CompletePooling()])
-@pytest.mark.parametrize("family", ["binomial", "normal"])
+@pytest.mark.parametrize(
+    "family", ["binomial", "normal", "beta_binomial", "zero_inflated_neg_binomial"]
+)
 @pytest.mark.parametrize("place", PLACES)
 def test_the_posterior_is_the_same(
     model: hs.PartialPooling | hs.CompletePooling,

@@ -56,19 +56,43 @@ def test_one_huge_group_beside_tiny_ones_is_sampled_well(data, family: str) -> N
     assert found.parameters["ess_bulk"].min() > 800
 
 
-@pytest.mark.parametrize("family", OVERDISPERSED)
-def test_one_row_a_group_is_measured_in_units_of_the_prior_of_phi(family: str) -> None:
-    """With factors, ten million visitors in a row say as much of a mean as phi lets one row say."""
-    frame = pd.DataFrame({"v": list("abcd"), "r": list("nsns"), "y": [612_345, 2, 0, 1]})
-    frame["n"] = [10_000_000, 10, 10, 10]
-    given = {"group": "v", "family": family, "factors": ["r"]}
+def cells_of_factors(family: str, groups: int = 40) -> hs.GroupedData:
+    """One row a group in two factors: ten million visitors beside ten to a thousand."""
+    rng = np.random.default_rng(3)
+    size = np.round(10 ** rng.uniform(1, 3, groups)).astype(int)
+    size[:4] = [10_000_000, 10, 10, 10]
+    region, device = rng.integers(0, 5, groups), rng.integers(0, 4, groups)
+    eta = -2 + rng.normal(0, 0.3, 5)[region] + rng.normal(0, 0.3, 4)[device]
+    eta += rng.normal(0, 0.3, groups)
+    frame = pd.DataFrame({"cell": range(groups), "n": size, "region": region, "device": device})
+    given = {"group": "cell", "family": family, "factors": ["region", "device"]}
     if family == "beta_binomial":
-        data = hs.GroupedData.from_counts(frame, successes="y", trials="n", **given)
-    else:
-        data = hs.GroupedData.from_events(frame, events="y", exposure="n", **given)
-    plan = make_plan(hs.PartialPooling(), data)
-    most = np.exp(plan.priors["phi"].location) + 1
-    assert 0.04 * most < plan.inputs()["precision"][0] < most
+        rate = 1 / (1 + np.exp(-eta))
+        frame["y"] = rng.binomial(size, rng.beta(50 * rate, 50 * (1 - rate)))
+        return hs.GroupedData.from_counts(frame, successes="y", trials="n", **given)
+    frame["y"] = rng.poisson(rng.gamma(5, size * np.exp(eta) / 5))
+    frame["y"] *= (rng.random(groups) < 0.8) | (family == "neg_binomial")
+    return hs.GroupedData.from_events(frame, events="y", exposure="n", **given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", OVERDISPERSED)
+def test_one_row_a_group_in_factors_is_sampled_well(family: str) -> None:
+    """What varies within and between such groups is one sum, and units follow each part of it."""
+    fit = hs.PartialPooling().fit(cells_of_factors(family), seed=1, engine="stanli", progress=False)
+    found = fit.convergence()
+    assert found.divergences == 0
+    assert found.parameters["ess_bulk"].min() > 400
+
+
+def test_an_extra_zero_says_nothing_of_its_group_whatever_phi() -> None:
+    data = cells_of_factors("zero_inflated_neg_binomial")
+    given, cells = make_plan(hs.PartialPooling(), data).inputs(), data.cells
+    zero = (cells["y"] == 0).to_numpy() & (cells["exposure"] > 100).to_numpy()
+    assert zero.sum() == 2  # the ten million among them
+    assert given["precision_most"][zero].max() < 0.01
+    most = (cells["y"] > 0).to_numpy() & (cells["exposure"] > 100).to_numpy()
+    assert given["precision_most"][most].min() > 1
 
 
 @pytest.mark.slow

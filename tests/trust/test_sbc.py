@@ -256,6 +256,7 @@ FEW_WITH_FACTORS = [
     Case("partial", "binomial", "auto", structure="nested"),
     Case("partial", "poisson", "auto", structure="crossed"),
     Case("partial", "neg_binomial", "auto", structure="nested"),
+    Case("partial", "zero_inflated_neg_binomial", "auto", structure="crossed"),
 ]
 
 

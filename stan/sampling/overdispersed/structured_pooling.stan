@@ -1,0 +1,39 @@
+// How structured_pooling.stan is sampled where rows vary more than their size
+// makes them: no part of the model. As in sampling/structured_pooling.stan, but
+// that the data say the less of a mean, the smaller phi is.
+data {
+  vector<lower=0>[J] precision_most; // of the estimates if phi had no end
+  vector<lower=0>[J] noise_added; // and what 1 / phi adds to their variance
+  vector<lower=0>[M] near_noise_least; // the same of what they say together
+  vector<lower=0>[M] near_noise_added; // and of each far one
+  vector<lower=0>[E] far_noise_least;
+  vector<lower=0>[E] far_noise_added;
+}
+transformed parameters {
+  vector[2 + K + L] measured = measured_from(z, tau,
+                                             append_row(prior_width,
+                                                        tau_level[factor_of]),
+                                             prior_middle, near_information,
+                                             near_pull,
+                                             near_noise_least
+                                             + near_noise_added / phi,
+                                             near_share, far, far_mean,
+                                             far_weight,
+                                             far_noise_least
+                                             + far_noise_added / phi,
+                                             far_share, together, place);
+  // group means
+  vector[J] theta = expected(center_of(mu, beta, u, x, level), tau, estimate,
+                             given(precision_most, noise_added, phi))
+                    + uncertainty(tau,
+                                  given(precision_most, noise_added, phi),
+                                  tiny)
+                      .* z_theta;
+}
+model {
+  target += measured[2 + K + L];
+  target += sum(
+                log(
+                    uncertainty(tau, given(precision_most, noise_added, phi),
+                                tiny)));
+}
