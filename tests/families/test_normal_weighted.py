@@ -127,6 +127,17 @@ def test_leaving_a_state_out_predicts_all_of_its_quarters() -> None:
     assert hs.winners_curse(fit).table.index.tolist()[0] == hs.prob_best(fit).idxmax()
 
 
+@pytest.mark.slow
+def test_weights_in_a_dataframe_to_predict_are_those_of_its_observations() -> None:
+    fit = hs.CompletePooling().fit(hachemeister(), seed=1, engine="stanli", progress=False)
+    new = pd.DataFrame({"state": fit.data.groups[:2], "w": [100.0, 10_000.0]})
+    found = hs.predict(fit, new, seed=1)
+    assert found.design["weight"].tolist() == [100.0, 10_000.0]
+    for sd, weight in zip(found.summary["sd"], new["w"], strict=True):
+        expected = np.sqrt((fit.draws("sigma") ** 2 / weight).mean() + fit.draws("mu").var())
+        assert sd == pytest.approx(expected, rel=0.06)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rows_are_reduced_inside_their_engine(engine: str) -> None:
     far = ROWS.assign(x=ROWS["x"] + 1e9)

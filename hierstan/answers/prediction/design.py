@@ -205,8 +205,8 @@ def _of_frame(
     cells, size = pd.DataFrame({"group": codes, **treated}), fit.family.predicted_size
     _check_given(fit, sizes, size)
     if size:
-        column = fit.data.columns.get(size)
-        if column is not None and column in frame:
+        role = fit.family.outcomes.role_of(size, fit.data.columns)
+        if role and (column := fit.data.columns[role]) in frame:
             sizes.setdefault(size, frame[column].to_numpy())
         own = typical(fit, size, codes, treated)
         known = fit.data.groups
