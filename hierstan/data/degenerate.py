@@ -53,6 +53,15 @@ def varies(data: GroupedData) -> bool:
     return True
 
 
+def each_varies(data: GroupedData) -> bool:
+    """Whether normal rows can have a standard deviation of each group."""
+    try:
+        _check_each(data)
+    except DataError:
+        return False
+    return True
+
+
 # internals --------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hierstan.data.degenerate import each_varies
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import sets_of
 from hierstan.fit.statistics import Rows
@@ -120,6 +121,12 @@ def _advice(fit: Fit, name: str) -> str:
         return f"Use family={' or family='.join(repr(cure) for cure in cures)}{but}."
     if name == "outlying":
         return ""
+    of_each = [cure for cure in fit.family.outcomes.checks.get(name, ()) if _wants_each(cure)]
+    if of_each and not each_varies(fit.data):
+        return (
+            f"family={of_each[0]!r} has that, but not of groups whose rows are all equal: look at "
+            "these, and fit without them (data.without(...))."
+        )
     if name == "lopsided":
         return (
             "Their mean is not where most of them are, and Student's t follows most of them: where "
@@ -142,10 +149,15 @@ def _cure(fit: Fit, name: str) -> tuple[str, ...]:
             if cure in FAMILIES
             and takes & set(FAMILIES[cure].takes)
             and (not FAMILIES[cure].positive or _all_positive(fit))
+            and (not _wants_each(cure) or each_varies(fit.data))
         ]
         if there:
             return tuple(there)
     return ()
+
+
+def _wants_each(cure: str) -> bool:
+    return cure in FAMILIES and FAMILIES[cure].unbounded == "no variation in a group"
 
 
 def _came_by(fit: Fit, roles: set[str]) -> bool:

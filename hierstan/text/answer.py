@@ -14,7 +14,7 @@ WIDTH = 100
 MOST_ROWS = 60
 MOST_COLUMNS = 20
 SHARES = 2  # decimals of probabilities: 4,000 draws leave an error of 0.008 at most
-FIGURES = {"r_hat": 3} | dict.fromkeys(
+FIGURES = {"r_hat": 3, "exaggeration": 1, "replicates": 2} | dict.fromkeys(
     ("pareto_k", "weight", "pooling_factor", "share", "rank_correlation"), 2
 )
 COUNTS = ("ess_bulk", "ess_tail")
@@ -165,9 +165,12 @@ def _cell(value: object) -> str:
 
 
 def _common(table: pd.DataFrame) -> int | None:
-    """Return the decimals of what has the outcome's unit, by its standard deviation."""
-    if "sd" in table:
+    """Return the decimals of what has the outcome's unit, by its standard deviation or a lead."""
+    if "sd" in table and np.isfinite(table["sd"].to_numpy(float)).any():
         return max(places(table["sd"]) - 1, 0)
+    if "raw_lead" in table:
+        least = places(table["raw_lead"].abs())
+        return min(max(least, places(table["lead"].abs())), least + 2)
     if {"lower", "upper"} <= {*table}:
         return max(places((table["upper"] - table["lower"]) / 4) - 1, 0)
     return None

@@ -234,3 +234,16 @@ def test_arms_and_adjusted_rows_are_checked_around_their_own_means(kind: str, cu
     found = hs.check(fits[1]).messages
     assert any(f"family='{cure}'" in text for text in found), found
     assert told(True, cure).family.startswith(cure)
+
+
+def test_a_cure_that_would_be_refused_is_not_given_as_one() -> None:
+    rng = np.random.default_rng(4)
+    y = rng.normal(20, 2, 24).round(1)
+    y[6:12] = 21.0
+    frame = pd.DataFrame({"g": np.repeat(list("abcd"), 6), "y": y})
+    (told,) = hs.check(fitted(frame, "normal")).messages
+    assert "Use family=" not in told
+    assert told.endswith(
+        "family='normal_unequal' has that, but not of groups whose rows are all equal: look at "
+        "these, and fit without them (data.without(...))."
+    )

@@ -86,7 +86,7 @@ def how_well(results: Mapping[str, Elpd], name: str, best: str) -> str:
         how = "predicts worse" if difference < 0 else "predicts better"
     elif abs(difference) > CLEAR:
         how = "may predict worse" if difference < 0 else "may predict better"
-    return f"{how} ({difference:+.1f} ± {dse:.1f})"
+    return f"{how} ({difference:+,.1f} ± {dse:,.1f})"
 
 
 # internals ------------------------------------------------------------------------------------

@@ -149,3 +149,12 @@ def test_a_group_with_one_arm_neither_looks_best_nor_wins_again() -> None:
     raw = hs.shrinkage(unpaired())["raw"]
     assert audit.raw_winner == raw.idxmax() != "c"
     assert 0 < audit.replicates < 1
+
+
+def test_a_lead_far_from_zero_can_be_seen_in_what_prints() -> None:
+    frame = pd.DataFrame({"g": list("abc"), "y": [9.8066, 9.8070, 9.8061], "se": [2e-4] * 3})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
+    line = str(hs.winners_curse(fit)).splitlines()[-1].split()
+    raw, mean, raw_lead, lead = (float(number) for number in line[3:7])
+    assert raw - mean == pytest.approx(raw_lead - lead, abs=2e-6)
