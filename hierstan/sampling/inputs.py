@@ -110,9 +110,10 @@ def stan_data(
     of_levels = [priors[name].numbers() for name in data.tau_names if name in priors]
     for number in (of_levels or [ABSENT["tau_level"].numbers()])[0]:
         numbers[f"tau_level_{number}"] = np.array([each[number] for each in of_levels])
+    known = data.stan_data(rows=rows)
     flags = {"pointwise": int(pointwise), "replicate": int(pointwise and replicate)}
     flags["describe_theta"] = 0
-    return {**nothing_known, **data.stan_data(rows=rows), **numbers, **flags}
+    return {**nothing_known, **known, **_counts(known), **numbers, **flags}
 
 
 def with_observations(
@@ -133,3 +134,17 @@ def part_of(
             index = tuple(part if one == size else slice(None) for one in declared.sizes)
             found[name] = np.asarray(entries[name])[index]
     return found
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _counts(known: Mapping[str, np.ndarray]) -> dict[str, object]:
+    """Return the different counts of rows, and which of them each observation has.
+
+    Their precision is the same, so that logarithms and roots of it are taken once.
+    """
+    if "count" not in known:
+        return {}
+    different, which = np.unique(known["count"], return_inverse=True)
+    return {"S": len(different), "different": different, "which": (which + 1).astype(np.int32)}

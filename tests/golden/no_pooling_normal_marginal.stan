@@ -19,6 +19,9 @@ data {
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
+  int<lower=0> S; // different counts
+  vector<lower=1>[S] different; // they: means of as many rows are as precise
+  array[N] int<lower=1, upper=S> which; // of them is each
   real theta_location;
   real<lower=0> theta_scale;
   real<lower=0> sigma_scale;
@@ -36,7 +39,7 @@ parameters {
 model {
   theta_new ~ normal(theta_location, theta_scale);
   sigma ~ normal(0, sigma_scale);
-  y ~ normal(center, sqrt(square(tau) + square(sigma) ./ count));
+  y ~ normal(center, sqrt(square(tau) + square(sigma) ./ different)[which]);
   target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
 }
 generated quantities {

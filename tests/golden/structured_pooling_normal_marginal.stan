@@ -28,6 +28,9 @@ data {
   vector[N] y; // means
   vector<lower=1>[N] count; // rows
   vector<lower=0>[N] squares; // sums of squared deviations
+  int<lower=0> S; // different counts
+  vector<lower=1>[S] different; // they: means of as many rows are as precise
+  array[N] int<lower=1, upper=S> which; // of them is each
   int<lower=0> K; // predictors of the groups
   matrix[J, K] x; // predictors of each group, standardized
   int<lower=0> F; // factors that describe the groups
@@ -61,7 +64,7 @@ model {
   u ~ normal(0, tau_level[factor]);
   tau ~ normal(0, tau_scale);
   sigma ~ normal(0, sigma_scale);
-  y ~ normal(center, sqrt(square(tau) + square(sigma) ./ count));
+  y ~ normal(center, sqrt(square(tau) + square(sigma) ./ different)[which]);
   target += -sum(count - 1) * log(sigma) - sum(squares) / (2 * square(sigma));
 }
 generated quantities {
