@@ -19,7 +19,7 @@ from hierstan.priors import Prior
 
 SLOPES = "gamma"  # what programs call the slopes of the covariates, and people too
 WIDE = 2.5  # sd of the prior of gamma for one sd of a covariate, in sds of the outcomes
-STEPS = 25
+STEPS, SETTLED = 25, 1e-12
 
 
 class Adjusted(Family):
@@ -90,7 +90,10 @@ class Adjusted(Family):
             at = moved[group] + offset
             mean = np.bincount(group, weight * self.to_response(at), J) / total
             slope = np.bincount(group, weight * self.slope(at), J) / total
-            moved = moved + np.clip((target - mean) / slope, -1, 1)
+            step = np.clip((target - mean) / slope, -1, 1)
+            moved = moved + step
+            if (np.abs(step) <= SETTLED * (1 + np.abs(moved))).all():
+                break
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.slope(moved) / self.slope(told)
         return raw.assign(raw=self.to_response(moved), raw_se=raw["raw_se"] * ratio, link=moved)
@@ -121,7 +124,10 @@ class Adjusted(Family):
             slopes = np.linalg.solve(information, products[:C, C])
             means = np.bincount(group, precision * (estimate - z @ slopes), J)
             intercept = means / np.bincount(group, precision, J)
-            mode = mode + np.clip(intercept[group] + z @ slopes - mode, -1, 1)
+            step = np.clip(intercept[group] + z @ slopes - mode, -1, 1)
+            mode = mode + step
+            if (np.abs(step) <= SETTLED).all():
+                break
         return slopes, np.sqrt(np.diag(np.linalg.inv(information)))
 
     def expansion_of_rows(self, raw: Draws, mode: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
