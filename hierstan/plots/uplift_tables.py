@@ -115,12 +115,13 @@ def of_arms(
     points = family.base.shares and not relative
     both = {words.rpartition(",")[0] for words in arm_words(fit)}
     words = both.pop() if len(both) == 1 else family.base.mean_words
+    control, treated = arm_headers(fit).values()
     lines = _in_order(table[:-1], relative, larger_is_better)
     below = _in_order(table[-1:], relative, larger_is_better)
     return Comparison(
         table=lines,
         below=below,
-        what=f"{words} by {group_word(fit.data)}, treated arm against control",
+        what=f"{words} by {group_word(fit.data)}, {treated} against {control}",
         axis=f"{words}, {_difference(relative)} from control" + f" ({POINTS})" * points,
         unit="%" if relative else POINTS * points,
         beside=_arms(fit, pd.concat([lines, below])),

@@ -179,7 +179,7 @@ def test_a_treatment_has_an_uplift_in_every_group(
         told = column(figure, "P(better)")
         shares = [*table["prob_positive"], found.overall["prob_positive"]]
         assert told == [share(part) for part in shares]
-        treated = "treatment" if fit.data.arms is None else fit.data.arms[1]
+        treated = fit.data.arms[1]
         assert len(column(figure, treated)) == len(table) + 1
     else:
         draws = found.draws.to_numpy().reshape(-1, len(found.table)) - 1
@@ -189,7 +189,10 @@ def test_a_treatment_has_an_uplift_in_every_group(
 
 def test_the_uplift_of_a_treatment_is_absolute() -> None:
     fit = fit_of("two arms of counts")
-    axis = hs.plot_uplift(fit).axes[0]
+    figure = hs.plot_uplift(fit)
+    control, treated = fit.data.arms
+    assert f", {treated} against {control}:" in " ".join(figure.get_suptitle().split())
+    axis = figure.axes[0]
     assert axis.get_xlabel() == "bought / users, difference from control (percentage points)"
     with pytest.raises(hs.HierstanError, match="on the outcome's own scale; plot_forest"):
         hs.plot_uplift(fit, scale="link")
