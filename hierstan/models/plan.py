@@ -27,7 +27,10 @@ MANY_LEVELS = 100
 FEW_GROUPS = 100
 ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
 WARMUP = 1000
-SHORT_WARMUP = 400  # of many data: the least whose last window estimates variances from 200 draws
+# Of many data. Below 150 iterations nothing but the step is adapted: variances in the units that
+# groups with a population are measured in are known better than 300 draws can tell them.
+KEPT_VARIANCES = 149
+SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
 MANY_CELLS = 500
 
@@ -115,7 +118,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         on_grid=on_grid,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors, easy=easy),
-        warmup=_warmup(data, program) if easy and not prior_only else WARMUP,
+        warmup=_warmup(data, program, priors) if easy and not prior_only else WARMUP,
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),
@@ -206,7 +209,11 @@ def _adapt_delta(
     return next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
 
 
-def _warmup(data: GroupedData, program: Program) -> int:
+def _warmup(data: GroupedData, program: Program, priors: Collection[str]) -> int:
+    family = FAMILIES[data.family]
+    alone = program.integrates_theta or ("tau" in priors and not family.parameters)
+    if alone and not (family.of_group or family.treatment):
+        return KEPT_VARIANCES
     return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
 
 

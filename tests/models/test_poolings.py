@@ -255,9 +255,10 @@ def test_warmup_is_short_where_many_data_determine_what_groups_share() -> None:
     frame = pd.DataFrame({"g": range(1200), "n": n, "y": rng.binomial(n, rng.beta(4, 4, 1200))})
     data = hs.GroupedData.from_counts(frame, group="g", successes="y", trials="n")
     sampled = replace(wide, parameterization="centered")
-    assert make_plan(sampled, data).warmup == 600  # of 1,200 means, too
+    assert make_plan(sampled, data).warmup == 149  # in units that keep their variances
+    assert make_plan(hs.NoPooling(), data).warmup == 600  # of 1,200 means, each on its own
     assert make_plan(sampled, data, prior_only=True).warmup == 1000
-    assert make_plan(wide, data).warmup == 400  # of mu and tau alone
+    assert make_plan(wide, data).warmup == 149  # of mu and tau alone
     same = hs.GroupedData.from_counts(
         frame.assign(n=1, y=rng.integers(0, 2, 1200)), group="g", successes="y", trials="n"
     )

@@ -43,10 +43,11 @@ def test_how_effects_go_with_baselines_is_said_where_fits_are_met() -> None:
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_baselines_are_partially_pooled_in_every_pooling(pooling: str) -> None:
+def test_a_fit_says_how_baselines_are_pooled(pooling: str) -> None:
     text = " ".join(str(counts(pooling)).split())
     along = " + slope * theta[j]" if pooling == "partial" else ""
-    assert "Baselines partially pooled" in text
+    how = "each by its own arm" if pooling == "none" else "partially pooled"
+    assert f"Baselines {how}" in text
     assert f"baseline[j] ~ normal(intercept{along}, spread)" in text
     assert "effect" in text.split(" Data ")[0]
 
