@@ -30,6 +30,7 @@ WARMUP = 1000
 # Of many data. Below 150 iterations nothing but the step is adapted: variances in the units that
 # groups with a population are measured in are known better than 300 draws can tell them.
 KEPT_VARIANCES = 149
+WELL_KNOWN = 0.005  # variance of log(tau) below which the rough one is right
 SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
 MANY_CELLS = 500
@@ -211,8 +212,9 @@ def _adapt_delta(
 
 def _warmup(data: GroupedData, program: Program, priors: Collection[str]) -> int:
     family = FAMILIES[data.family]
-    alone = program.integrates_theta or ("tau" in priors and not family.parameters)
-    if alone and not (family.of_group or family.treatment):
+    whitened = program.integrates_theta or ("tau" in priors and not family.parameters)
+    known = nearly_normal(data, {"tau"} & set(priors), WELL_KNOWN)
+    if whitened and known and not (family.of_group or family.treatment):
         return KEPT_VARIANCES
     return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
 

@@ -95,10 +95,13 @@ def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
     }
 
 
-def nearly_normal(data: GroupedData, names: Collection[str]) -> bool:
-    """Whether the data determine ``tau``, ``tau_level`` and ``sigma``, those among these names."""
+def nearly_normal(data: GroupedData, names: Collection[str], most: float = NARROW) -> bool:
+    """Whether the data determine ``tau``, ``tau_level`` and ``sigma``, those among these names.
+
+    The variances of their logarithms are all below `most`.
+    """
     return all(
-        np.all(variance < NARROW)
+        np.all(variance < most)
         for name, variance in starting_variances(data).items()
         if name in names
     )
