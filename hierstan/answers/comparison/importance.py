@@ -138,7 +138,7 @@ def psis(
         lpd_i=lpd_i,
         pareto_k=k,
         error=error,
-        influence=(times[known] * easy[known]) @ relative,
+        influence=np.einsum("u,us->s", times[known] * easy[known], relative),  # no threads of BLAS
         doubtful=doubtful,
         relative=(times[doubtful, None] * relative[places[doubtful]]).T,
     )
