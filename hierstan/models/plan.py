@@ -16,7 +16,7 @@ from hierstan.programs.program import Program
 from hierstan.programs.render import render
 from hierstan.sampling.grid import Grid
 from hierstan.sampling.inputs import ABSENT, Plan
-from hierstan.sampling.starts import nearly_normal
+from hierstan.sampling.starts import levels_differ, nearly_normal
 
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
@@ -198,7 +198,8 @@ def _adapt_delta(
     data: GroupedData, program: Program, priors: Collection[str], *, easy: bool
 ) -> float:
     if "theta_mean" in program.written and not program.edited:
-        if sum(map(len, data.levels.values())) > MANY_LEVELS and nearly_normal(data, priors):
+        many = sum(map(len, data.levels.values())) > MANY_LEVELS
+        if many and nearly_normal(data, priors) and levels_differ(data):
             return ADAPT_DELTA_LEVELS
         if nearly_normal(data, {*priors, "tau_level"}):
             return ADAPT_DELTA_NORMAL
@@ -231,4 +232,5 @@ def _easy(data: GroupedData, program: Program, priors: Collection[str]) -> bool:
     them: on a grid, tau has to be away from 0 by the likelihood itself.
     """
     many = len(data.cells) > MANY_CELLS and not program.edited
-    return many and nearly_normal(data, {"tau", "tau_level", *({"sigma"} & set(priors))})
+    shared = {"tau", *({"sigma"} & set(priors))}
+    return many and nearly_normal(data, shared) and levels_differ(data)

@@ -11,8 +11,9 @@ from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.sampling.coordinates import arms_near, normal_approximation, typical_variance
-from hierstan.sampling.structure import rough
+from hierstan.sampling.structure import Rough, level_log_variances, rough
 
+CLEAR = 8.0  # units of log likelihood
 NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
 
 
@@ -69,11 +70,11 @@ def starting_points(
 
 def typical_spreads(data: GroupedData) -> tuple[float, np.ndarray]:
     """Return plausible sds between groups that are alike and between levels of factors, (F,)."""
-    if data.factors is None or FAMILIES[data.family].treatment:
-        spread = float(np.sqrt(typical_variance(data)))
-        return spread, np.full(len(data.levels), spread)
-    found = rough(data)
-    return float(np.sqrt(found.tau2)), np.sqrt(found.level_tau2)
+    found = _structure(data)
+    if found:
+        return float(np.sqrt(found.tau2)), np.sqrt(found.level_tau2)
+    spread = float(np.sqrt(typical_variance(data)))
+    return spread, np.full(len(data.levels), spread)
 
 
 def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
@@ -83,13 +84,13 @@ def starting_variances(data: GroupedData) -> dict[str, float | np.ndarray]:
     of them, for as long. All else is measured in units of its own uncertainty.
     """
     _, precision = normal_approximation(data)
-    tau2 = typical_spreads(data)[0] ** 2
+    found = _structure(data)
+    tau2 = found.tau2 if found else typical_variance(data)
     with np.errstate(divide="ignore"):
         of_tau = np.minimum(0.5 / np.sum((tau2 / (1 / precision + tau2)) ** 2), 1.0)
-    sizes = np.array([len(known) for known in data.levels.values()])
     return {
         "tau": float(of_tau),
-        "tau_level": np.minimum(0.5 / np.maximum(sizes - 1, 1), 1.0),
+        "tau_level": level_log_variances(data, found) if found else np.ones(len(data.levels)),
         "sigma": 0.5 / max(data.n_rows - len(data.groups), 1),
         **FAMILIES[data.family].log_variances(data.cells),
     }
@@ -107,7 +108,26 @@ def nearly_normal(data: GroupedData, names: Collection[str], most: float = NARRO
     )
 
 
+def levels_differ(data: GroupedData) -> bool:
+    """Whether the levels of each factor differ so clearly that its sd stays away from 0.
+
+    At 0 its log likelihood is `CLEAR` below where it is largest, if levels are about as well known
+    as the variance of its logarithm says.
+    """
+    known = starting_variances(data)["tau_level"]
+    free = np.array([len(levels) - 1 for levels in data.levels.values()])
+    weight = np.minimum(1 / np.sqrt(2 * free * known), 1 - 1e-9)  # on a level's own data
+    ratio = weight / (1 - weight)
+    return bool(np.all(0.5 * free * (ratio - np.log1p(ratio)) > CLEAR))
+
+
 # internals ------------------------------------------------------------------------------------
+
+
+def _structure(data: GroupedData) -> Rough | None:
+    """Return what groups that have factors say; nothing of two arms, whose page knows none."""
+    known = data.factors is not None and not FAMILIES[data.family].treatment
+    return rough(data) if known else None
 
 
 def _logs(

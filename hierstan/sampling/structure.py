@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -67,24 +68,42 @@ def rough(data: GroupedData, *, alike: bool = False) -> Rough:
     >>> bool(found.level_tau2[0] > 10 * found.tau2)
     True
     """
-    family, table = FAMILIES[data.family], raw_estimates(data)
-    raw = {str(name): table[name].to_numpy() for name in table}
-    estimate, precision = raw["link"], raw["link_se"] ** -2.0
+    kept = _KEPT.setdefault(data, {})
+    if alike not in kept:
+        kept[alike] = _approximated(data, alike=alike)
+    return kept[alike]
+
+
+def level_log_variances(data: GroupedData, found: Rough) -> np.ndarray:
+    """Return the rough posterior variance of the log sd of each factor, (F,), at most 1.
+
+    The inverse of the information that the estimates carry about it at the other sds, free mean and
+    slopes taken out (Searle, Casella and McCulloch 1992, doi:10.1002/9780470316856, chapter 6).
+    There is little where levels hardly differ.
+
+    Examples
+    --------
+    >>> import hierstan as hs
+    >>> import pandas as pd
+    >>> stores = pd.DataFrame({"store": range(9), "region": list("nnnssswww"), "se": 1e-6,
+    ...                        "lift": [1.0, 1.2, 1.1, 2.0, 2.2, 2.1, 3.0, 3.2, 3.1]})
+    >>> data = hs.GroupedData.from_estimates(
+    ...     stores, group="store", estimate="lift", se="se", factors=["region"]
+    ... )
+    >>> level_log_variances(data, rough(data)).round(2)  # of three values, 1 / (2 * 2)
+    array([0.25])
+    """
     codes, factor = level_of_groups(data)
-    total, mode = _plain_variance(estimate, precision), None
-    for _ in range(ROUNDS):
-        now = Rough(
-            estimate, precision, *_variances(estimate, precision, data.design, codes, total)
-        )
-        now = replace(now, tau2=0.0) if alike else now
-        total = now.tau2 + float(now.level_tau2.sum())
-        if not family.curved:
-            continue
-        center = _centers(now, data.design, codes, factor)
-        aim = estimate + (center - estimate) / (1 + now.tau2 * precision)
-        mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
-        estimate, precision = family.expansion(raw, mode)
-    return Rough(estimate, precision, now.tau2, now.level_tau2)
+    Z, v, K = _in_sds(found, data.design, codes, factor), found.weights, data.design.shape[1]
+    if Z.shape[1] > DENSE:
+        own = ((Z * Z).T @ v)[K:]
+        squares = (own / (1 + own)) ** 2
+        told = [squares[factor == f].sum() - squares[factor == f].mean() for f in range(len(codes))]
+    else:
+        left = np.linalg.inv((Z.T @ (Z * v[:, None])).toarray() + np.eye(Z.shape[1]))
+        squares = (np.eye(Z.shape[1]) - left)[K:, K:] ** 2
+        told = [squares[np.ix_(factor == f, factor == f)].sum() for f in range(len(codes))]
+    return 1 / np.maximum(2 * np.array(told), 1.0)
 
 
 def level_of_groups(data: GroupedData) -> tuple[np.ndarray, np.ndarray]:
@@ -105,6 +124,29 @@ def indicators(codes: np.ndarray, levels: int) -> sp.csr_array:
 
 
 # internals ------------------------------------------------------------------------------------
+
+_KEPT: WeakKeyDictionary[GroupedData, dict[bool, Rough]] = WeakKeyDictionary()
+
+
+def _approximated(data: GroupedData, *, alike: bool) -> Rough:
+    family, table = FAMILIES[data.family], raw_estimates(data)
+    raw = {str(name): table[name].to_numpy() for name in table}
+    estimate, precision = raw["link"], raw["link_se"] ** -2.0
+    codes, factor = level_of_groups(data)
+    total, mode = _plain_variance(estimate, precision), None
+    for _ in range(ROUNDS):
+        now = Rough(
+            estimate, precision, *_variances(estimate, precision, data.design, codes, total)
+        )
+        now = replace(now, tau2=0.0) if alike else now
+        total = now.tau2 + float(now.level_tau2.sum())
+        if not family.curved:
+            continue
+        center = _centers(now, data.design, codes, factor)
+        aim = estimate + (center - estimate) / (1 + now.tau2 * precision)
+        mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
+        estimate, precision = family.expansion(raw, mode)
+    return Rough(estimate, precision, now.tau2, now.level_tau2)
 
 
 def _plain_variance(estimate: np.ndarray, precision: np.ndarray) -> float:
@@ -154,19 +196,24 @@ def _variances(
 
 def _centers(now: Rough, design: np.ndarray, codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Return where data and factors together put the centers of the groups, (J,)."""
-    import scipy.sparse as sp
     from scipy.sparse.linalg import LinearOperator, cg
 
-    K, v = design.shape[1], now.weights
-    free = np.full(K, WIDE * np.sqrt(now.tau2 + now.level_tau2.sum()))
-    unit = np.concatenate([free, np.sqrt(now.level_tau2)[factor]])
+    v, Z = now.weights, _in_sds(now, design, codes, factor)
     around = float(np.average(now.estimate, weights=v))
-    Z = sp.hstack([sp.csr_array(design), indicators(codes, len(factor))]).tocsr() * unit
     right = Z.T @ (v * (now.estimate - around))
-    if len(unit) <= DENSE:
-        left = (Z.T @ (Z * v[:, None])).toarray() + np.eye(len(unit))
+    if len(right) <= DENSE:
+        left = (Z.T @ (Z * v[:, None])).toarray() + np.eye(len(right))
         return around + Z @ np.linalg.solve(left, right)
     diagonal = 1 + (Z * Z).T @ v
-    left = LinearOperator((len(unit),) * 2, matvec=lambda x: x + Z.T @ (v * (Z @ x)))
+    left = LinearOperator((len(right),) * 2, matvec=lambda x: x + Z.T @ (v * (Z @ x)))
     found, _ = cg(left, right, rtol=1e-4, maxiter=200, M=sp.diags_array(1 / diagonal))
     return around + Z @ found
+
+
+def _in_sds(now: Rough, design: np.ndarray, codes: np.ndarray, factor: np.ndarray) -> sp.csr_array:
+    """Return what one sd more of each mean, slope and level moves each group by, (J, K + L)."""
+    import scipy.sparse as sp
+
+    free = np.full(design.shape[1], WIDE * np.sqrt(now.tau2 + now.level_tau2.sum()))
+    unit = np.concatenate([free, np.sqrt(now.level_tau2)[factor]])
+    return sp.hstack([sp.csr_array(design), indicators(codes, len(factor))]).tocsr() * unit
