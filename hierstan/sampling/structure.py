@@ -196,6 +196,7 @@ def _variances(
 
 def _centers(now: Rough, design: np.ndarray, codes: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Return where data and factors together put the centers of the groups, (J,)."""
+    import scipy.sparse as sp
     from scipy.sparse.linalg import LinearOperator, cg
 
     v, Z = now.weights, _in_sds(now, design, codes, factor)

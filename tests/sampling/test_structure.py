@@ -10,8 +10,9 @@ import pytest
 
 import hierstan as hs
 from hierstan.models.plan import make_plan
+from hierstan.sampling import structure
 from hierstan.sampling.starts import levels_differ, starting_variances
-from hierstan.sampling.structure import level_log_variances, level_of_groups, rough
+from hierstan.sampling.structure import Rough, level_log_variances, level_of_groups, rough
 
 
 def cells(
@@ -55,6 +56,24 @@ def test_many_levels_are_taken_one_by_one() -> None:
     few = cells((380, 6), (0.5, 0.6), J=1200)
     together = level_log_variances(few, rough(few))
     np.testing.assert_allclose(one_by_one * [430 / 380, 1], together, rtol=0.15)
+
+
+def test_counts_of_many_levels_are_expanded_by_conjugate_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    codes = {"a": np.arange(60) % 20, "b": np.arange(60) // 20}
+    odds = np.exp(rng.normal(0, 0.7, 20)[codes["a"]] + rng.normal(-1, 0.5, 60))
+    frame = pd.DataFrame(codes).assign(n=9, y=rng.binomial(9, odds / (1 + odds)))
+
+    def found() -> Rough:
+        return rough(hs.GroupedData.from_counts(frame, group=["a", "b"], successes="y", trials="n"))
+
+    solved = found()
+    monkeypatch.setattr(structure, "DENSE", 10)
+    iterated = found()
+    np.testing.assert_allclose(iterated.level_tau2, solved.level_tau2, rtol=1e-3)
+    np.testing.assert_allclose(iterated.estimate, solved.estimate, atol=1e-3)
 
 
 @pytest.mark.parametrize(
