@@ -8,6 +8,8 @@ degrees of freedom (Fernandez and Steel 1999, doi:10.1093/biomet/86.1.153).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hierstan.data.grouped_data import GroupedData
@@ -17,7 +19,7 @@ from hierstan.families.treatment import arm_of
 from hierstan.text.numbers import figure
 from hierstan.text.wording import show
 
-STEEPEST = 4.0  # of `_check_each`: 1 / 0.5^2, of the default prior
+STEEPEST = 4.0  # of `check_each`: 1 / 0.5^2, of the default prior
 ROUNDING = 16 * np.finfo(float).eps  # relative: what adding and subtracting a few numbers leaves
 
 
@@ -41,46 +43,19 @@ def check_variation(data: GroupedData) -> None:
     elif family.unbounded:
         _check_equal(data)
     if family.unbounded == "no variation in a group":
-        _check_each(data)
+        check_each(data)
 
 
-def varies(data: GroupedData) -> bool:
-    """Whether rows have a likelihood that is bounded."""
+def varies(data: GroupedData, check: Callable[[GroupedData], None] = check_variation) -> bool:
+    """Whether a check of the rows refuses nothing."""
     try:
-        check_variation(data)
+        check(data)
     except DataError:
         return False
     return True
 
 
-def each_varies(data: GroupedData) -> bool:
-    """Whether normal rows can have a standard deviation of each group."""
-    try:
-        _check_each(data)
-    except DataError:
-        return False
-    return True
-
-
-# internals --------------------------------------------------------------------------------------
-
-
-def _check_equal(data: GroupedData) -> None:
-    count, y = data.cells["count"].to_numpy(), data.cells["y"].to_numpy()
-    within, between, limit = _variation(data)
-    several = bool((count > 1).any())
-    if within > limit or (not several and between > limit):
-        return
-    if between <= limit:
-        found = f"is the same in all {int(count.sum()):,} rows: {figure(y[0], 6)}"
-    else:
-        order = np.argsort(-count, kind="stable")
-        told = _told(data, count[order], y[order], _code(data)[order])
-        found = f"does not vary within any {_kind(data)}: {told}"
-    raise _no_variation(data, found)
-
-
-def _check_each(data: GroupedData) -> None:
+def check_each(data: GroupedData) -> None:
     """Refuse groups of several equal rows, where their own standard deviations can go to 0.
 
     With ``n`` of them in each, integrating these leaves ``exp(E sd^2 / 2)`` for a large sd of the
@@ -107,6 +82,24 @@ def _check_each(data: GroupedData) -> None:
             "family='normal', which has one for all groups. If the values were rounded, take more "
             "digits."
         )
+
+
+# internals --------------------------------------------------------------------------------------
+
+
+def _check_equal(data: GroupedData) -> None:
+    count, y = data.cells["count"].to_numpy(), data.cells["y"].to_numpy()
+    within, between, limit = _variation(data)
+    several = bool((count > 1).any())
+    if within > limit or (not several and between > limit):
+        return
+    if between <= limit:
+        found = f"is the same in all {int(count.sum()):,} rows: {figure(y[0], 6)}"
+    else:
+        order = np.argsort(-count, kind="stable")
+        told = _told(data, count[order], y[order], _code(data)[order])
+        found = f"does not vary within any {_kind(data)}: {told}"
+    raise _no_variation(data, found)
 
 
 def _no_variation(data: GroupedData, found: str) -> DataError:

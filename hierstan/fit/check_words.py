@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hierstan.data.degenerate import each_varies
+from hierstan.data.degenerate import check_each, varies
 from hierstan.families import FAMILIES
 from hierstan.families.treatment import sets_of
 from hierstan.fit.statistics import Rows
@@ -122,7 +122,7 @@ def _advice(fit: Fit, name: str) -> str:
     if name == "outlying":
         return ""
     of_each = [cure for cure in fit.family.outcomes.checks.get(name, ()) if _wants_each(cure)]
-    if of_each and not each_varies(fit.data):
+    if of_each and not varies(fit.data, check_each):
         return (
             f"family={of_each[0]!r} has that, but not of groups whose rows are all equal: look at "
             "these, and fit without them (data.without(...))."
@@ -149,7 +149,7 @@ def _cure(fit: Fit, name: str) -> tuple[str, ...]:
             if cure in FAMILIES
             and takes & set(FAMILIES[cure].takes)
             and (not FAMILIES[cure].positive or _all_positive(fit))
-            and (not _wants_each(cure) or each_varies(fit.data))
+            and (not _wants_each(cure) or varies(fit.data, check_each))
         ]
         if there:
             return tuple(there)
