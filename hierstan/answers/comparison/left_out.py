@@ -244,12 +244,12 @@ def unit_labels(fit: Fit, unit: str) -> pd.Index:
     if unit == "arm":
         code = np.unique(arm_of(fit.data.cells))
         groups = fit.data.groups[code // 2].to_frame(index=False)
-        arms = pd.Index(["control", "treated"]) if fit.data.arms is None else fit.data.arms
+        assert fit.data.arms is not None
         column = fit.data.columns["group"]
         names = [*(column if isinstance(column, tuple) else [column])]
         names.append(fit.data.columns.get("arm", "arm"))
         return pd.MultiIndex.from_arrays(
-            [*(groups[name] for name in groups), arms[code % 2]], names=names
+            [*(groups[name] for name in groups), fit.data.arms[code % 2]], names=names
         )
     if fit.data.rows is fit.data.cells and len(fit.data.groups) == fit.data.n_rows:
         return fit.data.groups[fit.data.cells["group"]]
