@@ -185,34 +185,30 @@ class _Seen:
         )
 
     def _of_far(self) -> Entries:
-        """Return what the groups of each far level say of it, the other far ones as noise."""
-        variances = self._found.level_tau2
-        present = sorted(set(self._factor))
+        """Return what the groups say of the far ones, of one factor after the other."""
+        present = sorted(set(self._factor)) or [0]  # without any, arrays of none
         mixed = len(present) > 1 and len(self._factor) <= MIXED
-        weight, mean = np.zeros(len(self._factor)), np.zeros(len(self._factor))
-        noise = self._noise("far", self._levels.T, self._v)
-        lines = np.zeros((len(self._factor), self._near.shape[1]))
-        for each in present:
-            others = sum(float(variances[other]) for other in present if other != each)
-            others = 0.0 if mixed else others
-            v = self._v / (1 + others * self._v)
-            mine = self._factor == each
-            levels = self._levels[:, mine]
-            total = levels.T @ v
-            divided = np.where(total > 0, total, 1.0)
-            weight[mine] = total
-            mean[mine] = (levels.T @ (v * self._rest)) / divided
-            for name, values in self._noise("far", levels.T, v, others).items():
-                noise[name][mine] = values
-            lines[mine] = (levels.T @ (self._near * v[:, None])).toarray() / divided[:, None]
+        said = [self._of_factor(each, [] if mixed else present) for each in present]
         together = self._together() if mixed else np.zeros((0, 0))
         return {
             "X": len(together),
             "together": together,
-            "far": lines,
-            "far_mean": mean,
-            "far_weight": weight,
-            **noise,
+            **{name: np.concatenate([each[name] for each in said]) for name in said[0]},
+        }
+
+    def _of_factor(self, factor: int, noisy: list[int]) -> dict[str, np.ndarray]:
+        """Return what they say of each of its levels, those of other `noisy` factors as noise."""
+        variances = self._found.level_tau2
+        others = sum(float(variances[other]) for other in noisy if other != factor)
+        v = self._v / (1 + others * self._v)
+        levels = self._levels[:, self._factor == factor]
+        total = levels.T @ v
+        divided = np.where(total > 0, total, 1.0)
+        return {
+            "far": (levels.T @ (self._near * v[:, None])).toarray() / divided[:, None],
+            "far_mean": (levels.T @ (v * self._rest)) / divided,
+            "far_weight": total,
+            **self._noise("far", levels.T, v, others),
         }
 
     def _together(self) -> np.ndarray:
