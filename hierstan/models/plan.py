@@ -27,9 +27,11 @@ MANY_LEVELS = 100
 FEW_GROUPS = 100
 ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
 WARMUP = 1000
-# Of many data. Below 150 iterations nothing but the step is adapted: variances in the units that
-# groups with a population are measured in are known better than 300 draws can tell them.
+# Of many data. Below 150 iterations nothing but the step is adapted: of parameters in units of their
+# own uncertainty the variances are known better than 300 draws can tell them.
 KEPT_VARIANCES = 149
+OF_POPULATION = {"mu", "beta", "tau", "tau_level", "u", "theta", "theta_new"}  # in such units
+OF_ROWS = {"sigma", "gamma"}  # also in such, but the units of theta follow from them
 WELL_KNOWN = 0.005  # variance of log(tau) below which the rough one is right
 SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
@@ -212,12 +214,20 @@ def _adapt_delta(
 
 
 def _warmup(data: GroupedData, program: Program, priors: Collection[str]) -> int:
-    family = FAMILIES[data.family]
-    whitened = program.integrates_theta or ("tau" in priors and not family.parameters)
-    known = nearly_normal(data, {"tau"} & set(priors), WELL_KNOWN)
-    if whitened and known and not (family.of_group or family.treatment):
+    if _in_own_units(program) and nearly_normal(data, {"tau"} & set(priors), WELL_KNOWN):
         return KEPT_VARIANCES
     return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
+
+
+def _in_own_units(program: Program) -> bool:
+    """Whether every parameter is sampled in units of its own uncertainty.
+
+    Group means are where they have a population and nothing else moves what their rows say of them.
+    """
+    others = {*program.parameters} - {*program.coordinates, *OF_POPULATION}
+    if program.integrates_theta:
+        return others <= OF_ROWS
+    return "tau" in program.parameters and not others
 
 
 def _sampled(data: GroupedData, program: Program) -> int:
