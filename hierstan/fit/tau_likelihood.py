@@ -22,7 +22,7 @@ from hierstan.fit.integrals import log_integrals
 from hierstan.fit.nodes import mode_of, nodes_around
 from hierstan.fit.own_coordinates import log_prior, parameters
 from hierstan.priors import Prior
-from hierstan.sampling.coordinates import normal_approximation
+from hierstan.sampling.approximation import normal_approximation
 
 MOST = 20_000  # groups, above which it takes too long
 MANY = 500  # groups, from which what is left is so well known that few nodes do

@@ -14,7 +14,7 @@ import numpy as np
 
 from hierstan.fit.fit import Fit
 from hierstan.fit.normal_likelihood import ArmsLikelihood, NormalLikelihood
-from hierstan.sampling.coordinates import arms_near, normal_approximation
+from hierstan.sampling.approximation import arms_near, normal_approximation
 
 NODES = 10  # of the standard deviation, between which a spline goes
 POINTS = 128  # of the others

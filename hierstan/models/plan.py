@@ -27,8 +27,8 @@ MANY_LEVELS = 100
 FEW_GROUPS = 100
 ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
 WARMUP = 1000
-# Of many data. Below 150 iterations nothing but the step is adapted: of parameters in units of their
-# own uncertainty the variances are known better than 300 draws can tell them.
+# Of many data. Below 150 iterations nothing but the step is adapted: of parameters in units of
+# their own uncertainty the variances are known better than 300 draws can tell them.
 KEPT_VARIANCES = 149
 OF_POPULATION = {"mu", "beta", "tau", "tau_level", "u", "theta", "theta_new"}  # in such units
 OF_ROWS = {"sigma", "gamma"}  # also in such, but the units of theta follow from them

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hierstan.data.grouped_data import GroupedData
-from hierstan.data.own_estimates import between_variance, raw_estimates, regression
+from hierstan.data.own_estimates import raw_estimates
 from hierstan.families import FAMILIES
 from hierstan.families.adjusted import SLOPES, Adjusted
 from hierstan.families.extra_zeros import ExtraZeros
@@ -17,12 +17,16 @@ from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment, of_difference
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
+from hierstan.sampling.approximation import (
+    arms_near,
+    columns,
+    expected_means,
+    normal_approximation,
+    typical_variance,
+)
 from hierstan.sampling.joint import Entries, as_normal, joint
 from hierstan.sampling.means import Arms, Dispersed, of_arms, of_line, of_mean
 from hierstan.sampling.structure import rough
-
-STEPS = 20
-LONGEST = 1.0  # step on the link scale, against overshooting
 
 
 def coordinates(
@@ -67,54 +71,23 @@ def coordinates(
         more than their size makes them, the precisions for an endless ``phi``, and what one unit of
         ``1 / phi`` adds to the variances.
     """
-    family = FAMILIES[data.family]
     wanted = {name for name in program.data if name.removesuffix(FALLS) in NAMES}
     if not wanted:
         return {}
-    alike = not {"tau", "theta"} & set(priors)  # the groups differ by what is known, or not
-    tau2 = typical_variance(data)
-    estimate, precision = normal_approximation(data, 0.0 if alike else tau2)
-    roughly = rough(data, alike=alike) if "near_pull" in wanted else None
-    if roughly:
-        estimate, precision = roughly.estimate, roughly.precision
-    tiny = 1e-8 / float(np.sqrt(np.median(precision[precision > 0])))
-    said = np.zeros_like(precision) if prior_only else precision
-    counted = said if own_data else np.zeros_like(said)
-
-    def guesses(estimate: np.ndarray, arms: Arms, dispersed: Dispersed) -> Entries:
-        found: Entries = {"estimate": np.where(counted > 0, estimate, 0.0)}
-        of_rows = dispersed.get("", (said, np.zeros_like(said)))
-        if "mu" in priors:
-            found |= of_line(data.design, estimate, said, 0.0 if alike else tau2, priors)
-            found |= of_mean("M", "mu", estimate, said, tau2, priors["mu"], of_rows)
-        found |= _of_groups(found, data.design, estimate, said, tau2, priors)
-        if family.treatment:
-            counts = own_data and not prior_only
-            effects = np.asarray(found["theta_guess"]), np.asarray(found["theta_unit"]) ** 2
-            found |= of_arms(arms, *effects, priors, dispersed, counts=counts)
-        if roughly:
-            told = replace(roughly, estimate=estimate)
-            found |= joint(data, told, priors, of_rows, prior_only=prior_only)
-        return found
-
-    arms = arms_near(data) if family.treatment else {}
+    together = "near_pull" in wanted
+    groups = _Groups(data, priors, together=together, own_data=own_data, prior_only=prior_only)
+    estimate, arms = groups.estimate, groups.arms
     dispersed: Dispersed = {}
-    found = guesses(estimate, arms, dispersed)
+    found = groups.guesses(estimate, arms, dispersed)
     theta, zeros = np.asarray(found["theta_guess"]), "guessed_odds" in wanted
     odds, falls, arms_fall = _more_zeros(data, theta, arms) if zeros else (0.0, theta, arms)
     if any(name.endswith(ADDED) for name in wanted):
         dispersed = _dispersed(data, theta, arms, odds)
-        found = guesses(estimate, arms, dispersed)
-        for name, (most, added) in dispersed.items():
-            found[f"{name}precision_most"] = most * (own_data and not prior_only)
-            found[f"{name}{ADDED}"] = added
+        found = groups.guesses(estimate, arms, dispersed) | groups.noise(dispersed)
     if zeros:
-        fewer = guesses(estimate - falls, arms_fall, dispersed)
+        fewer = groups.guesses(estimate - falls, arms_fall, dispersed)
         found |= {f"{name}{FALLS}": found[name] - fewer[name] for name in LINEAR & set(found)}
-    found |= {"guessed_odds": odds, "precision": counted, "tiny": tiny}
-    if family.of_group:
-        log, known = family.log_of_group(data.cells, len(data.groups))
-        found |= {"log_estimate": log, "log_precision": known * (own_data and not prior_only)}
+    found |= groups.precisions() | {"guessed_odds": odds}
     if data.covariates is not None:
         found |= _of_covariates(data, priors[SLOPES], prior_only=prior_only)
     return {name: found[name] for name in wanted}
@@ -145,85 +118,68 @@ LINEAR = {  # in the estimates of the groups
 }  # fmt: skip
 
 
-def normal_approximation(
-    data: GroupedData, tau2: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what each group's own data say about its mean, as estimate and precision, (J,) each.
-
-    Log likelihoods are expanded around where the group's data and the population together put its
-    mean, as penalized quasi-likelihood does (Breslow and Clayton 1993,
-    doi:10.1080/01621459.1993.10594284): a normal approximation around its own estimate says too
-    much where there are few events.
-
-    Parameters
-    ----------
-    data : GroupedData
-    tau2 : float, optional
-        Variance between groups; by default one that is plausible.
-    """
-    tau2 = typical_variance(data) if tau2 is None else tau2
-    return expanded(FAMILIES[data.family], raw_estimates(data), data.design, tau2)
-
-
-def expanded(
-    family: Family, table: pd.DataFrame, design: np.ndarray, tau2: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same from raw estimates and the design of the population's mean, (J, P)."""
-    raw = _columns(table)
-    estimate, precision = raw["link"], raw["link_se"] ** -2.0
-    if not family.curved:
-        return estimate, precision
-    mode = None
-    for _ in range(STEPS):
-        weights = precision / (1 + tau2 * precision)
-        center = design @ regression(estimate, design, weights)
-        aim = expected_means(estimate, precision, center, tau2)
-        mode = aim if mode is None else mode + np.clip(aim - mode, -LONGEST, LONGEST)
-        estimate, precision = family.expansion(raw, mode)
-    return estimate, precision
-
-
-def expected_means(
-    estimate: np.ndarray, precision: np.ndarray, center: np.ndarray | float, tau2: float
-) -> np.ndarray:
-    """Return where data and population together put the group means, given the variance between."""
-    return estimate + (center - estimate) / (1 + tau2 * precision)
-
-
-def typical_variance(data: GroupedData) -> float:
-    """Return a variance between groups that is plausible, and not 0."""
-    return plausible_variance(raw_estimates(data), data.design)
-
-
-def plausible_variance(raw: pd.DataFrame, design: np.ndarray) -> float:
-    """Return the same from raw estimates, of which some may say nothing."""
-    says = np.isfinite(raw["link_se"].to_numpy())
-    raw, design = raw[says], design[says]
-    freedom = len(raw) - design.shape[1]
-    found = between_variance(raw, design, freedom) if freedom > 0 else 0.0
-    return found + 0.1 * float((raw["link_se"] ** 2).median())
-
-
-def arms_near(data: GroupedData) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return what each arm's own data say about its mean, as estimate and precision, (J,) each.
-
-    Precision 0 for an arm that a group lacks.
-    """
-    family, ones = FAMILIES[data.family], np.ones((len(data.groups), 1))
-    assert isinstance(family, Treatment)
-    found = {}
-    for arm, table in family.raw_arms(data.cells, len(data.groups)).items():
-        has = np.isfinite(table["link_se"].to_numpy())
-        estimate, precision = np.zeros(len(has)), np.zeros(len(has))
-        if has.any():
-            part = table[has]
-            tau2 = plausible_variance(part, ones[has])
-            estimate[has], precision[has] = expanded(family.base, part, ones[has], tau2)
-        found[arm] = estimate, precision
-    return found
-
-
 # internals ------------------------------------------------------------------------------------
+
+
+class _Groups:
+    """What the groups' own data say, as far as it counts, and what follows for all means."""
+
+    def __init__(
+        self,
+        data: GroupedData,
+        priors: Mapping[str, Prior],
+        *,
+        together: bool,
+        own_data: bool,
+        prior_only: bool,
+    ) -> None:
+        alike = not {"tau", "theta"} & set(priors)  # the groups differ by what is known, or not
+        self._data, self._priors, self._prior_only = data, priors, prior_only
+        self._family, self._counts = FAMILIES[data.family], own_data and not prior_only
+        self._tau2 = typical_variance(data)
+        self._between = 0.0 if alike else self._tau2
+        self._rough = rough(data, alike=alike) if together else None
+        if self._rough:
+            self.estimate, self._precision = self._rough.estimate, self._rough.precision
+        else:
+            self.estimate, self._precision = normal_approximation(data, self._between)
+        nothing = np.zeros_like(self._precision)
+        self._said = nothing if prior_only else self._precision
+        self._counted = self._precision if self._counts else nothing
+        self.arms = arms_near(data) if self._family.treatment else {}
+
+    def guesses(self, estimate: np.ndarray, arms: Arms, dispersed: Dispersed) -> Entries:
+        """Return where the means are, were these the estimates of the groups and of their arms."""
+        design, said, priors = self._data.design, self._said, self._priors
+        found: Entries = {"estimate": np.where(self._counted > 0, estimate, 0.0)}
+        of_rows = dispersed.get("", (said, np.zeros_like(said)))
+        if "mu" in priors:
+            found |= of_line(design, estimate, said, self._between, priors)
+            found |= of_mean("M", "mu", estimate, said, self._tau2, priors["mu"], of_rows)
+        found |= _of_groups(found, design, estimate, said, self._tau2, priors)
+        if self._family.treatment:
+            effects = np.asarray(found["theta_guess"]), np.asarray(found["theta_unit"]) ** 2
+            found |= of_arms(arms, *effects, priors, dispersed, counts=self._counts)
+        if self._rough:
+            told = replace(self._rough, estimate=estimate)
+            found |= joint(self._data, told, priors, of_rows, prior_only=self._prior_only)
+        return found
+
+    def noise(self, dispersed: Dispersed) -> Entries:
+        """Return the precisions for an endless ``phi``, and what ``1 / phi`` adds to variances."""
+        found: Entries = {}
+        for of, (most, added) in dispersed.items():
+            found |= {f"{of}precision_most": most * self._counts, f"{of}{ADDED}": added}
+        return found
+
+    def precisions(self) -> Entries:
+        """Return those of the estimates, and what is said of what else is each group's own."""
+        tiny = 1e-8 / float(np.sqrt(np.median(self._precision[self._precision > 0])))
+        found: Entries = {"precision": self._counted, "tiny": tiny}
+        if self._family.of_group:
+            log, known = self._family.log_of_group(self._data.cells, len(self._data.groups))
+            found |= {"log_estimate": log, "log_precision": known * self._counts}
+        return found
 
 
 def _of_covariates(data: GroupedData, prior: Prior, *, prior_only: bool) -> Entries:
@@ -245,7 +201,7 @@ def _more_zeros(
     """
     family, J = FAMILIES[data.family], len(data.groups)
     if isinstance(family, ExtraZeros):
-        raw = _columns(raw_estimates(data))
+        raw = columns(raw_estimates(data))
         return float(raw["odds"][0]), family.falls(raw, theta), {}
     assert isinstance(family, Treatment)
     assert isinstance(family.base, ExtraZeros)
@@ -253,7 +209,7 @@ def _more_zeros(
     for arm, table in family.raw_arms(data.cells, J).items():
         estimate, precision = arms[arm]
         has, falls = precision > 0, np.zeros(J)
-        raw = _columns(table[has])
+        raw = columns(table[has])
         falls[has] = family.base.falls(raw, estimate[has])
         left[arm] = estimate - falls, precision
         odds += raw["odds"].tolist()
@@ -276,7 +232,7 @@ def _dispersed(data: GroupedData, theta: np.ndarray, arms: Arms, odds: float) ->
         for at, phi in ((most, ENDLESS), (some, SOME_PHI)):
             given = own | {"phi": np.array([[phi]])}
             if isinstance(family, ExtraZeros):
-                at[has] = family.information_seen(_columns(table[has]), theta[has], given)
+                at[has] = family.information_seen(columns(table[has]), theta[has], given)
             else:
                 at[has] = family.information(theta[None, has], weights[has], given)[0]
         says = some > 0
@@ -292,10 +248,6 @@ def _dispersed(data: GroupedData, theta: np.ndarray, arms: Arms, odds: float) ->
     }
     (most, added), (other, also) = found.values()
     return found | {"": (of_difference(most, other), added + also)}
-
-
-def _columns(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    return {str(name): table[name].to_numpy() for name in table}
 
 
 def _of_groups(

@@ -18,7 +18,7 @@ from hierstan.errors import DataError
 from hierstan.families import FAMILIES
 from hierstan.families.family import Family
 from hierstan.priors import Prior
-from hierstan.sampling.coordinates import (
+from hierstan.sampling.approximation import (
     expected_means,
     normal_approximation,
     typical_variance,

@@ -10,7 +10,7 @@ from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
-from hierstan.sampling.coordinates import arms_near, normal_approximation, typical_variance
+from hierstan.sampling.approximation import arms_near, normal_approximation, typical_variance
 from hierstan.sampling.structure import Rough, level_log_variances, rough
 
 CLEAR = 8.0  # units of log likelihood

@@ -11,12 +11,12 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.data.own_estimates import raw_estimates, regression
 from hierstan.families import FAMILIES
+from hierstan.sampling.approximation import LONGEST, columns
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
 ROUNDS = 6
-LONGEST = 1.0  # step on the link scale, against overshooting
 WIDE = 1e3  # prior sd of mu and beta, in sds of the estimates: they are free
 DENSE = 400  # equations that are solved at once; above, by conjugate gradients
 
@@ -129,8 +129,7 @@ _KEPT: WeakKeyDictionary[GroupedData, dict[bool, Rough]] = WeakKeyDictionary()
 
 
 def _approximated(data: GroupedData, *, alike: bool) -> Rough:
-    family, table = FAMILIES[data.family], raw_estimates(data)
-    raw = {str(name): table[name].to_numpy() for name in table}
+    family, raw = FAMILIES[data.family], columns(raw_estimates(data))
     estimate, precision = raw["link"], raw["link_se"] ** -2.0
     codes, factor = level_of_groups(data)
     total, mode = _plain_variance(estimate, precision), None

@@ -27,7 +27,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.between import between_groups
 from hierstan.fit.tau_evidence import LIKELY, OWN, TIMES, UNLIKELY
 from hierstan.fit.tau_likelihood import TauLikelihood
-from hierstan.sampling.coordinates import normal_approximation
+from hierstan.sampling.approximation import normal_approximation
 
 GROUPS = (3, 8, 30, 200, 400)
 TAUS = (0.0, 0.25, 0.5, 1.0, 3.0, 10.0)  # in typical standard errors

@@ -22,7 +22,7 @@ from hierstan.fit.fit import Fit
 from hierstan.models.plan import make_plan
 from hierstan.programs.program import Program
 from hierstan.sampling import run
-from hierstan.sampling.coordinates import normal_approximation
+from hierstan.sampling.approximation import normal_approximation
 from hierstan.sampling.starts import starting_points, starting_variances
 
 # Every pooling and parameterization that CmdStan compiles by default, with test_exactness.py's.

@@ -15,7 +15,7 @@ import hierstan as hs
 from hierstan.engines.stanli import Evaluator
 from hierstan.models.plan import make_plan
 from hierstan.priors import Prior
-from hierstan.sampling.coordinates import typical_variance
+from hierstan.sampling.approximation import typical_variance
 from hierstan.sampling.theta import theta_by_rejection
 
 MARGINAL = hs.PartialPooling(parameterization="marginal")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import hierstan as hs
-from hierstan.sampling.coordinates import arms_near
+from hierstan.sampling.approximation import arms_near
 from hierstan.sampling.starts import starting_points
 
 

@@ -12,7 +12,7 @@ from hierstan.families import FAMILIES
 from hierstan.families.treatment import TREATED, Treatment
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
-from hierstan.sampling.coordinates import arms_near
+from hierstan.sampling.approximation import arms_near
 from hierstan.sampling.inputs import stan_data
 
 LOST = 0.04  # of what an arm says alone: its normal approximation is off its likelihood

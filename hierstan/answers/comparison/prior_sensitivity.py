@@ -24,7 +24,7 @@ from hierstan.fit.centers import centers
 from hierstan.fit.fit import Fit
 from hierstan.fit.taken import refuse_two_part
 from hierstan.priors import Prior
-from hierstan.sampling.coordinates import expected_means, normal_approximation
+from hierstan.sampling.approximation import expected_means, normal_approximation
 from hierstan.text.answer import tables_of
 from hierstan.text.bars import with_bar
 from hierstan.text.numbers import figure
