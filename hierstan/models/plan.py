@@ -11,6 +11,7 @@ import numpy as np
 from hierstan.data.grouped_data import GroupedData
 from hierstan.errors import TemplateError
 from hierstan.families import FAMILIES
+from hierstan.families.adjusted import SLOPES
 from hierstan.priors import Prior
 from hierstan.programs.program import Program
 from hierstan.programs.render import render
@@ -31,7 +32,7 @@ WARMUP = 1000
 # their own uncertainty the variances are known better than 300 draws can tell them.
 KEPT_VARIANCES = 149
 OF_POPULATION = {"mu", "beta", "tau", "tau_level", "u", "theta", "theta_new"}  # in such units
-OF_ROWS = {"sigma", "gamma"}  # also in such, but the units of theta follow from them
+OF_ROWS = {"sigma", SLOPES}  # also in such, but the units of theta follow from them
 WELL_KNOWN = 0.005  # variance of log(tau) below which the rough one is right
 SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
