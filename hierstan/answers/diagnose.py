@@ -12,6 +12,7 @@ from hierstan.families.adjusted import SLOPES
 from hierstan.fit.fit import Fit
 from hierstan.fit.group_summaries import check_scale, group_summaries, link_words
 from hierstan.fit.judgement import DEPTH, check_table
+from hierstan.fit.marked import mark_infinite
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.trust import parts
@@ -51,7 +52,9 @@ def summary(
         (Vehtari et al. 2021, doi:10.1214/20-BA1221). ``attrs["caption"]`` says which interval and
         scale they are. ``gamma`` is for one unit of a covariate, or a label against its reference.
         Of estimates and effects, ``prob_positive`` is the posterior probability that ``mu``,
-        ``theta`` and ``theta_new`` lie above "no effect": above 0, or a ratio above 1.
+        ``theta`` and ``theta_new`` lie above "no effect": above 0, or a ratio above 1. On the
+        response scale a mean or sd of ``theta_new`` that does not exist under the prior is inf, as
+        ``attrs["advice"]`` says.
 
     Raises
     ------
@@ -73,8 +76,15 @@ def summary(
     check_fit(fit, "summary", two_part=True)
     if isinstance(fit, TwoPartFit):
         both = {name: summary(part, prob=prob, scale=scale) for name, part in parts(fit).items()}
-        return answer(pd.concat(both, names=["part"]), each_row=True)
-    prob, scale = check_prob(prob), check_scale(scale)
+        table = pd.concat(both, names=["part"])
+        told = [
+            f"{name}: {part.attrs['advice']}"
+            for name, part in both.items()
+            if "advice" in part.attrs
+        ]
+        table.attrs |= {"advice": " ".join(told)} if told else {}
+        return answer(table, each_row=True)
+    prob, scale, advice = check_prob(prob), check_scale(scale), ""
     draws, effect = _in_units(fit), fit.data.effect
     if scale == "response" and (fit.family.link != "identity" or (effect and effect.ratio)):
         ratio = effect and effect.ratio
@@ -94,6 +104,11 @@ def summary(
     edges = ((1 - prob) / 2, (1 + prob) / 2)
     lower, upper = quantiles(draws, edges).T
     table = table.assign(lower=lower, upper=upper)[COLUMNS]
+    if scale == "response" and "theta_new" in table.index:
+        of = "ratio" if effect and effect.ratio else "response"
+        if guilty := mark_infinite(fit, table, "theta_new", of=of):
+            table.loc["theta_new", "mcse_mean"] = np.inf
+            advice = f"Of a new group (theta_new) {guilty}. Read the interval."
     if effect or fit.family.estimates:
         table["prob_positive"] = _prob_positive(fit, table.index)
     if not fit.keeps_theta:
@@ -101,6 +116,7 @@ def summary(
         groups.index = [f"theta[{label}]" for label in plain_labels(groups.index)]
         table = pd.concat([table, groups.reindex(columns=COLUMNS)]).rename_axis("parameter")
     table.attrs["caption"] = _caption(fit, prob, scale)
+    table.attrs |= {"advice": advice} if advice else {}
     return answer(table, each_row=True)
 
 

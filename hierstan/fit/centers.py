@@ -82,6 +82,12 @@ class NewGroups:
     level: np.ndarray
     fresh: np.ndarray
 
+    @property
+    def of_new_levels(self) -> np.ndarray:
+        """Whether a level of theirs is fresh, (count,)."""
+        first = self.level.max(initial=-1) + 1 - len(self.fresh)
+        return np.asarray((self.level >= first).any(axis=0))
+
     def u(self, fit: Fit, seed: int) -> np.ndarray:
         """Return draws of what all levels add, those of the fit and then the fresh ones."""
         if self.level.shape[0] == 0:

@@ -35,8 +35,9 @@ def infinite_because(
     order: int = 1,
     new_group: bool = False,
     rows: int | None = None,
-    of_mean: bool = False,
+    of: str = "outcome",
     baseline_known: bool = False,
+    levels_known: bool = False,
 ) -> str:
     """Name the prior that makes the expected outcome infinite.
 
@@ -57,10 +58,15 @@ def infinite_because(
     rows : int, optional
         How many rows the known group has; by default so many that they bound its mean for sure.
         No rows are as good as a new group.
-    of_mean : bool
-        Whether it is the group's mean whose moments are asked for, and not an outcome's.
+    of : {"outcome", "mean", "response", "ratio"}
+        Whose moments are asked for: an outcome's, the mean of a group's outcomes, ``theta`` on the
+        response scale (of lognormal data the median), or the ratio ``exp(theta)`` of effects that
+        are its logarithm.
     baseline_known : bool
         Whether the baseline of a new group with two arms is known.
+    levels_known : bool
+        Whether the fit has seen the levels that a new group has of each factor. What a new level
+        adds has a variance of its own, whose prior has to fall as fast as that of ``tau``.
 
     Returns
     -------
@@ -100,16 +106,19 @@ def infinite_because(
     'tau ~ HalfCauchy(1)'
     """
     unseen = new_group or fit.prior_only or rows == 0
-    if isinstance(fit.family, Treatment) and fit.family.base.link == "log":
+    of_outcome, of_theta = of == "outcome", of in ("response", "ratio")
+    if isinstance(fit.family, Treatment) and fit.family.base.link == "log" and not of_theta:
         guilty = _of_arms(fit, order, unseen, baseline_known)
-    elif fit.family.link == "log":
-        power = order if of_mean else order**2
+    elif fit.family.link == "log" or of == "ratio":
+        power = 0 if of_theta else order**2 if of_outcome else order
         n = np.inf if rows is None else fit.data.n_rows if fit.model.shares_mean else rows
-        guilty = _log_link(fit, order, power, 0.0 if unseen else float(n))
-    elif fit.family.bounded and not of_mean:
+        fresh = unseen and not levels_known
+        guilty = _new_level(fit, order) if fresh else ""
+        guilty = guilty or _log_link(fit, order, power, 0.0 if unseen else float(n))
+    elif fit.family.bounded and of_outcome:
         return ""
     elif fit.family.link == "identity":
-        guilty = _identity(fit, order, unseen, of_mean)
+        guilty = _identity(fit, order, unseen, of_outcome)
     else:
         return ""
     return f"{guilty} ~ {fit.priors[guilty]}" if guilty else ""
@@ -167,6 +176,18 @@ def _log_link(fit: Fit, order: int, power: int, rows: float) -> str:
     if fit.model.shares_mean and not fit.prior_only:
         rows = rows or fit.data.n_rows  # the new group's mean is everyone's
     return _unbounded(fit, order, power) if rows == 0 else _weakly_bounded(fit, order, power, rows)
+
+
+def _new_level(fit: Fit, order: int) -> str:
+    """Name the sd of a factor whose new levels have no data to bound them, if one is guilty."""
+    for name, factor in zip(fit.data.tau_names, fit.data.levels, strict=True):
+        if name not in fit.priors:
+            continue
+        assert fit.data.factors is not None
+        levels = fit.data.factors[factor].iloc[_informative(fit)].nunique()
+        if not _outweighs(fit.priors[name], order**2, levels):
+            return name
+    return ""
 
 
 def _of_arms(fit: Fit, order: int, unseen: bool, known: bool) -> str:
@@ -235,7 +256,7 @@ def _weakly_bounded(fit: Fit, order: int, power: int, rows: float) -> str:
 
 def _outweighs(prior: Prior, needed: float, power: int) -> bool:
     """Whether exp(needed x^2 / 2), times x to minus `power`, has a mean under a prior of x."""
-    return _fall(prior) > needed or (_fall(prior) == needed and power >= 2)
+    return not needed or _fall(prior) > needed or (_fall(prior) == needed and power >= 2)
 
 
 def _fall(prior: Prior) -> float:
@@ -246,23 +267,27 @@ def _fall(prior: Prior) -> float:
 
 
 def _informative_groups(fit: Fit) -> int:
-    """Count the groups whose own data bound their mean from below; none if data are ignored."""
+    return len(_informative(fit))
+
+
+def _informative(fit: Fit) -> np.ndarray:
+    """Return the groups whose own data bound their mean from below; none if data are ignored."""
     if fit.prior_only:
-        return 0
+        return np.zeros(0, dtype=int)
     if fit.family.columns["y"] == "real":
-        return len(fit.data.groups)
+        return np.arange(len(fit.data.groups))
     cells = fit.data.cells
-    return int(cells.loc[cells["y"] > 0, "group"].nunique())
+    return np.asarray(cells.loc[cells["y"] > 0, "group"].unique())
 
 
 def _heavy(prior: Prior) -> bool:
     return isinstance(prior, (StudentT, Cauchy))
 
 
-def _identity(fit: Fit, order: int, unseen: bool, of_mean: bool) -> str:
-    if not of_mean and "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
+def _identity(fit: Fit, order: int, unseen: bool, of_outcome: bool) -> str:
+    if of_outcome and "nu" in fit.priors and bool(np.any(fit.draws("nu") <= order)):
         return "nu"
-    if unseen and not of_mean and fit.family.of_group:
+    if unseen and of_outcome and fit.family.of_group:
         of_logs = f"{fit.family.of_group}_sd"  # a new group's sd is exp(its log)
         if not _outweighs(fit.priors[of_logs], order**2, _informative_groups(fit)):
             return of_logs

@@ -292,7 +292,7 @@ class TwoPartFit:
     def _infinite(self, order: int) -> list[str]:
         buyers = self.data.table["buyers"].tolist()
         because = {
-            n: infinite_because(self.amount, order=order, rows=n, of_mean=True) for n in set(buyers)
+            n: infinite_because(self.amount, order=order, rows=n, of="mean") for n in set(buyers)
         }
         return [because[n] for n in buyers]
 

@@ -10,7 +10,7 @@ from hierstan.fit.group_summaries import COLUMNS
 from hierstan.plots.groups import group_word, mean_words, shares
 from hierstan.report.grid import MOST_ROWS, Grid, percent_sign, text_of
 from hierstan.text.numbers import share
-from hierstan.text.tables import numbers, percent, places, plain_labels
+from hierstan.text.tables import numbers, percent, places, places_of_line, plain_labels
 
 FEW = 12  # levels, told in whole on a phone too
 LINKS = {"identity": "", "logit": ", in log-odds", "log": ", as a logarithm"}
@@ -28,12 +28,13 @@ def spread_grid(fit: Fit, found: Heterogeneity, prob: float, key: str) -> Grid:
     }
     rows: list[tuple[str, ...]] = []
     for name, text in words.items():
-        line = found.table.loc[name, ["mean", "sd", "lower", "upper"]].to_numpy(float)
+        line = found.table[list(COLUMNS)].T[name]
         line = line * (100 if name == "new_group" and shares(fit, "response") else 1)
-        rows.append((text, *numbers(line, places(line[1]))))
+        rows.append((text, *numbers(line.to_numpy(float), places_of_line(line))))
     header = ("quantity", *COLUMNS)
     caption = f"Differences between groups: posterior and equal-tailed {percent(prob)} interval"
-    return Grid(f"spread{key}", caption, header, tuple(rows), whole=True)
+    advice = str(found.table.attrs.get("advice", ""))
+    return Grid(f"spread{key}", caption, header, tuple(rows), more=advice, whole=True)
 
 
 def slopes_grid(fit: Fit, prob: float) -> Grid:

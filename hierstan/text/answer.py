@@ -8,7 +8,15 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from hierstan.text.tables import Page, Table, cut_apart, numbers, places, plain_labels
+from hierstan.text.tables import (
+    Page,
+    Table,
+    cut_apart,
+    numbers,
+    places,
+    places_of_line,
+    plain_labels,
+)
 
 WIDTH = 100
 MOST_ROWS = 60
@@ -190,9 +198,10 @@ def _decimals(name: Hashable, values: pd.Series, common: int | None) -> int:
 
 
 def _by_row(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
-    sds = table["sd"] if "sd" in table else table.abs().max(axis=1) / 10
-    errors = table["mcse_mean"] if "mcse_mean" in table else [None] * len(table)
-    decimals = [places(sd, error) for sd, error in zip(sds, errors, strict=True)]
+    lines = (table if "sd" in table else table.abs().max(axis=1).div(10).to_frame("sd")).to_dict(
+        "records"
+    )
+    decimals = [places_of_line(line, line.get("mcse_mean")) for line in lines]
     found = []
     for name, values in table.items():
         own = FIGURES.get(str(name), 0 if name in COUNTS else None)

@@ -6,8 +6,9 @@ import html
 import math
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -211,6 +212,22 @@ def places(sd: ArrayLike, mcse: ArrayLike | None = None) -> int:
     digits = -math.floor(math.log10(spread))
     wanted = digits + 2 if error is None else -math.floor(math.log10(error))
     return max(min(max(wanted, digits + 1), digits + 2), 0)
+
+
+def places_of_line(line: Mapping[Any, Any] | pd.Series, mcse: float | None = None) -> int:
+    """Return the decimals of ``mean``, ``sd``, ``lower`` and ``upper`` of one quantity.
+
+    Where the standard deviation is infinite, the interval says how far the quantity spreads.
+
+    Examples
+    --------
+    >>> places_of_line({"mean": 1.2, "sd": float("inf"), "lower": 0.003, "upper": 0.009})
+    5
+    """
+    sd = line["sd"]
+    if not math.isfinite(sd) and {"lower", "upper"} <= {*line}:
+        sd, mcse = (line["upper"] - line["lower"]) / 4, None
+    return places(sd, mcse)
 
 
 def numbers(values: Sequence[float] | np.ndarray, decimals: int) -> list[str]:

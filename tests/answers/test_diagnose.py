@@ -279,3 +279,17 @@ def test_a_diagnosis_prints_well() -> None:
     assert "NOT OK" in str(found)
     assert "<table>" in found._repr_html_()
     assert repr(found) == str(found)
+
+
+def test_moments_of_a_new_ratio_that_do_not_exist_are_not_printed() -> None:
+    frame = hs.load_dataset("eight_schools").assign(effect=lambda f: f["effect"] / 10, se=1.0)
+    data = hs.GroupedData.from_estimates(
+        frame, group="school", estimate="effect", se="se", measure="OR"
+    )
+    for prior, finite in ((hs.HalfCauchy(1), 0), (hs.HalfNormal(0.7), 1), (hs.HalfNormal(0.4), 2)):
+        fit = fitted(hs.PartialPooling(priors={"tau": prior}), data, draws=300, warmup=300)
+        table = hs.summary(fit, scale="response")
+        assert np.isfinite(table.loc["theta_new", ["mean", "sd"]]).sum() == finite
+        assert np.isfinite(table.drop("theta_new")[["mean", "sd", "mcse_mean"]]).all(axis=None)
+        assert (f"tau ~ {prior}" in table.attrs.get("advice", "")) == (finite < 2)
+        assert np.isfinite(hs.summary(fit).loc["theta_new", ["mean", "sd"]]).all()

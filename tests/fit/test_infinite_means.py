@@ -146,3 +146,34 @@ def test_zeros_alone_bound_no_mean_where_any_may_be_extra() -> None:
         "poisson": [False, False, False],
         "zero_inflated_poisson": [True, False, False],
     }
+
+
+def test_new_levels_need_a_prior_that_falls_too() -> None:
+    frame = pd.DataFrame({"region": list("nnsseeww"), "device": list("ab") * 4, "y": range(1, 9)})
+    data = hs.GroupedData.from_events(frame, group=["region", "device"], events="y")
+    wide = {"tau": hs.HalfNormal(0.4), "tau_device": hs.HalfNormal(0.4), "tau_region": WIDE}
+    fit = quick(hs.PartialPooling(priors=wide), data)
+    assert infinite_because(fit, new_group=True) == f"tau_region ~ {WIDE}"
+    assert infinite_because(fit, new_group=True, levels_known=True) == ""
+    assert infinite_because(fit) == ""
+
+
+def test_only_what_is_not_known_of_a_cell_makes_its_mean_infinite() -> None:
+    frame = pd.DataFrame({"region": list("nnsse"), "device": list("ababa"), "y": range(1, 6)})
+    data = hs.GroupedData.from_events(frame, group=["region", "device"], events="y")
+    priors = {"tau": hs.HalfNormal(0.4), "tau_device": hs.HalfNormal(0.4), "tau_region": WIDE}
+    fit = quick(hs.PartialPooling(priors=priors), data)
+    cells = pd.DataFrame({"region": list("nnex"), "device": list("abba"), "weight": 1})
+    by_region = hs.poststratify(fit, cells, by="region")
+    known = hs.poststratify(fit, cells[:3], by="region")
+    empty = hs.poststratify(fit, cells.assign(weight=[1, 1, 1, 0]))
+    assert np.isinf(by_region["mean"]).tolist() == [False, False, True]
+    assert np.isfinite(known).all(axis=None)
+    assert np.isinf(by_region["sd"]).tolist() == [False, False, True]
+    assert np.isfinite(by_region[["lower", "upper"]]).all(axis=None)
+    assert f"the prior tau_region ~ {WIDE}" in by_region.attrs["advice"]
+    assert np.isfinite(empty).all(axis=None)
+    new = cells[["region", "device"]].assign(exposure=1.0)
+    assert np.isfinite(hs.predict(fit, new[2:3]).summary).all(axis=None)
+    with pytest.warns(hs.HierstanWarning, match="infinite under the prior tau_region"):
+        assert np.isinf(hs.predict(fit, new[3:]).summary["mean"]).all()

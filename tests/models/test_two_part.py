@@ -316,7 +316,7 @@ def test_the_rule_for_few_lognormal_rows(tau: float | None, sigma: float, order:
         finite = exponent[:-1].max() < 1e-6 if tau is None else exponent.max() < 0
         if abs(exponent.max()) < 1e-6 and tau is not None:
             continue
-        found = infinite_because(fit, order=order, rows=rows, of_mean=True)
+        found = infinite_because(fit, order=order, rows=rows, of="mean")
         assert (found == "") == finite, (rows, exponent.max())
 
 
@@ -325,9 +325,9 @@ def test_the_rule_for_few_gamma_rows() -> None:
     fit = heavy()
     log = np.log(fit.amount.draws("shape"))
     least = int(np.floor(np.exp(6 * log.std() - log.mean()))) + 1
-    assert infinite_because(fit.amount, rows=least, of_mean=True) == ""
-    assert infinite_because(fit.amount, rows=least - 1, of_mean=True) == "tau ~ HalfCauchy(1)"
-    assert infinite_because(fit.amount, rows=0, of_mean=True) == "tau ~ HalfCauchy(1)"
+    assert infinite_because(fit.amount, rows=least, of="mean") == ""
+    assert infinite_because(fit.amount, rows=least - 1, of="mean") == "tau ~ HalfCauchy(1)"
+    assert infinite_because(fit.amount, rows=0, of="mean") == "tau ~ HalfCauchy(1)"
     for n, finite in ((0.6, False), (1.4, True)):  # n shape
         upto = []
         for end in (50.0, 100.0):

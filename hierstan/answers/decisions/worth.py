@@ -117,7 +117,7 @@ class Values:
         """Refuse to average values whose expectation is infinite."""
         if self.scale == "mean" and self.fit.family.medians:
             rows = int(self.fit.data.cells["count"].min())
-            if guilty := infinite_because(self.fit, rows=rows, of_mean=True):
+            if guilty := infinite_because(self.fit, rows=rows, of="mean"):
                 raise HierstanError(
                     "scale='mean' is exp(theta + sigma^2 / 2), whose expectation is infinite under "
                     f"the prior {guilty}. Use scale='response' (medians), or a prior on sigma that "

@@ -13,14 +13,15 @@ from hierstan.errors import HierstanError
 from hierstan.fit import group_summaries
 from hierstan.fit.baselines import correlation_words
 from hierstan.fit.fit import Fit
+from hierstan.fit.marked import mark_infinite
 from hierstan.fit.settings import check_number, check_prob
 from hierstan.fit.taken import check_fit
 from hierstan.fit.tau_evidence import spread_of, sums_of
 from hierstan.fit.trust import doubts, first
 from hierstan.fit.two_part import PART_WORDS, TwoPartFit
 from hierstan.text.answer import answer
-from hierstan.text.numbers import chance
-from hierstan.text.tables import Page, Printed, Table, numbers, percent, places
+from hierstan.text.numbers import chance, short
+from hierstan.text.tables import Page, Printed, Table, numbers, percent, places_of_line
 from hierstan.text.wording import pooling_words
 
 STEP = 1e-4  # of a slope by differences, on scales of logarithms
@@ -40,7 +41,8 @@ class Heterogeneity(Printed):
     new_group : pandas.DataFrame
         Prediction for a group not yet seen, on the ``response`` and the ``link`` scale: ``mean``,
         ``sd``, ``lower``, ``upper``; with a threshold also the probabilities ``below`` and
-        ``above``.
+        ``above``. A mean or sd that does not exist under the prior is inf, and
+        ``.attrs["advice"]`` says so and what to read instead.
     contraction : float
         How much of the prior variance of tau the data took away: near 1 they determine tau, near 0
         it is mostly prior; negative if the posterior is wider than the prior.
@@ -63,7 +65,11 @@ class Heterogeneity(Printed):
 
     def page(self) -> Page:
         """Return what is printed."""
-        return Page(str(self.table.attrs["caption"]), (), (_shown(self.table),), (self.verdict,))
+        return Page(str(self.table.attrs["caption"]), (), (_shown(self.table),), self.words())
+
+    def words(self) -> tuple[str, ...]:
+        """Return what is printed below the table: the verdict, and what is infinite."""
+        return tuple(filter(None, (self.verdict, self.table.attrs.get("advice", ""))))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -96,7 +102,10 @@ class HeterogeneityOfBoth(Printed):
             replace(_shown(part.table), header=(name, *part.table.columns))
             for name, part in self._parts()
         )
-        return Page(str(self.rate.table.attrs["caption"]), (), tables, tuple(self.verdicts()))
+        words = tuple(
+            f"{name.capitalize()}: {text}" for name, part in self._parts() for text in part.words()
+        )
+        return Page(str(self.rate.table.attrs["caption"]), (), tables, words)
 
     def verdicts(self) -> list[str]:
         """Return what either part means, in plain words."""
@@ -164,7 +173,8 @@ def heterogeneity(
           many are in effect estimated from the population instead of their own data. 0 in no
           pooling, J in complete pooling;
         - ``new_group``: mean of a group not yet seen, on the response scale; its interval is the
-          prediction interval [2]_.
+          prediction interval [2]_. Where the prior leaves its mean or sd infinite, as on a log link
+          a wide one of ``tau`` does, they are inf.
 
     Raises
     ------
@@ -244,6 +254,7 @@ def heterogeneity(
         f"Differences between {len(fit.data.groups):,} groups: posterior mean, standard deviation "
         f"and equal-tailed {percent(prob)} interval"
     )
+    table.attrs |= new.attrs
     return Heterogeneity(
         table=answer(table, each_row=True),
         tau=table.T["tau"],
@@ -295,6 +306,11 @@ def _new_group(fit: Fit, prob: float, threshold: float | None) -> pd.DataFrame:
     index = pd.Index(["response", "link"], name="scale")
     lines = [group_summaries.summarise(draws, prob) for draws in (response, link)]
     table = pd.DataFrame(lines, index=index, columns=list(group_summaries.COLUMNS))
+    if guilty := mark_infinite(fit, table, "response", of="response"):
+        table.attrs["advice"] = (
+            f"Of a new group's {noun(fit)} {guilty}. Read the interval, and the median, "
+            f"{short(float(np.median(response)))}."
+        )
     if threshold is not None:
         table["below"] = float(np.mean(response < threshold))
         table["above"] = float(np.mean(response > threshold))
@@ -312,6 +328,8 @@ def _threshold_words(fit: Fit, new: pd.DataFrame, threshold: float | None) -> st
 
 
 def _shown(table: pd.DataFrame) -> Table:
-    values = zip(table.index, table.to_numpy(), table["sd"], strict=True)
-    rows = tuple((str(name), *numbers(line, places(sd))) for name, line, sd in values)
+    rows = tuple(
+        (str(name), *numbers(line.to_numpy(), places_of_line(line)))
+        for name, line in table.iterrows()
+    )
     return Table(("", *table.columns), rows)

@@ -17,8 +17,9 @@ from hierstan.answers.prediction.newcomers import (
 from hierstan.data.frames import as_pandas, hashable
 from hierstan.errors import DataError
 from hierstan.fit import group_summaries
-from hierstan.fit.centers import unknown_groups
+from hierstan.fit.centers import NewGroups, unknown_groups
 from hierstan.fit.fit import Fit
+from hierstan.fit.marked import mark_infinite
 from hierstan.fit.new_outcomes import new_means
 from hierstan.fit.settings import check_prob
 from hierstan.fit.taken import check_fit
@@ -65,7 +66,9 @@ def poststratify(
     pandas.DataFrame
         ``mean``, ``sd``, ``lower``, ``upper`` of the weighted mean of the groups' means, on the
         response scale (rates, not log-odds): one line, or one for each combination of `by`.
-        ``.attrs["draws"]`` holds the draws, (S, lines).
+        ``.attrs["draws"]`` holds the draws, (S, lines). A mean or sd that does not exist, as where
+        a wide prior of ``tau`` leaves a cell not seen with an infinite one, is inf, and
+        ``.attrs["advice"]`` says so.
 
     Raises
     ------
@@ -109,7 +112,9 @@ def poststratify(
     total = np.bincount(line, weights=size, minlength=len(index))
     if (total == 0).any():
         raise DataError(f"The weights of {listed(index[total == 0].tolist())} add up to 0.")
-    draws = _averages(fit, weights, size / total[line], line, len(index), seed)
+    codes = _codes(fit, weights)
+    about = _of_new(fit, weights.loc[codes < 0].reset_index(drop=True))
+    draws = _averages(fit, codes, about, size / total[line], line, len(index), seed)
     table = pd.DataFrame(
         dict(zip(group_summaries.COLUMNS, group_summaries.summarise(draws, prob), strict=True)),
         index=index,
@@ -119,26 +124,56 @@ def poststratify(
         f"deviation and equal-tailed {percent(prob)} interval"
     )
     table.attrs["draws"] = draws
+    if about is not None:
+        table.attrs |= _mark_infinite(fit, table, about, line[codes < 0], size[codes < 0] > 0)
     return answer(table)
 
 
 # internals ------------------------------------------------------------------------------------
 
 
-def _averages(
-    fit: Fit, frame: pd.DataFrame, share: np.ndarray, line: np.ndarray, lines: int, seed: int
-) -> np.ndarray:
-    """Return the weighted means of the cells of each line, (S, lines)."""
+def _mark_infinite(
+    fit: Fit, table: pd.DataFrame, about: NewGroups, line: np.ndarray, counts: np.ndarray
+) -> dict[str, str]:
+    """Mark the lines of cells not seen whose moments are infinite; return what to say of it."""
+    said: dict[str, str] = {}
+    for what, fresh in (("cells", False), ("levels", True)):
+        lines = np.isin(np.arange(len(table)), line[counts & (about.of_new_levels == fresh)])
+        if not lines.any():
+            continue
+        if guilty := mark_infinite(fit, table, lines, of="response", levels_known=not fresh):
+            said.setdefault(str(guilty), what)
+    if not said:
+        return {}
+    words = [f"Where the fit has not seen all {what}, {why}." for why, what in said.items()]
+    read = "Read the interval, and the median of the draws in .attrs['draws']."
+    return {"advice": " ".join([*words, read])}
+
+
+def _codes(fit: Fit, frame: pd.DataFrame) -> np.ndarray:
+    """Return the position of each cell among the fit's groups, -1 where it is new."""
     labels = group_labels(fit.data, frame)
     if labels.has_duplicates:
         doubled = labels[labels.duplicated()].tolist()
         raise DataError(f"Cells come twice: {listed(doubled)}. Add up their weights.")
     code_of = {label: code for code, label in enumerate(fit.data.groups)}
-    codes = np.array([code_of.get(label, -1) for label in labels])
+    return np.array([code_of.get(label, -1) for label in labels])
+
+
+def _averages(
+    fit: Fit,
+    codes: np.ndarray,
+    about: NewGroups | None,
+    share: np.ndarray,
+    line: np.ndarray,
+    lines: int,
+    seed: int,
+) -> np.ndarray:
+    """Return the weighted means of the cells of each line, (S, lines)."""
     S = len(fit.draws("theta_new" if fit.model.stands_alone else "mu"))
     result = np.zeros((S, lines))
     new = codes < 0
-    means = _new_means(fit, frame.loc[new].reset_index(drop=True), seed) if new.any() else None
+    means = None if about is None else new_means(fit, int(new.sum()), seed, about)
     place = np.cumsum(new) - 1
     width = max(1, BLOCK // S)
     for start in range(0, len(codes), width):
@@ -154,14 +189,17 @@ def _averages(
     return result
 
 
-def _new_means(fit: Fit, frame: pd.DataFrame, seed: int) -> np.ndarray:
+def _of_new(fit: Fit, frame: pd.DataFrame) -> NewGroups | None:
+    """Return what is known of new cells, if there are any."""
+    if not len(frame):
+        return None
     x = None
     if fit.data.standards is not None:
         labels: list[Hashable] = list(range(len(frame)))
         x = standardized_of(fit, predictors_of(fit, frame), labels)
     if fit.data.factors is None:
-        return new_means(fit, len(frame), seed, unknown_groups(fit, len(frame), x))
-    return new_means(fit, len(frame), seed, described(fit, frame, x))
+        return unknown_groups(fit, len(frame), x)
+    return described(fit, frame, x)
 
 
 def _weights(frame: pd.DataFrame, weight: Hashable) -> np.ndarray:

@@ -16,7 +16,8 @@ from hierstan.errors import HierstanWarning
 from hierstan.families.treatment import TREATED
 from hierstan.fit import group_summaries
 from hierstan.fit.fit import Fit
-from hierstan.fit.infinite_means import infinite_because, without_bound
+from hierstan.fit.infinite_means import without_bound
+from hierstan.fit.marked import mark_infinite
 from hierstan.fit.new_outcomes import Outcomes
 from hierstan.fit.two_arms import arm_names, places_of
 from hierstan.fit.two_part import TwoPartFit
@@ -123,7 +124,9 @@ def forecast(fit: Fit, study: Study, prob: float, seed: int) -> Prediction:
     design = study.design(fit)
     code = study.cells["group"].to_numpy()
     fresh = np.append(without_bound(fit), True)[np.minimum(code, len(fit.data.groups))]
-    advice = _mark_infinite(fit, table, fresh, baselines is not None)
+    levels = np.ones(study.new_groups, bool) if study.known is None else study.known.of_new_levels
+    fresh_level = np.append(np.zeros(len(fit.data.groups), bool), levels)[code]
+    advice = _mark_infinite(fit, table, fresh, baselines is not None, fresh_level)
     own = fit.family.vector_columns(study.cells)  # of rows that have covariates
     where = "" if own else at_mean_of(fit.data.covariates)
     table.attrs["caption"] = (
@@ -154,27 +157,34 @@ def _arm(fit: Fit, cells: pd.DataFrame) -> str:
     return f" in the arm {printable(names[arms.pop()])}"
 
 
-def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) -> str:
+def _mark_infinite(
+    fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool, fresh_level: np.ndarray
+) -> str:
     """Replace what grows with the number of draws; `new` groups have no data to bound them.
 
     Returns what to say of it, if anything.
     """
-    said: dict[str, list[str]] = {}
-    for which, unseen in ((~new, False), (new, True)):
+    said: dict[str, dict[str, None]] = {}
+    for which, unseen in ((~new, False), (new & ~fresh_level, True), (new & fresh_level, True)):
         if not which.any():
             continue
-        wide = infinite_because(fit, order=2, new_group=unseen, baseline_known=known)
-        reason = infinite_because(fit, order=1, new_group=unseen, baseline_known=known)
-        if wide or reason:
-            table.loc[which, "sd"] = np.inf
-            said.setdefault(_in_words(wide, reason), []).append("new" if unseen else "known")
-        if reason:
-            table.loc[which, "mean"] = np.inf
+        guilty = mark_infinite(
+            fit,
+            table,
+            which,
+            of="outcome",
+            new_group=unseen,
+            baseline_known=known,
+            levels_known=not fresh_level[which].any(),
+        )
+        if guilty:
+            said.setdefault(str(guilty), {})["new" if unseen else "known"] = None
+        if guilty.mean:
             warnings.warn(
                 f"The expected outcome of {'a new' if unseen else 'a known'} group does not exist "
-                f"or is infinite under the prior {reason}, so mean and sd are given as inf. The "
-                "intervals and quantiles of .draws hold. For a mean, use a prior with a lighter "
-                "tail, such as a HalfNormal with a scale below 1 or a Uniform.",
+                f"or is infinite under the prior {guilty.mean}, so mean and sd are given as inf. "
+                "The intervals and quantiles of .draws hold. For a mean, use a prior with a "
+                "lighter tail, such as a HalfNormal with a scale below 1 or a Uniform.",
                 HierstanWarning,
                 stacklevel=4,
             )
@@ -182,12 +192,6 @@ def _mark_infinite(fit: Fit, table: pd.DataFrame, new: np.ndarray, known: bool) 
         return ""
     words = [f"Of {' and '.join(groups)} groups {why}." for why, groups in said.items()]
     return " ".join([*words, READ])
-
-
-def _in_words(wide: str, reason: str) -> str:
-    """Say which moments are infinite, and by what prior."""
-    what = "mean and standard deviation do" if reason else "the standard deviation does"
-    return f"{what} not exist (inf): the prior {reason or wide} leaves tails too heavy for that"
 
 
 def _summarised(block: np.ndarray, prob: float, whole: bool) -> np.ndarray:

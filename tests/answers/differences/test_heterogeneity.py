@@ -18,6 +18,7 @@ from scipy import special, stats
 import hierstan as hs
 from hierstan.fit.tau_evidence import spread_of
 from hierstan.fit.tau_words import headline
+from hierstan.report.differences import spread_grid
 from hierstan.text.numbers import between, chance
 
 REFERENCE = Path(__file__).parents[2] / "reference_cases"
@@ -536,3 +537,74 @@ def test_a_bayes_factor_from_draws_has_to_be_twice_as_clear() -> None:
     assert " about " not in words[0]
     if structured.kind != "undecided" and structured.bayes_factor < 1000:
         assert "the data are about " in words[1]
+
+
+# moments that do not exist ------------------------------------------------------------------------
+
+
+LIGHT = {"tau": hs.HalfNormal(0.4)}
+
+
+def pumps() -> hs.GroupedData:
+    frame = hs.load_dataset("pumps")
+    return hs.GroupedData.from_events(frame, group="pump", events="failures", exposure="hours")
+
+
+@pytest.mark.parametrize(
+    ("priors", "moments", "said"),
+    [
+        (None, 1, "the standard deviation does not exist (inf): the prior tau ~ HalfNormal(1)"),
+        ({"tau": hs.HalfCauchy(1)}, 0, "mean and standard deviation do not exist (inf): the prior"),
+        (LIGHT, 2, ""),
+    ],
+)
+def test_moments_of_a_new_group_that_do_not_exist_are_not_printed(
+    priors: dict[str, hs.Prior] | None, moments: int, said: str
+) -> None:
+    fit = fitted(pumps(), hs.PartialPooling(priors=priors), draws=200, warmup=200)
+    found = hs.heterogeneity(fit)
+    for line in (found.new_group.loc["response"], found.table.loc["new_group"]):
+        assert np.isfinite(line[["mean", "sd"]]).sum() == moments
+        assert np.isfinite(line[["lower", "upper"]]).all()
+    assert np.isfinite(found.new_group.loc["link"]).all()
+    text = " ".join(str(found).split())
+    assert ("of a new group's rate " in text.lower()) == bool(said)
+    assert said in text
+    if said:
+        median = float(re.search(r"and the median, ([\d.]+)\.", text).group(1))
+        assert median == pytest.approx(np.exp(np.median(fit.draws("theta_new"))), rel=0.02)
+    assert max(map(len, str(found).splitlines())) <= 88
+    grid = spread_grid(fit, found, 0.9, "")
+    assert said in grid.more
+    assert grid.rows[-1][2].startswith("inf") == bool(said)
+
+
+def test_a_median_has_moments_whatever_the_prior_of_sigma() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": np.repeat(range(5), 6), "y": rng.lognormal(size=30)})
+    data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family="lognormal")
+    priors = LIGHT | {"sigma": hs.HalfCauchy(1)}
+    found = hs.heterogeneity(fitted(data, hs.PartialPooling(priors=priors), draws=200, warmup=200))
+    assert np.isfinite(found.new_group).all(axis=None)
+    assert "exist" not in str(found)
+
+
+def test_of_two_parts_the_one_says_so_whose_amounts_have_no_mean() -> None:
+    rng = np.random.default_rng(2)
+    shop = np.repeat(list("abcd"), 60)
+    frame = pd.DataFrame(
+        {"shop": shop, "spent": rng.binomial(1, 0.5, 240) * rng.lognormal(3, 1, 240)}
+    )
+    priors = {"amount": {"tau": hs.HalfCauchy(1)}}
+    fit = hs.TwoPart("lognormal", priors=priors).fit(
+        frame, group="shop", outcome="spent", seed=1, engine="stanli", progress=False, draws=300
+    )
+    found = hs.heterogeneity(fit)
+    assert np.isfinite(found.rate.new_group).all(axis=None)
+    assert np.isinf(found.amount.table.loc["new_group", "mean"])
+    assert "of a new group's median mean and standard deviation do not exist" in (
+        " ".join(str(found).split()).lower()
+    )
+    table = hs.summary(fit, scale="response")
+    assert np.isinf(table.loc[("amount", "theta_new"), "mean"])
+    assert "amount: Of a new group" in table.attrs["advice"]
