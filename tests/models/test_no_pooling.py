@@ -6,7 +6,7 @@ Held against quadrature with densities of scipy, over the group's mean and what 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +43,18 @@ def rated(y: np.ndarray, theta: np.ndarray, half: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Case:
-    """A family: its log density, the ranges of what groups share, and how rows are drawn."""
+    """A family: its log density, the ranges of what groups share, and how rows are drawn.
+
+    Of rows of `trials` successes are counted. Each group has its own `of_group`, lognormal around
+    `<of_group>_typical`.
+    """
 
     log_lik: Callable[[np.ndarray, np.ndarray, Own], np.ndarray]
     draw: Callable[[np.random.Generator, np.ndarray], np.ndarray]
     shared: dict[str, tuple[float, float]]
     counts: bool = False
+    trials: int = 0
+    of_group: str = ""
 
 
 def gamma_mixed(rng: np.random.Generator, theta: np.ndarray, phi: float) -> np.ndarray:
@@ -58,7 +64,17 @@ def gamma_mixed(rng: np.random.Generator, theta: np.ndarray, phi: float) -> np.n
 CASES = {
     "bernoulli": Case(
         lambda y, t, own: stats.bernoulli.logpmf(y, special.expit(t)),
-        lambda rng, t: rng.binomial(1, special.expit(t)), {}, True,
+        lambda rng, t: rng.binomial(1, special.expit(t)), {}, True, 1,
+    ),
+    "binomial": Case(
+        lambda y, t, own: stats.binom.logpmf(y, 2, special.expit(t)),
+        lambda rng, t: rng.binomial(2, special.expit(t)), {}, True, 2,
+    ),
+    "beta_binomial": Case(
+        lambda y, t, own: stats.betabinom.logpmf(
+            y, 8, own["phi"] * special.expit(t), own["phi"] * special.expit(-t)),
+        lambda rng, t: rng.binomial(8, rng.beta(5 * special.expit(t), 5 * special.expit(-t))),
+        {"phi": (0.3, 1e5)}, True, 8,
     ),
     "poisson": Case(
         lambda y, t, own: stats.poisson.logpmf(y, np.exp(t)),
@@ -102,6 +118,11 @@ CASES = {
         lambda rng, t: 2 + np.sign(rng.logistic(t)).astype(int) * (abs(rng.logistic(t)) > 1),
         {"half": (0.01, 10)},
     ),
+    "normal_unequal": Case(
+        lambda y, t, own: stats.norm.logpdf(y, t, own["sigma"]),
+        lambda rng, t: rng.normal(t, np.where(t > 0, 2.0, 0.7)),
+        {"sigma_typical": (0.1, 10), "sigma_sd": (0.02, 4)}, of_group="sigma",
+    ),
 }  # fmt: skip
 
 
@@ -109,7 +130,14 @@ def example(family: str, rows: int) -> tuple[hs.GroupedData, np.ndarray]:
     rng = np.random.default_rng(rows)
     y = CASES[family].draw(rng, np.repeat(rng.normal(0, 0.8, J), rows))
     frame = pd.DataFrame({"g": np.repeat(range(J), rows), "y": y})
-    if family == "ordinal":
+    if trials := CASES[family].trials * (family != "bernoulli"):
+        frame["n"] = trials
+        if family == "binomial":  # which takes one line a group
+            frame = frame.groupby("g", as_index=False).sum()
+        data = hs.GroupedData.from_counts(
+            frame, group="g", successes="y", trials="n", family=family
+        )
+    elif family == "ordinal":
         data = hs.GroupedData.from_ratings(frame, group="g", rating="y", order=[1, 2, 3])
     else:
         data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
@@ -128,6 +156,25 @@ def log_prior(priors: dict[str, hs.Prior], own: Own) -> float:
     return float(sum(each))
 
 
+def of_groups(
+    case: Case, y: np.ndarray, theta: np.ndarray, grid: list[Own]
+) -> Iterator[np.ndarray]:
+    """Yield the log likelihood of each group at its means, (J, T), for what groups share."""
+
+    def at(own: Own) -> np.ndarray:
+        return case.log_lik(y[:, :, None], theta[:, None], own).sum(axis=1)
+
+    if not case.of_group:
+        yield from map(at, grid)
+        return
+    values = np.geomspace(0.05, 20, 100)
+    each = np.array([at({case.of_group: value}) for value in values])
+    for own in grid:
+        center, sd = own[f"{case.of_group}_typical"], own[f"{case.of_group}_sd"]
+        weight = special.log_softmax(stats.norm.logpdf(np.log(values), np.log(center), sd))
+        yield special.logsumexp(each + weight[:, None, None], axis=0)
+
+
 def posteriors(data: hs.GroupedData, y: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return mean and sd of theta, (J,), under the default prior of theta and under a flat one."""
     case, family = CASES[data.family], FAMILIES[data.family]
@@ -138,9 +185,7 @@ def posteriors(data: hs.GroupedData, y: np.ndarray) -> dict[str, tuple[np.ndarra
     weight = np.array([log_prior(priors, own) for own in grid])
     link, se = raw[["link", "link_se"]].to_numpy().T
     theta = link[:, None] + se[:, None] * np.linspace(-REACH, REACH, NODES)  # (J, T)
-    log_lik = np.array(
-        [case.log_lik(y[:, :, None], theta[:, None], own).sum(axis=1) for own in grid]
-    )  # (S, J, T)
+    log_lik = np.array(list(of_groups(case, y, theta, grid)))  # (S, J, T)
     found = {}
     for name, more in {"default": priors["theta"].log_density(theta), "flat": 0.0}.items():
         whole = log_lik + more
@@ -161,8 +206,8 @@ def test_the_default_prior_moves_no_group_that_has_data(family: str, rows: int) 
     told = np.ones(J, bool)
     if CASES[family].counts:
         told = y.sum(axis=1) >= LEAST_EVENTS
-    if family == "bernoulli":
-        told &= (1 - y).sum(axis=1) >= LEAST_EVENTS
+    if trials := CASES[family].trials:
+        told &= (trials - y).sum(axis=1) >= LEAST_EVENTS
     assert told.sum() >= 2
     assert (np.abs(mean - flat)[told] < MOST * flat_sd[told]).all(), (mean - flat) / flat_sd
     fit = hs.NoPooling().fit(data, **FAST)
