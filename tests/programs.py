@@ -17,6 +17,7 @@ from hierstan.families.family import Family
 from hierstan.families.treatment import Treatment
 from hierstan.models.plan import make_plan, rendered
 from hierstan.programs.program import Program
+from hierstan.sampling.grid import Grid
 from hierstan.sampling.inputs import Plan
 
 LABELS = list("abcdef")
@@ -242,7 +243,7 @@ class Recipe:
             planned,
             program=program,
             integrated=self._rendered(marginal=True) if "theta_mean" in program.written else None,
-            on_grid="matrix[N, G] likelihood" in program.code,
+            grid=Grid(data, planned.priors) if "matrix[N, G] likelihood" in program.code else None,
             parameterization=self.way,
             own_data=self.way != "noncentered",
         )

@@ -104,7 +104,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
     conditional = rendered(model, data, priors)
     way = model.way(data, priors, edited=conditional.edited, prior_only=prior_only)
     marginal = way == "marginal"
-    on_grid = marginal and FAMILIES[data.family].one_parameter
+    grid = Grid(data, priors) if marginal and FAMILIES[data.family].one_parameter else None
     program = rendered(
         model,
         data,
@@ -112,14 +112,14 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         marginal=marginal,
         coordinates="centered" if way == "centered" else "measured",
     )
-    easy = _easy(data, program, priors) and (not on_grid or Grid(data, priors).wide)
+    easy = _easy(data, program, priors) and (grid is None or grid.wide)
     return Plan(
         data=data,
         priors=priors,
         program=program,
         conditional=conditional,
         integrated=_integrated(model, data, priors, conditional) if marginal else None,
-        on_grid=on_grid,
+        grid=grid,
         parameterization=way,
         adapt_delta=_adapt_delta(data, program, priors, easy=easy),
         warmup=_warmup(data, program, priors) if easy and not prior_only else WARMUP,

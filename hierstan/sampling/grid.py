@@ -94,7 +94,7 @@ class Grid:
         """Return the data of ``sampling/grid/partial_pooling.stan``."""
         per = self._family.per
         kind = np.int32 if self._family.columns[per] == "int" else float
-        return {
+        found = {
             "N": len(self._first),
             "alike": self._alike.astype(float),
             "y": self._total[self._first].astype(np.int32),
@@ -112,6 +112,8 @@ class Grid:
             "more_tau": LEAST * GROWTH,
             **self._mu_given_tau(),
         }
+        self._forget()
+        return found
 
     # internals --------------------------------------------------------------------------------
 
@@ -119,8 +121,12 @@ class Grid:
         """Take means for populations as wide as `tau`; return whether wider ones are ruled out."""
         x, self._dx = spaced(h, self._reach, self._reach + FAR * tau)
         self._x, self._largest = self._middle + x, tau
-        self.__dict__.pop("_likelihoods", None)
+        self._forget()
         return self._ruled_out(tau)
+
+    def _forget(self) -> None:
+        """Give the memory of the likelihoods back."""
+        self.__dict__.pop("_likelihoods", None)
 
     def _distance(self) -> float:
         """Return the distance between means, at least."""

@@ -41,8 +41,8 @@ class Plan:
     own_data : bool
         Whether groups are measured from where their own data put them.
     prior_only : bool
-    on_grid : bool
-        Whether theta is integrated out numerically.
+    grid : Grid or None
+        Where theta is integrated out numerically, the means at which that is done.
     one_mean : bool
         Whether the groups do not differ at all, and are sampled as a single one.
     """
@@ -57,7 +57,7 @@ class Plan:
     warmup: int = 1000
     own_data: bool = True
     prior_only: bool = False
-    on_grid: bool = False
+    grid: Grid | None = None
     one_mean: bool = False
 
     def inputs(self, *, pointwise: bool = False, describe: bool = False) -> dict[str, object]:
@@ -71,8 +71,8 @@ class Plan:
             own_data=self.own_data,
             prior_only=self.prior_only,
         )
-        if self.on_grid:
-            entries |= Grid(self.data, self.priors).entries()
+        if self.grid:
+            entries |= self.grid.entries()
         if self.one_mean:
             entries |= {"J": 1, "group": np.ones_like(entries["group"])}
         return with_observations(self.program, entries, 0) if self.prior_only else entries

@@ -53,7 +53,7 @@ def keeps_pointwise(data: GroupedData, draws: int) -> bool:
 def keeps_theta(plan: Plan, draws: int) -> bool:
     """Whether there is room for theta, or it can only be drawn when it is asked for."""
     can_wait = plan.one_mean or plan.program.integrates_theta
-    most = MAX_THETA * (DEARER if plan.on_grid else 1)
+    most = MAX_THETA * (DEARER if plan.grid else 1)
     return not can_wait or draws * len(plan.data.groups) <= most
 
 
@@ -102,7 +102,7 @@ def _sampled(plan: Plan, engine: Engine, settings: Settings) -> Sampled:
     seed = noise_seed(settings.seed, plan.data, plan.priors)
     if described and {"theta_mean", "theta_sd"} <= set(written):
         draws.variables["theta"] = _theta(plan, draws.variables, written, seed)
-    if plan.on_grid and keeps_theta(plan, size):
+    if plan.grid and keeps_theta(plan, size):
         draws.variables["theta"] = _theta_by_rejection(plan, draws.variables, seed)
     return laid_out(plan, draws, written)
 
