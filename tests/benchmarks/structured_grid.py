@@ -21,16 +21,18 @@ import hierstan as hs
 
 VARIANCES = {"little": 9.0, "some": 1.0, "much": 0.02, "mixed": None}  # in units of tau^2
 TAU, SD = 0.4, 0.5
-DESIGNS = (  # levels of each factor, groups, whether nested, whether balanced
-    ((2, 2), 4, False, True),
-    ((4,), 12, True, False),
-    ((3, 4), 11, False, False),
-    ((4, 5, 3), 40, False, False),
-    ((3, 12), 60, True, False),
-    ((50,), 200, True, False),
-    ((20, 10, 5), 1000, False, True),
-    ((200, 12), 1200, False, False),
-    ((40, 200), 2000, True, False),
+DESIGNS = (  # levels of each factor, groups, whether nested, balanced, factor without an effect
+    ((2, 2), 4, False, True, None),
+    ((4,), 12, True, False, None),
+    ((3, 4), 11, False, False, None),
+    ((4, 5, 3), 40, False, False, None),
+    ((3, 12), 60, True, False, None),
+    ((50,), 200, True, False, None),
+    ((20, 10, 5), 1000, False, True, None),
+    ((200, 12), 1200, False, False, None),
+    ((40, 200), 2000, True, False, None),
+    ((40, 20), 600, False, True, 0),
+    ((5, 100), 1000, True, True, 1),
 )
 MOST_DIVERGENT, WORST_R_HAT, LEAST_ESS = 0.001, 1.01, 400
 LINE = (
@@ -62,12 +64,12 @@ def codes(
 
 
 def simulated(family: str, design: tuple, information: str) -> hs.GroupedData:
-    levels, J, nested, balanced = design
+    levels, J, nested, balanced, without = design
     rng = np.random.default_rng(J)
     level = codes(levels, J, nested, balanced, rng)
     theta = rng.normal(-1, TAU, J)
     for f, size in enumerate(levels):
-        theta += rng.normal(0, SD, size)[level[:, f]]
+        theta += (f != without) * rng.normal(0, SD, size)[level[:, f]]
     ratio = VARIANCES[information]
     variance = (np.full(J, ratio) if ratio else 10 ** rng.uniform(-2, 1.2, J)) * TAU**2
     names = [f"f{f}" for f in range(len(levels))]
@@ -91,7 +93,8 @@ def simulated(family: str, design: tuple, information: str) -> hs.GroupedData:
 
 
 def cell(family: str, design: tuple, information: str) -> dict[str, object]:
-    levels, J, nested, _ = design
+    levels, J, nested, _, without = design
+    told = [f"{size}{' without effect' * (f == without)}" for f, size in enumerate(levels)]
     data = simulated(family, design, information)
     start = time.process_time()
     fit = hs.PartialPooling().fit(data, seed=1, engine="stanli", progress=False)
@@ -108,7 +111,7 @@ def cell(family: str, design: tuple, information: str) -> dict[str, object]:
     }
     return {
         "family": family,
-        "levels": (" in " if nested else " × ").join(map(str, levels[::-1] if nested else levels)),
+        "levels": (" in " if nested else " × ").join(told[::-1] if nested else told),
         "groups": J,
         "information": information,
         "seconds": seconds,
