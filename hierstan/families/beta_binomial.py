@@ -33,7 +33,6 @@ class BetaBinomial(Family):
     parameters = ("phi",)
     within = "phi"
     natural = True
-    mean_scale = 1.5
     mean_words = "rate"
     shares = True
     curved = True

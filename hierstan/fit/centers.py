@@ -36,13 +36,6 @@ def centers(
     return center
 
 
-def centers_of(fit: Fit) -> np.ndarray:
-    """Return the mean of the population each group of a fit is from, (S, J) or (S, 1)."""
-    names = [name for name in ("mu", "beta") if name in fit.arrays]
-    names += ["u"] if fit.data.factors is not None else []
-    return centers(fit.data, {name: fit.draws(name) for name in names})
-
-
 def has_centers(fit: Fit) -> bool:
     """Whether something is known of the groups that moves their population."""
     known = fit.data.factors is not None or fit.data.predictors is not None

@@ -116,7 +116,8 @@ def levels_differ(data: GroupedData) -> bool:
     """
     known = starting_variances(data)["tau_level"]
     free = np.array([len(levels) - 1 for levels in data.levels.values()])
-    weight = np.minimum(1 / np.sqrt(2 * free * known), 1 - 1e-9)  # on a level's own data
+    times = np.maximum(2 * free * known, 1)  # one level may be left, and nothing free
+    weight = np.minimum(1 / np.sqrt(times), 1 - 1e-9)  # on a level's own data
     ratio = weight / (1 - weight)
     return bool(np.all(0.5 * free * (ratio - np.log1p(ratio)) > CLEAR))
 

@@ -87,6 +87,18 @@ def test_warmup_is_short_only_where_the_levels_of_each_factor_differ(
     assert (levels_differ(data), plan.warmup) == (warmup == 149, warmup)
 
 
+def test_one_level_that_is_left_does_not_differ() -> None:
+    frame = pd.DataFrame({"cell": range(502), "a": np.arange(502) % 12, "y": 1.0, "se": 0.2})
+    frame["y"] += frame["a"]
+    frame["b"] = frame["cell"] == 5
+    data = hs.GroupedData.from_estimates(
+        frame, group="cell", estimate="y", se="se", factors=["a", "b"]
+    ).without(5)
+    assert list(map(len, data.levels.values())) == [12, 1]
+    assert not levels_differ(data)
+    assert make_plan(hs.PartialPooling(), data).warmup == 1000
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sds", [(0.0, 0.5), (0.5, 0.0), (0.5, 0.5)])
 def test_factors_without_an_effect_mix(sds: tuple[float, ...]) -> None:
