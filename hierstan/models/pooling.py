@@ -218,8 +218,8 @@ class Pooling:
             Number of chains, and of kept draws in each.
         warmup : int, optional
             Number of draws in each chain before these, while the sampler adapts. By default 1,000;
-            149 for more than 500 groups that determine how they vary, 400 or 600 where they have
-            no population or the family parameters of its own.
+            149 for more than 500 groups or rows that determine how they vary, and 400 or 600 of
+            these where not every parameter is sampled in units of its own uncertainty.
         seed : int, optional
             From 1 to 2^31 - 1. The same seed on the same engine gives the same draws; without one,
             a random one is taken and kept in ``fit.seed``.

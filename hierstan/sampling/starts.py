@@ -126,7 +126,7 @@ def levels_differ(data: GroupedData) -> bool:
 
 
 def _structure(data: GroupedData) -> Rough | None:
-    """Return what groups that have factors say; nothing of two arms, whose page knows none."""
+    """Return what groups that have factors say; of two arms the spread of all effects stands in."""
     known = data.factors is not None and not FAMILIES[data.family].treatment
     return rough(data) if known else None
 
