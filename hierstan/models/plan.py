@@ -33,6 +33,7 @@ WARMUP = 1000
 KEPT_VARIANCES = 149
 OF_POPULATION = {"mu", "beta", "tau", "tau_level", "u", "theta", "theta_new"}  # in such units
 OF_ROWS = {"sigma", SLOPES}  # also in such, but the units of theta follow from them
+ADAPT_DELTA_KEPT = 0.75  # trajectories of 15 are then half a turn of a thousand group means
 WELL_KNOWN = 0.005  # variance of log(tau) below which the rough one is right
 SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
@@ -113,6 +114,7 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         coordinates="centered" if way == "centered" else "measured",
     )
     easy = _easy(data, program, priors) and (grid is None or grid.wide)
+    kept = easy and _keeps_variances(data, program, priors)
     return Plan(
         data=data,
         priors=priors,
@@ -121,8 +123,8 @@ def make_plan(model: Model, data: GroupedData, *, prior_only: bool = False) -> P
         integrated=_integrated(model, data, priors, conditional) if marginal else None,
         grid=grid,
         parameterization=way,
-        adapt_delta=_adapt_delta(data, program, priors, easy=easy),
-        warmup=_warmup(data, program, priors) if easy and not prior_only else WARMUP,
+        adapt_delta=_adapt_delta(data, program, priors, easy=easy, kept=kept),
+        warmup=WARMUP if prior_only or not easy else _warmup(data, program, kept=kept),
         own_data=way != "noncentered",
         prior_only=prior_only,
         one_mean=_one_mean(model, data, program),
@@ -198,7 +200,7 @@ def _one_mean(model: Model, data: GroupedData, program: Program) -> bool:
 
 
 def _adapt_delta(
-    data: GroupedData, program: Program, priors: Collection[str], *, easy: bool
+    data: GroupedData, program: Program, priors: Collection[str], *, easy: bool, kept: bool
 ) -> float:
     if "theta_mean" in program.written and not program.edited:
         many = sum(map(len, data.levels.values())) > MANY_LEVELS
@@ -211,24 +213,27 @@ def _adapt_delta(
     if easy and program.integrates_theta:
         return ADAPT_DELTA_NORMAL
     sampled = _sampled(data, program)
-    return next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
+    delta = next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
+    return min(delta, ADAPT_DELTA_KEPT) if kept else delta
 
 
-def _warmup(data: GroupedData, program: Program, priors: Collection[str]) -> int:
-    if _in_own_units(program) and nearly_normal(data, {"tau"} & set(priors), WELL_KNOWN):
+def _warmup(data: GroupedData, program: Program, *, kept: bool) -> int:
+    if kept:
         return KEPT_VARIANCES
     return OF_MANY_MEANS if _sampled(data, program) > MANY_CELLS else SHORT_WARMUP
 
 
-def _in_own_units(program: Program) -> bool:
-    """Whether every parameter is sampled in units of its own uncertainty.
+def _keeps_variances(data: GroupedData, program: Program, priors: Collection[str]) -> bool:
+    """Whether every parameter is sampled in units of its own uncertainty, or its variance is known.
 
     Group means are where they have a population and nothing else moves what their rows say of them.
     """
+    told = FAMILIES[data.family].log_variances(data.cells)
     others = {*program.parameters} - {*program.coordinates, *OF_POPULATION}
-    if program.integrates_theta:
-        return others <= OF_ROWS
-    return "tau" in program.parameters and not others
+    measured = others <= (OF_ROWS if program.integrates_theta else {*told})
+    has_population = program.integrates_theta or "tau" in program.parameters
+    known = nearly_normal(data, {"tau"} & set(priors), WELL_KNOWN) and nearly_normal(data, told)
+    return measured and has_population and known
 
 
 def _sampled(data: GroupedData, program: Program) -> int:
