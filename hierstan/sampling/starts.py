@@ -11,7 +11,7 @@ from hierstan.data.own_estimates import regression
 from hierstan.families import FAMILIES
 from hierstan.priors import Prior, Uniform
 from hierstan.sampling.approximation import arms_near, normal_approximation, typical_variance
-from hierstan.sampling.structure import Rough, level_log_variances, rough
+from hierstan.sampling.structure import Rough, level_log_variances, level_of_groups, rough
 
 CLEAR = 8.0  # units of log likelihood
 NARROW = 0.05  # variance of a logarithm, below which its posterior is nearly normal
@@ -27,9 +27,7 @@ def starting_points(
     """
     family = FAMILIES[data.family]
     typical = family.default_priors(data.cells)
-    estimate, precision = normal_approximation(data)
-    known, design = data.stan_data(), data.design
-    factor = np.asarray(known.get("factor", []), dtype=int) - 1
+    approximation = normal_approximation(data)
     typical_spread, level_spreads = typical_spreads(data)
     points = []
     for chain in range(chains):
@@ -43,22 +41,10 @@ def starting_points(
         spread = typical_spread * np.exp(rng.uniform(-0.7, 0.7))
         if "tau" in priors:
             spread = _likely(spread, priors["tau"])
-        slopes = regression(estimate, design, precision / (1 + spread**2 * precision))
-        left = 1 / (1 + spread**2 * precision)
-        center = design @ slopes
-        point["mu"] = slopes[0] + spread * rng.uniform(-0.5, 0.5)
-        point["beta"] = slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1)
-        point["tau"] = np.asarray(spread)
-        noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
-        point["theta"] = estimate + (center - estimate) * left + noise
+        point |= _means(data.design, *approximation, spread, rng)
         if "theta" in priors:  # a parameter where the others are integrated out
             point["theta_new"] = priors["theta"].quantile(rng.uniform(0.25, 0.75))
-        spreads = level_spreads * np.exp(rng.uniform(-0.7, 0.7, len(level_spreads)))
-        levels = known.get("L", 0)
-        point["tau_level"] = spreads
-        point["u"] = 0.5 * spreads[factor] * rng.normal(size=levels)
-        point["z"] = rng.normal(size=1 + len(point["beta"]) + levels)
-        point["z_theta"] = rng.normal(size=len(estimate))
+        point |= _levels(data, level_spreads, rng)
         if "intercept" in priors:
             point |= _baselines(data, point["theta"], rng)
             point["spread"] = _likely(point["spread"], priors["spread"])
@@ -141,6 +127,40 @@ def _logs(
     left = 1 / (1 + sd**2 * precision)
     noise = sd * np.sqrt(left) * rng.normal(size=len(estimate))
     return np.asarray(estimate + (middle - estimate) * left + noise)
+
+
+def _means(
+    design: np.ndarray,
+    estimate: np.ndarray,
+    precision: np.ndarray,
+    spread: float | np.ndarray,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """Return the population's mean and slopes, ``tau`` and the group means."""
+    left = 1 / (1 + spread**2 * precision)
+    slopes = regression(estimate, design, precision / (1 + spread**2 * precision))
+    center = design @ slopes
+    found = {
+        "mu": slopes[0] + spread * rng.uniform(-0.5, 0.5),
+        "beta": slopes[1:] + spread * rng.uniform(-0.5, 0.5, len(slopes) - 1),
+        "tau": np.asarray(spread),
+    }
+    noise = spread * np.sqrt(left) * rng.normal(size=len(estimate))
+    return {**found, "theta": estimate + (center - estimate) * left + noise}
+
+
+def _levels(
+    data: GroupedData, typical: np.ndarray, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return the sds of factors and what their levels add; and the coordinates of all means."""
+    factor = level_of_groups(data)[1]
+    spreads = typical * np.exp(rng.uniform(-0.7, 0.7, len(typical)))
+    return {
+        "tau_level": spreads,
+        "u": 0.5 * spreads[factor] * rng.normal(size=len(factor)),
+        "z": rng.normal(size=data.design.shape[1] + len(factor)),
+        "z_theta": rng.normal(size=len(data.groups)),
+    }
 
 
 def _baselines(
