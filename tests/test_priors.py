@@ -255,7 +255,7 @@ def test_a_location_is_shown_to_a_fraction_of_its_scale() -> None:
     assert str(hs.Normal(8.75, 27.5)) == "Normal(8.75, 27.5)"
 
 
-@pytest.mark.parametrize("family", ["binomial", "bernoulli", "poisson", "neg_binomial", "gamma"])
+@pytest.mark.parametrize("family", ["binomial", "bernoulli", "poisson", "gamma"])
 def test_default_priors_of_rates_do_not_depend_on_how_much_data_there_is(family: str) -> None:
     priors = hs.PartialPooling().resolve_priors(small_data(family))
     assert priors["tau"] == hs.HalfNormal(1)
@@ -280,6 +280,24 @@ def test_default_priors_of_log_odds_that_are_far_apart_make_room_for_them() -> N
         priors([612_345, 3, 0], [10**7, 10, 10]),
         priors([0, 1, 3], [4, 4, 4]),
     ):
+        assert near["tau"] == hs.HalfNormal(1)
+        assert near["mu"].scale == 1.5
+
+
+def test_default_priors_of_log_means_that_are_far_apart_make_room_for_them() -> None:
+    def priors(events: list[int], exposure: list[float]) -> dict[str, hs.priors.Prior]:
+        frame = pd.DataFrame({"g": range(len(events)), "y": events, "t": exposure})
+        data = hs.GroupedData.from_events(frame, group="g", events="y", exposure="t")
+        return hs.PartialPooling().resolve_priors(data)
+
+    events = np.array([8, 90, 2000])
+    far = priors([*events], [1.0] * 3)
+    beyond = np.log(events).var(ddof=1) - 2 * (1 / events).mean()
+    assert far["tau"].scale == pytest.approx(5 / 2 * np.sqrt(beyond), rel=0.02)
+    assert far["mu"].scale == pytest.approx(3 * far["tau"].scale, rel=1e-6)
+    in_days = priors([*events], [365.0] * 3)
+    assert in_days["tau"].scale == pytest.approx(far["tau"].scale, rel=1e-6)
+    for near in (priors([50, 60, 70], [1.0] * 3), priors([0, 1, 3], [4.0] * 3)):
         assert near["tau"] == hs.HalfNormal(1)
         assert near["mu"].scale == 1.5
 

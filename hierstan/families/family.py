@@ -238,9 +238,9 @@ class Family(ABC):
         ``few = (J + 2) / (J - 1)`` for J groups, whose spread says less of tau the fewer they are;
         ``beta`` (the slopes of standardized predictors) gets ``Normal(0, few spread)``. In the
         families whose link scale is `natural` these are ``Normal(location, 1.5)``,
-        ``HalfNormal(1)`` and ``Normal(0, 1)``; log-odds that differ by more, as `far_apart` says,
-        get that in place of 1, and three times that in place of 1.5. (Logarithms of means do not:
-        a wider prior of ``tau`` leaves the mean of a new group infinite.) ``theta`` of no pooling
+        ``HalfNormal(1)`` and ``Normal(0, 1)``; groups that differ by more, as `far_apart` says, get
+        that in place of 1, and three times that in place of 1.5. (Of logarithms of means this
+        leaves the mean of a new group infinite, which predictions say.) ``theta`` of no pooling
         gets a prior so wide that each group's own data speak: ``Normal(location, 100 widest)`` with
         the larger of `spread` and the largest standard error; where `natural`, ``Normal(0, 10)``,
         but for logarithms of means, whose zero is no more than a unit, ``Normal(location, 10)``.
@@ -249,7 +249,7 @@ class Family(ABC):
         location, scale = self.location_scale(cells)
         own = self.own_priors(scale, cells)
         if self.natural:
-            apart = 0.0 if self.link == "log" else far_apart(self, cells)
+            apart = far_apart(self, cells)
             neutral = location if self.link == "log" else 0.0
             mean = priors.Normal(location, max(1.5, 3 * apart))
             free, spread = priors.Normal(neutral, 10), max(1.0, apart)

@@ -15,6 +15,7 @@ from hierstan.text.tables import (
     numbers,
     places,
     places_of_line,
+    plain_label,
     plain_labels,
 )
 
@@ -169,7 +170,7 @@ def _by_column(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
 def _cell(value: object) -> str:
     if isinstance(value, (float, np.floating)):
         return "–" if np.isnan(value) else f"{value:.6g}"
-    return "–" if value is pd.NA else str(value)
+    return "–" if value is pd.NA else plain_label(value)
 
 
 def _common(table: pd.DataFrame) -> int | None:

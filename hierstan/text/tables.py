@@ -147,10 +147,21 @@ def plain_labels(labels: pd.Index) -> list[str]:
     Labels of several columns are joined: ``young, web``.
     """
     parts = labels if isinstance(labels, pd.MultiIndex) else ((label,) for label in labels)
-    texts = [", ".join(map(_plain, label)) for label in parts]
+    texts = [plain_label(label) for label in parts]
     if len(set(texts)) == len(texts):
         return texts
     return [repr(label) for label in labels]  # 1 and "1", say
+
+
+def plain_label(label: object) -> str:
+    """Return one label, or several of as many columns, as people write it.
+
+    Examples
+    --------
+    >>> plain_label(("young", 3)), plain_label(pd.Timestamp("2026-03-01"))
+    ('young, 3', '2026-03-01')
+    """
+    return ", ".join(map(_plain, label if isinstance(label, tuple) else (label,)))
 
 
 def called(label: object) -> str:
@@ -162,7 +173,7 @@ def called(label: object) -> str:
     ("'B'", "'young, web'", '7', '2026-03-01')
     """
     if isinstance(label, tuple):
-        return called(", ".join(map(_plain, label)))
+        return called(plain_label(label))
     return show(label) if isinstance(label, (str, bytes)) else _plain(label)
 
 

@@ -4,7 +4,7 @@ For J groups with standard errors of 1 and a true tau, exact posteriors by quadr
 rest is normal given tau): how often 90% intervals of mu, of tau and of a new group hold the truth,
 and the root mean squared error of the groups' means, in standard errors. The column "rates" has the
 scale of log-odds, 1 or as far apart as they are beyond chance, with a standard error of 0.22, as of
-100 trials at 0.3; the column "log rates" has that of logarithms of means, 1.
+100 trials at 0.3; the column "scale of 1" has 1.
 
 Run: python tests/benchmarks/default_priors.py [--markdown] [--sets N]
 """
@@ -20,7 +20,7 @@ GROUPS = (2, 3, 5, 8, 30)
 TAUS = (0.25, 0.5, 1.0, 3.0, 10.0)
 RATE_SE = 0.22
 FORMER = "HalfNormal(s)"
-NATURAL = ("rates", "log rates")
+NATURAL = ("rates", "scale of 1")
 
 
 def half_normal(x: np.ndarray) -> np.ndarray:

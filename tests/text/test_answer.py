@@ -143,3 +143,10 @@ def test_the_comparison_says_what_its_words_mean(fits: dict[str, hs.Fit]) -> Non
     for name, meaning in meanings.items():
         assert any(line.startswith(name) and meaning in line for line in told.split("\n"))
     assert "± its standard error over 8 observations" in comparison.verdict
+
+
+def test_labels_of_several_columns_print_as_people_write_them() -> None:
+    best = [(np.int64(4), "web"), (np.int64(5), "shop")]
+    printed = repr(answer(pd.DataFrame({"mean": [1.0, 2.0], "best": best})))
+    assert "4, web" in printed
+    assert "int64" not in printed
