@@ -22,8 +22,9 @@ from hierstan.sampling.starts import levels_differ, nearly_normal
 # With more than so many groups. Steps get shorter with their number; at these rates a trajectory of
 # 2^k - 1 of them is about half a turn, which leaves the least correlation between draws.
 ADAPT_DELTA = {3000: 0.7, 1000: 0.8, 100: 0.85, 0: 0.9}
+ADAPT_DELTA_KEPT = {500: 0.8, 0: 0.75}  # at most, where variances are kept: the same of 15 or 7
 ADAPT_DELTA_NORMAL = 0.7  # without the group means, where what is left is nearly normal
-ADAPT_DELTA_LEVELS = 0.6  # and with many levels, among which the sds of few of them hardly count
+ADAPT_DELTA_LEVELS = 0.65  # and with many levels, among which the sds of few of them hardly count
 MANY_LEVELS = 100
 FEW_GROUPS = 100
 ADAPT_DELTA_EASY = 0.6  # few groups that many data determine well
@@ -33,7 +34,6 @@ WARMUP = 1000
 KEPT_VARIANCES = 149
 OF_POPULATION = {"mu", "beta", "tau", "tau_level", "u", "theta", "theta_new"}  # in such units
 OF_ROWS = {"sigma", SLOPES}  # also in such, but the units of theta follow from them
-ADAPT_DELTA_KEPT = 0.75  # trajectories of 15 are then half a turn of a thousand group means
 WELL_KNOWN = 0.005  # variance of log(tau) below which the rough one is right
 SHORT_WARMUP = 400  # of others: the least whose last window estimates variances from 200 draws
 OF_MANY_MEANS = 600  # and from 300: those of hundreds of means, which make steps short where off
@@ -213,8 +213,12 @@ def _adapt_delta(
     if easy and program.integrates_theta:
         return ADAPT_DELTA_NORMAL
     sampled = _sampled(data, program)
-    delta = next(delta for least, delta in ADAPT_DELTA.items() if sampled > least)
-    return min(delta, ADAPT_DELTA_KEPT) if kept else delta
+    delta = _above(ADAPT_DELTA, sampled)
+    return min(delta, _above(ADAPT_DELTA_KEPT, sampled)) if kept else delta
+
+
+def _above(table: Mapping[int, float], sampled: int) -> float:
+    return next(delta for least, delta in table.items() if sampled > least)
 
 
 def _warmup(data: GroupedData, program: Program, *, kept: bool) -> int:
