@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 STEPS, SETTLED = 25, 0.05  # of Newton's method, and when it ends, in standard deviations
+BENT = 0.1  # by so much may the curvature there still differ from what is thought to be 1
 WORSE = 0.01  # log density by which a step may fall
 LONGEST = 3.0  # standard deviations at a time
 APART = 0.3  # finite differences
@@ -20,7 +21,7 @@ LogDensity = Callable[[np.ndarray], np.ndarray]
 
 
 def log_integrals(
-    log_density: LogDensity, center: np.ndarray, root: np.ndarray, count: int
+    log_density: LogDensity, center: np.ndarray, root: np.ndarray, count: int, wide: float = 1.0
 ) -> np.ndarray:
     """Return the logarithms of T integrals over D dimensions, (T,).
 
@@ -32,11 +33,14 @@ def log_integrals(
         About where each integrand is, (T, D), and roots of its covariance, (T, D, D).
     count : int
         Nodes in each dimension; with 1 it is Laplace's approximation.
+    wide : float
+        How many times as far apart they are as for a normal integrand: tails may be longer.
     """
     center, root = _mode(log_density, center, root)
     d = center.shape[1]
     line, weight = np.polynomial.hermite.hermgauss(count)
     weight = weight * np.exp(line**2) * np.sqrt(2)
+    root = wide * root
     grid = np.sqrt(2) * np.stack(np.meshgrid(*[line] * d, indexing="ij"), -1).reshape(-1, d)
     weights = np.stack(np.meshgrid(*[weight] * d, indexing="ij"), -1).reshape(-1, d)
     terms = log_density(center[:, None] + grid @ root.swapaxes(1, 2))
@@ -69,7 +73,8 @@ def _mode(
         known, best = np.where(worse, known, center), np.where(worse, best, here)
         root = np.where(worse[..., None], root, root @ axes)
         center = known + step
-        if float(np.abs(np.linalg.solve(root, step[..., None])).max()) < SETTLED:
+        settled = float(np.abs(np.linalg.solve(root, step[..., None])).max()) < SETTLED
+        if settled and not worse.any() and float(np.abs(bend - 1).max()) < BENT:
             break
     return center, root
 

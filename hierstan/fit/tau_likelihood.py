@@ -27,8 +27,9 @@ from hierstan.sampling.approximation import normal_approximation
 MOST = 20_000  # groups, above which it takes too long
 MANY = 500  # groups, from which what is left is so well known that few nodes do
 NODES, FEW_NODES = 15, 5  # in each dimension of what is left
-OTHERS = (1, 3, 5, 7)  # the same in more, or where likelihoods take long: the most that is quick
-MOST_POINTS = 8000  # of all dimensions together, times rows
+OTHERS = (1, 3, 5, 7, 9, 11, 15)  # in more, or where likelihoods take long: the most that is quick
+MOST_POINTS = 12_000  # of all dimensions together, times rows
+WIDE, ENOUGH = 1.5, 9  # the log of an sd of logs has a long tail, which so many nodes reach
 OF_GROUP = 15  # and for a group's mean
 IQR = 1.349  # of a standard normal
 VALUES = 2_000_000  # at a time
@@ -68,7 +69,9 @@ class TauLikelihood:
             T, K, d = points.shape
             return self._at(np.repeat(tau, K), points.reshape(-1, d)).reshape(T, K)
 
-        return log_integrals(log_density, center, root, self._nodes(center.shape[1]))
+        count = self._nodes(center.shape[1])
+        wide = WIDE if self._family.of_group and count >= ENOUGH else 1.0
+        return log_integrals(log_density, center, root, count, wide)
 
     # internals ----------------------------------------------------------------------------------
 

@@ -158,12 +158,12 @@ def test_what_a_family_has_of_its_own_is_integrated_out(family: str) -> None:
     data = hs.GroupedData.from_rows(frame, group="g", outcome="y", family=family)
     model = hs.PartialPooling(priors={"mu": hs.Normal(0.5, 1)})
     priors = model.resolve_priors(data)
-    fit = model.fit(data, seed=1, engine="stanli", progress=False, warmup=300, draws=300)
-    likelihood = TauLikelihood(data, priors, whereabouts(fit))
-    found = likelihood(FEW)
     unequal = bool(FAMILIES[family].of_group)
     exact = unequal_by_grids(priors, FEW) if unequal else by_grids(family, priors, FEW)
-    np.testing.assert_allclose(found - found[0], exact - exact[0], atol=0.05)
+    for seed in (1, 2, 3) if unequal else (1,):
+        fit = model.fit(data, seed=seed, engine="stanli", progress=False, warmup=300, draws=300)
+        found = TauLikelihood(data, priors, whereabouts(fit))(FEW)
+        np.testing.assert_allclose(found - found[0], exact - exact[0], atol=0.05)
 
 
 def test_a_mode_far_from_where_it_was_looked_for_is_found() -> None:

@@ -39,7 +39,7 @@ def test_prior_and_posterior_of_mu_and_tau() -> None:
         assert abs(np.trapezoid(posterior, x) - 1) < 0.01
         assert abs(np.trapezoid(x * posterior, x) - fit.draws(name).mean()) < 0.02
     assert figure.axes[1].get_xlabel() == "standard deviation between groups,\nlog failures / hours"
-    assert any("prior HalfNormal(1)" in text for text in words(figure))
+    assert any("prior HalfNormal(1.6" in text for text in words(figure))
 
 
 @pytest.mark.parametrize("name", ["schools", "baseball", "thousand"])

@@ -279,7 +279,7 @@ def test_a_few_replicates_of_the_outcomes_people_have(family: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", FEW_WITH_FACTORS, ids=str)
 def test_a_few_replicates_with_factors(case: Case) -> None:
-    result = case.result(10, 1, draws=19, n_jobs=1)
+    result = case.result(10, 2, draws=19, n_jobs=1)
     assert result.table["ok"].all(), str(result)
     ranked = {"tau_region", "u_region[n]", "u_region[e]", "log_lik"}
     assert ranked <= set(result.ranks)

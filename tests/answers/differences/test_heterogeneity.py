@@ -553,7 +553,16 @@ def pumps() -> hs.GroupedData:
 @pytest.mark.parametrize(
     ("priors", "moments", "said"),
     [
-        (None, 1, "the standard deviation does not exist (inf): the prior tau ~ HalfNormal(1)"),
+        (
+            None,
+            0,
+            "mean and standard deviation do not exist (inf): the prior tau ~ HalfNormal(1.629)",
+        ),
+        (
+            {"tau": hs.HalfNormal(1)},
+            1,
+            "the standard deviation does not exist (inf): the prior tau ~ HalfNormal(1)",
+        ),
         ({"tau": hs.HalfCauchy(1)}, 0, "mean and standard deviation do not exist (inf): the prior"),
         (LIGHT, 2, ""),
     ],
