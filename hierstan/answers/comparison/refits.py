@@ -46,10 +46,11 @@ def reweighed(fit: Fit, model: FittedModel, prior: Prior) -> Fit | None:
     """Return a fit of a model with another prior of ``tau``: the draws, as often as that has them.
 
     None if that leaves less than `NEARLY_ALL` of them in effect, or the data do not determine
-    ``tau``: then draws of one prior do not reach the tails that another has.
+    ``tau``: then draws of one prior do not reach the tails that another has. Nor where the group
+    means are too many to keep: the program that makes them again has the prior of the fit.
     """
     tau = fit.draws("tau")
-    if fit.program.edited or np.log(tau).var() > NARROW:
+    if fit.program.edited or not fit.keeps_theta or np.log(tau).var() > NARROW:
         return None
     log_ratio = prior.log_density(tau) - fit.priors["tau"].log_density(tau)
     if not np.isfinite(log_ratio.max()):

@@ -169,3 +169,16 @@ def test_of_very_many_groups_a_sample_and_the_highest_are_looked_at(
         )
         < 0.05
     )
+
+
+@pytest.mark.slow
+def test_groups_too_many_to_keep_are_fitted_again():
+    rng = np.random.default_rng(8)
+    frame = pd.DataFrame({"g": range(5100), "y": rng.normal(3, 1.3, 5100), "se": 0.6})
+    data = hs.GroupedData.from_estimates(frame, group="g", estimate="y", se="se")
+    fit = hs.PartialPooling().fit(data, seed=SEED, engine="stanli", progress=False)
+    assert not fit.keeps_theta
+    other = hs.Exponential(2)
+    sweep = hs.prior_sensitivity(fit, tau_priors=[other], progress=False).sweep
+    assert sweep["method"].tolist() == ["fit", "fit"]
+    assert sweep.loc[str(other), "mean"] == pytest.approx(sweep["mean"].iloc[0], abs=0.01)
